@@ -1,0 +1,57 @@
+"""What goes wrong, in the user's words: one sentence, and a hint what to do about it."""
+
+from __future__ import annotations
+
+
+class CopnetError(Exception):
+    """A problem the user can act on.
+
+    Deliberately not a RuntimeError: thread workers of the GUI swallow those.
+
+    Parameters
+    ----------
+    message : str
+        One sentence that says what is wrong, ending with a full stop.
+    hint : str
+        What the user can do about it. May be empty.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class InputError(CopnetError):
+    """A file or array given by the user can't be used."""
+
+
+class NeedsChoiceError(InputError):
+    """The input can be read in more than one way; the user has to say which.
+
+    Parameters
+    ----------
+    message, hint : str
+        As for `CopnetError`.
+    option : str
+        Name of the field of `params.ReadParams` that settles it; a dialog can ask for it.
+    """
+
+    def __init__(self, message: str, hint: str, option: str) -> None:
+        super().__init__(message, hint)
+        self.option = option
+
+
+class ModelError(CopnetError):
+    """A model folder, weight file or plan is unknown, broken or not allowed."""
+
+
+class DeviceError(CopnetError):
+    """The device asked for is absent, or ran out of memory on every fallback."""
+
+
+class OutputError(CopnetError):
+    """A result can't be written where it was asked for."""

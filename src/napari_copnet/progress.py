@@ -1,0 +1,57 @@
+"""The one shape of long work: a generator that yields `Progress` and returns its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a step has come.
+
+    Attributes
+    ----------
+    step : str
+        Name of the step, such as ``"contours"`` or ``"closing"``.
+    done, total : float
+        Work done and work in all, in `unit`.
+    unit : str
+        What is counted: ``"slices"``, ``"iterations"``, ``"tiles"``, ``"epochs"``.
+    note : str
+        A sentence for the user (a slice skipped, a fallback taken); empty most of the time.
+    partial : object
+        The newest partial result, for those who show work as it grows; its type is the step's.
+    """
+
+    step: str
+    done: float
+    total: float
+    unit: str = ""
+    note: str = ""
+    partial: Any = None
+
+
+Steps = Generator[Progress, None, Result]
+
+
+def finish(work: Steps[Result], report: Callable[[Progress], None] | None = None) -> Result:
+    """Run a step to its end and return its result.
+
+    Parameters
+    ----------
+    work : generator of Progress
+        The step. Stop asking for values, and call ``close()``, to cancel one.
+    report : callable, optional
+        Called with each `Progress`.
+    """
+    while True:
+        try:
+            progress = next(work)
+        except StopIteration as end:
+            return end.value
+        if report is not None:
+            report(progress)

@@ -1,0 +1,200 @@
+"""The values that flow from step to step. Arrays have axes (Z, Y, X); Z is time in a time stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class VoxelSize(NamedTuple):
+    """Size of a voxel in µm along z, y, x. None where it is unknown: it is never invented."""
+
+    z: float | None = None
+    y: float | None = None
+    x: float | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether all three sizes are known."""
+        return None not in self
+
+    @property
+    def in_plane_known(self) -> bool:
+        """Whether the pixel size is known."""
+        return self.y is not None and self.x is not None
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An image stack with its physical frame.
+
+    Attributes
+    ----------
+    data : array, shape (Z, Y, X)
+        Grey values of any real dtype. May be lazy (zarr or dask array, memory map): index it
+        slice by slice and wrap each in `numpy.asarray`.
+    voxel_size : VoxelSize
+        In µm.
+    translate : tuple of float
+        Position of the first voxel's centre in µm along z, y, x.
+    axes : str
+        ``"zyx"``, or ``"tyx"`` when the first axis is time.
+    name : str
+        What to call it.
+    source : Path or None
+        The file or folder it was read from.
+    notes : tuple of str
+        Sentences for the user about how it was read (conversion done, metadata ignored).
+    """
+
+    data: Any
+    voxel_size: VoxelSize = VoxelSize()
+    translate: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    axes: str = "zyx"
+    name: str = "stack"
+    source: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (Z, Y, X)."""
+        return tuple(int(n) for n in self.data.shape)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How a processed stack lies over its original: a resize in-plane, then a shift per slice.
+
+    A point at pixel (y, x) of original slice z, pixel centres at whole numbers, lies in the
+    processed slice at ``(p + 0.5) * processed / original - 0.5 + shifts[z]``.
+
+    Attributes
+    ----------
+    original_shape, processed_shape : tuple of int
+        Shapes (Z, Y, X). Z is the same in both.
+    shifts : ndarray, shape (Z, 2), float64
+        Shift of each slice along y, x in processed pixels; zeros without alignment.
+    """
+
+    original_shape: tuple[int, int, int]
+    processed_shape: tuple[int, int, int]
+    shifts: np.ndarray
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether processed and original pixels are the same."""
+        return self.original_shape == self.processed_shape and not np.any(self.shifts)
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """A stack made ready for the contour network.
+
+    Attributes
+    ----------
+    data : ndarray, shape (Z, Y, X), float32
+        z-scored, resized and aligned slices, margins mirrored.
+    frame : Frame
+        How to go back to the original.
+    margin : ndarray, shape (Z, Y, X), bool
+        True where alignment left no data; the values there are mirrored and are not scored.
+    blank : tuple of int
+        Slices that were constant or empty and were skipped.
+    voxel_size : VoxelSize
+        Voxel size after resizing, µm.
+    notes : tuple of str
+        Sentences for the user.
+    """
+
+    data: np.ndarray
+    frame: Frame
+    margin: np.ndarray
+    blank: tuple[int, ...] = ()
+    voxel_size: VoxelSize = VoxelSize()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """One slice's result as it becomes ready: `Progress.partial` of the contour step."""
+
+    index: int
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One closing iteration as it ends: `Progress.partial` of the closing step.
+
+    Attributes
+    ----------
+    number : int
+        1 for the first pass of the closing network.
+    probability : ndarray, shape (Z, Y, X), float32
+        Contour probability after this iteration; slices that had converged keep their values.
+    changed : float
+        Share of all pixels whose rounded value changed in this iteration, 0 to 1.
+    changed_by_slice : ndarray, shape (Z,), float64
+        The same for each slice; NaN for slices that took no part.
+    """
+
+    number: int
+    probability: np.ndarray
+    changed: float
+    changed_by_slice: np.ndarray
+
+
+@dataclass(frozen=True)
+class Closing:
+    """Closed contours.
+
+    Attributes
+    ----------
+    mask : ndarray, shape (Z, Y, X), uint8
+        1 on the closed contour: the rounded last iteration united with the rounded Step 1 contour.
+    probability : ndarray, shape (Z, Y, X), float32
+        Contour probability after the last iteration.
+    changed : ndarray, shape (I,), float64
+        Share of pixels of the stack that changed in each iteration, 0 to 1.
+    changed_by_slice : ndarray, shape (I, Z), float64
+        The same by slice; NaN where a slice took no part any more.
+    iterations_by_slice : ndarray, shape (Z,), int
+        Passes each slice took.
+    converged : ndarray, shape (Z,), bool
+        Whether each slice fell under the tolerance before the iterations ran out.
+    iterations : ndarray, shape (I + 1, Z, Y, X), float16, or None
+        Contour probability by iteration, Step 1 first, when kept.
+    """
+
+    mask: np.ndarray
+    probability: np.ndarray
+    changed: np.ndarray
+    changed_by_slice: np.ndarray
+    iterations_by_slice: np.ndarray
+    converged: np.ndarray
+    iterations: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Instance labels.
+
+    Attributes
+    ----------
+    labels : ndarray, shape (Z, Y, X), uint32
+        0 where there is no cell.
+    counts : ndarray, shape (Z,), int
+        Cells in each slice.
+    mode : str
+        ``"slice"`` (each slice on its own), ``"3d"`` or ``"linked"``.
+    links : ndarray, shape (L, 3), int
+        For ``"linked"``: (slice, label in that slice before linking, label after).
+    """
+
+    labels: np.ndarray
+    counts: np.ndarray
+    mode: str
+    links: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int64))
