@@ -1,0 +1,108 @@
+"""Who may import whom: the direction of the house, and no heavy import at start-up."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
+# Each part may import the parts before it. Parts on one line do not import each other.
+ORDER = [
+    {"types", "params", "errors", "progress"},
+    {"io", "networks"},
+    {"steps", "training"},
+    {"review", "pipeline", "samples"},
+    {"evaluation", "distributed"},
+    {"benchmarks"},
+    {"demo"},
+    {"gui"},
+    {"cli"},
+]
+RANK = {part: rank for rank, parts in enumerate(ORDER) for part in parts}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path):
+    """Yield (module, inside a function or type-checking block) of each import in a file."""
+    tree = ast.parse(path.read_text())
+    inside = {
+        child
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+        for child in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield name.name, node in inside
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module, node in inside
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_one_direction(path):
+    part = part_of(path)
+    if part == "__init__":
+        return
+    assert part in RANK, f"{part} has no place in the order: give it one in this test"
+    for module, _ in imports(path):
+        pieces = module.split(".")
+        if pieces[0] != "napari_copnet" or len(pieces) < 2:
+            continue
+        other = pieces[1]
+        assert other == part or RANK[other] < RANK[part], f"{part} imports {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_heavy_packages_stay_where_they_belong(path):
+    part, relative = part_of(path), path.relative_to(PACKAGE).as_posix()
+    for module, lazy in imports(path):
+        top = module.split(".")[0]
+        if top in {"napari", "qtpy", "magicgui", "superqt"}:
+            assert part == "gui", f"{relative} imports {top}"
+        if top in {"torch", "nnunetv2", "dynamic_network_architectures"}:
+            assert part in {"networks", "training", "benchmarks"}, f"{relative} imports {top}"
+            assert lazy or part == "training", f"{relative} imports {top} outside a function"
+
+
+CORE = [
+    ".".join(("napari_copnet", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    )
+    for path in FILES
+    if part_of(path) not in {"gui", "__init__"}
+    and "nnunet_trainer" not in path.name
+    and path.name != "__main__.py"
+]
+BLOCKED = (
+    "import sys\n"
+    "for name in ('napari', 'qtpy', 'PyQt6', 'PySide6', 'magicgui', 'torch', 'nnunetv2'):\n"
+    "    sys.modules[name] = None\n"
+    "import importlib\n"
+    "for name in sys.argv[1:]:\n"
+    "    importlib.import_module(name)\n"
+)
+
+
+def test_every_core_module_imports_without_gui_and_networks():
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED, *CORE], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = (
+        "import sys, napari_copnet\n"
+        "heavy = {'napari', 'qtpy', 'magicgui', 'torch', 'nnunetv2', 'scipy', 'skimage'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
