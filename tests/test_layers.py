@@ -10,10 +10,11 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
 # Each part may import the parts before it. Parts on one line do not import each other.
 ORDER = [
-    {"types", "params", "errors", "progress"},
-    {"io", "networks"},
+    {"errors", "progress"},
+    {"types", "params", "files"},
+    {"io", "networks", "samples"},
     {"steps", "training"},
-    {"review", "pipeline", "samples"},
+    {"review", "pipeline"},
     {"evaluation", "distributed"},
     {"benchmarks"},
     {"demo"},

@@ -34,7 +34,7 @@ def test_value_below_range_is_refused_by_label_and_unit():
 
 
 def test_value_above_range_and_nan_are_refused():
-    with pytest.raises(CopnetError, match="The largest is 1.0"):
+    with pytest.raises(CopnetError, match=r"The largest is 1\.0"):
         params.checked(params.ClosingParams(tolerance=2.0))
     with pytest.raises(CopnetError):
         params.checked(params.ClosingParams(tolerance=float("nan")))

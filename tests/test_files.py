@@ -1,0 +1,60 @@
+"""Outputs appear whole or not at all."""
+
+import hashlib
+
+import pytest
+
+from napari_copnet.errors import OutputError
+from napari_copnet.files import check_writable, sha256, whole_file, whole_folder
+
+
+def test_file_replaces_the_old_one_only_when_complete(tmp_path):
+    path = tmp_path / "new" / "a.tif"
+    with whole_file(path) as beside:
+        assert beside.suffix == ".tif"
+        beside.write_text("one")
+        assert not path.exists()
+    assert path.read_text() == "one"
+    with pytest.raises(ZeroDivisionError), whole_file(path) as beside:
+        beside.write_text("two")
+        raise ZeroDivisionError
+    assert path.read_text() == "one"
+    assert [p.name for p in path.parent.iterdir()] == ["a.tif"]
+
+
+def test_folder_replaces_the_old_one_only_when_complete(tmp_path):
+    path = tmp_path / "run"
+    with whole_folder(path) as beside:
+        (beside / "x").write_text("one")
+    with pytest.raises(ZeroDivisionError), whole_folder(path) as beside:
+        (beside / "x").write_text("two")
+        raise ZeroDivisionError
+    assert (path / "x").read_text() == "one"
+    with whole_folder(path) as beside:
+        (beside / "y").write_text("three")
+    assert [p.name for p in path.iterdir()] == ["y"]
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_file_where_a_folder_is_needed_is_said(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+        check_writable(tmp_path / "taken")
+    with (
+        pytest.raises(OutputError, match="Choose another folder"),
+        whole_file(tmp_path / "taken" / "a"),
+    ):
+        pass
+
+
+def test_no_room_is_said_before_work_starts(tmp_path):
+    with pytest.raises(OutputError, match="There is no room"):
+        check_writable(tmp_path, bytes_needed=10**18)
+
+
+def test_sha256_of_file_and_folder(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+    before = sha256(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert sha256(tmp_path) != before
