@@ -1,0 +1,35 @@
+# Two commands for newcomers: `make demo` and `make test`. Each sets up all it needs.
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+# A virtual display where Linux has none of its own.
+DISPLAYED := $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY" ] || [ -n "$$WAYLAND_DISPLAY" ] && echo yes)
+VIRTUAL := $(shell [ "$$(uname)" = Linux ] && echo 'xvfb-run -a -s "-screen 0 1920x1200x24"')
+
+.PHONY: demo test test-all lint models clean
+
+demo:
+	@scripts/setup.sh $(if $(DISPLAYED),gui,run)
+	@$(BIN)/copnet demo --out demo-output
+
+test:
+	@scripts/setup.sh dev
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/mypy
+	@$(VIRTUAL) $(BIN)/python -m pytest -m "not slow"
+
+test-all:
+	@scripts/setup.sh dev
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/mypy
+	@$(VIRTUAL) $(BIN)/python -m pytest
+
+lint:
+	@scripts/setup.sh dev
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/mypy
+
+models:
+	@scripts/setup.sh run
+	@$(BIN)/python -m napari_copnet.training.default_models --data $(DATA)
+
+clean:
+	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,138 @@
+"""What a command shows: a progress bar and notes on standard error, one result on standard output."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.progress import Progress, Result, Steps, finish
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+
+_errors = Console(stderr=True, highlight=False)
+
+
+def watched(work: Steps[Result]) -> Result:
+    """Run a step to its end behind a progress bar on standard error; notes are printed once."""
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]}"),
+        TimeRemainingColumn(),
+    )
+    seen: set[str] = set()
+    with contextlib.closing(work), Bar(*columns, console=_errors, transient=False) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(progress: Progress) -> None:
+            if progress.note and progress.note not in seen:
+                seen.add(progress.note)
+                bar.console.print(progress.note)
+            if progress.step not in tasks:
+                tasks[progress.step] = bar.add_task(progress.step, unit=progress.unit)
+            bar.update(
+                tasks[progress.step],
+                completed=progress.done,
+                total=progress.total or None,
+                unit=progress.unit,
+            )
+
+        return finish(work, report)
+
+
+def show(result: dict[str, Any], as_json: bool, lines: list[str]) -> None:
+    """Print a result: one JSON object, or lines for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(plain(result), allow_nan=False) + "\n")
+        return
+    for line in lines:
+        sys.stdout.write(line + "\n")
+
+
+def plain(value: Any) -> Any:
+    """Return `value` in the types JSON knows; NaN becomes null, paths become text."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, Path):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain(dataclasses.asdict(value))
+    return value
+
+
+def explained(function: Callable[..., Any]) -> Callable[..., Any]:
+    """End a command with exit code 1, a sentence and a hint when something is wrong."""
+
+    @functools.wraps(function)
+    def command(**values: Any) -> Any:
+        with _explaining(bool(values.get("as_json"))):
+            return function(**values)
+
+    return command
+
+
+@contextlib.contextmanager
+def _explaining(as_json: bool) -> Iterator[None]:
+    try:
+        yield
+    except CopnetError as error:
+        _fail(error.message, error.hint, as_json, error)
+    except MemoryError as error:
+        _fail(
+            "There is not enough memory.",
+            "Take fewer slices, a smaller --size, or a machine with more memory.",
+            as_json,
+            error,
+        )
+    except KeyboardInterrupt:
+        _errors.print("Stopped.")
+        raise typer.Exit(130) from None
+    except (typer.Exit, typer.Abort, SystemExit):
+        raise
+    except Exception as error:
+        if os.environ.get("COPNET_DEBUG"):
+            raise
+        _fail(
+            f"copnet ran into a problem it does not know: {type(error).__name__}: {error}".rstrip(
+                "."
+            )
+            + ".",
+            "Set COPNET_DEBUG=1 to see where, and please report it.",
+            as_json,
+            error,
+        )
+
+
+def _fail(message: str, hint: str, as_json: bool, cause: BaseException) -> None:
+    if os.environ.get("COPNET_DEBUG"):
+        _errors.print_exception()
+    if as_json:
+        sys.stdout.write(json.dumps({"error": message, "hint": hint}) + "\n")
+    _errors.print(f"{message} {hint}".rstrip(), markup=False)
+    raise typer.Exit(1) from cause

@@ -1,0 +1,80 @@
+"""Command options built from the settings of `params.py`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import click
+import typer
+
+from napari_copnet import params as all_params
+
+Function = typing.TypeVar("Function", bound=Callable[..., Any])
+
+
+def with_settings(function: Function) -> Callable[..., Any]:
+    """Turn each argument that is a settings class into options, one for each setting.
+
+    A function ``run(stack: Path, *, closing: ClosingParams)`` becomes a command with the options
+    ``--tolerance``, ``--max-iterations`` and so on, and still receives ``closing``. When two
+    classes share a name, the later option carries its class: ``--closing-mirror``.
+    """
+    hints = typing.get_type_hints(function, include_extras=True)
+    signature = inspect.signature(function)
+    plain: list[inspect.Parameter] = []
+    options: list[inspect.Parameter] = []
+    origin: dict[str, dict[str, str]] = {}
+    taken = set(signature.parameters)
+    for name, parameter in signature.parameters.items():
+        kind = hints.get(name)
+        if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+            plain.append(parameter.replace(annotation=hints.get(name, parameter.annotation)))
+            continue
+        origin[name] = {}
+        for field in dataclasses.fields(kind):
+            option = field.name if field.name not in taken else f"{name}_{field.name}"
+            taken.add(option)
+            origin[name][field.name] = option
+            options.append(_option(kind, field, option))
+
+    @functools.wraps(function)
+    def command(**values: Any) -> Any:
+        for name, fields in origin.items():
+            kind = hints[name]
+            given = {field: values.pop(option) for field, option in fields.items()}
+            values[name] = all_params.checked(kind(**given))
+        return function(**values)
+
+    plain = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in plain]
+    command.__signature__ = signature.replace(parameters=plain + options)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in plain + options}
+    return command
+
+
+def _option(kind: type, field: dataclasses.Field[Any], option: str) -> inspect.Parameter:
+    setting = all_params.settings(kind)[field.name]
+    value_type: Any = all_params.field_type(kind, field.name)
+    flag = "--" + option.replace("_", "-")
+    flags = [f"{flag}/--no-{flag[2:]}"] if value_type is bool else [flag]
+    text = f"{setting.label}. {setting.help}".strip()
+    if setting.unit:
+        text += f" In {setting.unit}."
+    if setting.minimum is not None and setting.maximum is not None:
+        text += f" {setting.minimum:g} to {setting.maximum:g}."
+    extra: dict[str, Any] = {"help": text}
+    if setting.choices:
+        extra["click_type"] = click.Choice(setting.choices)
+    if setting.advanced:
+        extra["rich_help_panel"] = "Advanced"
+    annotation = value_type | None if field.default is None else value_type
+    return inspect.Parameter(
+        option,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=field.default,
+        annotation=Annotated[annotation, typer.Option(*flags, **extra)],
+    )
