@@ -1,4 +1,4 @@
-"""What a command shows: a progress bar and notes on standard error, one result on standard output."""
+"""What a command shows: progress and notes on standard error, the result on standard output."""
 
 from __future__ import annotations
 
@@ -46,6 +46,10 @@ def watched(work: Steps[Result]) -> Result:
             if progress.note and progress.note not in seen:
                 seen.add(progress.note)
                 bar.console.print(progress.note)
+            if not progress.unit and progress.step in tasks:
+                task = bar.tasks[tasks[progress.step]]
+                bar.update(task.id, completed=task.total)
+                return
             if progress.step not in tasks:
                 tasks[progress.step] = bar.add_task(progress.step, unit=progress.unit)
             bar.update(

@@ -1,0 +1,162 @@
+"""A run's folder: the images a run made and `run.json`, from which it can be repeated."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet import __version__
+from napari_copnet.files import check_writable, sha256, whole_file
+from napari_copnet.io.write import write_image
+from napari_copnet.pipeline import Restored, RunResult, Settings
+from napari_copnet.types import Stack, VoxelSize
+
+_PACKAGES = ("torch", "nnunetv2", "numpy", "scipy", "scikit-image", "SimpleITK", "pystackreg")
+
+
+def save_run(
+    result: RunResult,
+    restored: Restored | None,
+    settings: Settings,
+    out: Path,
+    format: str = "tiff",
+) -> dict[str, Any]:
+    """Write a run's images and its record.
+
+    Parameters
+    ----------
+    result : RunResult
+        From `pipeline.run`.
+    restored : Restored or None
+        From `pipeline.restore`; None writes the processed frame, with `excluded` for its margin.
+    settings : Settings
+        Of the run.
+    out : Path
+        Folder; made when missing. Each file appears whole.
+    format : str
+        ``"tiff"``, ``"ome-zarr"`` or ``"nifti"``.
+
+    Returns
+    -------
+    dict
+        The record, as written to ``run.json``; ``files`` maps names to paths.
+
+    Raises
+    ------
+    OutputError
+        No right or no room to write.
+    """
+    stack, ready = result.stack, result.preprocessed
+    if restored is None:
+        images: dict[str, Any] = {
+            "contours": result.contours,
+            "closed": result.closing.mask,
+            "cells": result.cells.labels,
+            "image": ready.data,
+        }
+        if ready.margin.any():
+            images["excluded"] = ready.margin.astype(np.uint8)
+        iterations = result.closing.iterations
+        voxel_size = ready.voxel_size
+    else:
+        images = {
+            "contours": restored.contours,
+            "closed": restored.closed,
+            "cells": restored.cells,
+        }
+        iterations, voxel_size = restored.iterations, stack.voxel_size
+    if iterations is not None:
+        images["iterations"] = iterations
+    check_writable(out, sum(array.nbytes for array in images.values()) // 4)
+    files = {
+        name: write_image(
+            out / name,
+            array,
+            voxel_size=voxel_size,
+            translate=stack.translate,
+            axes=stack.axes,
+            kind=name,
+            format=format,
+        )
+        for name, array in images.items()
+    }
+    record = run_record(result, settings, "original" if restored is not None else "processed")
+    record["files"] = {name: str(path) for name, path in files.items()}
+    return write_record(out, record)
+
+
+def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, Any]:
+    """Return what `run.json` holds of a run, besides its files."""
+    closing = result.closing
+    return {
+        "command": "run",
+        **surroundings(),
+        "inputs": {"stack": described(result.stack)},
+        "settings": settings.as_dict(),
+        "models": {
+            kind: {"name": model.name, "sha256": model.weights_hash}
+            for kind, model in result.models.items()
+        },
+        "frame": {
+            "results": frame,
+            "original_shape": list(result.preprocessed.frame.original_shape),
+            "processed_shape": list(result.preprocessed.frame.processed_shape),
+            "shifts": result.preprocessed.frame.shifts.tolist(),
+        },
+        "blank_slices": list(result.preprocessed.blank),
+        "changed": closing.changed.tolist(),
+        "iterations_by_slice": closing.iterations_by_slice.tolist(),
+        "converged": bool(np.all(closing.converged)),
+        "cells": int(result.cells.labels.max(initial=0)),
+        "cells_by_slice": result.cells.counts.tolist(),
+        "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
+        "notes": list(result.notes),
+    }
+
+
+def surroundings() -> dict[str, Any]:
+    """Return versions, machine and date for a record."""
+    versions = {"napari-copnet": __version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "versions": versions,
+        "machine": f"{platform.machine()} {platform.system()}",
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def described(stack: Stack) -> dict[str, Any]:
+    """Return what a record says of an input stack."""
+    return {
+        "path": str(stack.source) if stack.source else None,
+        "sha256": sha256(stack.source) if stack.source else None,
+        "shape": list(stack.shape),
+        "dtype": str(stack.data.dtype),
+        "voxel_size": list(stack.voxel_size),
+        "axes": stack.axes,
+    }
+
+
+def write_record(out: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """Write ``run.json`` into `out` whole and return the record with its own path added."""
+    path = Path(out) / "run.json"
+    record.setdefault("files", {})["run.json"] = str(path)
+    with whole_file(path) as beside:
+        beside.write_text(json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def voxel_size_text(voxel_size: VoxelSize) -> str:
+    """Return a voxel size for people, such as ``0.05 × 0.015 × 0.015 µm``."""
+    sizes = ["unknown" if size is None else f"{size:g}" for size in voxel_size]
+    return "unknown" if set(sizes) == {"unknown"} else " × ".join(sizes) + " µm (z × y × x)"
