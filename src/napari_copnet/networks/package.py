@@ -1,0 +1,386 @@
+"""A model is a folder: ``model.json`` (what it is) and ``weights.safetensors`` (numbers only)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+import zipfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from napari_copnet.errors import ModelError
+from napari_copnet.files import sha256, whole_file, whole_folder
+from napari_copnet.networks.plan import NetworkPlan, plan_from_dict
+
+KINDS = ("contours", "closing")
+FORMAT = 1
+SHIPPED = Path(__file__).parent / "shipped"
+MODELS_VARIABLE = "NAPARI_COPNET_MODELS"
+
+_JSON, _WEIGHTS = "model.json", "weights.safetensors"
+_LARGEST = {_JSON: 1 << 20, _WEIGHTS: 2 << 30}
+_KEYS = {"format", "name", "kind", "plan", "card", "weights_sha256"}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DAMAGED = "The model may be damaged: import or train it again."
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A model on disk.
+
+    Attributes
+    ----------
+    name, kind : str
+        Kind is ``"contours"`` (Step 1) or ``"closing"`` (Step 2).
+    plan : NetworkPlan
+        How to build the network.
+    folder : Path
+        Where it lies.
+    sha256 : str
+        Of the weight file.
+    card : dict
+        data, licence, command, scores (validation), created (ISO time), parent (a model's name
+        and hash, for fine-tuned ones).
+    """
+
+    name: str
+    kind: str
+    plan: NetworkPlan
+    folder: Path
+    sha256: str
+    card: dict[str, Any] = field(default_factory=dict)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Return the weights by parameter name, float32.
+
+        Raises
+        ------
+        ModelError
+            The weight file is missing or unreadable, or does not have the hash it should.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        path = self.folder / _WEIGHTS
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"Model {self.name!r} has no readable weights.", _DAMAGED) from error
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise ModelError(
+                f"The weights of model {self.name!r} are not the ones its {_JSON} was made for.",
+                _DAMAGED,
+            )
+        try:
+            weights = load(data)
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"The weights of model {self.name!r} can't be read.", _DAMAGED
+            ) from error
+        for name, values in weights.items():
+            if values.dtype.kind != "f" or not np.isfinite(values).all():
+                raise ModelError(
+                    f"Weight {name!r} of model {self.name!r} has values that are not numbers.",
+                    _DAMAGED,
+                )
+        return {name: values.astype(np.float32) for name, values in weights.items()}
+
+
+def models_folder() -> Path:
+    """Return where the user's own models lie (`NAPARI_COPNET_MODELS`, else the data folder)."""
+    if chosen := os.environ.get(MODELS_VARIABLE):
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "napari-copnet" / "models"
+
+
+def load_package(folder: Path | str, *, verify: bool = True) -> ModelPackage:
+    """Read a model folder; the weights are only hashed.
+
+    Parameters
+    ----------
+    folder : path
+        Has ``model.json`` and ``weights.safetensors``.
+    verify : bool
+        Whether to compare the hash of the weights; listing many models does without.
+
+    Raises
+    ------
+    ModelError
+        Not a model folder, broken JSON, unknown keys or format, or weights with another hash.
+    """
+    folder = Path(folder)
+    path = folder / _JSON
+    if not path.is_file():
+        raise ModelError(
+            f"{folder} is not a model: it has no {_JSON}.",
+            "Choose a folder made by this package, or import an nnU-Net folder first "
+            "(copnet model import).",
+        )
+    if path.stat().st_size > _LARGEST[_JSON]:
+        raise ModelError(f"{path} is too large to be a model's description.", _DAMAGED)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is not readable JSON.", _DAMAGED) from error
+    if not isinstance(values, dict) or set(values) != _KEYS:
+        raise ModelError(f"{path} does not have the keys of a model.", _DAMAGED)
+    if values["format"] != FORMAT:
+        raise ModelError(
+            f"{path} has format {values['format']!r}; this version reads format {FORMAT}.",
+            "Update napari-copnet.",
+        )
+    name = check_name(values["name"])
+    kind, digest, card = values["kind"], values["weights_sha256"], values["card"]
+    if kind not in KINDS or not isinstance(digest, str) or not isinstance(card, dict):
+        raise ModelError(f"{path} has a kind, hash or card that can't be.", _DAMAGED)
+    plan = plan_from_dict(values["plan"])
+    if not (folder / _WEIGHTS).is_file():
+        raise ModelError(f"Model {name!r} in {folder} has no {_WEIGHTS}.", _DAMAGED)
+    if verify and sha256(folder / _WEIGHTS) != digest:
+        raise ModelError(
+            f"The weights of model {name!r} in {folder} are not the ones its {_JSON} was made for.",
+            _DAMAGED,
+        )
+    return ModelPackage(name, kind, plan, folder, digest, card)
+
+
+def save_package(
+    folder: Path | str,
+    *,
+    name: str,
+    kind: str,
+    plan: NetworkPlan,
+    weights: dict[str, np.ndarray],
+    card: dict[str, Any],
+    half: bool = True,
+) -> ModelPackage:
+    """Write a model folder, whole or not at all.
+
+    Parameters
+    ----------
+    folder : path
+        The model's folder; replaced when there is one.
+    name, kind, plan, card
+        See `ModelPackage`. ``created`` is added to the card where it is missing.
+    weights : dict of ndarray
+        By parameter name. Second names of shared parameters (``all_modules``,
+        ``decoder.encoder``), which nnU-Net's checkpoints hold, are left out.
+    half : bool
+        Store as float16, half the size.
+
+    Raises
+    ------
+    ModelError
+        A name or kind that can't be, or weights that are not finite (also as float16).
+    OutputError
+        It can't be written.
+    """
+    from safetensors.numpy import save
+
+    check_name(name)
+    if kind not in KINDS:
+        raise ModelError(f"A model can't be of kind {kind!r}.", f"Kinds: {', '.join(KINDS)}.")
+    dtype = np.float16 if half else np.float32
+    stored = {}
+    for key, values in weights.items():
+        if ".all_modules." in key or key.startswith("decoder.encoder."):
+            continue
+        with np.errstate(over="ignore"):
+            stored[key] = np.ascontiguousarray(values, dtype=dtype)
+        if not np.isfinite(stored[key]).all():
+            raise ModelError(
+                f"Weight {key!r} is not finite" + (" as float16." if half else "."),
+                "Training has diverged, or the weights need half=False.",
+            )
+    if not stored:
+        raise ModelError("There are no weights to save.", "Train or import the model again.")
+    data = save(stored)
+    digest = hashlib.sha256(data).hexdigest()
+    card = {"created": datetime.now(UTC).isoformat(timespec="seconds"), **card}
+    text = json.dumps(
+        {
+            "format": FORMAT,
+            "name": name,
+            "kind": kind,
+            "plan": plan.as_dict(),
+            "card": card,
+            "weights_sha256": digest,
+        },
+        indent=1,
+        ensure_ascii=False,
+    )
+    with whole_folder(folder) as beside:
+        (beside / _JSON).write_text(text + "\n", encoding="utf-8")
+        (beside / _WEIGHTS).write_bytes(data)
+    return ModelPackage(name, kind, plan, Path(folder), digest, card)
+
+
+def list_models() -> list[ModelPackage]:
+    """Return the shipped and the user's models, shipped first; broken ones are left out."""
+    found = []
+    for place in (SHIPPED, models_folder()):
+        for folder in sorted(place.iterdir()) if place.is_dir() else ():
+            if (folder / _JSON).is_file():
+                try:
+                    found.append(load_package(folder, verify=False))
+                except ModelError:
+                    continue
+    return found
+
+
+def find_model(name_or_path: str | Path, kind: str) -> ModelPackage:
+    """Return the model called so, or lying there.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        ``"default"`` is the shipped model of the kind; else a model folder or a model's name.
+    kind : str
+        ``"contours"`` or ``"closing"``.
+
+    Raises
+    ------
+    ModelError
+        No such model (those known are listed), a model of the other kind, or a broken one.
+    """
+    text, path = str(name_or_path), Path(name_or_path).expanduser()
+    if text == "default":
+        package = load_package(SHIPPED / kind)
+    elif path.is_dir() and (path / _JSON).is_file():
+        package = load_package(path)
+    else:
+        known = list_models()
+        named = [model for model in known if model.name == text]
+        fitting = [model for model in named if model.kind == kind] or named
+        if fitting:
+            # The user's own model wins over a shipped one of the same name.
+            package = load_package(fitting[-1].folder)
+        elif _NAME.fullmatch(text) and (models_folder() / text / _JSON).is_file():
+            package = load_package(models_folder() / text)  # broken: say how
+        else:
+            names = ["default", *(model.name for model in known if model.kind == kind)]
+            raise ModelError(
+                f"There is no {kind} model {text!r}.",
+                f"Known {kind} models: {', '.join(dict.fromkeys(names))}; or give a model folder.",
+            )
+    if package.kind != kind:
+        raise ModelError(
+            f"Model {package.name!r} is a {package.kind} model, not a {kind} model.",
+            f"Choose a {kind} model here.",
+        )
+    return package
+
+
+def export_zip(package: ModelPackage, path: Path | str) -> Path:
+    """Write a model as one zip file, to hand to others.
+
+    Raises
+    ------
+    ModelError
+        The model is broken.
+    OutputError
+        It can't be written.
+    """
+    load_package(package.folder)
+    with whole_file(path) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
+        for name in (_JSON, _WEIGHTS):
+            archive.write(package.folder / name, name)
+    return Path(path)
+
+
+def import_zip(path: Path | str, *, replace: bool = False) -> ModelPackage:
+    """Add a zip made by `export_zip` to the user's models.
+
+    Parameters
+    ----------
+    path : path
+        The zip.
+    replace : bool
+        Whether a model of the same name may be replaced.
+
+    Raises
+    ------
+    ModelError
+        Not such a zip, names or sizes that can't be, a broken model, or a name already taken.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if sorted(member.filename for member in members) != sorted(_LARGEST):
+                raise ModelError(
+                    f"{path.name} is not a model: it should hold {_JSON} and {_WEIGHTS} only.",
+                    "For a zip made by nnU-Net use the nnU-Net import.",
+                )
+            content = {
+                member.filename: read_member(archive, member, _LARGEST[member.filename])
+                for member in members
+            }
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ModelError(f"{path} is not a readable zip file.", _DAMAGED) from error
+    try:
+        name = check_name(json.loads(content[_JSON])["name"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"The {_JSON} in {path.name} can't be read.", _DAMAGED) from error
+    folder = models_folder() / name
+    if folder.exists() and not replace:
+        raise ModelError(
+            f"There is already a model {name!r}.", "Replace it (replace), or rename one of them."
+        )
+    with whole_folder(folder) as beside:
+        for member_name, data in content.items():
+            (beside / member_name).write_bytes(data)
+        load_package(beside).weights()
+    return load_package(folder)
+
+
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
+    """Read a zip member of at most `most` bytes, whatever size it declares.
+
+    Raises
+    ------
+    ModelError
+        It is larger.
+    """
+    with archive.open(member) as file:
+        return _bounded(file, member.filename, most)
+
+
+def _bounded(file: IO[bytes], name: str, most: int) -> bytes:
+    data = file.read(most + 1)
+    if len(data) > most:
+        raise ModelError(
+            f"{name[:80]!r} in the zip is larger than {most / 1e6:.0f} MB.",
+            "No model has such a file: nothing was imported.",
+        )
+    return data
+
+
+def check_name(name: Any) -> str:
+    """Return a model's name when it can be one.
+
+    Raises
+    ------
+    ModelError
+        Not 1 to 64 letters, digits, dots, dashes or underscores, or ``"default"``.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name == "default":
+        raise ModelError(
+            f"A model can't be called {str(name)[:80]!r}.",
+            "Use 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or "
+            "digit; 'default' is taken.",
+        )
+    return name
