@@ -59,8 +59,8 @@ class ReadParams:
         "Meaning of the axes, such as ZYX, TYX, CZYX or TZYX, where the file leaves it open.",
         advanced=True,
     )
-    channel: int = _setting(
-        0, "Channel", "Channel to use of a file that has several.", minimum=0, advanced=True
+    channel: int | None = _setting(
+        None, "Channel", "Channel to use of a file that has several.", minimum=0, advanced=True
     )
     time_point: int | None = _setting(
         None,
