@@ -1,0 +1,5 @@
+"""`python -m napari_copnet` is `copnet`."""
+
+from napari_copnet.cli import main
+
+main()

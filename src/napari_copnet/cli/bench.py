@@ -1,0 +1,43 @@
+"""`copnet bench`: both sides of a comparison in one run, as ratios."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated
+
+import click
+import typer
+
+from napari_copnet.cli.console import Json, explained, show
+
+NAMES = ("closing", "degrade")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("bench")(bench)
+
+
+@explained
+def bench(
+    name: Annotated[str, typer.Argument(click_type=click.Choice(NAMES), help="What to measure.")],
+    *,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Smaller, for a look; figures are less steady.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure ours beside another way of doing the same, and say whether the goal is met."""
+    measure = importlib.import_module(f"napari_copnet.benchmarks.{name}").run
+    figures = measure(quick=quick)
+    lines = []
+    for figure in figures:
+        mark = "holds" if figure.holds else "falls short"
+        lines.append(
+            f"{figure.name}: {figure.value:.4g} {figure.unit} (goal {figure.goal}: {mark})"
+        )
+        lines.append(f"    ours: {figure.ours}")
+        lines.append(f"    theirs: {figure.theirs}")
+    if figures:
+        lines.append(f"  on {figures[0].machine}")
+    show({"name": name, "figures": figures}, as_json, lines)

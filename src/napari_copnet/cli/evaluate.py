@@ -1,0 +1,132 @@
+"""`copnet evaluate`: predicted contours against true ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from napari_copnet.cli.console import Json, explained, show, watched
+from napari_copnet.cli.options import with_settings
+from napari_copnet.params import ReadParams, ScoreParams
+
+if TYPE_CHECKING:
+    from napari_copnet.types import Stack
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("evaluate")(with_settings(evaluate_command))
+
+
+@explained
+def evaluate_command(
+    pred: Annotated[
+        Path, typer.Option("--pred", help="Predicted contours: mask, probability or labels.")
+    ],
+    truth: Annotated[
+        Path, typer.Option("--truth", help="True contours: mask, probability or labels.")
+    ],
+    *,
+    read: ReadParams,
+    score: ScoreParams,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Contours to compare with, such as Step 1's.")
+    ] = None,
+    exclude_pixels: Annotated[
+        Path | None, typer.Option("--exclude-pixels", help="Mask of pixels that are not scored.")
+    ] = None,
+    exclude_cell: Annotated[
+        Path | None,
+        typer.Option("--exclude-cell", help="Mask of a structure whose true cell is not scored."),
+    ] = None,
+    slices: Annotated[
+        str | None, typer.Option("--slices", help="Slices to score, such as 0-9 or 3,5,7.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write scores.json here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score contours: labelled, merged, split, NSD and clDice, mean ± sd over slices."""
+    import json
+
+    from napari_copnet.cli.console import plain
+    from napari_copnet.errors import InputError
+    from napari_copnet.evaluation.report import score_table
+    from napari_copnet.evaluation.scores import evaluate
+    from napari_copnet.files import whole_file
+    from napari_copnet.io.check import check_pixels
+    from napari_copnet.io.read import read_stack
+
+    def load(path: Path | None) -> Any:
+        if path is None:
+            return None
+        stack: Stack = check_pixels(read_stack(path, read), read.repair)
+        return np.asarray(stack.data[:])
+
+    images = {
+        "prediction": load(pred),
+        "truth": load(truth),
+        "baseline": load(baseline),
+        "excluded pixels": load(exclude_pixels),
+        "excluded structure": load(exclude_cell),
+    }
+    shape = images["truth"].shape
+    for name, image in images.items():
+        if image is not None and image.shape != shape:
+            raise InputError(
+                f"The {name} has the shape {image.shape}, the truth {shape}.",
+                "Both have to lie on the same pixels; copnet run writes the original frame.",
+            )
+    numbers = chosen_slices(slices, shape[0])
+    chosen = [None if i is None else i[numbers] for i in images.values()]
+    evaluation = watched(
+        evaluate(
+            chosen[0],
+            chosen[1],
+            score,
+            baseline=chosen[2],
+            exclude_pixels=chosen[3],
+            exclude_cell=chosen[4],
+        )
+    )
+    result = plain(evaluation.as_dict())
+    result["slice_numbers"] = numbers
+    if out is not None:
+        with whole_file(out / "scores.json") as beside:
+            beside.write_text(json.dumps(result, indent=1) + "\n")
+        result["files"] = {"scores": str(out / "scores.json")}
+    table = {"prediction": result}
+    if result.get("baseline"):
+        table = {"baseline": result["baseline"], **table}
+    rows = ["".join(f"{cell:<20}" for cell in row).rstrip() for row in score_table(table)]
+    show(result, as_json, [*rows, f"{result['cells']} true cells in {len(numbers)} slices"])
+
+
+def chosen_slices(text: str | None, count: int) -> list[int]:
+    """Return slice numbers from text such as ``0-9,12``; all without text.
+
+    Raises
+    ------
+    InputError
+        Not a list of numbers and ranges, or outside the stack.
+    """
+    from napari_copnet.errors import InputError
+
+    if text is None:
+        return list(range(count))
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        try:
+            numbers += range(int(first), int(last or first) + 1)
+        except ValueError:
+            raise InputError(
+                f"{text!r} is not a choice of slices.", "Write it like 0-9 or 3,5,7."
+            ) from None
+    if not numbers or min(numbers) < 0 or max(numbers) >= count:
+        raise InputError(
+            f"Slices {text} lie outside the stack.", f"It has the slices 0 to {count - 1}."
+        )
+    return numbers

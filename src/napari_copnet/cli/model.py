@@ -1,0 +1,120 @@
+"""`copnet model`: see, import and export models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from napari_copnet.cli.console import Json, explained, show
+
+Kind = Annotated[
+    str,
+    typer.Option(
+        "--kind",
+        click_type=click.Choice(["contours", "closing"]),
+        help="What the model does: contours is Step 1, closing is Step 2.",
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="See, import and export models.", no_args_is_help=True)
+    group.command("list")(list_command)
+    group.command("show")(show_command)
+    group.command("import")(import_command)
+    group.command("export")(export_command)
+    app.add_typer(group, name="model")
+
+
+@explained
+def list_command(*, as_json: Json = False) -> None:
+    """List the models that can be used by name."""
+    from napari_copnet.networks.package import list_models
+
+    models = [_described(model) for model in list_models()]
+    lines = [f"{m['name']:<28}{m['kind']:<10}{m['dimensions']}D  {m['folder']}" for m in models]
+    show({"models": models}, as_json, lines)
+
+
+@explained
+def show_command(
+    model: Annotated[str, typer.Argument(help="Name or folder of a model.")],
+    *,
+    kind: Kind = "contours",
+    as_json: Json = False,
+) -> None:
+    """Show a model's card: what it was trained on, how, and how good it is."""
+    from napari_copnet.networks.package import find_model
+
+    found = find_model(model, kind)
+    described = {**_described(found), "plan": found.plan.as_dict(), "card": found.card}
+    lines = [f"{found.name} ({found.kind})", f"  folder: {found.folder}"]
+    lines += [f"  {key}: {value}" for key, value in found.card.items()]
+    show(described, as_json, lines)
+
+
+@explained
+def import_command(
+    source: Annotated[Path, typer.Argument(help="nnU-Net result folder or zip, or a model zip.")],
+    *,
+    name: Annotated[str, typer.Option("--name", help="What to call the model.")],
+    kind: Kind = "contours",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder; default is the models folder.")
+    ] = None,
+    configuration: Annotated[
+        str | None, typer.Option(help="nnU-Net configuration, such as 2d or 3d_fullres.")
+    ] = None,
+    fold: Annotated[str | None, typer.Option(help="nnU-Net fold, such as 0 or all.")] = None,
+    checkpoint: Annotated[
+        str, typer.Option(help="nnU-Net checkpoint file.")
+    ] = "checkpoint_final.pth",
+    as_json: Json = False,
+) -> None:
+    """Import a model; nothing in it is run."""
+    from napari_copnet.networks.import_nnunet import import_nnunet
+    from napari_copnet.networks.package import import_zip, is_model_zip, models_folder
+
+    target = out if out is not None else models_folder() / name
+    if is_model_zip(source):
+        model = import_zip(source, target)
+    else:
+        model = import_nnunet(
+            source,
+            kind,
+            name,
+            target,
+            configuration=configuration,
+            fold=fold,
+            checkpoint=checkpoint,
+        )
+    show(_described(model), as_json, [f"Imported {model.name} ({model.kind}) to {model.folder}"])
+
+
+@explained
+def export_command(
+    model: Annotated[str, typer.Argument(help="Name or folder of a model.")],
+    out: Annotated[Path, typer.Option("--out", help="Zip file to write.")],
+    *,
+    kind: Kind = "contours",
+    as_json: Json = False,
+) -> None:
+    """Write a model to a zip file that others can import."""
+    from napari_copnet.networks.package import export_zip, find_model
+
+    path = export_zip(find_model(model, kind), out)
+    show({"files": {"model": str(path)}}, as_json, [f"Wrote {path}"])
+
+
+def _described(model: Any) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "kind": model.kind,
+        "dimensions": model.plan.dimensions,
+        "folder": str(model.folder),
+        "sha256": model.weights_hash,
+    }
