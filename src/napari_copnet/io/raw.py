@@ -1,0 +1,169 @@
+"""What a format module hands over: the array as the file has it, and what its axes mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import psutil
+
+from napari_copnet.errors import InputError
+from napari_copnet.types import VoxelSize
+
+# Larger arrays stay on disk and are read slice by slice.
+LAZY_BYTES = 512 * 2**20
+
+# Micrometres in a unit, by the names that TIFF, OME, NIfTI and NGFF metadata use.
+_MICROMETRES = {
+    "Å": 1e-4, "angstrom": 1e-4, "a": 1e-4, "pm": 1e-6, "picometer": 1e-6,
+    "nm": 1e-3, "nanometer": 1e-3, "nanometre": 1e-3, "nanometers": 1e-3,
+    "µm": 1.0, "μm": 1.0, "um": 1.0, "\\u00b5m": 1.0, "\\u03bcm": 1.0, "micron": 1.0, "microns": 1.0,
+    "micrometer": 1.0, "micrometre": 1.0, "micrometers": 1.0,
+    "mm": 1e3, "millimeter": 1e3, "millimetre": 1e3, "millimeters": 1e3,
+    "cm": 1e4, "centimeter": 1e4, "centimetre": 1e4,
+    "m": 1e6, "meter": 1e6, "metre": 1e6,
+    "in": 25400.0, "inch": 25400.0, "inches": 25400.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An image as a file holds it.
+
+    Attributes
+    ----------
+    data : array
+        Indexable with integers and slices; eager or lazy.
+    axes : str
+        One letter an axis: X, Y, Z, T, C, S (colour samples), or Q for an axis without meaning.
+    voxel_size : VoxelSize
+        In µm.
+    translate : tuple of float
+        In µm along z, y, x.
+    notes : tuple of str
+        Sentences for the user.
+    """
+
+    data: Any
+    axes: str
+    voxel_size: VoxelSize = VoxelSize()
+    translate: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    notes: tuple[str, ...] = ()
+
+    def noting(self, *notes: str) -> Raw:
+        """Return the same with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+
+class LazyStack:
+    """A (Z, Y, X) array on disk, read by slices when indexed.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape (Z, Y, X).
+    dtype : dtype
+        What slices have.
+    plane : callable
+        Gives slice z as an array of shape (Y, X).
+    """
+
+    ndim = 3
+
+    def __init__(
+        self, shape: tuple[int, int, int], dtype: Any, plane: Callable[[int], np.ndarray]
+    ) -> None:
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self._plane = plane
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the whole array would take in memory."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        key = key if isinstance(key, tuple) else (key,)
+        if Ellipsis in [k for k in key if k is Ellipsis]:
+            at = next(i for i, k in enumerate(key) if k is Ellipsis)
+            fill = (slice(None),) * (self.ndim - len(key) + 1)
+            key = (*key[:at], *fill, *key[at + 1 :])
+        if len(key) > self.ndim:
+            raise IndexError(f"{len(key)} indices for 3 axes")
+        first, rest = (key[0] if key else slice(None)), key[1:]
+        if isinstance(first, int | np.integer):
+            index = int(first) + (self.shape[0] if first < 0 else 0)
+            if not 0 <= index < self.shape[0]:
+                raise IndexError(f"slice {first} of {self.shape[0]}")
+            return self._read(index)[rest]
+        chosen = np.arange(self.shape[0])[first]
+        planes = [self._read(int(z))[rest] for z in chosen]
+        if planes:
+            return np.stack(planes)
+        return np.zeros((0, *self.shape[1:]), self.dtype)[(slice(None), *rest)]
+
+    def _read(self, index: int) -> np.ndarray:
+        return np.asarray(self._plane(index)).astype(self.dtype, copy=False)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("a lazy stack can't be an array without a copy")
+        out = np.empty(self.shape, self.dtype if dtype is None else dtype)
+        for index in range(self.shape[0]):
+            out[index] = self._read(index)
+        return out
+
+
+def in_micrometres(value: Any, unit: str | None) -> float | None:
+    """Return a length in µm, or None where the value or the unit is unknown or not a length.
+
+    Units such as ``pixel`` or an empty one are unknown. Nine digits are kept, so that sizes
+    stored as 32-bit ratios come back as they were given.
+    """
+    factor = _MICROMETRES.get((unit or "").strip()) or _MICROMETRES.get(
+        (unit or "").strip().lower()
+    )
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    if factor is None or not math.isfinite(number):
+        return None
+    return float(f"{number * factor:.9g}")
+
+
+def positive(value: float | None) -> float | None:
+    """Return a size, or None where it is not a size."""
+    return value if value is not None and value > 0 else None
+
+
+def need_memory(count: int, what: str) -> None:
+    """Stop before `count` bytes are taken that the machine does not have.
+
+    Raises
+    ------
+    InputError
+        Fewer bytes are free.
+    """
+    free = psutil.virtual_memory().available
+    if count > free:
+        raise InputError(
+            f"{what} needs {count / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free.",
+            "Crop or downsample it, or use a machine with more memory.",
+        )
+
+
+def is_lazy(shape: tuple[int, ...], dtype: Any) -> bool:
+    """Whether an array is large enough to stay on disk."""
+    return math.prod(shape) * np.dtype(dtype).itemsize > LAZY_BYTES

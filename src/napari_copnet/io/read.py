@@ -1,0 +1,104 @@
+"""Open an image stack of any known format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_copnet.errors import InputError
+from napari_copnet.io.arrange import arrange
+from napari_copnet.io.raw import Raw
+from napari_copnet.params import ReadParams, checked
+from napari_copnet.types import Stack
+
+_HINT = (
+    "Give a TIFF, NIfTI, MRC or OME-Zarr stack, a folder of numbered slices, or a Cell Tracking "
+    "Challenge sequence."
+)
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def read_stack(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
+    """Open an image stack; a large one stays on disk and is read slice by slice.
+
+    Parameters
+    ----------
+    path : path
+        A TIFF (plain, ImageJ, OME), NIfTI or MRC file, an OME-Zarr folder (0.4 or 0.5), a folder
+        of numbered slices, or a Cell Tracking Challenge sequence (``NAME/01``).
+    params : ReadParams
+        Settles what the file leaves open.
+
+    Returns
+    -------
+    Stack
+        Shape (Z, Y, X) in the type of the file; bool becomes uint8. Sizes that the file does not
+        state are None.
+
+    Raises
+    ------
+    InputError
+        Missing, not an image, damaged, truncated, or too large for the machine.
+    NeedsChoiceError
+        Colour, channels, time with depth or unnamed axes; names the setting that settles it.
+    """
+    path = Path(path)
+    checked(params)
+    return arrange(_read_raw(path, params), params, path)
+
+
+def read_image(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
+    """Open labels or a mask: as `read_stack`, values and type as the file has them."""
+    return read_stack(path, params)
+
+
+def _read_raw(path: Path, params: ReadParams) -> Raw:
+    if not path.exists():
+        raise InputError(f"{path} does not exist.", "Check the name.")
+    if path.is_dir():
+        if any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")):
+            from napari_copnet.io.omezarr import read_omezarr
+
+            return read_omezarr(path)
+        from napari_copnet.io.folder import read_folder
+
+        return read_folder(path, params)
+    return read_file(path)
+
+
+def read_file(path: Path) -> Raw:
+    """Read a single file by what it begins with, not by what it is called."""
+    head = _head(path)
+    name = path.name.lower()
+    if not head:
+        raise InputError(f"{path.name} is empty.", "Copy or export it again.")
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        raise InputError(
+            f"{path.name} is an HDF5 file, which is not read.", "Save it as TIFF or OME-Zarr."
+        )
+    if head[:4] in _TIFF:
+        from napari_copnet.io.tiff import read_tiff
+
+        return read_tiff(path)
+    if name.endswith((".nii", ".nii.gz")) or head[344:348] in (b"n+1\0", b"ni1\0"):
+        from napari_copnet.io.nifti import read_nifti
+
+        return read_nifti(path)
+    if head[208:212] == b"MAP " or name.endswith((".mrc", ".rec", ".mrcs", ".mrc.gz", ".map")):
+        from napari_copnet.io.mrc import read_mrc
+
+        return read_mrc(path)
+    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")):
+        from napari_copnet.io.folder import read_picture
+
+        return read_picture(path)
+    raise InputError(f"{path.name} is not an image that can be read.", _HINT)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(1024)
+    except OSError as error:
+        raise InputError(
+            f"{path.name} can't be read: {error.strerror}.", "Check its rights."
+        ) from error

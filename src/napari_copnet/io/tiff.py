@@ -1,0 +1,292 @@
+"""TIFF: plain, ImageJ and OME, with what their metadata say of the voxel size."""
+
+from __future__ import annotations
+
+import logging
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+
+from napari_copnet.errors import InputError
+from napari_copnet.io.raw import (
+    Raw,
+    in_micrometres,
+    is_lazy,
+    need_memory,
+    positive,
+)
+from napari_copnet.types import VoxelSize
+
+# What tifffile and its codecs raise for damaged files: seen by fuzzing, besides their own errors.
+BROKEN = (
+    ValueError,  # tifffile.TiffFileError is one
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+    AssertionError,
+    NotImplementedError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    ElementTree.ParseError,
+    tifffile.OmeXmlError,
+)
+# The most that deflate and LZW can pack into a byte is 1032 and about 1400.
+_MOST_PACKED = 1500
+_PACKED_BOUNDED = {2, 3, 4, 5, 8, 32773, 32946}
+# Resolutions that programs write when they know nothing of the sample, per inch.
+_PRINT_RESOLUTIONS = {72.0, 90.0, 96.0, 100.0, 120.0, 144.0, 150.0, 200.0, 300.0, 600.0, 1200.0}
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+logging.getLogger("tifffile").propagate = False
+
+
+@contextmanager
+def damage_explained(path: Path) -> Iterator[None]:
+    """Turn what decoders raise on damaged files into one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"{path.name} can't be read: {error.strerror or error}.",
+            "Check that the file exists, is complete and may be read.",
+        ) from error
+    except BROKEN as error:
+        raise InputError(
+            f"{path.name} is damaged, truncated or not an image that can be read "
+            f"({type(error).__name__}).",
+            "Copy or export it again, or open it in Fiji and save it as TIFF.",
+        ) from error
+
+
+def read_tiff(path: Path) -> Raw:
+    """Read a TIFF file.
+
+    Raises
+    ------
+    InputError
+        Damaged, truncated, larger than it can be, or made of pages of several sizes.
+    """
+    with damage_explained(path):
+        with tifffile.TiffFile(path, _multifile=False) as tif:
+            others = _other_files(tif, path)
+        with tifffile.TiffFile(path, _multifile=bool(others)) as tif:
+            series, notes = _main_series(tif, path)
+            _check_size(series, path)
+            raw = Raw(None, series.axes, notes=notes)
+            raw = _with_metadata(raw, tif)
+            if not is_lazy(series.shape, series.dtype):
+                need_memory(2 * series.nbytes, path.name)
+                data = series.asarray()
+                return _native(raw, data.reshape(series.shape))
+        return _native(raw, _lazy(path, bool(others)))
+
+
+def _native(raw: Raw, data: Any) -> Raw:
+    if isinstance(data, np.ndarray) and not data.dtype.isnative:
+        data = data.astype(data.dtype.newbyteorder("="))
+    return Raw(data, raw.axes, raw.voxel_size, raw.translate, raw.notes)
+
+
+def _lazy(path: Path, multifile: bool) -> Any:
+    import zarr
+
+    # The store keeps the file open for as long as the array lives.
+    tif = tifffile.TiffFile(path, _multifile=multifile)
+    store: Any = tif.series[_main_index(tif)].aszarr(level=0)
+    return zarr.open_array(store, mode="r")
+
+
+def _main_index(tif: tifffile.TiffFile) -> int:
+    sizes = [math.prod(series.shape) for series in tif.series]
+    return sizes.index(max(sizes))
+
+
+def _main_series(
+    tif: tifffile.TiffFile, path: Path
+) -> tuple[tifffile.TiffPageSeries, tuple[str, ...]]:
+    if not tif.series:
+        raise InputError(f"{path.name} holds no image.", "Choose another file.")
+    series = tif.series[_main_index(tif)]
+    others = len(tif.series) - 1
+    if not others:
+        return series, ()
+    if not (tif.is_ome or tif.is_lsm or tif.is_svs):
+        shapes = sorted({"×".join(map(str, s.shape)) for s in tif.series})
+        if len({s.shape[-2:] for s in tif.series}) > 1:
+            raise InputError(
+                f"{path.name} holds pages of different sizes ({', '.join(shapes[:4])}).",
+                "Save the stack alone, with slices of one size.",
+            )
+    return series, (f"{path.name} holds {others + 1} images; the largest was read.",)
+
+
+def _check_size(series: tifffile.TiffPageSeries, path: Path) -> None:
+    """Compare what the file declares with what it holds, before anything is allocated."""
+    declared = series.nbytes
+    if math.prod(series.shape) == 0:
+        raise InputError(
+            f"{path.name} has a side of 0 pixels: {'×'.join(map(str, series.shape))}.",
+            "Choose another file.",
+        )
+    keyframe = series.keyframe
+    truncated = InputError(
+        f"{path.name} is truncated: it declares {declared / 1e6:.1f} MB of pixels, "
+        f"and the file does not hold them.",
+        "Copy or export the file again.",
+    )
+    if series.dataoffset is not None:
+        if series.dataoffset + declared > series.parent.filehandle.size:
+            raise truncated
+    else:
+        packed = 0
+        pages = series.pages
+        for page in pages:
+            if page is None:
+                raise truncated
+            size = page.parent.filehandle.size
+            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+                if count and offset + count > size:
+                    raise truncated
+            packed += sum(page.databytecounts)
+        most = 1 if keyframe.compression == 1 else _MOST_PACKED
+        if keyframe.compression == 1 or keyframe.compression in _PACKED_BOUNDED:
+            # A missing (sparse) segment is allowed by some writers, but holds no image.
+            if declared > most * max(packed, 1) + 4096:
+                raise truncated
+    segment = math.prod(keyframe.chunks) * max(keyframe.dtype.itemsize if keyframe.dtype else 1, 1)
+    need_memory(2 * segment, f"One slice of {path.name}")
+
+
+# -- metadata ---------------------------------------------------------------------------------
+
+
+def _with_metadata(raw: Raw, tif: tifffile.TiffFile) -> Raw:
+    page = tif.pages.first
+    if tif.is_ome and tif.ome_metadata:
+        size, translate = _ome(tif.ome_metadata)
+        return Raw(raw.data, raw.axes, size, translate, raw.notes)
+    if tif.is_imagej:
+        size, translate = _imagej(page, tif.imagej_metadata or {})
+        if size.in_plane_known:
+            return Raw(raw.data, raw.axes, size, translate, raw.notes)
+    sem = tif.sem_metadata or {}
+    zeiss = sem.get("ap_image_pixel_size") or sem.get("ap_pixel_size")
+    if zeiss is not None and len(zeiss) == 3:
+        side = positive(in_micrometres(zeiss[1], zeiss[2]))
+        return Raw(raw.data, raw.axes, VoxelSize(None, side, side), notes=raw.notes)
+    scan = (tif.fei_metadata or {}).get("Scan", {})
+    if "PixelWidth" in scan:
+        y = positive(in_micrometres(scan.get("PixelHeight", scan["PixelWidth"]), "m"))
+        x = positive(in_micrometres(scan["PixelWidth"], "m"))
+        return Raw(raw.data, raw.axes, VoxelSize(None, y, x), notes=raw.notes)
+    return _plain(raw, page)
+
+
+def _resolution(page: tifffile.TiffPage, letter: str) -> float | None:
+    tag = page.tags.get(f"{letter}Resolution")
+    if tag is None or not isinstance(tag.value, tuple):
+        return None
+    count, per = tag.value[:2]
+    return count / per if per and count else None
+
+
+def _plain(raw: Raw, page: tifffile.TiffPage) -> Raw:
+    tag = page.tags.get("ResolutionUnit")
+    unit = {2: "inch", 3: "cm"}.get(int(tag.value) if tag else 1)
+    x, y = _resolution(page, "X"), _resolution(page, "Y")
+    if unit is None or x is None or y is None or (x, y) == (1.0, 1.0):
+        return raw
+    per_inch = {round(r * (2.54 if unit == "cm" else 1.0), 1) for r in (x, y)}
+    if per_inch <= _PRINT_RESOLUTIONS:
+        return raw.noting("The resolution in the file is one for printing and was ignored.")
+    size = VoxelSize(None, in_micrometres(1 / y, unit), in_micrometres(1 / x, unit))
+    return Raw(raw.data, raw.axes, size, raw.translate, raw.notes)
+
+
+def _imagej(
+    page: tifffile.TiffPage, metadata: dict[str, Any]
+) -> tuple[VoxelSize, tuple[float, float, float]]:
+    unit = str(metadata.get("unit", ""))
+    x, y = _resolution(page, "X"), _resolution(page, "Y")
+    size = VoxelSize(
+        # ImageJ leaves the spacing out when it was never set.
+        positive(in_micrometres(metadata.get("spacing"), unit)),
+        positive(in_micrometres(1 / y, str(metadata.get("yunit", unit)))) if y else None,
+        positive(in_micrometres(1 / x, unit)) if x else None,
+    )
+    translate = [
+        _number(-float(metadata.get(f"{letter}origin", 0.0)) * (side or 0.0))
+        for letter, side in zip("zyx", size, strict=True)
+    ]
+    return size, (translate[0], translate[1], translate[2])
+
+
+def _ome(xml: str) -> tuple[VoxelSize, tuple[float, float, float]]:
+    pixels = [e for e in ElementTree.fromstring(xml).iter() if e.tag.endswith("}Pixels")]
+    if not pixels:
+        return VoxelSize(), (0.0, 0.0, 0.0)
+    first = max(
+        pixels, key=lambda e: math.prod(int(e.get(f"Size{letter}", "1")) for letter in "XYZCT")
+    )
+    size = VoxelSize(
+        *(
+            positive(
+                in_micrometres(
+                    first.get(f"PhysicalSize{letter}"), first.get(f"PhysicalSize{letter}Unit", "µm")
+                )
+            )
+            for letter in "ZYX"
+        )
+    )
+    plane = next((e for e in first.iter() if e.tag.endswith("}Plane")), None)
+    if plane is None:
+        return size, (0.0, 0.0, 0.0)
+    z, y, x = (
+        # Without a unit OME means the reference frame of the stage, which is no length.
+        in_micrometres(plane.get(f"Position{letter}"), plane.get(f"Position{letter}Unit")) or 0.0
+        for letter in "ZYX"
+    )
+    return size, (z, y, x)
+
+
+def _number(value: float) -> float:
+    return float(f"{value:.9g}") + 0.0
+
+
+def _other_files(tif: tifffile.TiffFile, path: Path) -> set[str]:
+    """Return the other files of a multi-file OME-TIFF; refuse ones outside its folder."""
+    if not tif.is_ome or not tif.ome_metadata:
+        return set()
+    names = {
+        element.get("FileName", "")
+        for element in ElementTree.fromstring(tif.ome_metadata).iter()
+        if element.tag.endswith("}UUID")
+    } - {"", path.name}
+    for name in names:
+        plain = PurePosixPath(name).name == name == PureWindowsPath(name).name
+        inside = plain and (path.parent / name).resolve().parent == path.parent.resolve()
+        if not inside:
+            raise InputError(
+                f"{path.name} refers to a file outside its folder ({name}), which is not followed.",
+                "Save the stack as a single file.",
+            )
+        if not (path.parent / name).is_file():
+            raise InputError(
+                f"{path.name} is one part of a set, and {name} is missing beside it.",
+                "Put all files of the set into one folder.",
+            )
+    return names
