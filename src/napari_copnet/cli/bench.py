@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import importlib
-from typing import Annotated
+from typing import Annotated, Literal
 
-import click
 import typer
 
-from napari_copnet.cli.console import Json, explained, show
+from napari_copnet.cli.console import Json, show
+from napari_copnet.cli.options import add_command
 
-NAMES = ("closing", "degrade")
+Name = Literal["closing", "degrade"]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("bench")(bench)
+    add_command(app, "bench", bench)
 
 
-@explained
 def bench(
-    name: Annotated[str, typer.Argument(click_type=click.Choice(NAMES), help="What to measure.")],
+    name: Annotated[Name, typer.Argument(help="What to measure.")],
     *,
     quick: Annotated[
         bool, typer.Option("--quick", help="Smaller, for a look; figures are less steady.")

@@ -138,5 +138,5 @@ def _fail(message: str, hint: str, as_json: bool, cause: BaseException) -> None:
         _errors.print_exception()
     if as_json:
         sys.stdout.write(json.dumps({"error": message, "hint": hint}) + "\n")
-    _errors.print(f"{message} {hint}".rstrip(), markup=False)
+    _errors.print(f"{message} {hint}".rstrip(), markup=False, soft_wrap=True)
     raise typer.Exit(1) from cause

@@ -10,17 +10,16 @@ from typing import Annotated
 
 import typer
 
-from napari_copnet.cli.console import Json, explained, show, watched
-from napari_copnet.cli.options import with_settings
+from napari_copnet.cli.console import Json, show, watched
+from napari_copnet.cli.options import add_command
 from napari_copnet.params import DeviceParams
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("demo")(with_settings(demo_command))
+    add_command(app, "demo", demo_command)
 
 
-@explained
 def demo_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path(
         "demo-output"

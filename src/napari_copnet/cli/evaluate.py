@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from napari_copnet.cli.console import Json, explained, show, watched
-from napari_copnet.cli.options import with_settings
+from napari_copnet.cli.console import Json, show, watched
+from napari_copnet.cli.options import add_command
 from napari_copnet.params import ReadParams, ScoreParams
 
 if TYPE_CHECKING:
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("evaluate")(with_settings(evaluate_command))
+    add_command(app, "evaluate", evaluate_command)
 
 
-@explained
 def evaluate_command(
     pred: Annotated[
         Path, typer.Option("--pred", help="Predicted contours: mask, probability or labels.")

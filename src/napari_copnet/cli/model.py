@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import click
 import typer
 
-from napari_copnet.cli.console import Json, explained, show
+from napari_copnet.cli.console import Json, show
+from napari_copnet.cli.options import add_command
 
 Kind = Annotated[
-    str,
+    Literal["contours", "closing"],
     typer.Option(
         "--kind",
-        click_type=click.Choice(["contours", "closing"]),
         help="What the model does: contours is Step 1, closing is Step 2.",
     ),
 ]
@@ -23,14 +22,13 @@ Kind = Annotated[
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="See, import and export models.", no_args_is_help=True)
-    group.command("list")(list_command)
-    group.command("show")(show_command)
-    group.command("import")(import_command)
-    group.command("export")(export_command)
+    add_command(group, "list", list_command)
+    add_command(group, "show", show_command)
+    add_command(group, "import", import_command)
+    add_command(group, "export", export_command)
     app.add_typer(group, name="model")
 
 
-@explained
 def list_command(*, as_json: Json = False) -> None:
     """List the models that can be used by name."""
     from napari_copnet.networks.package import list_models
@@ -40,7 +38,6 @@ def list_command(*, as_json: Json = False) -> None:
     show({"models": models}, as_json, lines)
 
 
-@explained
 def show_command(
     model: Annotated[str, typer.Argument(help="Name or folder of a model.")],
     *,
@@ -57,7 +54,6 @@ def show_command(
     show(described, as_json, lines)
 
 
-@explained
 def import_command(
     source: Annotated[Path, typer.Argument(help="nnU-Net result folder or zip, or a model zip.")],
     *,
@@ -95,7 +91,6 @@ def import_command(
     show(_described(model), as_json, [f"Imported {model.name} ({model.kind}) to {model.folder}"])
 
 
-@explained
 def export_command(
     model: Annotated[str, typer.Argument(help="Name or folder of a model.")],
     out: Annotated[Path, typer.Option("--out", help="Zip file to write.")],

@@ -9,12 +9,17 @@ import typing
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import click
 import typer
 
 from napari_copnet import params as all_params
+from napari_copnet.cli.console import explained
 
 Function = typing.TypeVar("Function", bound=Callable[..., Any])
+
+
+def add_command(app: typer.Typer, name: str, function: Callable[..., Any]) -> None:
+    """Add a function to an app as a command with options from its settings and plain errors."""
+    app.command(name)(explained(with_settings(function)))
 
 
 def with_settings(function: Function) -> Callable[..., Any]:
@@ -40,7 +45,7 @@ def with_settings(function: Function) -> Callable[..., Any]:
             option = field.name if field.name not in taken else f"{name}_{field.name}"
             taken.add(option)
             origin[name][field.name] = option
-            options.append(_option(kind, field, option))
+            options.append(_option(kind, field, option, name))
 
     @functools.wraps(function)
     def command(**values: Any) -> Any:
@@ -56,7 +61,9 @@ def with_settings(function: Function) -> Callable[..., Any]:
     return command
 
 
-def _option(kind: type, field: dataclasses.Field[Any], option: str) -> inspect.Parameter:
+def _option(
+    kind: type, field: dataclasses.Field[Any], option: str, group: str
+) -> inspect.Parameter:
     setting = all_params.settings(kind)[field.name]
     value_type: Any = all_params.field_type(kind, field.name)
     flag = "--" + option.replace("_", "-")
@@ -66,11 +73,10 @@ def _option(kind: type, field: dataclasses.Field[Any], option: str) -> inspect.P
         text += f" In {setting.unit}."
     if setting.minimum is not None and setting.maximum is not None:
         text += f" {setting.minimum:g} to {setting.maximum:g}."
-    extra: dict[str, Any] = {"help": text}
+    panel = "Advanced" if setting.advanced else f"{group.capitalize()} settings"
+    extra: dict[str, Any] = {"help": text, "rich_help_panel": panel}
     if setting.choices:
-        extra["click_type"] = click.Choice(setting.choices)
-    if setting.advanced:
-        extra["rich_help_panel"] = "Advanced"
+        value_type = typing.Literal[setting.choices]
     annotation = value_type | None if field.default is None else value_type
     return inspect.Parameter(
         option,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import click
 import typer
 
-from napari_copnet.cli.console import Json, Out, explained, show, watched
-from napari_copnet.cli.options import with_settings
+from napari_copnet.cli.console import Json, Out, show, watched
+from napari_copnet.cli.options import add_command
 from napari_copnet.params import (
     CellParams,
     ClosingParams,
@@ -21,18 +20,16 @@ from napari_copnet.params import (
 )
 
 Format = Annotated[
-    str,
+    Literal["tiff", "ome-zarr", "nifti"],
     typer.Option(
         "--format",
-        click_type=click.Choice(["tiff", "ome-zarr", "nifti"]),
         help="File format of the results.",
     ),
 ]
 Frame = Annotated[
-    str,
+    Literal["original", "processed"],
     typer.Option(
         "--frame",
-        click_type=click.Choice(["original", "processed"]),
         help="original: results overlay the stack that was given. processed: as the networks saw "
         "it, resized and aligned, with its image.",
     ),
@@ -41,11 +38,10 @@ Frame = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("run")(with_settings(explained_run))
+    add_command(app, "run", run_command)
 
 
-@explained
-def explained_run(
+def run_command(
     stack: Annotated[Path, typer.Argument(help="Stack: TIFF, NIfTI, MRC, OME-Zarr or a folder.")],
     out: Out,
     *,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from napari_copnet.cli.console import Json, Out, explained, show, watched
-from napari_copnet.cli.options import with_settings
+from napari_copnet.cli.console import Json, Out, show, watched
+from napari_copnet.cli.options import add_command
 from napari_copnet.cli.run import Format, refuse_own_input
 from napari_copnet.params import (
     CellParams,
@@ -39,10 +39,9 @@ def add_to(app: typer.Typer) -> None:
         "simulate": simulate_step,
         "sample": sample_step,
     }.items():
-        app.command(name)(with_settings(function))
+        add_command(app, name, function)
 
 
-@explained
 def preprocess_step(
     stack: Annotated[Path, typer.Argument(help="Stack to preprocess.")],
     out: Out,
@@ -82,7 +81,6 @@ def preprocess_step(
     )
 
 
-@explained
 def contours_step(
     image: Annotated[Path, typer.Argument(help="Preprocessed stack.")],
     out: Out,
@@ -122,7 +120,6 @@ def contours_step(
     )
 
 
-@explained
 def close_step(
     contours: Annotated[Path, typer.Argument(help="Contour probability, 0 to 1 or 0 to 255.")],
     out: Out,
@@ -168,7 +165,6 @@ def close_step(
     )
 
 
-@explained
 def cells_step(
     closed: Annotated[Path, typer.Argument(help="Closed contours: a mask or a probability.")],
     out: Out,
@@ -205,7 +201,6 @@ def cells_step(
     )
 
 
-@explained
 def simulate_step(
     truth: Annotated[Path, typer.Argument(help="True contours: mask or label image.")],
     out: Out,
@@ -244,7 +239,6 @@ def simulate_step(
     )
 
 
-@explained
 def sample_step(
     out: Out,
     *,
