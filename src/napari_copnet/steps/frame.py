@@ -1,0 +1,233 @@
+"""There and back between a processed stack and its original: see `types.Frame`.
+
+Shifts are whole pixels, so that they move values without blurring them, and the way back takes
+exactly the pixels that came.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from skimage.transform import resize
+
+from napari_copnet.errors import InputError
+from napari_copnet.types import Frame
+
+KINDS = ("probability", "mask", "labels")
+
+
+def margin(frame: Frame) -> np.ndarray:
+    """Return where in the processed stack the shifts left no data.
+
+    Parameters
+    ----------
+    frame : Frame
+
+    Returns
+    -------
+    ndarray, shape (Z, Y, X), bool
+    """
+    _, height, width = frame.processed_shape
+    y_out = _outside(height, frame.shifts[:, 0])
+    x_out = _outside(width, frame.shifts[:, 1])
+    return y_out[:, :, None] | x_out[:, None, :]
+
+
+def shift_mirrored(image: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
+    """Move an image by whole pixels and fill what comes free by mirroring its content.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+    shift : tuple of int
+        Along y, x, in pixels.
+
+    Returns
+    -------
+    ndarray, shape (Y, X), of the dtype of `image`
+    """
+    rows = _mirrored_index(image.shape[0], shift[0])
+    columns = _mirrored_index(image.shape[1], shift[1])
+    return image[np.ix_(rows, columns)]
+
+
+def to_original(values: np.ndarray, frame: Frame, kind: str) -> np.ndarray:
+    """Bring results of the processed stack into the frame and size of the original.
+
+    Parameters
+    ----------
+    values : ndarray, shape ``frame.processed_shape``
+    frame : Frame
+    kind : {"probability", "mask", "labels"}
+        ``"probability"`` interpolates linearly, with anti-aliasing when it shrinks. ``"mask"``
+        keeps contours closed: when it shrinks, a pixel is set where any pixel it covers is; when
+        it grows, the nearest counts. ``"labels"`` takes the nearest label.
+
+    Returns
+    -------
+    ndarray, shape ``frame.original_shape``, of the dtype of `values`
+        Where alignment moved the original out of the processed frame there are no results: 0.
+        A mask gets a line of 1 along the edge of such an area, so that cells cut there stay
+        closed.
+
+    Raises
+    ------
+    InputError
+        The shape is not that of the processed stack.
+    """
+    _check(values, frame.processed_shape, kind)
+    if frame.is_identity:
+        return values.copy()
+    out = np.empty(frame.original_shape, values.dtype)
+    for z, image in enumerate(values):
+        dy, dx = _whole(frame.shifts[z])
+        out[z] = _resized(_moved(image, (-dy, -dx), kind), frame.original_shape[1:], kind)
+    return out
+
+
+def to_processed(values: np.ndarray, frame: Frame, kind: str) -> np.ndarray:
+    """Bring values of the original stack, such as true labels, into the processed frame.
+
+    Parameters
+    ----------
+    values : ndarray, shape ``frame.original_shape``
+    frame : Frame
+    kind : {"probability", "mask", "labels"}
+        As for `to_original`.
+
+    Returns
+    -------
+    ndarray, shape ``frame.processed_shape``, of the dtype of `values`
+        0 in the margins; a mask gets a line of 1 along their edge.
+
+    Raises
+    ------
+    InputError
+        The shape is not that of the original stack.
+    """
+    _check(values, frame.original_shape, kind)
+    if frame.is_identity:
+        return values.copy()
+    out = np.empty(frame.processed_shape, values.dtype)
+    for z, image in enumerate(values):
+        resized = _resized(image, frame.processed_shape[1:], kind)
+        out[z] = _moved(resized, _whole(frame.shifts[z]), kind)
+    return out
+
+
+def cells_to_original(
+    labels: np.ndarray, closed: np.ndarray, frame: Frame
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bring cells and their closed contours back together, cells never under the contour.
+
+    Parameters
+    ----------
+    labels, closed : ndarray, shape ``frame.processed_shape``
+
+    Returns
+    -------
+    labels, closed : ndarray, shape ``frame.original_shape``
+    """
+    closed = to_original(closed, frame, "mask")
+    labels = to_original(labels, frame, "labels")
+    labels[closed > 0] = 0
+    return labels, closed
+
+
+def _check(values: np.ndarray, shape: tuple[int, ...], kind: str) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"kind is one of {KINDS}, not {kind!r}")
+    if tuple(values.shape) != tuple(shape):
+        raise InputError(
+            f"The array has shape {tuple(values.shape)}, the frame needs {tuple(shape)}.",
+            "Use results and frame of the same run.",
+        )
+
+
+def _whole(shift: np.ndarray) -> tuple[int, int]:
+    return round(float(shift[0])), round(float(shift[1]))
+
+
+def _outside(length: int, shifts: np.ndarray) -> np.ndarray:
+    source = np.arange(length)[None, :] - np.round(shifts).astype(int)[:, None]
+    return (source < 0) | (source >= length)
+
+
+def _mirrored_index(length: int, shift: int) -> np.ndarray:
+    source = (np.arange(length) - shift) % (2 * length)
+    return np.where(source < length, source, 2 * length - 1 - source)
+
+
+def _moved(image: np.ndarray, shift: tuple[int, int], kind: str) -> np.ndarray:
+    """Move by whole pixels; what comes free is 0, with a closing line for masks."""
+    out = np.zeros_like(image)
+    if any(abs(s) >= n for s, n in zip(shift, image.shape, strict=True)):
+        return out
+    to = tuple(slice(max(s, 0), n + min(s, 0)) for s, n in zip(shift, image.shape, strict=True))
+    source = tuple(
+        slice(max(-s, 0), n + min(-s, 0)) for s, n in zip(shift, image.shape, strict=True)
+    )
+    out[to] = image[source]
+    if kind == "mask":
+        for axis, s in enumerate(shift):
+            if s:
+                edge: list[slice | int] = [slice(None), slice(None)]
+                edge[axis] = s - 1 if s > 0 else image.shape[axis] + s
+                edge[1 - axis] = slice(max(to[1 - axis].start - 1, 0), to[1 - axis].stop + 1)
+                out[tuple(edge)] = 1
+    return out
+
+
+def _resized(image: np.ndarray, shape: tuple[int, ...], kind: str) -> np.ndarray:
+    if image.shape == tuple(shape):
+        return image
+    if kind == "probability":
+        return resize_linear(image.astype(np.float32, copy=False), shape).astype(image.dtype)
+    for axis in (0, 1):
+        if kind == "mask" and shape[axis] < image.shape[axis]:
+            image = _covered_maximum(image, shape[axis], axis)
+        else:
+            image = np.take(image, _nearest(shape[axis], image.shape[axis]), axis)
+    return image
+
+
+def resize_linear(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Resize an image linearly, with anti-aliasing along axes that shrink.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X), float32
+    shape : tuple of int
+
+    Returns
+    -------
+    ndarray, shape `shape`, float32
+    """
+    shrink = [n / m for n, m in zip(image.shape, shape, strict=True)]
+    sigma = [max(0.0, (factor - 1) / 2) for factor in shrink]
+    return resize(
+        image,
+        shape,
+        order=1,
+        mode="symmetric",
+        anti_aliasing=any(sigma),
+        anti_aliasing_sigma=sigma,
+        preserve_range=True,
+    ).astype(np.float32, copy=False)
+
+
+def _nearest(count: int, length: int) -> np.ndarray:
+    """Index of the nearest of `length` pixels for each of `count`, in whole-number arithmetic."""
+    return (2 * np.arange(count) + 1) * length // (2 * count)
+
+
+def _covered_maximum(image: np.ndarray, count: int, axis: int) -> np.ndarray:
+    """Largest value among the pixels that each of `count` pixels covers, even in part."""
+    length = image.shape[axis]
+    pixels = np.arange(count)
+    bounds = np.empty(2 * count, np.intp)
+    bounds[0::2] = pixels * length // count
+    bounds[1::2] = -(-(pixels + 1) * length // count)
+    pad = [(0, 0), (0, 0)]
+    pad[axis] = (0, 1)
+    segments = np.maximum.reduceat(np.pad(image, pad), bounds, axis=axis)
+    return np.take(segments, np.arange(0, 2 * count, 2), axis)
