@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import combinations
 from typing import Any
 
 from napari_copnet.errors import ModelError
@@ -61,6 +62,8 @@ class NetworkPlan:
         One fewer than stages.
     normalisation : tuple of str
         For each channel ``"zscore"``, ``"none"`` or ``"rescale01"``.
+    mirror_axes : tuple of int or None
+        Spatial axes over which predictions may be mirrored; None for all, empty for none.
     spacing : tuple of float or None
         Voxel size trained for, in the unit of the training data; None where it does not matter.
 
@@ -83,6 +86,7 @@ class NetworkPlan:
     normalisation: tuple[str, ...]
     tile_size: tuple[int, ...] = ()
     spacing: tuple[float, ...] | None = None
+    mirror_axes: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.tile_size:
@@ -121,6 +125,8 @@ class NetworkPlan:
             name not in NORMALISATIONS for name in self.normalisation
         ):
             raise _refused("normalisation", self.normalisation)
+        if self.mirror_axes is not None and self.mirror_axes not in _subsets(axes):
+            raise _refused("mirror_axes", self.mirror_axes)
         if self.spacing is not None and (
             len(self.spacing) != axes
             or not all(
@@ -151,7 +157,7 @@ def plan_from_dict(values: Mapping[str, Any]) -> NetworkPlan:
     if not isinstance(values, Mapping):
         raise _refused("plan", values)
     known = {field.name for field in fields(NetworkPlan)}
-    optional = {"tile_size", "spacing"}
+    optional = {"tile_size", "spacing", "mirror_axes"}
     unknown, missing = set(values) - known, known - optional - set(values)
     if unknown or missing:
         word = f"an unknown key {min(unknown, key=str)!r}" if unknown else f"no {min(missing)!r}"
@@ -199,8 +205,10 @@ def _read(plans: Mapping[str, Any], configuration: str, dataset: Mapping[str, An
     architecture, parts = _architecture(chosen)
     channels = dataset.get("channel_names", dataset.get("modality"))
     labels = {name: value for name, value in dataset["labels"].items() if name != "ignore"}
-    if any(isinstance(value, list | tuple) for value in labels.values()):
+    if any(not isinstance(value, int) for value in labels.values()):
         raise _unsupported("regions instead of labels")
+    if sorted(labels.values()) != list(range(len(labels))):
+        raise _refused("labels", labels)
     patch = _frozen(chosen["patch_size"])
     names = chosen["normalization_schemes"]
     for name in names:
@@ -296,6 +304,10 @@ def _check_operators(kwargs: dict[str, Any], axes: int) -> None:
         value = kwargs.pop(key, expected[0])
         if value not in expected:
             raise _refused(key, value)
+
+
+def _subsets(axes: int) -> set[tuple[int, ...]]:
+    return {some for count in range(axes + 1) for some in combinations(range(axes), count)}
 
 
 def _per_stage(value: Any, stages: int) -> Any:
