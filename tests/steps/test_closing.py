@@ -1,0 +1,206 @@
+"""Closing with operators drawn by hand: what each does in a pass is plain to see."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from napari_copnet.errors import InputError, ModelError
+from napari_copnet.params import ClosingParams
+from napari_copnet.progress import Progress, finish
+from napari_copnet.steps.closing import close
+from napari_copnet.types import Iteration, SliceResult
+
+
+class Operator:
+    """Stands where a network stands; remembers which slices it was given."""
+
+    def __init__(self, rule):
+        self.rule, self.given, self.settings, self.closed = rule, [], [], 0
+
+    def predict(self, images, *, mirror=False, overlap=0.5, batch=0, order=None):
+        self.given.append(len(images))
+        self.settings.append((mirror, batch))
+        assert images.shape[1] == 1
+        try:
+            result = np.empty((len(images), *images.shape[2:]), np.float32)
+            for index, image in enumerate(images):
+                result[index] = self.rule(image[0])
+                yield Progress(
+                    "predict",
+                    index + 1,
+                    len(images),
+                    "slices",
+                    partial=SliceResult(index, result[index]),
+                )
+            return result
+        finally:
+            self.closed += 1
+
+
+def fill_one(line):
+    """Fill the first gap pixel of the middle row."""
+    line = line.copy()
+    gaps = np.flatnonzero(line[1] < 0.5)
+    if len(gaps):
+        line[1, gaps[0]] = 0.9
+    return line
+
+
+def stack(*gaps, width=10):
+    """Slices of 3 × width with a contour along the middle row but for so many gap pixels."""
+    u = np.zeros((len(gaps), 3, width), np.float32)
+    u[:, 1] = 0.8
+    for z, gap in enumerate(gaps):
+        u[z, 1, :gap] = 0.2
+    return u
+
+
+def steps_of(work):
+    """Return (all progress, result)."""
+    seen = []
+    result = finish(work, seen.append)
+    return seen, result
+
+
+def test_each_slice_stops_when_it_no_longer_changes():
+    u = stack(3, 1, 0)
+    network = Operator(fill_one)
+    seen, result = steps_of(close(u, network, ClosingParams(unite=False)))
+
+    # A slice with g gap pixels changes g times and takes one more pass to show that it is done.
+    assert result.iterations_by_slice.tolist() == [4, 2, 1]
+    assert network.given == [3, 2, 1, 1]
+    assert result.converged.all()
+    one = 1 / 30
+    expected = [[one, one, 0], [one, 0, np.nan], [one, np.nan, np.nan], [0, np.nan, np.nan]]
+    np.testing.assert_allclose(result.changed_by_slice, expected)
+    np.testing.assert_allclose(result.changed, [2 * one / 3, one / 3, one / 3, 0])
+    np.testing.assert_array_equal(result.mask[:, 1], 1)
+    assert result.mask[:, [0, 2]].sum() == 0 and result.mask.dtype == np.uint8
+    assert result.probability.dtype == np.float32 and result.iterations is None
+    assert network.closed == 4
+
+
+def test_every_iteration_is_handed_out_and_stays_as_it_was():
+    u = stack(2, 0)
+    before = u.copy()
+    seen, result = steps_of(close(u, Operator(fill_one)))
+    iterations = [step.partial for step in seen if isinstance(step.partial, Iteration)]
+    assert [iteration.number for iteration in iterations] == [1, 2, 3]
+    filled = [(iteration.probability[0, 1] > 0.5).sum() for iteration in iterations]
+    assert filled == [9, 10, 10]
+    assert [iteration.changed for iteration in iterations] == pytest.approx(result.changed)
+    np.testing.assert_array_equal(u, before)
+
+
+def test_progress_rises_within_an_iteration_and_ends_complete():
+    seen, _ = steps_of(close(stack(1, 1, 1), Operator(fill_one)))
+    done = [step.done for step in seen]
+    assert done == sorted(done) and len(seen) == 2 * (3 + 1)
+    assert 0 < done[0] < 1 and seen[-1].done == seen[-1].total == 2
+    assert {step.step for step in seen} == {"closing"}
+
+
+def test_cancelling_in_an_iteration_keeps_those_before():
+    network = Operator(fill_one)
+    work = close(stack(5, 5), network)
+    last = None
+    for progress in work:
+        if isinstance(progress.partial, Iteration):
+            last = progress.partial
+        elif progress.done > 2:
+            break
+    work.close()
+    assert last.number == 2
+    np.testing.assert_array_equal((last.probability[:, 1] < 0.5).sum(axis=1), [3, 3])
+    assert network.closed == 3  # the pass under way was closed too
+
+
+def test_all_iterations_are_kept_when_asked():
+    u = stack(2)
+    result = finish(close(u, Operator(fill_one), ClosingParams(keep_iterations=True)))
+    assert result.iterations.dtype == np.float16 and result.iterations.shape == (4, 1, 3, 10)
+    np.testing.assert_array_equal(result.iterations[0], u.astype(np.float16))
+    assert [(u[0, 1] > 0.5).sum() for u in result.iterations] == [8, 9, 10, 10]
+    np.testing.assert_array_equal(result.iterations[-1], result.probability.astype(np.float16))
+
+
+def test_union_brings_back_what_the_network_erased():
+    u = stack(4)
+
+    def erase(image):
+        return np.zeros_like(image)
+
+    united = finish(close(u, Operator(erase)))
+    np.testing.assert_array_equal(united.mask, u > 0.5)
+    assert not united.probability.any()
+    assert not finish(close(u, Operator(erase), ClosingParams(unite=False))).mask.any()
+
+
+@pytest.mark.parametrize(("tolerance", "passes"), [(1 / 30, 5), (1.01 / 30, 1), (0.0, 2)])
+def test_a_change_under_the_tolerance_ends_it(tolerance, passes):
+    # One pixel of 30 a pass. At a tolerance of just that it goes on; nothing is under 0.
+    params = ClosingParams(tolerance=tolerance, max_iterations=2 if tolerance == 0 else 50)
+    result = finish(close(stack(4), Operator(fill_one), params))
+    assert result.iterations_by_slice.tolist() == [passes]
+    assert result.converged.tolist() == [tolerance > 0]
+
+
+def test_an_operator_that_never_settles_ends_at_the_most_iterations():
+    seen, result = steps_of(
+        close(stack(0), Operator(lambda u: 1 - u), ClosingParams(max_iterations=7))
+    )
+    assert result.iterations_by_slice.tolist() == [7] and not result.converged.any()
+    np.testing.assert_allclose(result.changed, 1.0)
+    assert seen[-1].done == seen[-1].total == 7
+
+
+def test_skipped_slices_take_no_part():
+    u = stack(3, 1)
+    result = finish(close(u, Operator(fill_one), skip=(0,)))
+    np.testing.assert_array_equal(result.probability[0], u[0])
+    assert result.iterations_by_slice.tolist() == [0, 2]
+    assert np.isnan(result.changed_by_slice[:, 0]).all()
+    everything = finish(close(u, Operator(fill_one), skip=(0, 1)))
+    assert everything.changed.shape == (0,) and everything.changed_by_slice.shape == (0, 2)
+    np.testing.assert_array_equal(everything.mask, u > 0.5)
+
+
+def test_mirror_and_batch_reach_the_network():
+    network = Operator(fill_one)
+    finish(close(stack(0), network, ClosingParams(mirror=True, batch=3)))
+    assert network.settings == [(True, 3)]
+
+
+@pytest.mark.parametrize(
+    ("contours", "words"),
+    [
+        (np.zeros((3, 10)), "axes"),
+        (np.zeros((0, 3, 10)), "axes"),
+        (np.full((2, 3, 10), 255), "slice 0, 1 are"),
+        (np.stack([stack(1)[0], np.full((3, 10), np.nan)]), "slice 1 is"),
+    ],
+)
+def test_what_is_no_contour_is_refused_before_any_work(contours, words):
+    network = Operator(fill_one)
+    with pytest.raises(InputError, match=words):
+        next(close(contours, network))
+    assert network.given == []
+
+
+def test_a_3d_network_is_refused():
+    network = Operator(fill_one)
+    network.plan = type("Plan", (), {"dimensions": 3})
+    with pytest.raises(ModelError, match="2D"):
+        next(close(stack(1), network))
+
+
+@settings(max_examples=40, deadline=None)
+@given(arrays(np.float32, (2, 4, 5), elements=st.floats(0, 1, width=32)))
+def test_the_united_mask_only_adds_to_step_1(u):
+    result = finish(close(u, Operator(lambda image: np.roll(image, 1, axis=1))))
+    assert (result.mask >= (u > 0.5)).all()
+    rounded = (result.probability > 0.5) | (u > 0.5)
+    np.testing.assert_array_equal(result.mask, rounded)
