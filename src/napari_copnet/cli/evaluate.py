@@ -57,6 +57,7 @@ def evaluate_command(
     from napari_copnet.files import whole_file
     from napari_copnet.io.check import check_pixels
     from napari_copnet.io.read import read_stack
+    from napari_copnet.training.sources import parse_slices
 
     def load(path: Path | None) -> Any:
         if path is None:
@@ -78,7 +79,7 @@ def evaluate_command(
                 f"The {name} has the shape {image.shape}, the truth {shape}.",
                 "Both have to lie on the same pixels; copnet run writes the original frame.",
             )
-    numbers = chosen_slices(slices, shape[0])
+    numbers = parse_slices(slices or "", shape[0])
     chosen = [None if i is None else i[numbers] for i in images.values()]
     evaluation = watched(
         evaluate(
@@ -101,31 +102,3 @@ def evaluate_command(
         table = {"baseline": result["baseline"], **table}
     rows = ["".join(f"{cell:<20}" for cell in row).rstrip() for row in score_table(table)]
     show(result, as_json, [*rows, f"{result['cells']} true cells in {len(numbers)} slices"])
-
-
-def chosen_slices(text: str | None, count: int) -> list[int]:
-    """Return slice numbers from text such as ``0-9,12``; all without text.
-
-    Raises
-    ------
-    InputError
-        Not a list of numbers and ranges, or outside the stack.
-    """
-    from napari_copnet.errors import InputError
-
-    if text is None:
-        return list(range(count))
-    numbers: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        try:
-            numbers += range(int(first), int(last or first) + 1)
-        except ValueError:
-            raise InputError(
-                f"{text!r} is not a choice of slices.", "Write it like 0-9 or 3,5,7."
-            ) from None
-    if not numbers or min(numbers) < 0 or max(numbers) >= count:
-        raise InputError(
-            f"Slices {text} lie outside the stack.", f"It has the slices 0 to {count - 1}."
-        )
-    return numbers
