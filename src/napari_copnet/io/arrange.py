@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError, NeedsChoiceError
+from napari_copnet.io.damage import damage_explained
 from napari_copnet.io.raw import LazyStack, Raw, is_lazy
 from napari_copnet.params import ReadParams
 from napari_copnet.types import Stack, VoxelSize
@@ -68,7 +69,8 @@ def arrange(raw: Raw, params: ReadParams, path: Path) -> Stack:
 
     def plane(index: int) -> np.ndarray:
         at = {**chosen, depth: index}
-        picked = np.asarray(raw.data[tuple(at.get(letter, slice(None)) for letter in axes)])
+        with damage_explained(path):
+            picked = np.asarray(raw.data[tuple(at.get(letter, slice(None)) for letter in axes)])
         picked = np.moveaxis(picked, [rest.index("Y"), rest.index("X")], [0, 1])
         return (
             _grey(picked).astype(dtype, copy=False)

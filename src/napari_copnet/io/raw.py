@@ -20,7 +20,8 @@ LAZY_BYTES = 512 * 2**20
 _MICROMETRES = {
     "Å": 1e-4, "angstrom": 1e-4, "a": 1e-4, "pm": 1e-6, "picometer": 1e-6,
     "nm": 1e-3, "nanometer": 1e-3, "nanometre": 1e-3, "nanometers": 1e-3,
-    "µm": 1.0, "μm": 1.0, "um": 1.0, "\\u00b5m": 1.0, "\\u03bcm": 1.0, "micron": 1.0, "microns": 1.0,
+    "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0,
+    "\\u00b5m": 1.0, "\\u03bcm": 1.0,  # as ImageJ escapes them
     "micrometer": 1.0, "micrometre": 1.0, "micrometers": 1.0,
     "mm": 1e3, "millimeter": 1e3, "millimetre": 1e3, "millimeters": 1e3,
     "cm": 1e4, "centimeter": 1e4, "centimetre": 1e4,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from napari_copnet.errors import InputError
 from napari_copnet.io.arrange import arrange
+from napari_copnet.io.damage import damage_explained
 from napari_copnet.io.raw import Raw
 from napari_copnet.params import ReadParams, checked
 from napari_copnet.types import Stack
@@ -49,6 +52,35 @@ def read_stack(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
 def read_image(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
     """Open labels or a mask: as `read_stack`, values and type as the file has them."""
     return read_stack(path, params)
+
+
+def read_iterations(path: Path | str) -> np.ndarray:
+    """Read the contour probability by iteration that a run has kept.
+
+    Returns
+    -------
+    ndarray, shape (I, Z, Y, X)
+        Step 1 first.
+
+    Raises
+    ------
+    InputError
+        As `read_stack`.
+    """
+    path = Path(path)
+    raw = _read_raw(path, ReadParams())
+    if set(raw.axes) - set("CTZYX") or not {"Y", "X"} <= set(raw.axes):
+        raise InputError(
+            f"{path.name} does not hold iterations: its axes are {raw.axes}.",
+            "Name a file that a run has written.",
+        )
+    with damage_explained(path):
+        values = np.asarray(raw.data[...])
+    order = [letter for letter in "CTZYX" if letter in raw.axes]
+    values = values.transpose([raw.axes.index(letter) for letter in order])
+    sizes = dict(zip(order, values.shape, strict=True))
+    first = "C" if "C" in sizes else "T"
+    return values.reshape(sizes.get(first, 1), -1, sizes["Y"], sizes["X"])
 
 
 def _read_raw(path: Path, params: ReadParams) -> Raw:

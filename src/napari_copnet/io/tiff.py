@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from xml.etree import ElementTree
@@ -16,6 +12,7 @@ import numpy as np
 import tifffile
 
 from napari_copnet.errors import InputError
+from napari_copnet.io.damage import damage_explained
 from napari_copnet.io.raw import (
     Raw,
     in_micrometres,
@@ -25,23 +22,6 @@ from napari_copnet.io.raw import (
 )
 from napari_copnet.types import VoxelSize
 
-# What tifffile and its codecs raise for damaged files: seen by fuzzing, besides their own errors.
-BROKEN = (
-    ValueError,  # tifffile.TiffFileError is one
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    EOFError,
-    AssertionError,
-    NotImplementedError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    ElementTree.ParseError,
-    tifffile.OmeXmlError,
-)
 # The most that deflate and LZW can pack into a byte is 1032 and about 1400.
 _MOST_PACKED = 1500
 _PACKED_BOUNDED = {2, 3, 4, 5, 8, 32773, 32946}
@@ -52,26 +32,6 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 logging.getLogger("tifffile").propagate = False
 
 
-@contextmanager
-def damage_explained(path: Path) -> Iterator[None]:
-    """Turn what decoders raise on damaged files into one sentence."""
-    try:
-        yield
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(
-            f"{path.name} can't be read: {error.strerror or error}.",
-            "Check that the file exists, is complete and may be read.",
-        ) from error
-    except BROKEN as error:
-        raise InputError(
-            f"{path.name} is damaged, truncated or not an image that can be read "
-            f"({type(error).__name__}).",
-            "Copy or export it again, or open it in Fiji and save it as TIFF.",
-        ) from error
-
-
 def read_tiff(path: Path) -> Raw:
     """Read a TIFF file.
 
@@ -80,7 +40,7 @@ def read_tiff(path: Path) -> Raw:
     InputError
         Damaged, truncated, larger than it can be, or made of pages of several sizes.
     """
-    with damage_explained(path):
+    with damage_explained(path, tifffile.OmeXmlError):
         with tifffile.TiffFile(path, _multifile=False) as tif:
             others = _other_files(tif, path)
         with tifffile.TiffFile(path, _multifile=bool(others)) as tif:
@@ -93,6 +53,14 @@ def read_tiff(path: Path) -> Raw:
                 data = series.asarray()
                 return _native(raw, data.reshape(series.shape))
         return _native(raw, _lazy(path, bool(others)))
+
+
+def declared_tiff(path: Path) -> tuple[tuple[int, ...], str]:
+    """Return shape and type of a TIFF file's first image as its header has them."""
+    explained = damage_explained(path, tifffile.OmeXmlError)
+    with explained, tifffile.TiffFile(path, _multifile=False) as tif:
+        series, _ = _main_series(tif, path)
+        return series.shape, str(series.dtype)
 
 
 def _native(raw: Raw, data: Any) -> Raw:
@@ -149,7 +117,7 @@ def _check_size(series: tifffile.TiffPageSeries, path: Path) -> None:
         "Copy or export the file again.",
     )
     if series.dataoffset is not None:
-        if series.dataoffset + declared > series.parent.filehandle.size:
+        if series.dataoffset + declared > path.stat().st_size:
             raise truncated
     else:
         packed = 0
@@ -163,10 +131,9 @@ def _check_size(series: tifffile.TiffPageSeries, path: Path) -> None:
                     raise truncated
             packed += sum(page.databytecounts)
         most = 1 if keyframe.compression == 1 else _MOST_PACKED
-        if keyframe.compression == 1 or keyframe.compression in _PACKED_BOUNDED:
-            # A missing (sparse) segment is allowed by some writers, but holds no image.
-            if declared > most * max(packed, 1) + 4096:
-                raise truncated
+        bounded = keyframe.compression == 1 or keyframe.compression in _PACKED_BOUNDED
+        if bounded and declared > most * max(packed, 1) + 4096:
+            raise truncated
     segment = math.prod(keyframe.chunks) * max(keyframe.dtype.itemsize if keyframe.dtype else 1, 1)
     need_memory(2 * segment, f"One slice of {path.name}")
 

@@ -1,0 +1,96 @@
+"""MRC and CCP4 maps, whose sizes are in Å."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import InputError
+from napari_copnet.io.damage import damage_explained
+from napari_copnet.io.raw import Raw, in_micrometres, is_lazy, need_memory, positive
+from napari_copnet.types import VoxelSize
+
+_MODES = {0: "i1", 1: "i2", 2: "f4", 3: "c4", 4: "c8", 6: "u2", 12: "f2"}
+
+
+def read_mrc(path: Path) -> Raw:
+    """Read an MRC file; one that is compressed is loaded whole.
+
+    Raises
+    ------
+    InputError
+        Damaged, truncated, complex, or larger than memory and compressed.
+    """
+    import mrcfile
+
+    with damage_explained(path):
+        with mrcfile.open(path, mode="r", permissive=False, header_only=True) as mrc:
+            header = mrc.header
+            shape = tuple(int(header[name]) for name in ("nz", "ny", "nx"))
+            mode, extended = int(header.mode), int(header.nsymbt)
+            order = tuple(int(header[name]) for name in ("mapc", "mapr", "maps"))
+            size, translate, notes = _frame(header, path)
+        if mode in (3, 4):
+            raise InputError(
+                f"{path.name} holds complex numbers, not grey values.",
+                "Save it with real grey values.",
+            )
+        if mode not in _MODES:
+            raise InputError(f"{path.name} has the unknown MRC mode {mode}.", "Save it as TIFF.")
+        if order not in ((1, 2, 3), (0, 0, 0)):
+            raise InputError(
+                f"{path.name} stores its axes in the order {order}.",
+                "Save it with the usual order x, y, z.",
+            )
+        declared = math.prod(shape) * np.dtype(_MODES[mode]).itemsize
+        packed = path.suffix.lower() in (".gz", ".bz2")
+        if not packed and 1024 + extended + declared > path.stat().st_size:
+            raise InputError(
+                f"{path.name} is truncated: it declares {declared / 1e6:.1f} MB of pixels, "
+                f"and the file does not hold them.",
+                "Copy or export the file again.",
+            )
+        data: Any
+        if packed or not is_lazy(shape, _MODES[mode]):
+            need_memory(2 * declared, path.name)
+            with mrcfile.open(path, mode="r", permissive=False) as mrc:
+                data = np.array(mrc.data)
+        else:
+            data = mrcfile.mmap(path, mode="r", permissive=False).data
+        if isinstance(data, np.ndarray) and not data.dtype.isnative and not is_memmap(data):
+            data = data.astype(data.dtype.newbyteorder("="))
+    axes = {2: "YX", 3: "ZYX", 4: "QZYX"}[data.ndim]
+    return Raw(data, axes, size, translate, notes)
+
+
+def is_memmap(data: np.ndarray) -> bool:
+    """Whether an array lies on disk."""
+    return isinstance(data, np.memmap)
+
+
+def _frame(
+    header: Any, path: Path
+) -> tuple[VoxelSize, tuple[float, float, float], tuple[str, ...]]:
+    sides = [
+        float(header.cella[letter]) / int(header[f"m{letter}"]) if header[f"m{letter}"] else 0.0
+        for letter in "zyx"
+    ]
+    if all(side == 1.0 for side in sides):
+        # What IMOD and others write when the size was never set; no microscope of this kind
+        # has voxels of 0.1 nm.
+        return (
+            VoxelSize(),
+            (0.0, 0.0, 0.0),
+            (f"The voxel size of 1 Å in {path.name} was ignored.",),
+        )
+    size = VoxelSize(*(positive(_from_angstrom(side)) for side in sides))
+    z, y, x = (_from_angstrom(float(header.origin[letter])) for letter in "zyx")
+    return size, (z, y, x), ()
+
+
+def _from_angstrom(value: float) -> float:
+    """Return a float32 length in µm as the decimal number it was made from."""
+    return float(f"{in_micrometres(value, 'Å') or 0.0:.6g}") + 0.0
