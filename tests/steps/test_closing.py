@@ -67,7 +67,7 @@ def steps_of(work):
 def test_each_slice_stops_when_it_no_longer_changes():
     u = stack(3, 1, 0)
     network = Operator(fill_one)
-    seen, result = steps_of(close(u, network, ClosingParams(unite=False)))
+    _, result = steps_of(close(u, network, ClosingParams(unite=False)))
 
     # A slice with g gap pixels changes g times and takes one more pass to show that it is done.
     assert result.iterations_by_slice.tolist() == [4, 2, 1]
