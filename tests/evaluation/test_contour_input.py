@@ -1,0 +1,105 @@
+"""What may be given as contours, and what comes of it."""
+
+import numpy as np
+import pytest
+
+from napari_copnet.errors import InputError
+from napari_copnet.evaluation.contour_input import as_contour, background, image_kind
+
+
+def squares(gap=0):
+    """Four square cells of 20 px with a gap of label 0 between."""
+    side = 20 + gap
+    labels = np.zeros((2 * side - gap, 2 * side - gap), np.uint16)
+    for number, (y, x) in enumerate([(0, 0), (0, side), (side, 0), (side, side)]):
+        labels[y : y + 20, x : x + 20] = number + 1
+    return labels
+
+
+CROSS = np.pad(np.ones((2, 40)), ((19, 19), (0, 0))) + np.pad(np.ones((40, 2)), ((0, 0), (19, 19)))
+CROSS = (CROSS > 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"),
+    [
+        (CROSS, "mask"),
+        (CROSS > 0, "mask"),
+        (CROSS * 255, "mask"),
+        (CROSS.astype(np.float32), "mask"),
+        (CROSS * np.float32(0.8), "probability"),
+        (squares(), "labels"),
+        (squares(3).astype(np.uint8), "labels"),
+        (squares().astype(np.float64), "labels"),
+        (np.random.default_rng(0).integers(0, 256, (9, 9)).astype(np.uint8), "probability"),
+        (np.zeros((4, 4)), "mask"),
+    ],
+)
+def test_kinds_are_told_apart(image, kind):
+    assert image_kind(image) == kind
+
+
+@pytest.mark.parametrize("image", [CROSS, CROSS > 0, CROSS * 255, CROSS * 0.8, CROSS * 0.51])
+def test_masks_and_probabilities_give_the_same_contour(image):
+    contour = as_contour(image)
+    np.testing.assert_array_equal(contour, CROSS)
+    assert contour.dtype == np.uint8
+
+
+def test_a_half_is_not_contour():
+    assert not as_contour(CROSS * 0.5 + np.eye(40) * 0.01).any(axis=None, where=np.eye(40) == 0)
+
+
+def test_8_bit_probabilities_count_255_as_one():
+    image = np.random.default_rng(0).integers(0, 200, (20, 20)).astype(np.uint8)
+    np.testing.assert_array_equal(as_contour(image), image / 255 > 0.5)
+
+
+def test_touching_labels_get_a_contour_of_two_pixels():
+    np.testing.assert_array_equal(as_contour(squares()), CROSS)
+    stack = np.stack([squares(), np.ones_like(squares())])
+    np.testing.assert_array_equal(as_contour(stack)[0], CROSS)
+    assert not as_contour(stack)[1].any()  # other slices do not count
+
+
+def test_thin_gaps_of_nothing_are_contour():
+    labels = squares(6)
+    contour = as_contour(labels)
+    assert contour[labels == 0].all()
+    assert not background(labels).any()
+    assert contour.sum() - (labels == 0).sum() == 8 * 20 - 4  # one pixel into each cell
+
+
+def test_wide_regions_of_nothing_are_background():
+    labels = np.zeros((60, 60), np.uint16)
+    labels[20:40, 20:40] = 1
+    contour = as_contour(labels, kind="labels")
+    expected = np.zeros((60, 60), bool)
+    expected[19:41, 20:40] = expected[20:40, 19:41] = True
+    expected[21:39, 21:39] = False
+    np.testing.assert_array_equal(contour, expected)
+    assert background(labels)[5, 5] and not background(labels)[30, 30]
+
+
+def test_inverted_masks_are_refused_with_a_hint():
+    with pytest.raises(InputError, match="invert"):
+        as_contour(1 - CROSS)
+    np.testing.assert_array_equal(as_contour(1 - CROSS, invert=True), CROSS)
+    np.testing.assert_array_equal(as_contour((1 - CROSS) * 255, invert=True), CROSS)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (CROSS * np.nan, "NaN"),
+        (CROSS * 1.5, "between 0 and 1"),
+        (CROSS.astype(int) - 1, "negative"),
+        (np.random.default_rng(0).integers(0, 900, (9, 9)), "neither"),
+        (np.zeros((2, 2, 2, 2)), "4 axes"),
+        (np.zeros((0, 4)), "no pixels"),
+        (CROSS.astype(complex), "complex"),
+    ],
+)
+def test_other_images_are_refused(image, words):
+    with pytest.raises(InputError, match=words):
+        as_contour(image)
