@@ -52,7 +52,7 @@ def run(quick: bool = False) -> list[Figure]:
 
 
 def _compare(name: str, params: DegradeParams, contours: list[np.ndarray]) -> list[Figure]:
-    ours, theirs, our_error, their_error = [], [], 0.0, 0.0
+    ours, theirs, once, our_error, their_error = [], [], [], 0.0, 0.0
     for number, contour in enumerate(contours):
         drawn = fields(contour, params, np.random.default_rng(number))
         propagate(contour, drawn.alpha, drawn.beta, params.duration)  # compiled before timing
@@ -60,6 +60,11 @@ def _compare(name: str, params: DegradeParams, contours: list[np.ndarray]) -> li
         ours.append(median(seconds for seconds, _ in repeats))
         seconds, solved = _solve_each_step(contour, drawn)
         theirs.append(seconds)
+        once.append(
+            _timed(propagate, contour, drawn.alpha, drawn.beta, _DURATION, "crank-nicolson", _STEP)[
+                0
+            ]
+        )
         a = operator(drawn.alpha, drawn.beta)
         exact = expm_multiply(a * _DURATION, contour.ravel().astype(np.float64))
         exact = exact.reshape(contour.shape)
@@ -69,7 +74,7 @@ def _compare(name: str, params: DegradeParams, contours: list[np.ndarray]) -> li
     our_text = f"Chebyshev propagator, float32, one thread: {1e3 * median(ours):.1f} ms a map"
     their_text = (
         f"Crank–Nicolson, scipy spsolve each of {round(_DURATION / _STEP)} steps: "
-        f"{1e3 * median(theirs):.0f} ms a map"
+        f"{1e3 * median(theirs):.0f} ms a map (factorised once: {1e3 * median(once):.0f} ms)"
     )
     return [
         Figure(
@@ -106,5 +111,6 @@ def _solve_each_step(contour: np.ndarray, drawn: DegradeFields) -> tuple[float, 
     u = contour.ravel().astype(np.float64)
     start = time.perf_counter()
     for _ in range(round(_DURATION / _STEP)):
-        u = spsolve(implicit, explicit @ u)
+        # The ordering for symmetric patterns: up to twice as fast here as scipy's default.
+        u = spsolve(implicit, explicit @ u, permc_spec="MMD_AT_PLUS_A")
     return time.perf_counter() - start, u.reshape(contour.shape)
