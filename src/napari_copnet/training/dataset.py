@@ -1,0 +1,378 @@
+"""Training examples on disk, in nnU-Net's own raw layout: blocks of slices, each a case.
+
+FOLDER/nnUNet_raw/Dataset001_contours/{imagesTr,labelsTr,dataset.json}
+FOLDER/nnUNet_preprocessed/Dataset001_contours/splits_final.json
+FOLDER/cases.json     what each case is: its source, slices, weight
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import InputError
+from napari_copnet.files import whole_file, whole_folder
+from napari_copnet.params import DegradeParams
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.training import truth as truths
+from napari_copnet.training.sources import MadeTissue, Source, parse_slices
+
+MARGIN = 5
+VALIDATION_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Case:
+    """A block of slices before it is written.
+
+    Attributes
+    ----------
+    name : str
+        Identifier of the case.
+    image : ndarray, shape (Z, Y, X), float32
+        z-scored image; for a closing network a contour probability.
+    truth : ndarray, shape (Z, Y, X), uint8
+        Classes 0, 1 (contour) and 2 (not annotated).
+    role : str
+        ``"train"`` or ``"validation"``.
+    weight : float
+        How often to draw from it.
+    given : bool
+        The image is to be used as it is, not to be degraded anew at each step.
+    spacing : tuple of float
+        Distance of voxels along z, y, x in in-plane pixels.
+    """
+
+    name: str
+    image: np.ndarray
+    truth: np.ndarray
+    role: str
+    weight: float
+    given: bool
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+def split_slices(chosen: Sequence[int], validation: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Split slices into training and validation by contiguous blocks with a margin between.
+
+    Parameters
+    ----------
+    chosen : sequence of int
+        Slices to train on.
+    validation : sequence of int
+        Slices to validate on. Empty: the last 15 % of `chosen`; then the training slices nearer
+        than `MARGIN` to them are left out. None are set apart from fewer than ten slices.
+
+    Raises
+    ------
+    InputError
+        Validation slices given are nearer than `MARGIN` to training slices.
+    """
+    chosen = sorted(chosen)
+    if validation:
+        nearest = min(abs(a - b) for a in chosen for b in validation)
+        if nearest < MARGIN:
+            raise InputError(
+                "Validation slices lie too near to training slices: neighbours look alike.",
+                f"Leave at least {MARGIN} slices between them.",
+            )
+        return chosen, sorted(validation)
+    if len(chosen) < 10:
+        return chosen, []
+    held = chosen[-max(1, round(len(chosen) * VALIDATION_SHARE)) :]
+    kept = [z for z in chosen if z <= held[0] - MARGIN]
+    return kept, held
+
+
+def prepare(
+    kind: str,
+    sources: Sequence[Source | MadeTissue],
+    folder: Path,
+    *,
+    size: int = 512,
+    width: float = 4.0,
+    degrade: DegradeParams | None = None,
+    seed: int = 0,
+) -> Steps[Path]:
+    """Write the training examples of `sources` to `folder`, whole or not at all.
+
+    A folder that already holds the same examples is kept.
+
+    Parameters
+    ----------
+    kind : str
+        ``"contours"`` or ``"closing"``.
+    sources : sequence of Source or MadeTissue
+        What to learn from.
+    folder : Path
+        Where to write.
+    size : int
+        Longer in-plane side networks shall see; 0 keeps the sources' own.
+    width : float
+        Width of contours drawn between labels, in pixels after resizing.
+    degrade : DegradeParams
+        How the closing network's examples on disk are degraded. Those seen in training are
+        degraded anew at each step.
+    seed : int
+        Of the degradation on disk.
+
+    Returns
+    -------
+    Path
+        `folder`.
+
+    Raises
+    ------
+    InputError
+        A source can't be used.
+    """
+    if not sources:
+        raise InputError("There is nothing to train on.", "Name a truth, or made tissue.")
+    recipe = json.loads(
+        json.dumps(
+            {
+                "kind": kind,
+                "sources": [_described(source) for source in sources],
+                "size": size,
+                "width": width,
+                "degrade": dataclasses.asdict(degrade or DegradeParams()),
+                "seed": seed,
+            },
+            default=str,
+        )
+    )
+    index = folder / "cases.json"
+    if index.exists() and json.loads(index.read_text()).get("recipe") == recipe:
+        return folder
+    rng = np.random.default_rng(seed)
+    dataset = f"Dataset001_{kind}"
+    with whole_folder(folder) as beside:
+        raw = beside / "nnUNet_raw" / dataset
+        for part in ("imagesTr", "labelsTr"):
+            (raw / part).mkdir(parents=True)
+        cases: dict[str, dict[str, Any]] = {}
+        for number, source in enumerate(sources):
+            yield Progress("dataset", number, len(sources), "sources")
+            for case in _cases(kind, number, source, size, width, degrade, rng):
+                _write(raw, case)
+                cases[case.name] = {
+                    "role": case.role,
+                    "weight": case.weight,
+                    "given": case.given,
+                    "shape": list(case.truth.shape),
+                    "spacing": list(case.spacing),
+                    "ignore": bool((case.truth == truths.IGNORE).any()),
+                }
+                yield Progress("dataset", number, len(sources), "sources")
+        if not any(case["role"] == "train" for case in cases.values()):
+            raise InputError("There is nothing to train on.", "No slices are left for training.")
+        labels = {"background": 0, "contour": 1}
+        if any(case["ignore"] for case in cases.values()):
+            labels["ignore"] = 2
+        channel = "SEM" if kind == "contours" else "noNorm"
+        _json(
+            raw / "dataset.json",
+            {
+                "channel_names": {"0": channel},
+                "labels": labels,
+                "numTraining": len(cases),
+                "file_ending": ".tif",
+                "overwrite_image_reader_writer": "Tiff3DIO",
+            },
+        )
+        roles = {
+            role: [name for name, case in cases.items() if case["role"] == role]
+            for role in ("train", "validation")
+        }
+        _json(
+            beside / "nnUNet_preprocessed" / dataset / "splits_final.json",
+            [{"train": roles["train"], "val": roles["validation"] or roles["train"]}],
+        )
+        _json(
+            beside / "cases.json",
+            {"recipe": recipe, "kind": kind, "dataset": dataset, "cases": cases},
+        )
+    return folder
+
+
+def read_cases(folder: Path) -> dict[str, Any]:
+    """Return what `prepare` wrote to ``cases.json``."""
+    return json.loads((folder / "cases.json").read_text())
+
+
+def describe_sources(sources: Sequence[Source | MadeTissue]) -> list[str]:
+    """Return a line per source for a model card: file names and slices, no folders."""
+    lines = []
+    for source in sources:
+        if isinstance(source, MadeTissue):
+            lines.append(f"{source.count} made stacks, seed {source.seed}")
+            continue
+        held = f", validated on {source.validation}" if source.validation else ""
+        lines.append(
+            f"{source.truth.parent.name}/{source.truth.name} "
+            f"slices {source.slices or 'all'} ({', '.join(source.planes)}){held}"
+        )
+    return lines
+
+
+def _described(source: Source | MadeTissue) -> dict[str, Any]:
+    entry = dataclasses.asdict(source)
+    if isinstance(source, Source):
+        for name in ("truth", "image", "contours"):
+            path = getattr(source, name)
+            if path is not None:
+                stat = Path(path).stat() if Path(path).exists() else None
+                entry[name] = [str(path), stat and (stat.st_size, stat.st_mtime_ns)]
+    return entry
+
+
+def _cases(
+    kind: str,
+    number: int,
+    source: Source | MadeTissue,
+    size: int,
+    width: float,
+    degrade: DegradeParams | None,
+    rng: np.random.Generator,
+) -> Iterator[Case]:
+    cases = (
+        _tissue_cases(number, source, size, width)
+        if isinstance(source, MadeTissue)
+        else _stack_cases(kind, number, source, size, width)
+    )
+    for case in cases:
+        if kind == "closing" and not case.given:
+            yield dataclasses.replace(case, image=_degraded(case.truth, degrade, rng))
+        else:
+            yield case
+
+
+def _stack_cases(kind: str, number: int, source: Source, size: int, width: float) -> Iterator[Case]:
+    truth, voxel = read_array(source.truth)
+    image_path = source.image if kind == "contours" else source.contours
+    if kind == "contours" and image_path is None:
+        raise InputError(
+            f"A contour network learns from images, and {source.truth.name} comes with none.",
+            "Name the image stack it annotates.",
+        )
+    image = None
+    if image_path is not None:
+        image, image_voxel = read_array(image_path)
+        voxel = image_voxel if None not in image_voxel else voxel
+        if image.shape != truth.shape:
+            raise InputError(
+                f"{image_path.name} has the shape {image.shape}, its truth {truth.shape}.",
+                "Both have to be of one stack and one size.",
+            )
+    form = source.truth_kind if source.truth_kind != "auto" else truths.truth_kind(truth)
+    chosen = parse_slices(source.slices, len(truth))
+    held = parse_slices(source.validation, len(truth)) if source.validation else []
+    train, validation = split_slices(chosen, held)
+    scale = truths.scale_for(truth.shape, size)
+    depth = 1.0 if None in voxel else voxel[0] / voxel[2] * scale
+    for role, slices in (("train", train), ("validation", validation)):
+        if not slices:
+            continue
+        for plane in source.planes if role == "train" else source.planes[:1]:
+            order = {"xy": (0, 1, 2), "xz": (1, 0, 2), "yz": (2, 0, 1)}[plane]
+            block = np.transpose(truth[slices], order)
+            classes = truths.resize_truth(block, scale, form, width, source.zero)
+            values = np.zeros((0, 0, 0), np.float32)
+            if image is not None:
+                cut = np.transpose(image[slices], order)
+                values = (
+                    truths.resize_image(cut, scale)
+                    if kind == "contours"
+                    else truths.resize_values(_probability(cut), scale)
+                )
+            yield Case(
+                name=f"s{number:02d}_{plane}_{role}",
+                image=values,
+                truth=classes,
+                role=role,
+                weight=source.weight / len(source.planes),
+                given=image is not None,
+                spacing=(depth, 1.0, 1.0) if plane == "xy" else (scale, 1.0, 1.0),
+            )
+
+
+def _tissue_cases(number: int, source: MadeTissue, size: int, width: float) -> Iterator[Case]:
+    from napari_copnet.samples.tissue import make_tissue, random_tissue_params
+
+    rng = np.random.default_rng(source.seed)
+    for count in range(source.count):
+        params = source.params or dataclasses.replace(
+            random_tissue_params(rng), slices=source.slices, size=source.size
+        )
+        tissue = make_tissue(params, seed=source.seed + count)
+        data = np.asarray(tissue.stack.data)
+        scale = truths.scale_for(data.shape, size)
+        contours = np.asarray(tissue.contours) > 0
+        yield Case(
+            name=f"s{number:02d}_made{count:03d}_train",
+            image=truths.resize_image(data, scale),
+            truth=truths.resize_truth(contours, scale, "contours", width, "region"),
+            role="train",
+            weight=source.weight / source.count,
+            given=False,
+        )
+
+
+def _degraded(
+    truth: np.ndarray, params: DegradeParams | None, rng: np.random.Generator
+) -> np.ndarray:
+    from napari_copnet.training.degrade import degrade
+    from napari_copnet.training.harder import harden
+
+    maps = np.empty(truth.shape, np.float32)
+    for z, plane in enumerate(truth == truths.CONTOUR):
+        maps[z] = harden(degrade(plane, params or DegradeParams(), rng), plane, rng)
+    return maps
+
+
+def _probability(values: np.ndarray) -> np.ndarray:
+    values = values.astype(np.float32)
+    top = float(values.max(initial=0.0))
+    return values / (255.0 if top > 1.0 else 1.0)
+
+
+def read_array(path: Path) -> tuple[np.ndarray, tuple[float | None, float | None, float | None]]:
+    """Read a stack whole, with its voxel size in µm where the file tells it."""
+    from napari_copnet.io.read import read_stack
+
+    stack = read_stack(Path(path))
+    data = np.stack([np.asarray(stack.data[z]) for z in range(stack.shape[0])])
+    return data, tuple(stack.voxel_size)  # type: ignore[return-value]
+
+
+def _write(raw: Path, case: Case) -> None:
+    import tifffile
+
+    if not np.isfinite(case.image).all():
+        raise InputError(
+            f"Training images of {case.name} hold NaN or infinite pixels.", "Repair them first."
+        )
+    tifffile.imwrite(
+        raw / "imagesTr" / f"{case.name}_0000.tif", case.image, photometric="minisblack"
+    )
+    tifffile.imwrite(raw / "labelsTr" / f"{case.name}.tif", case.truth, photometric="minisblack")
+    for part in ("imagesTr", "labelsTr"):
+        _json(raw / part / f"{case.name}.json", {"spacing": list(case.spacing)})
+
+
+def _json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as beside:
+        beside.write_text(json.dumps(value, indent=1))
+
+
+def fingerprint(folder: Path) -> str:
+    """Return a short hash of what `prepare` wrote, for model cards."""
+    return hashlib.sha256((folder / "cases.json").read_bytes()).hexdigest()[:16]

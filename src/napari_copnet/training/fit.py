@@ -1,0 +1,300 @@
+"""Train a network in one child process, with progress, cancelling and resuming."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.files import check_writable, whole_file
+from napari_copnet.networks.package import KINDS, ModelPackage, check_name, save_package
+from napari_copnet.networks.plan import plan_from_dict
+from napari_copnet.params import DegradeParams, DeviceParams, TrainParams, as_dict, checked
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.training import child, dataset
+from napari_copnet.training.sources import MadeTissue, Source
+
+POLL = 0.2
+# a step of the largest network on a slow processor, then the checkpoint
+GRACE = 20.0
+
+
+def work_folder(out: Path | str) -> Path:
+    """Return the folder beside `out` that holds examples, losses, log and checkpoints."""
+    out = Path(out)
+    return out.with_name(f"{out.name}.training")
+
+
+def train(
+    kind: str,
+    sources: Sequence[Source | MadeTissue],
+    out: Path | str,
+    params: TrainParams | None = None,
+    degrade: DegradeParams | None = None,
+    *,
+    device: DeviceParams | None = None,
+    resume: bool = False,
+    name: str | None = None,
+    start_from: Path | str | None = None,
+    card: dict[str, Any] | None = None,
+    size: int = 512,
+    width: float = 4.0,
+) -> Steps[ModelPackage]:
+    """Train a contour or closing network and write it as a model folder.
+
+    Examples, ``losses.csv`` (a line per epoch, as it ends), ``log.txt`` and checkpoints lie in
+    ``OUT.training`` beside `out`. Closing the generator stops the training with a checkpoint.
+
+    Parameters
+    ----------
+    kind : str
+        ``"contours"`` (Step 1) or ``"closing"`` (Step 2).
+    sources : sequence of Source or MadeTissue
+        What to learn from. Nothing need be given to resume.
+    out : path
+        The model folder to write.
+    params, degrade, device
+        Settings.
+    resume : bool
+        Go on from the last checkpoint, to the same schedule.
+    name : str, optional
+        Name of the model; that of the folder by default.
+    start_from : path, optional
+        A model folder whose network and weights to begin with (fine-tuning).
+    card : dict, optional
+        What else the model card shall say, such as ``licence`` and ``command``.
+    size : int
+        Longer in-plane side the network shall see; 0 keeps the sources' own.
+    width : float
+        Width of contours drawn between labels, in pixels after resizing.
+
+    Yields
+    ------
+    Progress
+        Step ``"dataset"`` in sources, then ``"training"`` in epochs; `partial` is a dict of the
+        newest ``train_loss``, ``validation_loss``, ``validation_dice`` and ``learning_rate``.
+
+    Returns
+    -------
+    ModelPackage
+        The trained model.
+
+    Raises
+    ------
+    CopnetError
+        A source or setting can't be used, there is nothing to resume, or training failed.
+    """
+    params = checked(params or TrainParams())
+    degrade = checked(degrade or DegradeParams())
+    device = checked(device or DeviceParams())
+    out = Path(out)
+    work = work_folder(out)
+    if kind not in KINDS:
+        raise InputError(f"A network can't be of the kind {kind!r}.", "Choose contours or closing.")
+    if kind == "closing" and params.dimensions != 2:
+        raise InputError("The closing network works on slices.", "Choose 2 dimensions for it.")
+    check_name(name or out.name)
+    before = _previous(work)
+    if resume and before is None:
+        raise InputError(f"There is no training of {out} to resume.", "Start it without resume.")
+    if resume and before is not None and not sources:
+        sources = _sources_of(before)
+    check_writable(work)
+    settings = {
+        "params": as_dict(params),
+        "degrade": as_dict(degrade),
+        "start_from": str(Path(start_from).resolve()) if start_from else "",
+    }
+    if resume and before is not None:
+        _same_training(before, kind, settings)
+    else:
+        _clear(work)
+    yield from dataset.prepare(
+        kind,
+        sources,
+        work / "dataset",
+        size=size,
+        width=width,
+        degrade=degrade,
+        seed=params.seed,
+    )
+    config = {
+        "kind": kind,
+        **settings,
+        "device": as_dict(device),
+        "sources": [_plain(source) for source in sources],
+        "resume": resume,
+        "parent": os.getpid(),
+    }
+    _write_json(work / child.CONFIG, config)
+    yield from _run_child(work, params)
+    result = json.loads((work / f"{child.EXPORT}.json").read_text())
+    from safetensors.numpy import load_file
+
+    package = save_package(
+        out,
+        name=name or out.name,
+        kind=kind,
+        plan=plan_from_dict(result["plan"]),
+        weights=load_file(work / f"{child.EXPORT}.safetensors"),
+        card={
+            "data": dataset.describe_sources(sources),
+            "scores": result["scores"],
+            "seconds": result["seconds"],
+            "steps": result["steps"],
+            "batch": result["batch"],
+            "device": result["device"],
+            "precision": result["precision"],
+            "settings": settings["params"],
+            **({"degradation": settings["degrade"]} if kind == "closing" else {}),
+            "input_size": size,
+            "data_sha256": dataset.fingerprint(work / "dataset"),
+            **(card or {}),
+        },
+    )
+    epochs = float(result["scores"].get("epoch", params.epochs))
+    yield Progress("training", epochs, epochs, "epochs", partial=result["scores"])
+    return package
+
+
+def _run_child(work: Path, params: TrainParams) -> Iterator[Progress]:
+    """Run the training process to its end, reporting what it reports."""
+    progress = work / child.PROGRESS
+    for path in (progress, work / child.STOP, work / f"{child.EXPORT}.json"):
+        path.unlink(missing_ok=True)
+    with (work / "log.txt").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "napari_copnet.training.child", str(work)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "MPLBACKEND": "agg"},
+        )
+    last: dict[str, Any] = {"state": "starting"}
+    read = 0
+    try:
+        while True:
+            ended = process.poll() is not None
+            for line in _new_lines(progress, read):
+                read += len(line)
+                last = json.loads(line)
+                if last.get("new"):
+                    yield _progress(last, params)
+            if ended:
+                break
+            yield _progress(last, params)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(POLL)
+        if last["state"] == "error":
+            raise CopnetError(last["message"], last["hint"] or f"The log is {work / 'log.txt'}.")
+        if last["state"] == "stopped":
+            raise CopnetError("The training was stopped from outside.", "Resume it when you like.")
+        if process.returncode != 0 or last["state"] != "done":
+            raise CopnetError(
+                f"The training process ended with code {process.returncode}.",
+                f"Resume it; if it happens again, the log is {work / 'log.txt'}.",
+            )
+    finally:
+        _stop(process, work)
+
+
+def _stop(process: subprocess.Popen, work: Path) -> None:
+    """Ask a running child to save and stop; kill it when it does not."""
+    if process.poll() is not None:
+        return
+    (work / child.STOP).touch()
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _progress(last: dict[str, Any], params: TrainParams) -> Progress:
+    if last["state"] == "starting":
+        return Progress("training", 0, params.epochs, "epochs", "Planning the network.")
+    losses = {key: last[key] for key in child.COLUMNS[3:] if key in last}
+    done, share = float(last.get("epoch", 0.0)), float(last.get("share", 1.0))
+    # with a time limit the number of epochs follows from the speed so far
+    total = max(done, min(params.epochs, done / share if share > 0 else params.epochs))
+    return Progress("training", done, total, "epochs", partial=losses or None)
+
+
+def _new_lines(path: Path, start: int) -> list[bytes]:
+    """Return the complete lines of a growing file from byte `start` on."""
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        file.seek(start)
+        return [line for line in file.readlines() if line.endswith(b"\n")]
+
+
+def _previous(work: Path) -> dict[str, Any] | None:
+    path = work / child.CONFIG
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) -> None:
+    """Refuse to resume with settings that make it another training."""
+    now = {"kind": kind, **settings}
+    # the length may change: the schedule then runs to the new end
+    free = {"epochs", "minutes"}
+    for key in ("kind", "degrade", "start_from"):
+        if before[key] != now[key]:
+            raise InputError(
+                f"This training was begun with another {key.replace('_', ' ')}.",
+                "Resume it with the same settings, or start anew.",
+            )
+    for key, value in now["params"].items():
+        if key not in free and before["params"].get(key) != value:
+            raise InputError(
+                f"This training was begun with {key} {before['params'].get(key)}, not {value}.",
+                "Resume it with the same settings, or start anew.",
+            )
+
+
+def _clear(work: Path) -> None:
+    for path in work.glob("checkpoint*.pt"):
+        path.unlink()
+    for name in (child.LOSSES, child.CONFIG, "log.txt"):
+        (work / name).unlink(missing_ok=True)
+
+
+def _plain(source: Source | MadeTissue) -> dict[str, Any]:
+    import dataclasses
+
+    values = dataclasses.asdict(source)
+    values["type"] = type(source).__name__
+    return json.loads(json.dumps(values, default=str))
+
+
+def _sources_of(config: dict[str, Any]) -> list[Source | MadeTissue]:
+    from napari_copnet.params import TissueParams, from_dict
+
+    sources: list[Source | MadeTissue] = []
+    for entry in config["sources"]:
+        values = dict(entry)
+        if values.pop("type") == "MadeTissue":
+            if values["params"] is not None:
+                values["params"] = from_dict(TissueParams, values["params"])
+            sources.append(MadeTissue(**values))
+            continue
+        for key in ("truth", "image", "contours"):
+            values[key] = Path(values[key]) if values[key] else None
+        sources.append(Source(**{**values, "planes": tuple(values["planes"])}))
+    return sources
+
+
+def _write_json(path: Path, value: Any) -> None:
+    with whole_file(path) as beside:
+        beside.write_text(json.dumps(value, indent=1))

@@ -1,0 +1,215 @@
+"""What nnU-Net's loader draws patches from, and the transform that degrades contours anew."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+
+from napari_copnet.params import DegradeParams
+from napari_copnet.training.dataset import read_cases
+from napari_copnet.training.degrade import degrade
+
+# marks pixels of an image that shall be replaced by a freshly degraded map
+NO_MAP = -1.0
+# share of examples whose input is the truth or nearly so: the truth has to be a fixed point
+CLEAN_SHARE = 0.08
+# share of examples with a real Step 1 map that are degraded from the truth all the same
+FRESH_SHARE = 0.3
+
+
+class Lent(np.ndarray):
+    """An array whose crops are copies: nnU-Net's transforms write into what they are given."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return np.array(super().__getitem__(key))
+
+
+class StackDataset(nnUNetBaseDataset):
+    """Cases of `dataset.prepare`, memory-mapped.
+
+    Parameters
+    ----------
+    folder : Path
+        As `dataset.prepare` writes it.
+    identifiers : list of str
+        Cases.
+    fresh : bool
+        Give `NO_MAP` instead of maps that were degraded on disk.
+    """
+
+    def __init__(self, folder: Path, identifiers: list[str], fresh: bool) -> None:
+        super().__init__(str(folder), identifiers=list(identifiers))
+        index = read_cases(folder)
+        raw = folder / "nnUNet_raw" / index["dataset"]
+        self.cases: dict[str, tuple[np.ndarray, np.ndarray, dict]] = {}
+        for name in self.identifiers:
+            truth = tifffile.memmap(raw / "labelsTr" / f"{name}.tif", mode="r")
+            truth = truth.reshape(index["cases"][name]["shape"])
+            if fresh and not index["cases"][name]["given"]:
+                image = np.broadcast_to(np.float32(NO_MAP), truth.shape)
+            else:
+                image = tifffile.memmap(raw / "imagesTr" / f"{name}_0000.tif", mode="r")
+                image = image.reshape(truth.shape)
+            places = {"class_locations": _locations(truth)}
+            self.cases[name] = (
+                np.asarray(image)[None].view(Lent),
+                np.asarray(truth)[None].view(Lent),
+                places,
+            )
+
+    def load_case(self, identifier: str) -> tuple[np.ndarray, np.ndarray, None, dict]:
+        """Return image (1, Z, Y, X), truth (1, Z, Y, X), None, and where classes lie."""
+        image, truth, properties = self.cases[identifier]
+        return image, truth, None, properties
+
+    @staticmethod
+    def save_case(data: Any, seg: Any, properties: Any, output_filename_truncated: str) -> None:
+        """Not used: `dataset.prepare` writes cases."""
+        raise NotImplementedError
+
+    @staticmethod
+    def get_identifiers(folder: str) -> list[str]:
+        """Return all cases in a folder."""
+        return sorted(read_cases(Path(folder))["cases"])
+
+
+def _locations(truth: np.ndarray) -> dict[Any, np.ndarray]:
+    """Return some places (channel, z, y, x) of contour pixels and of annotated pixels."""
+    rng = np.random.default_rng(0)
+    places = np.stack([rng.integers(0, n, 200_000) for n in truth.shape], axis=1)
+    values = truth[tuple(places.T)]
+    places = np.concatenate([np.zeros_like(places[:, :1]), places], axis=1)
+    found: dict[Any, np.ndarray] = {1: places[values == 1][:20_000]}
+    # nnU-Net's key for "any annotated class"
+    found[(-1, 0, 1)] = places[values < 2][:20_000]
+    return found
+
+
+class FreshDegradation(BasicTransform):
+    """Replace the image by a newly degraded map of the truth, as thick or thin as it comes.
+
+    Parameters
+    ----------
+    params : DegradeParams
+        For a slice of 512×512; the number of disks follows the patch's area.
+    harder : bool
+        Add noise, a faint floor, false ridges and weak ridges.
+    """
+
+    def __init__(self, params: DegradeParams, harder: bool) -> None:
+        super().__init__()
+        self.params = params
+        self.harder = harder
+
+    def apply(self, data_dict: dict, **_: Any) -> dict:
+        """Degrade ``segmentation`` (1, Y, X) into ``image`` (1, Y, X)."""
+        rng = np.random.default_rng(random.getrandbits(32))
+        truth = data_dict["segmentation"][0].numpy()
+        image = data_dict["image"][0]
+        has_map = float(image.min()) > NO_MAP / 2
+        if has_map and rng.random() > FRESH_SHARE:
+            data_dict["image"] = image.clamp(0, 1)[None]
+            return data_dict
+        contour = change_thickness(truth == 1, rng)
+        changed = np.where(truth >= 2, truth, contour).astype(truth.dtype)
+        data_dict["segmentation"] = torch.from_numpy(changed)[None]
+        data_dict["image"] = torch.from_numpy(self._map(contour, rng))[None]
+        return data_dict
+
+    def _map(self, contour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        kind = rng.random()
+        if not contour.any() or kind < CLEAN_SHARE / 2:
+            return contour.astype(np.float32)
+        if kind < CLEAN_SHARE:
+            return gaussian_filter(contour.astype(np.float32), rng.uniform(0.4, 1.2))
+        share = contour.size / 512**2 * rng.uniform(0.5, 3.0)
+        params = dataclasses.replace(
+            self.params,
+            diffusion_disks=_about(self.params.diffusion_disks * share, rng),
+            absorption_disks=_about(self.params.absorption_disks * share, rng),
+            duration=self.params.duration * rng.uniform(0.4, 1.4),
+        )
+        values = degrade(contour, params, rng)
+        if self.harder:
+            from napari_copnet.training.harder import harden
+
+            values = harden(values, contour, rng, strength=rng.uniform(0.3, 1.2))
+        return np.clip(values, 0, 1).astype(np.float32)
+
+
+def _about(value: float, rng: np.random.Generator) -> int:
+    """Round up or down by chance, so that the mean is `value`."""
+    return int(value + rng.random())
+
+
+def change_thickness(contour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the contour as it is (half of the time), or up to 3 px thicker.
+
+    Contours come in widths from 2 to 12 px, and annotators' lines vary too.
+
+    Parameters
+    ----------
+    contour : ndarray, shape (Y, X), bool
+
+    Returns
+    -------
+    ndarray, shape (Y, X), bool
+    """
+    if rng.random() < 0.5 or not contour.any():
+        return contour
+    return distance_transform_edt(~contour) <= rng.uniform(0.5, 3.0)
+
+
+class SeededLoader:
+    """Batches of nnU-Net's loader, each with a seed of its own, one ahead in a thread.
+
+    The batch of a step is the same whether training ran through or was resumed.
+
+    Parameters
+    ----------
+    loader : nnUNetDataLoader
+    seed : int
+    """
+
+    def __init__(self, loader: nnUNetDataLoader, seed: int) -> None:
+        self.loader = loader
+        self.seed = seed
+        self._ahead: dict[int, Future] = {}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
+
+    def batch(self, step: int, ahead: bool = True) -> dict:
+        """Return the batch of a step, and start on the next one."""
+        future = self._ahead.pop(step, None) or self._thread.submit(self._make, step)
+        if ahead and step + 1 not in self._ahead:
+            self._ahead[step + 1] = self._thread.submit(self._make, step + 1)
+        return future.result()
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def __iter__(self) -> Iterator[dict]:
+        return self
+
+    def __next__(self) -> dict:
+        return self.batch(0, ahead=False)
+
+    def _make(self, step: int) -> dict:
+        # nnU-Net's loader and transforms draw from the global generators; only this thread does
+        seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        torch.manual_seed(seed)
+        return self.loader.generate_train_batch()

@@ -1,0 +1,123 @@
+"""Where training examples come from: annotated stacks, and made tissue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from napari_copnet.errors import InputError
+from napari_copnet.params import TissueParams
+
+PLANES = ("xy", "xz", "yz")
+TRUTH_KINDS = ("auto", "labels", "contours", "cells")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An annotated stack.
+
+    Attributes
+    ----------
+    truth : Path
+        Label image or contour mask, axes (Z, Y, X).
+    image : Path or None
+        The stack it annotates, of the same shape. Needed for a contour network.
+    contours : Path or None
+        Real Step 1 contour probability of the same shape, for a closing network to learn from
+        besides simulated gaps.
+    slices : str
+        Slices to train on, such as ``"0-114"`` (last one included) or ``"0,10,20"``; empty for
+        all of them.
+    validation : str
+        Slices to validate on, at least `dataset.MARGIN` away from the training slices. Empty:
+        the last part of `slices` is set apart.
+    planes : tuple of str
+        Of ``"xy"``, ``"xz"``, ``"yz"``: how to cut training slices. The last two are for
+        isotropic voxels.
+    truth_kind : str
+        ``"labels"`` (cell ids), ``"contours"`` (above 0 = contour; 2 or 255 beside 1 = not
+        annotated), ``"cells"`` (above 0 = cell, 0 = contour) or ``"auto"``.
+    zero : str
+        What label 0 means in a label image: ``"region"`` (an area like a cell), ``"contour"``,
+        or ``"ignore"`` (not annotated).
+    weight : float
+        How often to draw from this source, relative to the others.
+    """
+
+    truth: Path
+    image: Path | None = None
+    contours: Path | None = None
+    slices: str = ""
+    validation: str = ""
+    planes: tuple[str, ...] = ("xy",)
+    truth_kind: str = "auto"
+    zero: str = "region"
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        for plane in self.planes:
+            if plane not in PLANES:
+                raise InputError(f"There is no plane {plane!r}.", f"Choose of {', '.join(PLANES)}.")
+        if self.truth_kind not in TRUTH_KINDS:
+            raise InputError(
+                f"Truth can't be of the kind {self.truth_kind!r}.",
+                f"Choose one of {', '.join(TRUTH_KINDS)}.",
+            )
+        if self.zero not in ("region", "contour", "ignore"):
+            raise InputError(
+                f"Label 0 can't mean {self.zero!r}.", "Choose region, contour or ignore."
+            )
+
+
+@dataclass(frozen=True)
+class MadeTissue:
+    """Made stacks with exact truth.
+
+    Attributes
+    ----------
+    count : int
+        Number of stacks.
+    seed : int
+        Of the first; the others count on.
+    params : TissueParams or None
+        None varies the settings from stack to stack.
+    slices, size : int
+        Slices of a stack and their side in pixels, when `params` is None.
+    weight : float
+        How often to draw from all of them together, relative to the other sources.
+    """
+
+    count: int = 8
+    seed: int = 0
+    params: TissueParams | None = field(default=None)
+    slices: int = 8
+    size: int = 512
+    weight: float = 1.0
+
+
+def parse_slices(text: str, total: int) -> list[int]:
+    """Return slice numbers named by text such as ``"0-114"``, ``"3,7,9-12"`` or ``""`` for all.
+
+    Raises
+    ------
+    InputError
+        Not numbers, or beyond the stack.
+    """
+    if not text.strip():
+        return list(range(total))
+    chosen: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        try:
+            low, high = int(first), int(last or first)
+        except ValueError:
+            raise InputError(
+                f"{text!r} does not name slices.", "Write them as 0-114 or 0,10,20."
+            ) from None
+        if low > high or high >= total:
+            raise InputError(
+                f"Slices {part.strip()} are not in a stack of {total} slices.",
+                f"Slices are numbered 0 to {total - 1}.",
+            )
+        chosen.update(range(low, high + 1))
+    return sorted(chosen)
