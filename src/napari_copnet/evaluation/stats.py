@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import mannwhitneyu
 
 # The paper calls a gain significant below this.
 SIGNIFICANT = 0.05
@@ -37,6 +36,9 @@ def mann_whitney(ours: Sequence[float], theirs: Sequence[float], better: str = "
         Probability of a difference at least as large when `ours` is no better; 1 where there is
         nothing to compare. Significant below 0.05.
     """
+    # Slow to import, and it looks for torch.
+    from scipy.stats import mannwhitneyu
+
     if len(ours) == 0 or len(theirs) == 0:
         return 1.0
     return float(mannwhitneyu(ours, theirs, alternative=better).pvalue)
