@@ -67,6 +67,7 @@ class Renderer:
 
         # Half a blob of faded membrane is a good part of a cell side.
         self._fading = noise(max(0.16 * diameter, 2 * pixel))
+        self._slant = noise(0.28 * diameter)
         self._thickness = noise(0.25 * diameter)
         self._stain = noise(max(0.3 * diameter, 3 * pixel))
         self._chromatin = noise(max(0.06 * diameter, 1.5 * pixel))
@@ -124,8 +125,10 @@ class Renderer:
         else:
             left = np.ones_like(fade)
         strength = (0.12 + 0.88 * left) * (1 + 0.1 * self._stain.at(z, y, x))
-        profile = np.exp(-((distance / (0.75 * half + 0.25)) ** 2))
-        grey -= self.look.membrane * strength * profile
+        # A membrane that crosses the section at a slant shows wide and pale.
+        slant = np.clip(self._slant.at(z, y, x) - 0.7, 0, 1.5)
+        profile = np.exp(-((distance / ((0.7 * half + 0.2) * (1 + slant))) ** 2))
+        grey -= self.look.membrane * strength * profile / (1 + 0.6 * slant)
 
     def _draw_nuclei(self, grey, z, y, x, depth, grain) -> None:
         if not (depth > 0).any():
