@@ -69,7 +69,7 @@ class FolderCache:
         """Write `value`."""
         arrays = _pack(value)
         with whole_file(self.folder / f"{stage}.npz") as beside:
-            np.savez(beside, key=np.array(key), **arrays)
+            np.savez(beside, allow_pickle=False, key=np.array(key), **arrays)
 
 
 def _pack(value: Any) -> dict[str, np.ndarray]:

@@ -26,7 +26,7 @@ from napari_copnet.io.write import write_image
 from napari_copnet.params import ClosingParams, DeviceParams, ScoreParams
 from napari_copnet.pipeline import Restored, RunResult, Settings, restore, run
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.record import save_run, write_record
+from napari_copnet.record import image_kind, save_run, write_record
 from napari_copnet.samples import Tissue, sample_stack
 from napari_copnet.steps.frame import to_original
 
@@ -82,7 +82,7 @@ def demo(out: Path, device: DeviceParams = DeviceParams()) -> Steps[Demo]:
         "excluded": excluded.astype(np.uint8),
     }.items():
         path = write_image(
-            out / name, array, voxel_size=tissue.stack.voxel_size, axes="zyx", kind=name
+            out / name, array, voxel_size=tissue.stack.voxel_size, axes="zyx", kind=image_kind(name)
         )
         record["files"][name] = str(path)
     record["command"] = "demo"

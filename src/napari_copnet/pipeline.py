@@ -163,7 +163,7 @@ def run(
     )
     contours = yield from stage(
         "contours",
-        (settings.contours, settings.device, models["contours"].weights_hash),
+        (settings.contours, settings.device, models["contours"].sha256),
         lambda: predict_contours(
             ready.data,
             load(models["contours"], settings.device),
@@ -174,7 +174,7 @@ def run(
     )
     closing = yield from stage(
         "closing",
-        (settings.closing, settings.device, models["closing"].weights_hash),
+        (settings.closing, settings.device, models["closing"].sha256),
         lambda: close(
             contours,
             load(models["closing"], settings.device),
@@ -189,7 +189,6 @@ def run(
             closing.mask,
             settings.cells,
             excluded=_blank_mask(ready) if ready.blank else None,
-            voxel_size=ready.voxel_size,
         ),
     )
     return RunResult(

@@ -81,7 +81,7 @@ def save_run(
             voxel_size=voxel_size,
             translate=stack.translate,
             axes=stack.axes,
-            kind=name,
+            kind=image_kind(name),
             format=format,
         )
         for name, array in images.items()
@@ -89,6 +89,12 @@ def save_run(
     record = run_record(result, settings, "original" if restored is not None else "processed")
     record["files"] = {name: str(path) for name, path in files.items()}
     return write_record(out, record)
+
+
+def image_kind(name: str) -> str:
+    """Return what `io.write` takes an image of this name for; masks are kinds of ``closed``."""
+    kinds = {"truth_cells": "cells", "truth_contours": "closed", "excluded": "closed"}
+    return kinds.get(name, "contours" if name == "degraded" else name)
 
 
 def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, Any]:
@@ -100,7 +106,7 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
         "inputs": {"stack": described(result.stack)},
         "settings": settings.as_dict(),
         "models": {
-            kind: {"name": model.name, "sha256": model.weights_hash}
+            kind: {"name": model.name, "sha256": model.sha256}
             for kind, model in result.models.items()
         },
         "frame": {

@@ -44,6 +44,8 @@ def evaluate_command(
     slices: Annotated[
         str | None, typer.Option("--slices", help="Slices to score, such as 0-9 or 3,5,7.")
     ] = None,
+    truth_kind: TruthKind = "auto",
+    invert: Invert = False,
     out: Annotated[Path | None, typer.Option("--out", help="Also write scores.json here.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -52,6 +54,7 @@ def evaluate_command(
 
     from napari_copnet.cli.console import plain
     from napari_copnet.errors import InputError
+    from napari_copnet.evaluation.contour_input import as_contour
     from napari_copnet.evaluation.report import score_table
     from napari_copnet.evaluation.scores import evaluate
     from napari_copnet.files import whole_file
@@ -65,9 +68,12 @@ def evaluate_command(
         stack: Stack = check_pixels(read_stack(path, read), read.repair)
         return np.asarray(stack.data[:])
 
-    images = {
+    true = load(truth)
+    if invert or truth_kind != "auto":
+        true = as_contour(true, truth_kind, invert=invert)
+    images: dict[str, Any] = {
         "prediction": load(pred),
-        "truth": load(truth),
+        "truth": true,
         "baseline": load(baseline),
         "excluded pixels": load(exclude_pixels),
         "excluded structure": load(exclude_cell),
@@ -80,7 +86,7 @@ def evaluate_command(
                 "Both have to lie on the same pixels; copnet run writes the original frame.",
             )
     numbers = parse_slices(slices or "", shape[0])
-    chosen = [None if i is None else i[numbers] for i in images.values()]
+    chosen: list[Any] = [None if i is None else i[numbers] for i in images.values()]
     evaluation = watched(
         evaluate(
             chosen[0],
@@ -92,7 +98,9 @@ def evaluate_command(
         )
     )
     result = plain(evaluation.as_dict())
-    result["slice_numbers"] = numbers
+    for one in (result, result.get("baseline") or {"slices": []}):
+        for scores in one["slices"]:
+            scores["slice"] = numbers[scores["slice"]]
     if out is not None:
         with whole_file(out / "scores.json") as beside:
             beside.write_text(json.dumps(result, indent=1) + "\n")

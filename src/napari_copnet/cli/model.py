@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -57,7 +58,9 @@ def show_command(
 def import_command(
     source: Annotated[Path, typer.Argument(help="nnU-Net result folder or zip, or a model zip.")],
     *,
-    name: Annotated[str, typer.Option("--name", help="What to call the model.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="What to call a model made by nnU-Net.")
+    ] = None,
     kind: Kind = "contours",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder; default is the models folder.")
@@ -69,21 +72,26 @@ def import_command(
     checkpoint: Annotated[
         str, typer.Option(help="nnU-Net checkpoint file.")
     ] = "checkpoint_final.pth",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a model of the same name (model zip).")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Import a model; nothing in it is run."""
+    from napari_copnet.errors import ModelError
     from napari_copnet.networks.import_nnunet import import_nnunet
-    from napari_copnet.networks.package import import_zip, is_model_zip, models_folder
+    from napari_copnet.networks.package import import_zip, models_folder
 
-    target = out if out is not None else models_folder() / name
-    if is_model_zip(source):
-        model = import_zip(source, target)
+    if _is_model_zip(source):
+        model = import_zip(source, replace=replace)
+    elif name is None:
+        raise ModelError("A model made by nnU-Net needs a name here.", "Give it with --name.")
     else:
         model = import_nnunet(
             source,
             kind,
             name,
-            target,
+            out if out is not None else models_folder() / name,
             configuration=configuration,
             fold=fold,
             checkpoint=checkpoint,
@@ -105,11 +113,19 @@ def export_command(
     show({"files": {"model": str(path)}}, as_json, [f"Wrote {path}"])
 
 
+def _is_model_zip(path: Path) -> bool:
+    """Whether a file is a zip made by `copnet model export`."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "model.json" in archive.namelist()
+
+
 def _described(model: Any) -> dict[str, Any]:
     return {
         "name": model.name,
         "kind": model.kind,
         "dimensions": model.plan.dimensions,
         "folder": str(model.folder),
-        "sha256": model.weights_hash,
+        "sha256": model.sha256,
     }

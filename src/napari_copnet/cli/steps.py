@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -26,20 +26,24 @@ from napari_copnet.params import (
 if TYPE_CHECKING:
     from napari_copnet.types import Stack, VoxelSize
 
+TruthKind = Annotated[
+    Literal["auto", "probability", "mask", "labels"],
+    typer.Option("--truth-kind", help="What the truth holds; auto tells by its values."),
+]
+Invert = Annotated[
+    bool, typer.Option("--invert", help="The truth is a mask of cells, not of contours.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random choices.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    for name, function in {
-        "preprocess": preprocess_step,
-        "contours": contours_step,
-        "close": close_step,
-        "cells": cells_step,
-        "simulate": simulate_step,
-        "sample": sample_step,
-    }.items():
-        add_command(app, name, function)
+    add_command(app, "preprocess", preprocess_step)
+    add_command(app, "contours", contours_step)
+    add_command(app, "close", close_step)
+    add_command(app, "cells", cells_step)
+    add_command(app, "simulate", simulate_step)
+    add_command(app, "sample", sample_step)
 
 
 def preprocess_step(
@@ -110,7 +114,7 @@ def contours_step(
         {
             "command": "contours",
             "settings": {**as_dict(device), **as_dict(contours)},
-            "models": {"contours": {"name": model.name, "sha256": model.weights_hash}},
+            "models": {"contours": {"name": model.name, "sha256": model.sha256}},
             "notes": list(stack.notes),
         },
         stack,
@@ -152,7 +156,7 @@ def close_step(
         {
             "command": "close",
             "settings": {**as_dict(device), **as_dict(closing)},
-            "models": {"closing": {"name": model.name, "sha256": model.weights_hash}},
+            "models": {"closing": {"name": model.name, "sha256": model.sha256}},
             "changed": result.changed.tolist(),
             "iterations_by_slice": result.iterations_by_slice.tolist(),
             "converged": bool(result.converged.all()),
@@ -183,7 +187,7 @@ def cells_step(
     stack = check_pixels(read_stack(closed, read), read.repair)
     refuse_own_input(out, closed)
     mask = (as_probability(stack) >= 0.5).astype(np.uint8)
-    result = watched(label_cells(mask, cells, voxel_size=stack.voxel_size))
+    result = watched(label_cells(mask, cells))
     save(
         out,
         {"cells": result.labels},
@@ -210,19 +214,21 @@ def simulate_step(
     per_slice: Annotated[
         int, typer.Option("--per-slice", min=1, help="Degraded maps for each slice.")
     ] = 20,
+    truth_kind: TruthKind = "auto",
+    invert: Invert = False,
     seed: Seed = 0,
     format: Format = "tiff",
     as_json: Json = False,
 ) -> None:
     """Degrade true contours by the diffusion equation: simulated gaps."""
-    from napari_copnet.evaluation.scores import as_contour
+    from napari_copnet.evaluation.contour_input import as_contour
     from napari_copnet.io.check import check_pixels
     from napari_copnet.io.read import read_stack
     from napari_copnet.training.degrade import simulate
 
     stack = check_pixels(read_stack(truth, read), read.repair)
     refuse_own_input(out, truth)
-    contours = np.stack([as_contour(np.asarray(plane)) for plane in stack.data])
+    contours = as_contour(np.asarray(stack.data[:]), truth_kind, invert=invert)
     maps = watched(simulate(contours, per_slice, degrade, seed, pixel_size=stack.voxel_size.x))
     save(
         out,
@@ -281,7 +287,7 @@ def save(
     """Write a step's images and record into a folder and show where they are."""
     from napari_copnet.files import check_writable
     from napari_copnet.io.write import write_image
-    from napari_copnet.record import described, surroundings, write_record
+    from napari_copnet.record import described, image_kind, surroundings, write_record
 
     check_writable(out, sum(array.nbytes for array in images.values()) // 4)
     files = {
@@ -292,7 +298,7 @@ def save(
                 voxel_size=voxel_size,
                 translate=stack.translate,
                 axes=stack.axes,
-                kind=name,
+                kind=image_kind(name),
                 format=format,
             )
         )

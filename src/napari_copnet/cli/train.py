@@ -229,7 +229,7 @@ def _train(
     result = {
         "name": model.name,
         "kind": model.kind,
-        "sha256": model.weights_hash,
+        "sha256": model.sha256,
         "scores": scores,
         "files": {"model": str(model.folder), "losses": str(work / "losses.csv")},
     }
