@@ -123,7 +123,7 @@ class Layout:
         main = np.zeros(self.cell_count, np.int64)
         main[groups[order]] = order
         self._nucleus_centre = flat[main].astype(np.float32)
-        radii = rng.uniform(0.3, 0.5, self.cell_count)
+        radii = rng.uniform(0.3, 0.5, self.cell_count) * rng.uniform(0.85, 1.35)
         radii[rng.random(self.cell_count) < 0.35] = 0
         self._nucleus_radius = radii.astype(np.float32)
 

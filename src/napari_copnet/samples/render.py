@@ -24,6 +24,8 @@ class _Look:
     membrane: float
     grain: float
     organelles: float
+    organelle_size: float
+    matrix: float
     reticulum: float
     blur: float
     charging: float
@@ -33,9 +35,11 @@ def _draw_look(rng: np.random.Generator) -> _Look:
     return _Look(
         cytoplasm=rng.uniform(140, 175),
         cell_spread=rng.uniform(5, 15),
-        membrane=rng.uniform(60, 100),
+        membrane=rng.uniform(60, 115),
         grain=rng.uniform(6, 14),
         organelles=rng.uniform(0.5, 1.5),
+        organelle_size=rng.uniform(0.75, 1.6),
+        matrix=rng.uniform(35, 75),
         reticulum=rng.uniform(0.0, 0.8),
         blur=rng.uniform(0.5, 0.9),
         charging=rng.uniform(2, 9),
@@ -75,7 +79,7 @@ class Renderer:
         self._fold_places = noise(0.3 * diameter)
         self._cell_grey = rng.normal(0, look.cell_spread, layout.cell_count + 2).astype(np.float32)
         self._cell_grain = rng.uniform(0.5, 1.5, layout.cell_count + 2).astype(np.float32)
-        self._organelles = _scatter_organelles(params, look.organelles, rng, low, high)
+        self._organelles = _scatter_organelles(params, look, rng, low, high)
 
     def half_width(self, z: float, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return half the true contour's width, px: 85 to 120 % of what was asked for."""
@@ -168,7 +172,7 @@ class Renderer:
         mitochondrion = kind == 1
         share = np.clip(depth + 0.5, 0, 1)
         cristae = np.sin(along * 1.7 + 0.6 * grain)
-        level = look.cytoplasm - 52 + 9 * cristae + 5 * grain
+        level = look.cytoplasm - look.matrix + 9 * cristae + 5 * grain
         grey += np.where(mitochondrion, share, 0) * (level - grey)
         grey += np.where(kind == 2, share, 0) * (look.cytoplasm + 28 - grey)
         grey += np.where(kind == 3, share, 0) * (look.cytoplasm - 75 - grey)
@@ -224,18 +228,18 @@ _ORGANELLE = np.dtype(
 )
 
 
-def _scatter_organelles(params: TissueParams, density: float, rng, low, high) -> np.ndarray:
+def _scatter_organelles(params: TissueParams, look: _Look, rng, low, high) -> np.ndarray:
     """Draw mitochondria (kind 1), vesicles (2) and dense granules (3) over the box."""
     low, high = np.array(low), np.array(high)
     cell = 0.52 * params.cell_diameter**3
-    count = rng.poisson(density * 7 * np.prod(high - low) / cell)
+    count = rng.poisson(look.organelles * 7 * np.prod(high - low) / cell)
     organelles = np.zeros(count, _ORGANELLE)
     for name, a, b in zip("zyx", low, high, strict=True):
         organelles[name] = rng.uniform(a, b, count)
     turn = rng.uniform(0, math.pi, count)
     organelles["cosine"], organelles["sine"] = np.cos(turn), np.sin(turn)
     kind = rng.choice(np.array([1, 2, 3], np.uint8), count, p=[0.5, 0.38, 0.12])
-    size = params.cell_diameter * rng.lognormal(0, 0.25, count)
+    size = look.organelle_size * params.cell_diameter * rng.lognormal(0, 0.25, count)
     organelles["kind"] = kind
     organelles["short"] = np.choose(kind - 1, [0.075 * size, 0.04 * size, 0.03 * size])
     organelles["long"] = organelles["short"] * np.where(kind == 1, rng.uniform(1, 3, count), 1)
