@@ -239,8 +239,7 @@ def stack_hash(stack: Stack) -> str:
 
 
 def _key(*parts: Any) -> str:
-    plain = [as_dict(p) if hasattr(p, "__dataclass_fields__") else p for p in parts]
-    text = json.dumps(plain, sort_keys=True, default=lambda p: [as_dict(q) for q in p])
+    text = json.dumps(parts, sort_keys=True, default=as_dict)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ import typer
 
 from napari_copnet.cli.console import Json, show, watched
 from napari_copnet.cli.options import add_command
+from napari_copnet.cli.steps import Invert, TruthKind
 from napari_copnet.params import ReadParams, ScoreParams
 
 if TYPE_CHECKING:

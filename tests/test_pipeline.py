@@ -1,0 +1,159 @@
+"""All steps in order, on a stack small enough to draw, with networks made by hand."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_copnet.cache import FolderCache, MemoryCache
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.params import (
+    CellParams,
+    ClosingParams,
+    ContourParams,
+    DeviceParams,
+    PreprocessParams,
+)
+from napari_copnet.pipeline import Settings, restore, run
+from napari_copnet.progress import Progress, finish
+from napari_copnet.types import Closing, Iteration, SliceResult, Stack, VoxelSize
+
+DRAWN = """
+###########
+#....#....#
+#....#....#
+#.........#
+#....#....#
+#....#....#
+###########
+"""
+
+
+def drawn() -> np.ndarray:
+    rows = DRAWN.split()
+    return np.array([[character == "#" for character in row] for row in rows])
+
+
+class FakeNetwork:
+    """Step 1 sees dark pixels as contour; Step 2 fills gaps of up to three pixels in vertical lines."""
+
+    plan = SimpleNamespace(dimensions=2)
+    loaded: list = []
+
+    def __init__(self, package, device):
+        self.kind = package.kind
+        self.loaded.append(package.kind)
+
+    def predict(self, images, **options):
+        images = np.asarray(images)[:, 0]
+        if self.kind == "contours":
+            result = (images < 0).astype(np.float32)
+        else:
+            above = np.maximum(np.roll(images, 1, axis=1), np.roll(images, 2, axis=1))
+            below = np.maximum(np.roll(images, -1, axis=1), np.roll(images, -2, axis=1))
+            result = np.maximum(images, above * below)
+        for index, plane in enumerate(result):
+            yield Progress(
+                "predict", index + 1, len(images), "slices", partial=SliceResult(index, plane)
+            )
+        return result
+
+
+@pytest.fixture
+def settings(tiny_models):
+    FakeNetwork.loaded.clear()
+    return Settings(
+        preprocess=PreprocessParams(size=0),
+        device=DeviceParams(device="cpu"),
+        contours=ContourParams(contour_model=str(tiny_models["contours"])),
+        closing=ClosingParams(closing_model=str(tiny_models["closing"]), keep_iterations=True),
+        cells=CellParams(min_size=0),
+    )
+
+
+def stack(slices=2):
+    image = np.where(drawn(), 20, 200).astype(np.uint8)
+    return Stack(np.stack([image] * slices), VoxelSize(0.1, 0.02, 0.02))
+
+
+def test_a_gap_is_closed_and_two_cells_are_followed_through_the_stack(settings):
+    result = finish(run(stack(), settings, load=FakeNetwork))
+    assert np.array_equal(result.contours[0] > 0.5, drawn())
+    closed = drawn()
+    closed[3, 5] = True
+    assert np.array_equal(result.closing.mask[0], closed)
+    assert result.closing.changed[0] == pytest.approx(1 / 77)
+    assert result.closing.converged.all()
+    left, right = result.cells.labels[0, 1, 1], result.cells.labels[0, 1, 9]
+    assert left != right
+    assert np.array_equal(result.cells.labels[0], result.cells.labels[1])
+    assert result.preprocessed.voxel_size == VoxelSize(0.1, 0.02, 0.02)
+
+
+def test_results_come_back_in_the_size_of_the_stack(settings):
+    wide = dataclasses.replace(settings, preprocess=PreprocessParams(size=22))
+    result = finish(run(stack(), wide, load=FakeNetwork))
+    assert result.contours.shape == (2, 14, 22)
+    restored = finish(restore(result))
+    assert restored.closed.shape == restored.cells.shape == (2, 7, 11)
+    assert restored.iterations.shape == (len(result.closing.changed) + 1, 2, 7, 11)
+    assert not (restored.cells[restored.closed > 0]).any()
+    assert restored.cells.dtype == np.uint32
+    assert restored.cells[0, 1, 2] != restored.cells[0, 1, 8]
+
+
+def test_progress_shows_slices_iterations_and_each_finished_step(settings):
+    seen = []
+    finish(run(stack(), settings, load=FakeNetwork), seen.append)
+    partials = [type(p.partial) for p in seen if p.partial is not None]
+    assert partials.count(SliceResult) == 2
+    assert partials.count(Iteration) == 2
+    assert Closing in partials
+    steps = list(dict.fromkeys(p.step for p in seen))
+    assert steps == ["check", "preprocess", "contours", "closing", "cells"]
+
+
+@pytest.mark.parametrize("kind", [lambda folder: MemoryCache(), FolderCache])
+def test_only_steps_behind_a_changed_setting_run_again(settings, tmp_path, kind):
+    cache = kind(tmp_path)
+    first = finish(run(stack(), settings, cache=cache, load=FakeNetwork))
+    assert FakeNetwork.loaded == ["contours", "closing"]
+    again = dataclasses.replace(
+        settings, closing=dataclasses.replace(settings.closing, unite=False)
+    )
+    second = finish(run(stack(), again, cache=cache, load=FakeNetwork))
+    assert FakeNetwork.loaded == ["contours", "closing", "closing"]
+    assert np.array_equal(first.contours, second.contours)
+    assert set(second.seconds) == {"closing", "cells"}
+    third = finish(run(stack(3), again, cache=cache, load=FakeNetwork))
+    assert set(third.seconds) == {"preprocess", "contours", "closing", "cells"}
+
+
+def test_an_unknown_model_stops_before_any_work(settings):
+    wrong = dataclasses.replace(settings, closing=ClosingParams(closing_model="no-such-model"))
+    seen = []
+    with pytest.raises(CopnetError, match="no-such-model"):
+        finish(run(stack(), wrong, load=FakeNetwork), seen.append)
+    assert seen == []
+
+
+def test_nan_is_named_by_slice_and_repaired_when_asked(settings):
+    data = stack().data.astype(np.float32)
+    data[1, 2, 2] = np.nan
+    broken = Stack(data)
+    with pytest.raises(InputError, match="1"):
+        finish(run(broken, settings, load=FakeNetwork))
+    result = finish(run(broken, settings, repair=True, load=FakeNetwork))
+    assert np.array_equal(result.closing.mask[0], result.closing.mask[1])
+    assert np.isnan(data[1, 2, 2])
+
+
+def test_a_blank_slice_is_skipped_and_has_no_cells(settings):
+    data = stack(3).data.copy()
+    data[1] = 77
+    result = finish(run(Stack(data), settings, load=FakeNetwork))
+    assert result.preprocessed.blank == (1,)
+    assert not result.cells.labels[1].any()
+    assert result.cells.labels[0].any() and result.cells.labels[2].any()
+    assert any("1" in note for note in result.notes)
