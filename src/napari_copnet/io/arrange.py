@@ -179,7 +179,7 @@ def _choose(
         elif params.rgb != "luminance":
             raise NeedsChoiceError(
                 f"{path.name} is a colour image ({sizes['S']} samples a pixel).",
-                "Set the option rgb to luminance or first, or save it as grey values.",
+                "Set the option rgb to luminance or first; if these are slices, set axes to ZYX.",
                 option="rgb",
             )
         if sizes["S"] > 1:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
+import struct
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from xml.etree import ElementTree
@@ -42,9 +44,11 @@ def read_tiff(path: Path) -> Raw:
     """
     with damage_explained(path, tifffile.OmeXmlError):
         with tifffile.TiffFile(path, _multifile=False) as tif:
+            _check_pages(tif, path)
             others = _other_files(tif, path)
         with tifffile.TiffFile(path, _multifile=bool(others)) as tif:
             series, notes = _main_series(tif, path)
+            _check_declared(tif, series, path)
             _check_size(series, path)
             raw = Raw(None, series.axes, notes=notes)
             raw = _with_metadata(raw, tif)
@@ -59,6 +63,7 @@ def declared_tiff(path: Path) -> tuple[tuple[int, ...], str]:
     """Return shape and type of a TIFF file's first image as its header has them."""
     explained = damage_explained(path, tifffile.OmeXmlError)
     with explained, tifffile.TiffFile(path, _multifile=False) as tif:
+        _check_pages(tif, path)
         series, _ = _main_series(tif, path)
         return series.shape, str(series.dtype)
 
@@ -102,6 +107,46 @@ def _main_series(
     return series, (f"{path.name} holds {others + 1} images; the largest was read.",)
 
 
+def _truncated(path: Path, what: str) -> InputError:
+    return InputError(
+        f"{path.name} is truncated or damaged: it declares {what} that it does not hold.",
+        "Copy or export the file again.",
+    )
+
+
+def _check_pages(tif: tifffile.TiffFile, path: Path) -> None:
+    """Follow the chain of pages to its end; tifffile leaves out what lies behind a break."""
+    file, layout = tif.filehandle, tif.tiff
+    if tif.is_ndpi:
+        return
+    # Behind the first page tifffile has not read yet: begin at the header.
+    offset, seen = tif.pages.first.offset, set[int]()
+    while offset:
+        if offset in seen or offset + layout.tagnosize > file.size:
+            raise _truncated(path, "pages")
+        seen.add(offset)
+        file.seek(offset)
+        count = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))[0]
+        file.seek(offset + layout.tagnosize + count * layout.tagsize)
+        offset = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))[0]
+
+
+def _check_declared(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:
+    """Compare shapes in metadata with what was found, as tifffile falls back to fewer pages."""
+    planes = math.prod(
+        n for n, letter in zip(series.shape, series.axes, strict=True) if letter not in "YXS"
+    )
+    images = int((tif.imagej_metadata or {}).get("images", 1)) if tif.is_imagej else 1
+    # ImageJ counts the samples of planar colour as images.
+    if images > planes * max(series.keyframe.samplesperpixel, 1):
+        raise _truncated(path, f"{images} images")
+    description = tif.pages.first.description
+    if tif.is_shaped and description.startswith('{"shape"'):
+        shape = json.loads(description)["shape"]
+        if len(tif.series) == 1 and math.prod(shape) > math.prod(series.shape):
+            raise _truncated(path, f"an array of {'×'.join(map(str, shape))}")
+
+
 def _check_size(series: tifffile.TiffPageSeries, path: Path) -> None:
     """Compare what the file declares with what it holds, before anything is allocated."""
     declared = series.nbytes
@@ -111,11 +156,7 @@ def _check_size(series: tifffile.TiffPageSeries, path: Path) -> None:
             "Choose another file.",
         )
     keyframe = series.keyframe
-    truncated = InputError(
-        f"{path.name} is truncated: it declares {declared / 1e6:.1f} MB of pixels, "
-        f"and the file does not hold them.",
-        "Copy or export the file again.",
-    )
+    truncated = _truncated(path, f"{declared / 1e6:.1f} MB of pixels")
     if series.dataoffset is not None:
         if series.dataoffset + declared > path.stat().st_size:
             raise truncated
