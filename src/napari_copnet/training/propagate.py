@@ -101,7 +101,7 @@ def _second_difference(n: int) -> sparse.dia_array:
 def _crank_nicolson(u0, alpha, beta, duration: float, time_step: float) -> np.ndarray:
     steps = max(1, math.ceil(duration / time_step - 1e-9))
     implicit, explicit = crank_nicolson_matrices(alpha, beta, duration / steps)
-    factors = splu(implicit)
+    factors = splu(implicit, permc_spec="MMD_AT_PLUS_A")  # the pattern is symmetric
     u = np.asarray(u0, np.float64).ravel()
     for _ in range(steps):
         u = factors.solve(explicit @ u)
