@@ -162,7 +162,12 @@ def plan_from_dict(values: Mapping[str, Any]) -> NetworkPlan:
     if unknown or missing:
         word = f"an unknown key {min(unknown, key=str)!r}" if unknown else f"no {min(missing)!r}"
         raise ModelError(f"The network plan of this model has {word}.", _HINT)
-    return NetworkPlan(**{name: _frozen(value) for name, value in values.items()})
+    try:
+        return NetworkPlan(**{name: _frozen(value) for name, value in values.items()})
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"The network plan of this model can't be read ({error}).", _HINT
+        ) from error
 
 
 def plan_from_nnunet(
