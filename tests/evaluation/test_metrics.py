@@ -85,11 +85,15 @@ def test_a_small_neighbour_may_be_swallowed():
     assert fates(row((1, 20), (2, 2)), row((5, 22))) == {1: "labelled", 2: "merged"}
 
 
-def test_the_owner_counts_at_a_low_overlap_setting():
-    # half of cell 1, and as much elsewhere in nothing: of equals 0 owns the label
-    truth, predicted = row((1, 20), (0, 10)), row((0, 9), (5, 21))
-    assert fates(truth, predicted, 0.5) == {1: "labelled"}
-    assert fates(row((1, 10), (2, 10)), row((0, 5), (5, 5), (5, 5), (0, 5)), 0.5)[2] == "merged"
+def test_of_two_equal_owners_the_first_has_the_label():
+    truth = row((1, 10), (2, 10))
+    predicted = row((6, 3), (7, 2), (5, 5), (5, 5), (8, 3), (9, 2))
+    assert fates(truth, predicted, 0.5) == {1: "labelled", 2: "merged"}
+
+
+def test_other_shares_hold_exactly_too():
+    # 0.55 * 20 is a little more than 11 in binary
+    assert fates(row((1, 20)), row((5, 11), (6, 9)), 0.55) == {1: "labelled"}
 
 
 label_images = arrays(np.uint32, (6, 7), elements=st.integers(0, 3))

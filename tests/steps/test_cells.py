@@ -139,6 +139,16 @@ def test_holes_are_filled_only_inside_one_cell():
     np.testing.assert_array_equal(label_slice(mask, CellParams(**ALL))[1:3, 1:3], 0)
 
 
+def test_a_contour_at_the_border_is_no_hole():
+    mask = draw("""
+        .##..
+        .##..
+        .....
+    """)
+    labels = label_slice(mask, CellParams(fill_holes=True, **ALL))
+    np.testing.assert_array_equal(labels, 1 - mask)
+
+
 def test_cells_end_at_excluded_areas():
     excluded = np.zeros((6, 9), bool)
     excluded[:, 4] = True

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from pystackreg import StackReg
 
 from napari_copnet.errors import InputError
 from napari_copnet.params import PreprocessParams
 from napari_copnet.progress import finish
-from napari_copnet.steps.preprocess import align_shifts, preprocess
+from napari_copnet.steps.preprocess import align_shifts, pair_shift, preprocess
 from napari_copnet.types import Stack, VoxelSize
 
 KEEP = PreprocessParams(size=0)
@@ -114,6 +115,14 @@ def test_a_shift_too_large_to_be_true_is_ignored():
     result = finish(preprocess(Stack(drifting(path)), PreprocessParams(size=0, max_shift=0.1)))
     assert not result.frame.shifts.any()
     assert any("too large" in note for note in result.notes)
+
+
+def test_a_registration_that_makes_slices_less_alike_is_ignored(monkeypatch):
+    wrong = np.array([[1.0, 0, 5], [0, 1, 5], [0, 0, 1]])
+    monkeypatch.setattr(StackReg, "register", lambda self, ref, mov: wrong)
+    before, image = drifting([(0, 0), (1, 0)])
+    shift, note = pair_shift(before, image, (64, 64), 0.1, 1)
+    assert shift == (0, 0) and "does not help" in note
 
 
 def test_steady_shifts_below_a_pixel_do_not_add_up_to_a_drift():
