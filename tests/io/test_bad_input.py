@@ -279,6 +279,22 @@ def test_voxel_size_that_is_none(tmp_path, text):
     refused(tmp_path / "a.tif", "voxel size", ReadParams(voxel_size=text))
 
 
+def test_imagej_declares_slices_that_are_missing(tmp_path):
+    imwrite(tmp_path / "a.tif", DATA[0], description="ImageJ=1.53\nimages=9\n", metadata=None)
+    refused(tmp_path / "a.tif", "truncated")
+
+
+def test_chain_of_pages_in_a_circle(tmp_path):
+    imwrite(tmp_path / "a.tif", DATA[0], metadata=None)
+    whole = bytearray((tmp_path / "a.tif").read_bytes())
+    first = struct.unpack("<I", whole[4:8])[0]
+    count = struct.unpack("<H", whole[first : first + 2])[0]
+    at = first + 2 + 12 * count
+    whole[at : at + 4] = struct.pack("<I", first)
+    (tmp_path / "a.tif").write_bytes(whole)
+    refused(tmp_path / "a.tif", "truncated")
+
+
 def test_pages_of_different_sizes(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
         tif.write(DATA[0], metadata=None)

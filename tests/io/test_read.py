@@ -309,6 +309,29 @@ def test_cell_tracking_challenge_with_depth(tmp_path):
     assert stack.axes == "zyx"
 
 
+def test_palette_of_greys_is_grey(tmp_path):
+    Image.fromarray(DATA[0] * 4).convert("P").save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_stack(tmp_path / "a.png").data, DATA[:1] * 4)
+
+
+@pytest.mark.parametrize("name", ["a.b.ome.tif", "a.b.tiff", "a.b.tif"])
+def test_name_without_suffix(tmp_path, name):
+    imwrite(tmp_path / name, DATA)
+    assert read_stack(tmp_path / name, ReadParams(axes="ZYX")).name == "a.b"
+
+
+def test_imagej_stack_with_a_single_page(tmp_path):
+    """ImageJ writes large stacks as one page, and the other slices right behind it."""
+    path = tmp_path / "a.tif"
+    said = "ImageJ=1.53\nimages=3\nslices=3\nunit=nm\nspacing=30\n"
+    imwrite(path, DATA[0], description=said, metadata=None, resolution=(0.1, 0.2))
+    with path.open("ab") as file:
+        file.write(DATA[1:].tobytes())
+    stack = read_stack(path)
+    check(stack)
+    assert stack.voxel_size == VoxelSize(0.03, 0.005, 0.01)
+
+
 def test_single_picture_of_16_bits(tmp_path):
     data = DATA[0].astype(np.uint16) * 1000
     Image.fromarray(data).save(tmp_path / "a.png")

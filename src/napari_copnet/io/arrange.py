@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from napari_copnet.io.raw import LazyStack, Raw, is_lazy
 from napari_copnet.params import ReadParams
 from napari_copnet.types import Stack, VoxelSize
 
+_SUFFIX = re.compile(
+    r"(\.ome)?\.(tiff?|zarr|nii|mrcs?|rec|map|png|jpe?g|bmp)(\.(gz|bz2))?$", re.IGNORECASE
+)
 # Rec. 709 luminance of linear RGB.
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
@@ -97,7 +101,7 @@ def arrange(raw: Raw, params: ReadParams, path: Path) -> Stack:
         voxel_size=size,
         translate=translate,
         axes="tyx" if timed else "zyx",
-        name=path.name.split(".")[0] or path.name,
+        name=_SUFFIX.sub("", path.name) or path.name,
         source=path,
         notes=notes,
     )
@@ -186,7 +190,14 @@ def _choose(
             how = "its first channel" if params.rgb == "first" else "its luminance"
             notes.append(f"{path.name} is a colour image; {how} was used.")
     if sizes.get("C", 1) > 1:
-        chosen["C"] = _index(params.channel, sizes["C"], "channel", "channels", path)
+        chosen["C"] = _index(
+            params.channel,
+            sizes["C"],
+            "channel",
+            "channels",
+            path,
+            "Z" not in sizes and "T" not in sizes,
+        )
         notes.append(f"Channel {chosen['C']} of {sizes['C']} was used.")
     if sizes.get("T", 1) > 1 and sizes.get("Z", 1) > 1:
         chosen["T"] = _index(params.time_point, sizes["T"], "time_point", "time points", path)
@@ -194,12 +205,15 @@ def _choose(
     return chosen, tuple(notes)
 
 
-def _index(value: int | None, count: int, option: str, what: str, path: Path) -> int:
+def _index(
+    value: int | None, count: int, option: str, what: str, path: Path, flat: bool = False
+) -> int:
     if value is None:
         with_depth = " and depth" if option == "time_point" else ""
+        slices = "; if these are slices, set axes to ZYX" if flat else ""
         raise NeedsChoiceError(
             f"{path.name} has {count} {what}{with_depth}.",
-            f"Set the option {option} to a number from 0 to {count - 1}.",
+            f"Set the option {option} to a number from 0 to {count - 1}{slices}.",
             option=option,
         )
     if not 0 <= value < count:

@@ -186,6 +186,9 @@ def read_picture(path: Path) -> Raw:
         need_memory(8 * picture.width * picture.height, path.name)
         if picture.mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV"):
             data = np.array(picture.convert("RGB"))
+            if np.all(data == data[..., :1]):
+                # A palette of greys is no colour.
+                data = data[..., 0]
         else:
             data = np.array(picture)
     return Raw(data, "YXS" if data.ndim == 3 else "YX")

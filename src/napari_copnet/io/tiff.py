@@ -30,8 +30,8 @@ _PACKED_BOUNDED = {2, 3, 4, 5, 8, 32773, 32946}
 # Resolutions that programs write when they know nothing of the sample, per inch.
 _PRINT_RESOLUTIONS = {72.0, 90.0, 96.0, 100.0, 120.0, 144.0, 150.0, 200.0, 300.0, 600.0, 1200.0}
 
+# What tifffile has to say of a damaged file is said in our errors.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
-logging.getLogger("tifffile").propagate = False
 
 
 def read_tiff(path: Path) -> Raw:
