@@ -92,8 +92,8 @@ def test_of_two_equal_owners_the_first_has_the_label():
 
 
 def test_other_shares_hold_exactly_too():
-    # 0.55 * 20 is a little more than 11 in binary
-    assert fates(row((1, 20)), row((5, 11), (6, 9)), 0.55) == {1: "labelled"}
+    # 0.55 * 100 is a little more than 55 in binary
+    assert fates(row((1, 100)), row((5, 55), (6, 45)), 0.55) == {1: "labelled"}
 
 
 label_images = arrays(np.uint32, (6, 7), elements=st.integers(0, 3))
