@@ -29,7 +29,7 @@ lint:
 
 models:
 	@scripts/setup.sh run
-	@$(BIN)/python -m napari_copnet.training.default_models --data $(DATA)
+	@$(BIN)/python -m napari_copnet.training.default_models --data $(DATA) --out src/napari_copnet/networks/shipped
 
 clean:
 	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache

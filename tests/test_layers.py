@@ -22,6 +22,7 @@ ORDER = [
     {"demo"},
     {"gui"},
     {"cli"},
+    {"__main__"},
 ]
 RANK = {part: rank for rank, parts in enumerate(ORDER) for part in parts}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.files import whole_file, whole_folder
+from napari_copnet.networks.package import load_package
 from napari_copnet.params import DegradeParams
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.training import truth as truths
 from napari_copnet.training.sources import MadeTissue, Source, parse_slices
 
@@ -211,19 +212,22 @@ def describe_sources(sources: Sequence[Source | MadeTissue]) -> list[str]:
     """Return a line per source for a model card: file names and slices, no folders."""
     lines = []
     for source in sources:
+        maps = ", with a contour model's maps" if source.step1 else ""
         if isinstance(source, MadeTissue):
-            lines.append(f"{source.count} made stacks, seed {source.seed}")
+            lines.append(f"{source.count} made stacks, seed {source.seed}{maps}")
             continue
         held = f", validated on {source.validation}" if source.validation else ""
         lines.append(
             f"{source.truth.parent.name}/{source.truth.name} "
-            f"slices {source.slices or 'all'} ({', '.join(source.planes)}){held}"
+            f"slices {source.slices or 'all'} ({', '.join(source.planes)}){held}{maps}"
         )
     return lines
 
 
 def _described(source: Source | MadeTissue) -> dict[str, Any]:
     entry = dataclasses.asdict(source)
+    if source.step1:
+        entry["step1"] = load_package(source.step1).sha256
     if isinstance(source, Source):
         for name in ("truth", "image", "contours"):
             path = getattr(source, name)
@@ -242,16 +246,30 @@ def _cases(
     degrade: DegradeParams | None,
     rng: np.random.Generator,
 ) -> Iterator[Case]:
+    # a contour model's maps are made from the image, as examples for Step 1 hold it
+    needs = "contours" if kind == "closing" and source.step1 else kind
     cases = (
         _tissue_cases(number, source, size, width)
         if isinstance(source, MadeTissue)
-        else _stack_cases(kind, number, source, size, width)
+        else _stack_cases(needs, number, source, size, width)
     )
+    predict = _step1(source.step1) if kind == "closing" and source.step1 else None
     for case in cases:
-        if kind == "closing" and not case.given:
+        if predict is not None:
+            yield dataclasses.replace(case, image=predict(case.image), given=True)
+        elif kind == "closing" and not case.given:
             yield dataclasses.replace(case, image=_degraded(case.truth, degrade, rng))
         else:
             yield case
+
+
+def _step1(model: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what predicts the contour probability of z-scored slices (Z, Y, X)."""
+    from napari_copnet.networks.nnunet import Network
+
+    network = Network.load(load_package(model))
+    flat = network.plan.dimensions == 2
+    return lambda image: finish(network.predict(image[:, None] if flat else image[None]))
 
 
 def _stack_cases(kind: str, number: int, source: Source, size: int, width: float) -> Iterator[Case]:
@@ -276,7 +294,8 @@ def _stack_cases(kind: str, number: int, source: Source, size: int, width: float
     held = parse_slices(source.validation, len(truth)) if source.validation else []
     train, validation = split_slices(chosen, held)
     scale = truths.scale_for(truth.shape, size)
-    depth = 1.0 if None in voxel else voxel[0] / voxel[2] * scale
+    z, _, x = voxel
+    depth = 1.0 if z is None or x is None else z / x * scale
     for role, slices in (("train", train), ("validation", validation)):
         if not slices:
             continue

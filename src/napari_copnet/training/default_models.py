@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from napari_copnet.errors import CopnetError
@@ -25,11 +26,12 @@ LICENCE = (
 SEED = 20260
 
 
-def default_sources(kind: str, data: Path) -> list[Source | MadeTissue]:
+def default_sources(kind: str, data: Path, contour_model: Path) -> list[Source | MadeTissue]:
     """Return what the default models learn from.
 
     Slices 0–114 of fib25 in three planes; slices 125–159 validate. All of the gala training
-    crop. Made tissue with settings that vary from stack to stack.
+    crop. Made tissue with settings that vary from stack to stack. The closing network also sees
+    the contour model's own maps, mostly of made tissue that was new to that model.
 
     Parameters
     ----------
@@ -37,28 +39,37 @@ def default_sources(kind: str, data: Path) -> list[Source | MadeTissue]:
         ``"contours"`` or ``"closing"``.
     data : Path
         Folder with ``fib25`` and ``gala-fibsem``.
+    contour_model : Path
+        The default contour model's folder, for the closing network.
     """
     fib25, gala = data / "fib25", data / "gala-fibsem"
-    closing = kind == "closing"
+    annotated = Source(
+        truth=fib25 / "instances.tif",
+        image=fib25 / "raw.tif",
+        slices="0-114",
+        validation="125-159",
+        planes=("xy", "xz", "yz"),
+        truth_kind="labels",
+    )
+    crop = Source(
+        truth=gala / "train-instances-3d.tif",
+        image=gala / "train-image.tif",
+        slices="0-49",
+        truth_kind="labels",
+        zero="contour",
+    )
+    if kind == "contours":
+        return [
+            replace(annotated, weight=0.5),
+            replace(crop, weight=0.1),
+            MadeTissue(count=24, seed=SEED, slices=6, weight=0.4),
+        ]
     return [
-        Source(
-            truth=fib25 / "instances.tif",
-            image=None if closing else fib25 / "raw.tif",
-            slices="0-114",
-            validation="125-159",
-            planes=("xy", "xz", "yz"),
-            truth_kind="labels",
-            weight=0.35 if closing else 0.5,
-        ),
-        Source(
-            truth=gala / "train-instances-3d.tif",
-            image=None if closing else gala / "train-image.tif",
-            slices="0-49",
-            truth_kind="labels",
-            zero="contour",
-            weight=0.05 if closing else 0.1,
-        ),
-        MadeTissue(count=24, seed=SEED, slices=6, weight=0.6 if closing else 0.4),
+        replace(annotated, step1=contour_model, weight=0.25),
+        replace(annotated, image=None, weight=0.2),
+        replace(crop, image=None, weight=0.05),
+        MadeTissue(count=24, seed=SEED + 1000, slices=6, step1=contour_model, weight=0.3),
+        MadeTissue(count=12, seed=SEED + 2000, slices=6, weight=0.2),
     ]
 
 
@@ -69,7 +80,7 @@ def train_default(
     params = TrainParams(size="small", epochs=100_000, minutes=minutes, seed=SEED)
     package = yield from train(
         kind,
-        default_sources(kind, data),
+        default_sources(kind, data, out / "default-contours"),
         out / f"default-{kind}",
         params,
         DegradeParams(),

@@ -284,6 +284,7 @@ def _sources_of(config: dict[str, Any]) -> list[Source | MadeTissue]:
     sources: list[Source | MadeTissue] = []
     for entry in config["sources"]:
         values = dict(entry)
+        values["step1"] = Path(values["step1"]) if values.get("step1") else None
         if values.pop("type") == "MadeTissue":
             if values["params"] is not None:
                 values["params"] = from_dict(TissueParams, values["params"])

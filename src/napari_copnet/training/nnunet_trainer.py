@@ -296,7 +296,7 @@ class ClosingTrainer(StackTrainer):
     degrades_anew = True
     degrade = DegradeParams()
 
-    def get_training_transforms(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def get_training_transforms(self, *args: Any, **kwargs: Any) -> Any:
         """Return nnU-Net's spatial transforms, with degradation in place of those of values."""
         from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
         from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform

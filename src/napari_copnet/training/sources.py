@@ -25,6 +25,9 @@ class Source:
     contours : Path or None
         Real Step 1 contour probability of the same shape, for a closing network to learn from
         besides simulated gaps.
+    step1 : Path or None
+        A contour model that makes `contours` from `image`, at the size networks see. It should
+        not have learnt from these slices, or its maps are better than those it makes of others.
     slices : str
         Slices to train on, such as ``"0-114"`` (last one included) or ``"0,10,20"``; empty for
         all of them.
@@ -47,6 +50,7 @@ class Source:
     truth: Path
     image: Path | None = None
     contours: Path | None = None
+    step1: Path | None = None
     slices: str = ""
     validation: str = ""
     planes: tuple[str, ...] = ("xy",)
@@ -83,6 +87,9 @@ class MadeTissue:
         None varies the settings from stack to stack.
     slices, size : int
         Slices of a stack and their side in pixels, when `params` is None.
+    step1 : Path or None
+        A contour model whose maps of these stacks a closing network learns from besides
+        simulated gaps. With a seed of their own the stacks are new to that model.
     weight : float
         How often to draw from all of them together, relative to the other sources.
     """
@@ -92,11 +99,12 @@ class MadeTissue:
     params: TissueParams | None = field(default=None)
     slices: int = 8
     size: int = 512
+    step1: Path | None = None
     weight: float = 1.0
 
 
 def parse_slices(text: str, total: int) -> list[int]:
-    """Return slice numbers named by text such as ``"0-114"``, ``"3,7,9-12"`` or ``""`` for all.
+    """Return slice numbers named by text such as ``"0-114"``, ``"3,7,9-"`` or ``""`` for all.
 
     Raises
     ------
@@ -107,9 +115,10 @@ def parse_slices(text: str, total: int) -> list[int]:
         return list(range(total))
     chosen: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
+        first, dash, last = part.strip().partition("-")
         try:
-            low, high = int(first), int(last or first)
+            low = int(first)
+            high = int(last) if last else total - 1 if dash else low
         except ValueError:
             raise InputError(
                 f"{text!r} does not name slices.", "Write them as 0-114 or 0,10,20."
