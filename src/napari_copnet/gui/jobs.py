@@ -1,0 +1,227 @@
+"""Long work beside the window: a generator of `Progress` run in a thread.
+
+The thread never touches Qt. It leaves its progress in a mailbox, and a timer on the main thread
+empties it: so the window is updated at most once an interval however fast the work yields, and
+nothing can arrive after the job was given up.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Generator
+from typing import Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.progress import Progress, Steps
+
+log = logging.getLogger(__name__)
+
+UPDATE_SECONDS = 0.15
+# Work that has not stopped by then is left to stop by itself, and its result dropped.
+CANCEL_SECONDS = 0.8
+CLOSE_SECONDS = 10.0
+
+_alive: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+
+class State(enum.Enum):
+    """Where a job stands."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Job(QObject):
+    """Run a generator of `Progress` in a thread and report on the main thread.
+
+    Parameters
+    ----------
+    work : callable
+        Returns the generator. It is called, run and closed in the thread; closing runs its
+        ``finally`` blocks.
+    name : str
+        Of the thread.
+
+    Notes
+    -----
+    Signals, all on the main thread: `progressed` with the list of `Progress` since the last
+    time, at most one each `UPDATE_SECONDS` and always the last before the end; then exactly one
+    of `finished` (result), `failed` (a `CopnetError`) and `cancelled`. None comes after `give_up`.
+    """
+
+    progressed = Signal(object)
+    finished = Signal(object)
+    failed = Signal(object)
+    cancelled = Signal()
+
+    def __init__(self, work: Callable[[], Steps[Any]], name: str = "copnet") -> None:
+        super().__init__()
+        self.state = State.RUNNING
+        self._mailbox = _Mailbox()
+        self._stop = threading.Event()
+        self._asked_to_stop: float | None = None
+        self._last_update = 0.0
+        self._timer = QTimer(self)
+        self._timer.setInterval(30)
+        self._timer.timeout.connect(self._look)
+        self._thread = threading.Thread(
+            target=_run, args=(work, self._mailbox, self._stop), name=name, daemon=True
+        )
+        _alive.add(self._thread)
+
+    def start(self) -> Job:
+        """Start the thread."""
+        self._thread.start()
+        self._timer.start()
+        return self
+
+    @property
+    def is_running(self) -> bool:
+        """Whether none of the closing signals has been sent."""
+        return self.state is State.RUNNING
+
+    def cancel(self) -> None:
+        """Ask the work to stop; `cancelled` follows within a second."""
+        if self.is_running and self._asked_to_stop is None:
+            self._asked_to_stop = time.monotonic()
+            self._stop.set()
+
+    def give_up(self, wait: bool = False) -> None:
+        """Stop without another signal; `wait` until the thread has ended (when closing)."""
+        self._stop.set()
+        self._timer.stop()
+        if self.is_running:
+            self.state = State.CANCELLED
+        if wait and self._thread.is_alive():
+            self._thread.join(CLOSE_SECONDS)
+
+    def _look(self) -> None:
+        over = self._mailbox.over
+        now = time.monotonic()
+        if over or now - self._last_update >= UPDATE_SECONDS:
+            news = self._mailbox.empty()
+            if news:
+                self._last_update = now
+                self.progressed.emit(news)
+                if not self.is_running:  # given up by whoever listened
+                    return
+        if over:
+            self._end()
+        elif self._asked_to_stop is not None and now - self._asked_to_stop > CANCEL_SECONDS:
+            self._close(State.CANCELLED)
+            self.cancelled.emit()
+
+    def _end(self) -> None:
+        box = self._mailbox
+        if box.error is not None:
+            self._close(State.FAILED)
+            self.failed.emit(box.error)
+        elif box.stopped or self._stop.is_set():
+            self._close(State.CANCELLED)
+            self.cancelled.emit()
+        else:
+            self._close(State.FINISHED)
+            self.finished.emit(box.result)
+
+    def _close(self, state: State) -> None:
+        self._timer.stop()
+        self.state = state
+
+
+class _Mailbox:
+    """What the thread leaves for the main thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._news: list[Progress] = []
+        self.over = False
+        self.stopped = False
+        self.result: Any = None
+        self.error: CopnetError | None = None
+
+    def put(self, progress: Progress) -> None:
+        with self._lock:
+            # Without a partial result or a note only the newest matters.
+            if self._news and _is_plain(progress) and _is_plain(self._news[-1]):
+                self._news[-1] = progress
+            else:
+                self._news.append(progress)
+
+    def empty(self) -> list[Progress]:
+        with self._lock:
+            news, self._news = self._news, []
+        return news
+
+
+def _is_plain(progress: Progress) -> bool:
+    return progress.partial is None and not progress.note
+
+
+def _run(work: Callable[[], Steps[Any]], box: _Mailbox, stop: threading.Event) -> None:
+    steps: Generator[Progress, None, Any] | None = None
+    try:
+        steps = work()
+        while not stop.is_set():
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                box.result = end.value
+                return
+            box.put(progress)
+            # Hands the window its turn when the work itself never waits.
+            time.sleep(0)
+        box.stopped = True
+    # Whatever happens in the thread has to reach the user, SystemExit included.
+    except BaseException as error:
+        if stop.is_set():
+            box.stopped = True
+        else:
+            box.error = explained(error)
+    finally:
+        try:
+            if steps is not None:
+                steps.close()
+        except BaseException as error:
+            log.warning("Cleaning up after a job failed.", exc_info=error)
+        # A traceback of the work would keep its arrays alive.
+        steps = None
+        box.over = True
+
+
+def explained(error: BaseException) -> CopnetError:
+    """Return any error as a sentence and a hint; the details go to the log."""
+    if isinstance(error, CopnetError):
+        return error
+    log.error("A job failed.", exc_info=error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return CopnetError(
+            "There is not enough memory.",
+            "Take a smaller Size in Preprocess, fewer slices, or the CPU.",
+        )
+    text = " ".join(str(error).split())
+    text = (text[:200] + " ...") if len(text) > 200 else text
+    return CopnetError(
+        f"Something unexpected went wrong ({type(error).__name__}"
+        + (f": {text.rstrip('.')}" if text else "")
+        + ").",
+        "Try again; if it happens again, please report it with the text above.",
+    )
+
+
+def free_cores() -> int:
+    """Return how many threads a network may take so that the window keeps a core."""
+    return max(1, (os.cpu_count() or 2) - 1)
+
+
+def threads_alive() -> list[threading.Thread]:
+    """Return the threads of jobs that are still at work, for tests and for closing."""
+    return [thread for thread in _alive if thread.is_alive()]

@@ -1,0 +1,207 @@
+"""Arrays for layers that are computed for the slice in view, so that results are held only once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.steps.frame import to_original
+from napari_copnet.types import Frame
+
+# Resizing a larger slice takes longer than the window may stand still (2048² px: 0.15 s).
+LARGEST_PLANE = 1 << 20
+
+
+class PlaneArray:
+    """An array of shape (..., Y, X) whose planes are computed when asked for.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : dtype
+    plane : callable
+        Returns the plane, shape (Y, X), of the leading indices given as whole numbers.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], dtype: Any, plane: Callable[..., np.ndarray]
+    ) -> None:
+        self.shape = tuple(int(n) for n in shape)
+        self.dtype = np.dtype(dtype)
+        self.ndim = len(self.shape)
+        self._plane = plane
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        lead, inner = self._split(key)
+        indices = [np.arange(n)[k] for n, k in zip(self.shape, lead, strict=False)]
+        out = np.empty((*(i.size for i in indices), *self.shape[-2:]), self.dtype)
+        for position in np.ndindex(out.shape[:-2]):
+            at = (int(i.flat[p]) for i, p in zip(indices, position, strict=True))
+            out[position] = self._plane(*at)
+        squeezed = tuple(0 if i.ndim == 0 else slice(None) for i in indices)
+        return out[squeezed][(..., *inner)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self[()].astype(dtype or self.dtype, copy=False)
+
+    def _split(self, key: Any) -> tuple[list[Any], list[Any]]:
+        """Return the key of each leading axis and of the plane's two axes."""
+        key = list(key) if isinstance(key, tuple) else [key]
+        if Ellipsis in [k for k in key if k is Ellipsis]:
+            at = next(n for n, k in enumerate(key) if k is Ellipsis)
+            key[at : at + 1] = [slice(None)] * (self.ndim - len(key) + 1)
+        key += [slice(None)] * (self.ndim - len(key))
+        return key[:-2], key[-2:]
+
+
+class Grid:
+    """The pixels on which results are shown over an image layer.
+
+    Parameters
+    ----------
+    frame : Frame
+        Of the run.
+
+    Notes
+    -----
+    The pixels of the original stack, unless its slices are so large that resizing the one in
+    view would be felt. Then the processed pixels, moved back by whole pixels slice by slice and
+    stretched over the original by the layer's scale: the same place, at the resolution at which
+    the results exist. `flat` leaves out z, for a layer that is a single image.
+    """
+
+    def __init__(self, frame: Frame, flat: bool = False) -> None:
+        self.frame = frame
+        self.flat = flat
+        depth, height, width = frame.original_shape
+        self.is_original = height * width <= max(
+            LARGEST_PLANE, math.prod(frame.processed_shape[1:])
+        )
+        self.shape = frame.original_shape if self.is_original else frame.processed_shape
+        # Same shape on both sides: the shifts are undone, nothing is resized.
+        self._frame = (
+            frame
+            if self.is_original
+            else Frame((depth, *frame.processed_shape[1:]), frame.processed_shape, frame.shifts)
+        )
+
+    def plane(self, values: np.ndarray, z: int, kind: str) -> np.ndarray:
+        """Bring one processed slice, shape (Y, X), onto the grid; `kind` as for `to_original`."""
+        frame = slice_frame(self._frame, z)
+        return to_original(values[None], frame, kind)[0]
+
+    def array(
+        self, lead: tuple[int, ...], dtype: Any, plane: Callable[..., np.ndarray]
+    ) -> PlaneArray:
+        """Return an array of shape ``(*lead, Z, Y, X)`` for a layer; `plane` takes lead and z."""
+        if self.flat:
+            return PlaneArray((*lead, *self.shape[1:]), dtype, lambda *at: plane(*at, 0))
+        return PlaneArray((*lead, *self.shape), dtype, plane)
+
+    def placed(self, scale: np.ndarray, translate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return scale and translate of a layer on this grid over a layer with these.
+
+        Parameters
+        ----------
+        scale, translate : ndarray, shape (3,)
+            Of the image layer, along z, y, x.
+        """
+        stretch = np.divide(self.frame.original_shape, self.shape)
+        return scale * stretch, translate + scale * (stretch - 1) / 2
+
+
+def slice_frame(frame: Frame, z: int) -> Frame:
+    """Return the frame of one slice, as a stack of depth 1."""
+    return Frame(
+        (1, *frame.original_shape[1:]), (1, *frame.processed_shape[1:]), frame.shifts[z : z + 1]
+    )
+
+
+class Iterations:
+    """Contour probability by iteration, each slice held once for as long as it does not change.
+
+    Parameters
+    ----------
+    start : sequence of ndarray, shape (Y, X), float16
+        Step 1: iteration 0.
+    most_bytes : int
+        When the iterations have grown to this, a further one replaces the newest.
+
+    Attributes
+    ----------
+    numbers : list of int
+        Number of each iteration held.
+    dropped : int
+        Iterations replaced for want of memory.
+    """
+
+    def __init__(self, start: list[np.ndarray], most_bytes: int) -> None:
+        self.numbers = [0]
+        self.dropped = 0
+        self._slices: list[list[np.ndarray]] = [list(start)]
+        self._bytes = sum(image.nbytes for image in start)
+        self._most_bytes = most_bytes
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+    def add(self, number: int, changed: dict[int, np.ndarray]) -> None:
+        """Add an iteration, given as the slices that took part in it, by their index.
+
+        One that is there already starts a new closing: it and those behind it are dropped.
+        """
+        while len(self) > 1 and self.numbers[-1] >= number:
+            gone = self._slices.pop()
+            self.numbers.pop()
+            self._bytes -= sum(
+                image.nbytes
+                for image, before in zip(gone, self._slices[-1], strict=True)
+                if image is not before
+            )
+        new = list(self._slices[-1])
+        for z, image in changed.items():
+            new[z] = image
+        size = sum(image.nbytes for image in changed.values())
+        if self._bytes + size > self._most_bytes and len(self) > 1:
+            self._slices[-1], self.numbers[-1] = new, number
+            self.dropped += 1
+            return
+        self._slices.append(new)
+        self.numbers.append(number)
+        self._bytes += size
+
+    def slice(self, iteration: int, z: int) -> np.ndarray:
+        """Return a slice by position in `numbers` and z, processed frame, float16."""
+        return self._slices[iteration][z]
+
+    def probability(self, grid: Grid) -> PlaneArray:
+        """Return the contour probability for a layer, shape (I, Z, Y, X), float16."""
+        slices = list(self._slices)
+        return grid.array(
+            (len(slices),),
+            np.float16,
+            lambda i, z: grid.plane(slices[i][z], z, "probability"),
+        )
+
+    def closed(self, grid: Grid, unite: bool) -> PlaneArray:
+        """Return the closed contour for a layer, shape (I, Z, Y, X), uint8."""
+        slices = list(self._slices)
+
+        def plane(i: int, z: int) -> np.ndarray:
+            mask = slices[i][z] > 0.5
+            if unite:
+                mask |= slices[0][z] > 0.5
+            return grid.plane(mask.astype(np.uint8), z, "mask")
+
+        return grid.array((len(slices),), np.uint8, plane)

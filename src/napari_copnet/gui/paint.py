@@ -1,0 +1,164 @@
+"""A plain edit: paint or erase on the closed contour, and the cells of that slice follow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_copnet.gui.work import packed
+from napari_copnet.params import CellParams
+from napari_copnet.steps.cells import label_slice
+
+
+class ContourEditing:
+    """Keep a layer of cells in step with its layer of closed contours.
+
+    A stroke is found by comparing slices with a copy at one bit a pixel, so that paint, fill,
+    polygon, undo and redo are all seen, whatever napari's events carry.
+
+    Parameters
+    ----------
+    contour, cells : napari.layers.Labels
+        Closed contour (0 or 1) and cells, of one shape, (Z, Y, X) or (Y, X).
+    params : CellParams
+        Sizes in pixels of these layers: see `scaled_params`.
+    excluded : callable
+        Returns where slice z has no cells, shape (Y, X), bool, or None.
+    in_view : callable
+        Returns the z of the slice in view.
+    largest : int
+        Largest label in use.
+    shadow : ndarray, optional
+        From `work.packed`, of the contour as it is now.
+
+    Attributes
+    ----------
+    edited : set of int
+        Slices that were changed.
+    changed : Signal
+        (slice, cells in it) after cells followed.
+    """
+
+    changed = Signal(int, int)
+
+    def __init__(
+        self,
+        contour: Any,
+        cells: Any,
+        params: CellParams,
+        excluded: Callable[[int], np.ndarray | None],
+        in_view: Callable[[], int],
+        largest: int,
+        shadow: np.ndarray | None = None,
+    ) -> None:
+        self.contour, self.cells = contour, cells
+        self.edited: set[int] = set()
+        self._params = params
+        self._excluded = excluded
+        self._in_view = in_view
+        self._largest = largest
+        self._shadow = packed(_stack(contour.data)) if shadow is None else shadow
+        self._seen = self._in_view()
+        contour.events.paint.connect(self._on_paint)
+        contour.events.set_data.connect(self._on_set_data)
+
+    def stop(self) -> None:
+        """Let the layers go."""
+        self.contour.events.paint.disconnect(self._on_paint)
+        self.contour.events.set_data.disconnect(self._on_set_data)
+
+    def follow(self, slices: set[int] | None = None) -> list[int]:
+        """Relabel those of `slices` whose contour changed (default: all); return them."""
+        mask = _stack(self.contour.data)
+        touched = []
+        for z in sorted(slices) if slices is not None else range(len(mask)):
+            now = packed(mask[z : z + 1])[0]
+            if np.array_equal(now, self._shadow[z]):
+                continue
+            self._shadow[z] = now
+            self.edited.add(z)
+            touched.append(z)
+            count = self._relabel(mask[z], z)
+            self.changed.emit(z, count)
+        if touched:
+            self.cells.refresh()
+        return touched
+
+    def _relabel(self, mask: np.ndarray, z: int) -> int:
+        cells = _stack(self.cells.data)
+        new = label_slice(mask, self._params, excluded=self._excluded(z))
+        cells[z], self._largest = with_old_labels(new, cells[z], self._largest)
+        return int(new.max(initial=0))
+
+    def _on_paint(self) -> None:
+        near = {self._in_view()}
+        if not self.follow(near) and self.contour.n_edit_dimensions > 2:
+            self.follow()
+
+    def _on_set_data(self) -> None:
+        # Each step through the stack draws the layer anew, and means no change.
+        now = self._in_view()
+        if now != self._seen:
+            self._seen = now
+            return
+        self.follow(self.edited | {now})
+
+
+def with_old_labels(new: np.ndarray, old: np.ndarray, largest: int) -> tuple[np.ndarray, int]:
+    """Give relabelled cells the labels they had, so that colours and links through z stay.
+
+    Each cell takes the label it shares most pixels with, the largest share first and each label
+    once; a cell without one gets a label not used before.
+
+    Parameters
+    ----------
+    new, old : ndarray, shape (Y, X), uint32
+        Labels of the slice after the edit, consecutive from 1, and before it.
+    largest : int
+        Largest label in use in the stack.
+
+    Returns
+    -------
+    labels : ndarray, shape (Y, X), uint32
+    largest : int
+    """
+    count = int(new.max(initial=0))
+    both = (new > 0) & (old > 0)
+    pairs, shared = np.unique(np.stack([new[both], old[both]], axis=1), axis=0, return_counts=True)
+    lookup = np.zeros(count + 1, np.uint32)
+    used: set[int] = set()
+    for at in np.argsort(-shared, kind="stable"):
+        cell, label = (int(value) for value in pairs[at])
+        if not lookup[cell] and label not in used:
+            lookup[cell] = label
+            used.add(label)
+    fresh = np.flatnonzero(lookup[1:] == 0) + 1
+    lookup[fresh] = largest + 1 + np.arange(fresh.size, dtype=np.uint32)
+    return lookup[new], largest + int(fresh.size)
+
+
+def scaled_params(params: CellParams, original: tuple[int, ...], processed: tuple[int, ...]) -> Any:
+    """Return cell settings, given in processed pixels, in pixels of the original.
+
+    Parameters
+    ----------
+    params : CellParams
+    original, processed : tuple of int
+        In-plane shapes.
+    """
+    area = (original[0] * original[1]) / (processed[0] * processed[1])
+    return dataclasses.replace(
+        params,
+        min_size=round(params.min_size * area),
+        dilation=round(params.dilation * area**0.5),
+        grow=round(params.grow * area**0.5),
+    )
+
+
+def _stack(data: np.ndarray) -> np.ndarray:
+    """View (Y, X) or (Z, Y, X) data as (Z, Y, X)."""
+    return data if data.ndim == 3 else data[None]

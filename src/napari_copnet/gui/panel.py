@@ -1,0 +1,543 @@
+"""The workflow dock: stack, preprocess, contours, closing and cells, in the order of work."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from psygnal import Signal as PySignal
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from napari_copnet.cache import MemoryCache
+from napari_copnet.errors import CopnetError, InputError, NeedsChoiceError
+from napari_copnet.gui.estimate import estimate, iteration_bytes
+from napari_copnet.gui.footer import Footer, duration
+from napari_copnet.gui.jobs import Job
+from napari_copnet.gui.layers import ResultLayers
+from napari_copnet.gui.opening import add_stack, read
+from napari_copnet.gui.sections.base import Mark, Section
+from napari_copnet.gui.sections.stack import StackSection
+from napari_copnet.gui.sections.stages import stage_sections
+from napari_copnet.gui.source import Placement, slice_in_view, stack_from_layer
+from napari_copnet.gui.work import (
+    STAGES,
+    Contours,
+    IterationSlices,
+    ShownCells,
+    ShownClosed,
+    close_early,
+    run_stages,
+)
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.pipeline import RunResult, Settings
+from napari_copnet.progress import Progress
+from napari_copnet.types import Preprocessed
+
+_PARTS = {Preprocessed: "preprocess", Contours: "contours", ShownClosed: "closing"} | {
+    ShownCells: "cells"
+}
+_GROUPS = {
+    "preprocess": ("preprocess",),
+    "contours": ("contours", "device"),
+    "closing": ("closing", "device"),
+    "cells": ("cells",),
+}
+
+
+@dataclasses.dataclass
+class Source:
+    """An image layer that was run, and its results.
+
+    Attributes
+    ----------
+    layer : napari.layers.Image
+        Held as an object: its name may change, and it may be deleted.
+    layers : ResultLayers
+    settings : Settings or None
+        With which each finished stage ran, by stage.
+    result : RunResult or None
+        Of the last run that reached the end.
+    changed : list of (int, float)
+        Closing iteration and share of pixels it changed, 0 to 1.
+    """
+
+    layer: Any
+    layers: ResultLayers
+    cache: MemoryCache = dataclasses.field(default_factory=MemoryCache)
+    done: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+    said: dict[str, str] = dataclasses.field(default_factory=dict)
+    result: RunResult | None = None
+    changed: list[tuple[int, float]] = dataclasses.field(default_factory=list)
+
+
+class WorkflowPanel(QWidget):
+    """The dock in which a stack becomes cells.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    load : callable
+        Loads a network on a device, as for `pipeline.run`.
+
+    Attributes
+    ----------
+    stack : StackSection
+    sections : dict of str to Section
+        Of the four stages.
+    footer : Footer
+    job : Job or None
+        What runs now.
+    sources : list of Source
+        Images that were run in this dock.
+    progressed, ended : Signal
+        For further widgets: (Source, list of partial results) as they are shown, and
+        (Source, state as text) when a run has ended.
+    """
+
+    progressed = PySignal(object, object)
+    ended = PySignal(object, str)
+
+    def __init__(self, viewer: Any, load: Callable[..., Any] = Network.load) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.job: Job | None = None
+        self.sources: list[Source] = []
+        self._load = load
+        self._running: Source | None = None
+        self._until = STAGES[-1]
+        self._stage_start: dict[str, float] = {}
+        self._notes: list[str] = []
+        self._was_deleted = False
+        self._closed = False
+        self.setObjectName("copnet_workflow")
+        self.setMinimumWidth(340)
+
+        self.stack = StackSection(viewer)
+        self.sections = stage_sections()
+        self.footer = Footer()
+        self._lay_out()
+        self._connect()
+        self._refresh()
+
+    # Building ----------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        for section in (self.stack, *self.sections.values()):
+            column.addWidget(section)
+        column.addStretch()
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inside)
+        self._scroll = scroll
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(scroll, 1)
+        whole.addWidget(self.footer)
+
+    def _connect(self) -> None:
+        self.footer.run_button.clicked.connect(lambda: self.run())
+        self.footer.cancel_button.clicked.connect(lambda: self.cancel())
+        self.stack.source_changed.connect(self._on_source)
+        self.stack.moved.connect(self._on_moved)
+        self.stack.open_asked.connect(self.open)
+        for stage, section in self.sections.items():
+            section.run_button.clicked.connect(lambda _=False, stage=stage: self.run(stage))
+            section.form.changed.connect(self._later)
+        contours, closing = self.sections["contours"], self.sections["closing"]
+        contours.device_form.changed.connect(self._later)
+        for picker in (contours.model, contours.device, closing.model):
+            picker.changed.connect(self._later)
+        closing.scrub.connect(self._on_scrub)
+        self.sections["cells"].edit_asked.connect(self._on_edit)
+        # Typing changes a setting with each key: look once it pauses.
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(100)
+        self._timer.timeout.connect(self._refresh)
+
+    def _later(self) -> None:
+        self._timer.start()
+
+    # What the user can do ----------------------------------------------------
+
+    def settings(self) -> Settings:
+        """Return the settings of all sections.
+
+        Raises
+        ------
+        CopnetError
+            Names the setting whose value can't be.
+        """
+        sections = self.sections
+        return Settings(
+            sections["preprocess"].get(),
+            sections["contours"].get_device(),
+            sections["contours"].get(),
+            sections["closing"].get(),
+            sections["cells"].get(),
+        )
+
+    def open(self, path: Path | str) -> None:
+        """Read a stack file in the background and add it as an image layer."""
+        if self._is_busy():
+            return
+        try:
+            params = self.stack.read_params()
+        except CopnetError as error:
+            self.footer.message.error(error)
+            return
+        self._start(Job(lambda: read(Path(path), params), "copnet-read"), self._on_opened)
+
+    def run(self, until: str = STAGES[-1]) -> None:
+        """Run the chosen image through the stages up to `until`.
+
+        Only stages behind a changed setting run again.
+        """
+        if self._is_busy():
+            return
+        layer = self.stack.layer
+        try:
+            if layer is None:
+                raise InputError(
+                    "There is no image to run on.", "Open a file, or drop one on napari."
+                )
+            settings = self.settings()
+            stack = stack_from_layer(layer, self.stack.is_time)
+            repair = self.stack.read_params().repair
+        except CopnetError as error:
+            self.footer.message.error(error)
+            return
+        source = self._source(layer)
+        source.layers.begin(settings.cells, settings.closing.unite)
+        self._running, self._until, self._settings = source, until, settings
+        self._was_deleted = False
+        self._notes.clear()
+        self._stage_start = {}
+        first = slice_in_view(self.viewer, layer)
+        cache, load = source.cache, self._load
+        for stage in STAGES[: STAGES.index(until) + 1]:
+            if source.done.get(stage) != _parts(settings, stage):
+                self.sections[stage].tell(Mark.WAITING, "Waits for its turn.")
+        job = Job(
+            lambda: run_stages(
+                stack, settings, cache=cache, until=until, first=first, repair=repair, load=load
+            ),
+            "copnet-run",
+        )
+        job.progressed.connect(self._on_progress)
+        self._start(job, self._on_finished)
+
+    def cancel(self) -> None:
+        """Stop what runs; the last complete iteration is kept."""
+        if self.job is not None and self.job.is_running:
+            self.footer.stopping()
+            self.job.cancel()
+
+    def shut_down(self) -> None:
+        """Stop all work and wait for its thread; the dock is of no use afterwards."""
+        if self._closed:
+            return
+        self._closed = True
+        self._timer.stop()
+        if self.job is not None:
+            self.job.give_up(wait=True)
+            self.job = None
+        self.stack.stop()
+
+    @property
+    def source(self) -> Source | None:
+        """The chosen image and its results, when it was run."""
+        layer = self.stack.layer
+        return next((s for s in self.sources if layer is not None and s.layer == layer), None)
+
+    # Jobs --------------------------------------------------------------------
+
+    def _is_busy(self) -> bool:
+        return self._closed or (self.job is not None and self.job.is_running)
+
+    def _start(self, job: Job, finished: Callable[[Any], None]) -> None:
+        self.job = job
+        job.progressed.connect(self._show_progress)
+        job.finished.connect(finished)
+        job.failed.connect(self._on_failed)
+        job.cancelled.connect(self._on_cancelled)
+        self.footer.start()
+        self._allow(False)
+        job.start()
+
+    def _show_progress(self, news: list[Progress]) -> None:
+        for progress in news:
+            if progress.note and progress.note not in self._notes:
+                self._notes.append(progress.note)
+                self.footer.message.note("\n".join(self._notes[-4:]))
+        self.footer.show_progress(news[-1])
+
+    def _on_progress(self, news: list[Progress]) -> None:
+        source = self._running
+        if source is None:
+            return
+        now = time.monotonic()
+        for progress in news:
+            if progress.step in self.sections and progress.step not in self._stage_start:
+                self._stage_start[progress.step] = now
+                if progress.unit:
+                    self.sections[progress.step].tell(Mark.RUNNING, "At work …")
+        partials = [p.partial for p in news if p.partial is not None]
+        source.layers.show(partials)
+        for partial in partials:
+            self._tell(source, partial, now)
+        if partials:
+            self.progressed.emit(source, partials)
+
+    def _tell(self, source: Source, partial: Any, now: float) -> None:
+        """Say in its section what a stage did."""
+        if isinstance(partial, IterationSlices):
+            if partial.number <= 1:
+                source.changed.clear()
+            if partial.number:
+                source.changed.append((partial.number, partial.changed))
+                self.sections["closing"].tell(
+                    Mark.RUNNING,
+                    f"Iteration {partial.number} changed {100 * partial.changed:.2g} % of the "
+                    "pixels.",
+                )
+            return
+        stage = _PARTS.get(type(partial))
+        if stage is None:
+            return
+        section = self.sections[stage]
+        value = partial.probability if isinstance(partial, Contours) else partial
+        took = now - self._stage_start.get(stage, now)
+        said = section.did(value)
+        if took >= 1:
+            said += f" Took {duration(took)}."
+        early = isinstance(partial, ShownClosed) and partial.closing is None
+        if not early and not (stage == "cells" and "closing" not in source.done):
+            if source.done.get(stage) == _parts(self._settings, stage) and took < 1:
+                said = source.said.get(stage, said)
+            source.done[stage] = _parts(self._settings, stage)
+        source.said[stage] = said
+        section.tell(Mark.DONE, said, section.next)
+
+    def _on_finished(self, result: RunResult | None) -> None:
+        source = self._running
+        assert source is not None
+        if result is not None:
+            source.result = result
+        self._end(source, "finished")
+
+    def _on_opened(self, stack: Any) -> None:
+        layer = add_stack(self.viewer, stack)
+        self._rest()
+        if layer in self.viewer.layers:
+            self.stack.choose(layer)
+        if stack.notes:
+            self.footer.message.note("\n".join(stack.notes))
+
+    def _on_failed(self, error: CopnetError) -> None:
+        source, self._running = self._running, None
+        for section in self.sections.values():
+            if section.mark is Mark.RUNNING:
+                section.tell(Mark.FAILED, "Stopped by an error: see below.")
+        self._rest()
+        self.footer.message.error(error)
+        if isinstance(error, NeedsChoiceError):
+            self.stack.ask(error.option)
+        if source is not None:
+            self.ended.emit(source, "failed")
+
+    def _on_cancelled(self) -> None:
+        source = self._running
+        if source is None:
+            self._rest()
+            self.footer.message.note("Cancelled.")
+            return
+        last = source.layers.last_iteration
+        ready = source.layers.preprocessed
+        closing_done = source.done.get("closing") == _parts(self._settings, "closing")
+        if self._until == "early" or last is None or last[0] == 0 or ready is None or closing_done:
+            self._end(source, "cancelled", "Cancelled. What was finished is kept.")
+            return
+        # The contours of the last complete iteration, and their cells, in a moment.
+        number, probability, start = last
+        settings = self._settings
+        self._until = "early"
+        self._kept_note = (
+            f"Cancelled. Iteration {number} is kept: its contours and cells are shown."
+        )
+        job = Job(
+            lambda: close_early(
+                ready, probability, start if settings.closing.unite else None, settings.cells
+            ),
+            "copnet-keep",
+        )
+        job.progressed.connect(self._on_progress)
+        self._start(job, lambda _: self._end(source, "cancelled", self._kept_note))
+
+    def _end(self, source: Source, state: str, note: str = "") -> None:
+        self._running = None
+        self._rest()
+        notes = [note] if note else []
+        notes += self._notes[-3:] + source.layers.notes
+        if source.layer not in self.viewer.layers:
+            notes.append("The image layer was deleted meanwhile; its results are kept.")
+        if notes:
+            self.footer.message.note("\n".join(notes))
+        self.ended.emit(source, state)
+
+    def _rest(self) -> None:
+        self.job = None
+        self.footer.rest()
+        self._allow(True)
+        self._refresh()
+
+    def _allow(self, on: bool) -> None:
+        self.footer.run_button.setEnabled(on)
+        self.stack.open_file.setEnabled(on)
+        self.stack.open_folder.setEnabled(on)
+        for section in self.sections.values():
+            section.run_button.setEnabled(on)
+
+    # Keeping the words true --------------------------------------------------
+
+    def _source(self, layer: Any) -> Source:
+        known = self.source
+        placement = Placement.of(layer)
+        if known is None:
+            # Only images still there can be run again; the others' caches are let go.
+            self.sources = [s for s in self.sources if s.layer in self.viewer.layers]
+            layers = ResultLayers(self.viewer, placement, iteration_bytes())
+            layers.edited.connect(self._on_edited)
+            known = Source(layer, layers)
+            self.sources.append(known)
+        known.layers.place(placement)
+        return known
+
+    def _on_source(self) -> None:
+        self._later()
+
+    def _on_moved(self) -> None:
+        source = self.source
+        if source is not None:
+            source.layers.place(Placement.of(source.layer))
+        self._later()
+
+    def _refresh(self) -> None:
+        """Say of each stage whether it is done, and whether its settings have changed since."""
+        if self._is_busy():
+            return
+        layer, source = self.stack.layer, self.source
+        try:
+            settings = self.settings()
+        except CopnetError:
+            settings = None
+        is_stale = False
+        before = ""
+        for stage, section in self.sections.items():
+            done = source.done.get(stage) if source is not None else None
+            if done is not None and source is not None:
+                changed = settings is not None and done != _parts(settings, stage)
+                is_stale = is_stale or changed
+                if is_stale:
+                    section.tell(Mark.CHANGED, source.said[stage], "Settings changed: runs again.")
+                else:
+                    section.tell(Mark.DONE, source.said[stage], section.next)
+            elif source is not None and stage in source.said:
+                section.tell(Mark.CHANGED, source.said[stage], "Cancelled: runs again.")
+            else:
+                _invite(section, before, layer is not None)
+            before = stage
+        self._tell_memory(layer, settings)
+        layers = source.layers if source is not None else None
+        scrub = self.sections["closing"].show_iterations
+        shown = layers.layer("iterations") if layers is not None else None
+        scrub.setEnabled(shown is not None)
+        self.sections["cells"].allow_edits(layers is not None and layers.editing is not None)
+
+    def _tell_memory(self, layer: Any, settings: Settings | None) -> None:
+        self.footer.memory.setVisible(layer is not None)
+        if layer is None or settings is None:
+            return
+        shape = layer.data[0].shape if layer.multiscale else layer.data.shape
+        needs = estimate((1,) * (3 - len(shape)) + tuple(shape), settings)
+        self.footer.memory.setText(str(needs))
+        self.footer.memory.setStyleSheet("color: #aab0ba;" if needs.fits else "color: #ffb74d;")
+
+    # Iterations and edits ----------------------------------------------------
+
+    def _on_scrub(self, on: bool) -> None:
+        source = self.source
+        if source is None:
+            return
+        for role, visible in (("iterations", on), ("closed", not on), ("cells", not on)):
+            layer = source.layers.layer(role)
+            if layer is not None:
+                layer.visible = visible
+
+    def _on_edit(self, what: str) -> None:
+        source = self.source
+        contour = source.layers.layer("closed") if source is not None else None
+        if contour is None:
+            return
+        if what == "undo":
+            contour.undo()
+            return
+        contour.visible = True
+        self.viewer.layers.selection.active = contour
+        contour.selected_label = 1
+        contour.mode = {"draw": "paint", "erase": "erase", "done": "pan_zoom"}[what]
+
+    def _on_edited(self, z: int, count: int) -> None:
+        section = self.sections["cells"]
+        section.tell(Mark.DONE, f"Slice {z} was edited and has {count} cells now.", section.next)
+
+    # Qt ----------------------------------------------------------------------
+
+    def event(self, event: QEvent) -> bool:
+        """Shut down when the dock is taken out of the window, or deleted."""
+        kind = event.type()
+        gone = kind == QEvent.Type.DeferredDelete or (
+            kind == QEvent.Type.ParentChange and self.parent() is None
+        )
+        if gone and not self._closed:
+            self.shut_down()
+        return bool(super().event(event))
+
+    def hideEvent(self, event: Any) -> None:
+        """Shut down when the whole window goes; a dock that is only hidden goes on."""
+        super().hideEvent(event)
+        if not event.spontaneous() and not self.window().isVisible():
+            with contextlib.suppress(RuntimeError):
+                self.shut_down()
+
+
+def _parts(settings: Settings, stage: str) -> tuple[Any, ...]:
+    return tuple(getattr(settings, group) for group in _GROUPS[stage])
+
+
+def _invite(section: Section, before: str, is_ready: bool) -> None:
+    purpose = {
+        "preprocess": "Evens out grey values, resizes slices and aligns them.",
+        "contours": "A network marks how likely each pixel is cell contour.",
+        "closing": "A second network closes gaps in the contours, again and again.",
+        "cells": "What closed contours enclose becomes a cell.",
+    }[section.stage]
+    needs = {
+        "": "Needs a stack." if not is_ready else "",
+        "preprocess": "Needs the preprocessed stack.",
+        "contours": "Needs the contour probability.",
+        "closing": "Needs closed contours.",
+    }[before]
+    section.tell(Mark.READY if is_ready else Mark.WAITING, purpose, needs)

@@ -1,0 +1,68 @@
+"""Open napari on a finished run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_copnet.gui.estimate import iteration_bytes
+from napari_copnet.gui.layers import ResultLayers
+from napari_copnet.gui.opening import add_stack
+from napari_copnet.gui.source import Placement
+from napari_copnet.gui.work import Contours, IterationSlices, ShownCells, ShownClosed, packed
+from napari_copnet.pipeline import Restored, RunResult
+
+
+def show_run(result: RunResult, restored: Restored, block: bool = True) -> Any:
+    """Open napari with a run's image, contour probability, closed contours and cells.
+
+    The closed contour can be edited, and cells follow.
+
+    Parameters
+    ----------
+    result : RunResult
+        From `pipeline.run`.
+    restored : Restored
+        From `pipeline.restore`.
+    block : bool
+        Whether to return only when the window was closed.
+
+    Returns
+    -------
+    napari.Viewer
+    """
+    import napari
+
+    viewer = napari.Viewer(title=f"COp-Net: {result.stack.name}", show=block)
+    layers = add_run(viewer, result, restored)
+    # Without this the link between contour and cells would end with this function.
+    viewer.window.copnet_layers = layers
+    if block:
+        napari.run()
+    return viewer
+
+
+def add_run(viewer: Any, result: RunResult, restored: Restored) -> ResultLayers:
+    """Add a run's image and results to a viewer."""
+    image = add_stack(viewer, result.stack)
+    layers = ResultLayers(viewer, Placement.of(image), iteration_bytes())
+    kept = result.closing.iterations
+    iterations: list[Any] = []
+    if kept is not None:
+        iterations = [
+            IterationSlices(number, dict(enumerate(stack)), 0.0)
+            for number, stack in enumerate(kept)
+        ]
+    layers.show(
+        [
+            result.preprocessed,
+            Contours(result.contours),
+            *iterations,
+            ShownClosed(result.closing, restored.closed.copy(), packed(restored.closed)),
+            ShownCells(
+                result.cells, restored.cells.copy(), int(result.cells.labels.max(initial=0))
+            ),
+        ]
+    )
+    middle = image.data.shape[0] // 2
+    viewer.dims.set_current_step(viewer.dims.ndim - 3, middle)
+    return layers

@@ -1,0 +1,147 @@
+"""An image layer as a stack, and where its results lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+
+from napari_copnet.errors import InputError
+from napari_copnet.types import Stack, VoxelSize
+
+_TIME_NAMES = {"t", "time", "frame", "frames"}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a layer lies: what its results have to carry too.
+
+    Attributes
+    ----------
+    scale, translate : ndarray, shape (3,)
+        Along z, y, x, in `units`; 1 and 0 along z for a single image.
+    units, axis_labels : tuple of str
+        Of the three axes.
+    flat : bool
+        The layer is a single image, without z.
+    """
+
+    scale: np.ndarray
+    translate: np.ndarray
+    units: tuple[str, ...]
+    axis_labels: tuple[str, ...]
+    flat: bool
+
+    @classmethod
+    def of(cls, layer: Any) -> Placement:
+        """Return the placement of an image layer with 2 or 3 axes."""
+        units = tuple(str(unit) for unit in layer.units)
+        labels = tuple(layer.axis_labels)
+        scale, translate = np.asarray(layer.scale, float), np.asarray(layer.translate, float)
+        flat = layer.ndim == 2
+        if flat:
+            scale, translate = np.r_[1.0, scale], np.r_[0.0, translate]
+            units, labels = (units[0], *units), ("z", *labels)
+        return cls(scale, translate, units, labels, flat)
+
+    def arguments(self, lead: int = 0) -> dict[str, Any]:
+        """Return the arguments of a layer on the same pixels, with `lead` axes of iterations."""
+        start = 1 if self.flat else 0
+        return {
+            "scale": (1.0,) * lead + tuple(self.scale[start:]),
+            "translate": (0.0,) * lead + tuple(self.translate[start:]),
+            "units": ("pixel",) * lead + self.units[start:],
+            "axis_labels": ("iteration",) * lead + self.axis_labels[start:],
+        }
+
+
+def is_usable(layer: Any) -> bool:
+    """Return whether a layer can be segmented: an image of one channel with 2 or 3 axes."""
+    if not isinstance(layer, Image) or layer.rgb or layer.ndim not in (2, 3):
+        return False
+    return "copnet" not in layer.metadata
+
+
+def stack_from_layer(layer: Any, time: bool | None = None) -> Stack:
+    """Return an image layer as a stack; its data are not copied.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+    time : bool, optional
+        Whether the first axis is time; by default the layer's axis names tell.
+
+    Raises
+    ------
+    InputError
+        The layer is not a single-channel image with 2 or 3 axes.
+    """
+    if not isinstance(layer, Image):
+        raise InputError("This layer is not an image.", "Choose an image layer.")
+    if layer.rgb:
+        raise InputError(
+            f"{layer.name} is a colour image.", "Convert it to grey or take one channel first."
+        )
+    if layer.ndim not in (2, 3):
+        raise InputError(
+            f"{layer.name} has {layer.ndim} axes.",
+            "Choose a single image or a stack; split channels and time points first.",
+        )
+    data = layer.data[0] if layer.multiscale else layer.data
+    data = data if data.ndim == 3 else data[None]
+    if np.dtype(data.dtype) == bool:
+        data = np.asarray(data).view(np.uint8)
+    source = layer.source.path if layer.source is not None else None
+    return Stack(
+        data,
+        voxel_size_of(layer),
+        axes="tyx" if (first_is_time(layer) if time is None else time) else "zyx",
+        name=layer.name,
+        source=source,
+    )
+
+
+def first_is_time(layer: Any) -> bool:
+    """Return whether the names of a layer's axes say that the first is time."""
+    return layer.ndim == 3 and str(layer.axis_labels[0]).lower() in _TIME_NAMES
+
+
+def voxel_size_of(layer: Any) -> VoxelSize:
+    """Return the voxel size of a layer in µm; None along axes whose unit is not a length."""
+    sizes = [
+        _micrometres(float(scale), unit)
+        for scale, unit in zip(layer.scale, layer.units, strict=True)
+    ]
+    return VoxelSize(*([None] * (3 - len(sizes)) + sizes)[-3:])
+
+
+def _micrometres(scale: float, unit: Any) -> float | None:
+    quantity = scale * unit
+    return float(quantity.to("micrometer").magnitude) if quantity.check("[length]") else None
+
+
+def set_voxel_size(layer: Any, size: VoxelSize) -> None:
+    """Give a layer a voxel size in µm; axes that stay unknown keep their scale and unit."""
+    sizes = size[-layer.ndim :]
+    scale, translate = np.array(layer.scale, float), np.array(layer.translate, float)
+    units = list(layer.units)
+    for axis, value in enumerate(sizes):
+        if value is None:
+            continue
+        translate[axis] *= value / scale[axis]
+        scale[axis], units[axis] = value, "micrometer"
+    layer.units = tuple(str(unit) for unit in units)
+    layer.scale, layer.translate = scale, translate
+
+
+def slice_in_view(viewer: Any, layer: Any) -> int:
+    """Return the z that the viewer shows of a layer; 0 for a single image."""
+    if layer.ndim < 3:
+        return 0
+    point = np.asarray(viewer.dims.point, float)[-layer.ndim :]
+    if point.size < layer.ndim:
+        return 0
+    z = float(layer.world_to_data(point)[-3])
+    return int(np.clip(round(z), 0, layer.data.shape[-3] - 1))

@@ -1,0 +1,189 @@
+"""What the dock runs in a thread: the pipeline, and its results made ready to be shown."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.cache import StageCache
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.params import CellParams
+from napari_copnet.pipeline import RunResult, Settings, run
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.steps.cells import label_cells
+from napari_copnet.steps.frame import cells_to_original, to_original
+from napari_copnet.types import Cells, Closing, Iteration, Preprocessed, SliceResult, Stack
+
+STAGES = ("preprocess", "contours", "closing", "cells")
+
+
+@dataclass(frozen=True)
+class Contours:
+    """The finished contour probability, processed frame, shape (Z, Y, X), float32."""
+
+    probability: np.ndarray
+
+
+@dataclass(frozen=True)
+class IterationSlices:
+    """The slices that took part in a closing iteration, float16, by index.
+
+    `changed` and `changed_by_slice` are as in `types.Iteration`; number 0 is Step 1.
+    """
+
+    number: int
+    slices: dict[int, np.ndarray]
+    changed: float
+    changed_by_slice: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class ShownClosed:
+    """The closed contour in the frame of the original stack, shape (Z, Y, X), uint8.
+
+    `closing` is what it came from, None for a cancelled run; `shadow` is its copy from `packed`.
+    """
+
+    closing: Closing | None
+    mask: np.ndarray
+    shadow: np.ndarray
+
+
+@dataclass(frozen=True)
+class ShownCells:
+    """Cells in the frame of the original stack, shape (Z, Y, X), uint32; `largest` label."""
+
+    cells: Cells
+    labels: np.ndarray
+    largest: int
+
+
+def run_stages(
+    stack: Stack,
+    settings: Settings,
+    *,
+    cache: StageCache,
+    until: str = "cells",
+    first: int = 0,
+    repair: bool = False,
+    load: Callable[..., Any] = Network.load,
+) -> Steps[RunResult | None]:
+    """Run the pipeline up to and with a stage.
+
+    Parameters
+    ----------
+    stack, settings, cache, first, repair, load
+        As for `pipeline.run`.
+    until : str
+        One of `STAGES`.
+
+    Yields
+    ------
+    Progress
+        As `pipeline.run`; `partial` is a `Preprocessed`, `SliceResult`, `Contours`,
+        `IterationSlices`, `ShownClosed` or `ShownCells`, to be shown as it is.
+
+    Returns
+    -------
+    RunResult or None
+        None when it stopped before the last stage.
+    """
+    ready: Preprocessed | None = None
+    closing: Closing | None = None
+    with contextlib.closing(
+        run(stack, settings, cache=cache, repair=repair, first=first, load=load)
+    ) as steps:
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                return end.value
+            partial = progress.partial
+            is_end = not progress.unit and partial is not None
+            if isinstance(partial, Preprocessed):
+                ready = partial
+                yield progress
+            elif isinstance(partial, Iteration):
+                yield _replaced(progress, _iteration(partial))
+            elif isinstance(partial, Closing):
+                assert ready is not None
+                closing = partial
+                yield _replaced(progress, _shown_closed(closing, closing.mask, ready))
+            elif isinstance(partial, Cells):
+                assert ready is not None
+                assert closing is not None
+                yield _replaced(progress, _shown_cells(partial, closing.mask, ready))
+            elif is_end:
+                yield _replaced(progress, Contours(partial))
+                yield Progress(
+                    "contours", 1, 1, partial=IterationSlices(0, _half(partial), 0.0, None)
+                )
+            elif isinstance(partial, SliceResult):
+                image = partial.values.astype(np.float16)
+                yield _replaced(progress, SliceResult(partial.index, image))
+            else:
+                yield progress
+            if is_end and progress.step == until and until != STAGES[-1]:
+                return None
+
+
+def close_early(
+    ready: Preprocessed, probability: np.ndarray, start: np.ndarray | None, cells: CellParams
+) -> Steps[None]:
+    """Make closed contours and cells of the last complete iteration of a cancelled run.
+
+    Parameters
+    ----------
+    ready : Preprocessed
+    probability : ndarray, shape (Z, Y, X)
+        After that iteration.
+    start : ndarray or None
+        Step 1 probability, to unite with.
+    cells : CellParams
+    """
+    mask = probability > 0.5
+    if start is not None:
+        mask |= start > 0.5
+    mask = mask.astype(np.uint8)
+    yield Progress("closing", 1, 1, partial=_shown_closed(None, mask, ready))
+    excluded = None
+    if ready.blank:
+        excluded = np.zeros(mask.shape, bool)
+        excluded[list(ready.blank)] = True
+    made = yield from label_cells(mask, cells, excluded=excluded)
+    yield Progress("cells", 1, 1, partial=_shown_cells(made, mask, ready))
+
+
+def packed(mask: np.ndarray) -> np.ndarray:
+    """Return a copy of a mask, shape (Z, Y, X), at one bit a pixel: shape (Z, bytes), uint8."""
+    return np.packbits(mask.reshape(len(mask), -1) != 0, axis=1)
+
+
+def _shown_closed(closing: Closing | None, mask: np.ndarray, ready: Preprocessed) -> ShownClosed:
+    mask = to_original(mask, ready.frame, "mask")
+    return ShownClosed(closing, mask, packed(mask))
+
+
+def _shown_cells(cells: Cells, mask: np.ndarray, ready: Preprocessed) -> ShownCells:
+    labels, _ = cells_to_original(cells.labels, mask, ready.frame)
+    return ShownCells(cells, labels, int(cells.labels.max(initial=0)))
+
+
+def _replaced(progress: Progress, partial: Any) -> Progress:
+    return Progress(
+        progress.step, progress.done, progress.total, progress.unit, progress.note, partial
+    )
+
+
+def _half(stack: np.ndarray) -> dict[int, np.ndarray]:
+    return {z: image.astype(np.float16) for z, image in enumerate(stack)}
+
+
+def _iteration(iteration: Iteration) -> IterationSlices:
+    active = np.flatnonzero(~np.isnan(iteration.changed_by_slice))
+    slices = {int(z): iteration.probability[z].astype(np.float16) for z in active}
+    return IterationSlices(iteration.number, slices, iteration.changed, iteration.changed_by_slice)

@@ -1,0 +1,68 @@
+"""Networks for tests of the window: no weights, known results, and a pace one can set."""
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+from scipy import ndimage
+
+from napari_copnet.progress import Progress
+from napari_copnet.types import SliceResult
+
+
+class FakeNetwork:
+    """Stands in for `networks.nnunet.Network`: `transform` of each image is its probability."""
+
+    plan = SimpleNamespace(dimensions=2)
+
+    def __init__(self, transform, pause=0.0):
+        self.transform = transform
+        self.pause = pause
+        self.passes = 0
+        self.slices = []
+
+    def predict(self, images, *, mirror=False, overlap=0.5, batch=0, order=None):
+        self.passes += 1
+        order = list(range(len(images)) if order is None else order)
+        result = np.zeros((len(images), *images.shape[2:]), np.float32)
+        for done, index in enumerate(order, start=1):
+            result[index] = self.transform(images[index, 0])
+            self.slices.append(index)
+            time.sleep(self.pause)
+            yield Progress(
+                "predict", done, len(order), "slices", partial=SliceResult(index, result[index])
+            )
+        return result
+
+
+def dark_lines(image):
+    """Contour where the image is dark."""
+    return (image < -1).astype(np.float32) * 0.9
+
+
+def grow_once(image):
+    """Close gaps of up to two pixels: changes something in the first pass only."""
+    closed = ndimage.binary_closing(np.pad(image > 0.5, 3), iterations=2)[3:-3, 3:-3]
+    return np.maximum(image, closed * 0.8).astype(np.float32)
+
+
+def fake_model(name, kind):
+    return SimpleNamespace(name=name, kind=kind, sha256=f"{kind}-{name}", card={})
+
+
+class FakeModels:
+    """A `load` for the dock, remembering the networks it handed out."""
+
+    def __init__(self, contours=dark_lines, closing=grow_once, pause=0.0):
+        self.networks = {
+            "contours": FakeNetwork(contours, pause),
+            "closing": FakeNetwork(closing, pause),
+        }
+
+    def __call__(self, package, params):
+        self.params = params
+        return self.networks[package.kind]
+
+    @property
+    def passes(self):
+        return {kind: network.passes for kind, network in self.networks.items()}
