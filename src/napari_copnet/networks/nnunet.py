@@ -1,4 +1,4 @@
-"""nnU-Net behind one adapter: plans to network to prediction, the one place that runs torch."""
+"""nnU-Net behind one adapter: prediction by its sliding window, in this process."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ import numpy as np
 from napari_copnet.errors import DeviceError, InputError, ModelError
 from napari_copnet.networks import device as devices
 from napari_copnet.networks import tiles
+from napari_copnet.networks.architecture import (
+    build_network,
+    network_with_weights,
+    round_convolutions,
+)
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.networks.plan import NetworkPlan
 from napari_copnet.params import DeviceParams
@@ -23,82 +28,7 @@ from napari_copnet.types import SliceResult
 if TYPE_CHECKING:
     import torch
 
-
-def build_network(plan: NetworkPlan, deep_supervision: bool = False) -> torch.nn.Module:
-    """Build nnU-Net's network for a plan, with nnU-Net's initial weights.
-
-    Parameters
-    ----------
-    plan : NetworkPlan
-        Checked values; no class is looked up by name.
-    deep_supervision : bool
-        Whether the network returns the outputs of all decoder stages, as for training.
-
-    Returns
-    -------
-    torch.nn.Module
-        Maps (N, C, Y, X) or (N, C, Z, Y, X) to logits (N, classes, ...).
-    """
-    import torch
-    from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
-
-    flat = plan.dimensions == 2
-    residual = plan.architecture == "ResidualEncoderUNet"
-    kind = ResidualEncoderUNet if residual else PlainConvUNet
-    network = kind(
-        input_channels=plan.in_channels,
-        num_classes=plan.classes,
-        n_stages=len(plan.features_per_stage),
-        features_per_stage=plan.features_per_stage,
-        conv_op=torch.nn.Conv2d if flat else torch.nn.Conv3d,
-        kernel_sizes=plan.kernel_sizes,
-        strides=plan.strides,
-        n_conv_per_stage_decoder=plan.n_conv_per_stage_decoder,
-        conv_bias=True,
-        norm_op=torch.nn.InstanceNorm2d if flat else torch.nn.InstanceNorm3d,
-        norm_op_kwargs={"eps": 1e-5, "affine": True},
-        nonlin=torch.nn.LeakyReLU,
-        nonlin_kwargs={"inplace": True},
-        deep_supervision=deep_supervision,
-        **{"n_blocks_per_stage" if residual else "n_conv_per_stage": plan.n_conv_per_stage},
-    )
-    network.apply(network.initialize)
-    return network
-
-
-def network_with_weights(plan: NetworkPlan, weights: dict[str, np.ndarray]) -> torch.nn.Module:
-    """Build a network and fill in its weights.
-
-    Parameters
-    ----------
-    weights : dict of ndarray
-        By the name of each parameter; parameters that are shared appear once, by first name.
-
-    Raises
-    ------
-    ModelError
-        Names or shapes that do not fit the plan.
-    """
-    import torch
-
-    with torch.device("meta"):
-        network = build_network(plan)
-    shapes = {name: tuple(weight.shape) for name, weight in network.named_parameters()}
-    wrong = sorted(
-        name
-        for name in shapes.keys() | weights.keys()
-        if name not in shapes or name not in weights or shapes[name] != weights[name].shape
-    )
-    if wrong:
-        raise ModelError(
-            f"The weights of this model do not fit its plan, beginning with {wrong[0][:80]!r}.",
-            "The model may be damaged: import or train it again.",
-        )
-    network = network.to_empty(device="cpu")
-    with torch.no_grad():
-        for name, weight in network.named_parameters():
-            weight.copy_(torch.from_numpy(weights[name]))
-    return network.eval()
+__all__ = ["Network", "build_network", "network_with_weights"]
 
 
 @dataclass(frozen=True)
@@ -138,6 +68,8 @@ class Network:
         self.bfloat16 = devices.uses_bfloat16(params, self.device)
         self._params = params
         self._module = network_with_weights(plan, weights)
+        if self.bfloat16:
+            round_convolutions(self._module)
         if devices.keep_freed_memory():
             weakref.finalize(self, devices.give_memory_back)
 
@@ -365,6 +297,8 @@ class Network:
             )
         reason = "is out of memory" if lacking == "memory" else "lacks an operation"
         bfloat16 = devices.uses_bfloat16(replace(self._params, device="cpu"), "cpu")
+        if not bfloat16:
+            self._module.float()
         return (
             _Way("cpu", 1, self.plan.tile_size, bfloat16),
             f"The GPU {reason}: going on with the CPU, which is slower.",
