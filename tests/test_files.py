@@ -47,6 +47,11 @@ def test_a_file_where_a_folder_is_needed_is_said(tmp_path):
         pass
 
 
+def test_checking_makes_nothing(tmp_path):
+    check_writable(tmp_path / "new" / "deeper")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_room_is_said_before_work_starts(tmp_path):
     with pytest.raises(OutputError, match="There is no room"):
         check_writable(tmp_path, bytes_needed=10**18)

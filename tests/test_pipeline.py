@@ -36,7 +36,7 @@ def drawn() -> np.ndarray:
 
 
 class FakeNetwork:
-    """Step 1 sees dark pixels as contour; Step 2 fills gaps of up to three pixels in vertical lines."""
+    """Step 1 takes dark pixels for contour; Step 2 fills short gaps in vertical lines."""
 
     plan = SimpleNamespace(dimensions=2)
     loaded: list = []

@@ -80,19 +80,21 @@ def whole_folder(path: Path | str) -> Iterator[Path]:
 
 
 def check_writable(folder: Path | str, bytes_needed: int = 0) -> Path:
-    """Make `folder` where it is missing and check right and room before work starts.
+    """Check before work starts that files can be written into `folder`; nothing is made.
 
     Raises
     ------
     OutputError
-        It can't be made, can't be written to, or has less free room than `bytes_needed`.
+        It could not be made, can't be written to, or has less free room than `bytes_needed`.
     """
     folder = Path(folder)
     with _explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        there = folder.absolute()
+        while not there.exists():
+            there = there.parent
+        with tempfile.TemporaryFile(dir=there):
             pass
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(there).free
     if free < bytes_needed:
         raise OutputError(
             f"There is no room in {folder}: {bytes_needed / 1e9:.1f} GB needed, "

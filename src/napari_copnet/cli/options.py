@@ -34,10 +34,11 @@ def with_settings(function: Function) -> Callable[..., Any]:
     plain: list[inspect.Parameter] = []
     options: list[inspect.Parameter] = []
     origin: dict[str, dict[str, str]] = {}
-    taken = set(signature.parameters)
+    groups = {name for name in signature.parameters if _is_settings(hints.get(name))}
+    taken = set(signature.parameters) - groups
     for name, parameter in signature.parameters.items():
-        kind = hints.get(name)
-        if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+        kind: Any = hints.get(name)
+        if name not in groups:
             plain.append(parameter.replace(annotation=hints.get(name, parameter.annotation)))
             continue
         origin[name] = {}
@@ -59,6 +60,10 @@ def with_settings(function: Function) -> Callable[..., Any]:
     command.__signature__ = signature.replace(parameters=plain + options)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in plain + options}
     return command
+
+
+def _is_settings(hint: Any) -> bool:
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
 
 
 def _option(
