@@ -45,6 +45,10 @@ class Footer(QFrame):
         self.bar.setTextVisible(False)
         self.bar.setMaximum(1000)
         self.bar.setFixedHeight(8)
+        self.bar.setStyleSheet(
+            "QProgressBar { background: #3a3f47; border: none; border-radius: 4px; }"
+            "QProgressBar::chunk { background: #4fc3f7; border-radius: 4px; }"
+        )
         column.addWidget(self.progress_text)
         column.addWidget(self.bar)
         self.memory = quiet_label()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,66 +11,21 @@ from psygnal import Signal as PySignal
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from napari_copnet.cache import MemoryCache
 from napari_copnet.errors import CopnetError, InputError, NeedsChoiceError
 from napari_copnet.gui.estimate import estimate, iteration_bytes
-from napari_copnet.gui.footer import Footer, duration
+from napari_copnet.gui.footer import Footer
 from napari_copnet.gui.jobs import Job
 from napari_copnet.gui.layers import ResultLayers
+from napari_copnet.gui.narrate import Narrator, Source
 from napari_copnet.gui.opening import add_stack, read
-from napari_copnet.gui.sections.base import Mark, Section
+from napari_copnet.gui.sections.base import Mark
 from napari_copnet.gui.sections.stack import StackSection
 from napari_copnet.gui.sections.stages import stage_sections
 from napari_copnet.gui.source import Placement, slice_in_view, stack_from_layer
-from napari_copnet.gui.work import (
-    STAGES,
-    Contours,
-    IterationSlices,
-    ShownCells,
-    ShownClosed,
-    close_early,
-    run_stages,
-)
+from napari_copnet.gui.work import STAGES, close_early, run_stages
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.pipeline import RunResult, Settings
 from napari_copnet.progress import Progress
-from napari_copnet.types import Preprocessed
-
-_PARTS = {Preprocessed: "preprocess", Contours: "contours", ShownClosed: "closing"} | {
-    ShownCells: "cells"
-}
-_GROUPS = {
-    "preprocess": ("preprocess",),
-    "contours": ("contours", "device"),
-    "closing": ("closing", "device"),
-    "cells": ("cells",),
-}
-
-
-@dataclasses.dataclass
-class Source:
-    """An image layer that was run, and its results.
-
-    Attributes
-    ----------
-    layer : napari.layers.Image
-        Held as an object: its name may change, and it may be deleted.
-    layers : ResultLayers
-    settings : Settings or None
-        With which each finished stage ran, by stage.
-    result : RunResult or None
-        Of the last run that reached the end.
-    changed : list of (int, float)
-        Closing iteration and share of pixels it changed, 0 to 1.
-    """
-
-    layer: Any
-    layers: ResultLayers
-    cache: MemoryCache = dataclasses.field(default_factory=MemoryCache)
-    done: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
-    said: dict[str, str] = dataclasses.field(default_factory=dict)
-    result: RunResult | None = None
-    changed: list[tuple[int, float]] = dataclasses.field(default_factory=list)
 
 
 class WorkflowPanel(QWidget):
@@ -110,15 +63,14 @@ class WorkflowPanel(QWidget):
         self._load = load
         self._running: Source | None = None
         self._until = STAGES[-1]
-        self._stage_start: dict[str, float] = {}
         self._notes: list[str] = []
-        self._was_deleted = False
         self._closed = False
         self.setObjectName("copnet_workflow")
         self.setMinimumWidth(340)
 
         self.stack = StackSection(viewer)
         self.sections = stage_sections()
+        self._narrator = Narrator(self.sections)
         self.footer = Footer()
         self._lay_out()
         self._connect()
@@ -222,14 +174,10 @@ class WorkflowPanel(QWidget):
         source = self._source(layer)
         source.layers.begin(settings.cells, settings.closing.unite)
         self._running, self._until, self._settings = source, until, settings
-        self._was_deleted = False
         self._notes.clear()
-        self._stage_start = {}
         first = slice_in_view(self.viewer, layer)
         cache, load = source.cache, self._load
-        for stage in STAGES[: STAGES.index(until) + 1]:
-            if source.done.get(stage) != _parts(settings, stage):
-                self.sections[stage].tell(Mark.WAITING, "Waits for its turn.")
+        self._narrator.begin(source, settings, until)
         job = Job(
             lambda: run_stages(
                 stack, settings, cache=cache, until=until, first=first, repair=repair, load=load
@@ -288,48 +236,11 @@ class WorkflowPanel(QWidget):
         source = self._running
         if source is None:
             return
-        now = time.monotonic()
-        for progress in news:
-            if progress.step in self.sections and progress.step not in self._stage_start:
-                self._stage_start[progress.step] = now
-                if progress.unit:
-                    self.sections[progress.step].tell(Mark.RUNNING, "At work …")
         partials = [p.partial for p in news if p.partial is not None]
         source.layers.show(partials)
-        for partial in partials:
-            self._tell(source, partial, now)
+        self._narrator.news(source, news, early=self._until == "early")
         if partials:
             self.progressed.emit(source, partials)
-
-    def _tell(self, source: Source, partial: Any, now: float) -> None:
-        """Say in its section what a stage did."""
-        if isinstance(partial, IterationSlices):
-            if partial.number <= 1:
-                source.changed.clear()
-            if partial.number:
-                source.changed.append((partial.number, partial.changed))
-                self.sections["closing"].tell(
-                    Mark.RUNNING,
-                    f"Iteration {partial.number} changed {100 * partial.changed:.2g} % of the "
-                    "pixels.",
-                )
-            return
-        stage = _PARTS.get(type(partial))
-        if stage is None:
-            return
-        section = self.sections[stage]
-        value = partial.probability if isinstance(partial, Contours) else partial
-        took = now - self._stage_start.get(stage, now)
-        said = section.did(value)
-        if took >= 1:
-            said += f" Took {duration(took)}."
-        early = isinstance(partial, ShownClosed) and partial.closing is None
-        if not early and not (stage == "cells" and "closing" not in source.done):
-            if source.done.get(stage) == _parts(self._settings, stage) and took < 1:
-                said = source.said.get(stage, said)
-            source.done[stage] = _parts(self._settings, stage)
-        source.said[stage] = said
-        section.tell(Mark.DONE, said, section.next)
 
     def _on_finished(self, result: RunResult | None) -> None:
         source = self._running
@@ -348,9 +259,7 @@ class WorkflowPanel(QWidget):
 
     def _on_failed(self, error: CopnetError) -> None:
         source, self._running = self._running, None
-        for section in self.sections.values():
-            if section.mark is Mark.RUNNING:
-                section.tell(Mark.FAILED, "Stopped by an error: see below.")
+        self._narrator.failed()
         self._rest()
         self.footer.message.error(error)
         if isinstance(error, NeedsChoiceError):
@@ -366,7 +275,7 @@ class WorkflowPanel(QWidget):
             return
         last = source.layers.last_iteration
         ready = source.layers.preprocessed
-        closing_done = source.done.get("closing") == _parts(self._settings, "closing")
+        closing_done = source.is_done("closing", self._settings)
         if self._until == "early" or last is None or last[0] == 0 or ready is None or closing_done:
             self._end(source, "cancelled", "Cancelled. What was finished is kept.")
             return
@@ -443,22 +352,7 @@ class WorkflowPanel(QWidget):
             settings = self.settings()
         except CopnetError:
             settings = None
-        is_stale = False
-        before = ""
-        for stage, section in self.sections.items():
-            done = source.done.get(stage) if source is not None else None
-            if done is not None and source is not None:
-                changed = settings is not None and done != _parts(settings, stage)
-                is_stale = is_stale or changed
-                if is_stale:
-                    section.tell(Mark.CHANGED, source.said[stage], "Settings changed: runs again.")
-                else:
-                    section.tell(Mark.DONE, source.said[stage], section.next)
-            elif source is not None and stage in source.said:
-                section.tell(Mark.CHANGED, source.said[stage], "Cancelled: runs again.")
-            else:
-                _invite(section, before, layer is not None)
-            before = stage
+        self._narrator.refresh(source, layer is not None, settings)
         self._tell_memory(layer, settings)
         layers = source.layers if source is not None else None
         scrub = self.sections["closing"].show_iterations
@@ -521,23 +415,3 @@ class WorkflowPanel(QWidget):
         if not event.spontaneous() and not self.window().isVisible():
             with contextlib.suppress(RuntimeError):
                 self.shut_down()
-
-
-def _parts(settings: Settings, stage: str) -> tuple[Any, ...]:
-    return tuple(getattr(settings, group) for group in _GROUPS[stage])
-
-
-def _invite(section: Section, before: str, is_ready: bool) -> None:
-    purpose = {
-        "preprocess": "Evens out grey values, resizes slices and aligns them.",
-        "contours": "A network marks how likely each pixel is cell contour.",
-        "closing": "A second network closes gaps in the contours, again and again.",
-        "cells": "What closed contours enclose becomes a cell.",
-    }[section.stage]
-    needs = {
-        "": "Needs a stack." if not is_ready else "",
-        "preprocess": "Needs the preprocessed stack.",
-        "contours": "Needs the contour probability.",
-        "closing": "Needs closed contours.",
-    }[before]
-    section.tell(Mark.READY if is_ready else Mark.WAITING, purpose, needs)

@@ -80,7 +80,8 @@ class ModelPicker(QWidget):
         try:
             model = find_model(self.value, self.kind)
         except CopnetError as error:
-            self._note.setText(str(error))
+            self._note.setText(f"Not there yet: {error.hint}" if error.hint else error.message)
+            self._note.show()
             return
         data = str(model.card.get("data", "")).strip().rstrip(".")
         said = f"{model.name}" if self.value == "default" else ""
