@@ -23,7 +23,7 @@ from napari_copnet.networks.package import load_package
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.training import truth as truths
-from napari_copnet.training.sources import MadeTissue, Source, parse_slices
+from napari_copnet.training.sources import MadeTissue, Source, identify, parse_slices
 
 MARGIN = 5
 VALIDATION_SHARE = 0.15
@@ -140,7 +140,7 @@ def prepare(
         json.dumps(
             {
                 "kind": kind,
-                "sources": [_described(source) for source in sources],
+                "sources": [identify(source) for source in sources],
                 "size": size,
                 "width": width,
                 "degrade": dataclasses.asdict(degrade or DegradeParams()),
@@ -208,35 +208,6 @@ def read_cases(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "cases.json").read_text())
 
 
-def describe_sources(sources: Sequence[Source | MadeTissue]) -> list[str]:
-    """Return a line per source for a model card: file names and slices, no folders."""
-    lines = []
-    for source in sources:
-        maps = ", with a contour model's maps" if source.step1 else ""
-        if isinstance(source, MadeTissue):
-            lines.append(f"{source.count} made stacks, seed {source.seed}{maps}")
-            continue
-        held = f", validated on {source.validation}" if source.validation else ""
-        lines.append(
-            f"{source.truth.parent.name}/{source.truth.name} "
-            f"slices {source.slices or 'all'} ({', '.join(source.planes)}){held}{maps}"
-        )
-    return lines
-
-
-def _described(source: Source | MadeTissue) -> dict[str, Any]:
-    entry = dataclasses.asdict(source)
-    if source.step1:
-        entry["step1"] = load_package(source.step1).sha256
-    if isinstance(source, Source):
-        for name in ("truth", "image", "contours"):
-            path = getattr(source, name)
-            if path is not None:
-                stat = Path(path).stat() if Path(path).exists() else None
-                entry[name] = [str(path), stat and (stat.st_size, stat.st_mtime_ns)]
-    return entry
-
-
 def _cases(
     kind: str,
     number: int,
@@ -258,7 +229,9 @@ def _cases(
         if predict is not None:
             yield dataclasses.replace(case, image=predict(case.image), given=True)
         elif kind == "closing" and not case.given:
-            yield dataclasses.replace(case, image=_degraded(case.truth, degrade, rng))
+            # training degrades anew at each step; validation sees these maps
+            hard = case.role == "validation"
+            yield dataclasses.replace(case, image=_degraded(case.truth, degrade, rng, hard))
         else:
             yield case
 
@@ -345,14 +318,16 @@ def _tissue_cases(number: int, source: MadeTissue, size: int, width: float) -> I
 
 
 def _degraded(
-    truth: np.ndarray, params: DegradeParams | None, rng: np.random.Generator
+    truth: np.ndarray, params: DegradeParams | None, rng: np.random.Generator, hard: bool
 ) -> np.ndarray:
     from napari_copnet.training.degrade import degrade
     from napari_copnet.training.harder import harden
 
     maps = np.empty(truth.shape, np.float32)
     for z, plane in enumerate(truth == truths.CONTOUR):
-        maps[z] = harden(degrade(plane, params or DegradeParams(), rng), plane, rng)
+        maps[z] = degrade(plane, params or DegradeParams(), rng)
+        if hard:
+            maps[z] = harden(maps[z], plane, rng)
     return maps
 
 

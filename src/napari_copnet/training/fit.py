@@ -19,7 +19,7 @@ from napari_copnet.networks.plan import plan_from_dict
 from napari_copnet.params import DegradeParams, DeviceParams, TrainParams, as_dict, checked
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training import child, dataset
-from napari_copnet.training.sources import MadeTissue, Source
+from napari_copnet.training.sources import MadeTissue, Source, describe_sources
 
 POLL = 0.2
 # a step of the largest network on a slow processor, then the checkpoint
@@ -145,7 +145,7 @@ def train(
         plan=plan_from_dict(result["plan"]),
         weights=load_file(work / f"{child.EXPORT}.safetensors"),
         card={
-            "data": dataset.describe_sources(sources),
+            "data": describe_sources(sources),
             "scores": result["scores"],
             "seconds": result["seconds"],
             "steps": result["steps"],

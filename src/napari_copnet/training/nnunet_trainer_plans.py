@@ -92,6 +92,7 @@ def plan(folder: Path, params: TrainParams) -> tuple[dict[str, Any], dict[str, A
         chosen["batch_size"] = params.batch
     if params.patch:
         strides = np.prod(chosen["architecture"]["arch_kwargs"]["strides"], axis=0)
+        chosen["patch_size"] = [int(size) for size in chosen["patch_size"]]
         for axis in (-2, -1):
             step = int(strides[axis])
             chosen["patch_size"][axis] = max(step, round(params.patch / step) * step)

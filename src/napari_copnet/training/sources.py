@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from napari_copnet.errors import InputError
+from napari_copnet.networks.package import load_package
 from napari_copnet.params import TissueParams
 
 PLANES = ("xy", "xz", "yz")
@@ -130,3 +133,33 @@ def parse_slices(text: str, total: int) -> list[int]:
             )
         chosen.update(range(low, high + 1))
     return sorted(chosen)
+
+
+def describe_sources(sources: Sequence[Source | MadeTissue]) -> list[str]:
+    """Return a line per source for a model card: file names and slices, no folders."""
+    lines = []
+    for source in sources:
+        maps = ", with a contour model's maps" if source.step1 else ""
+        if isinstance(source, MadeTissue):
+            lines.append(f"{source.count} made stacks, seed {source.seed}{maps}")
+            continue
+        held = f", validated on {source.validation}" if source.validation else ""
+        lines.append(
+            f"{source.truth.parent.name}/{source.truth.name} "
+            f"slices {source.slices or 'all'} ({', '.join(source.planes)}){held}{maps}"
+        )
+    return lines
+
+
+def identify(source: Source | MadeTissue) -> dict[str, Any]:
+    """Return a source with the size and time of its files, to tell whether it has changed."""
+    entry = asdict(source)
+    if source.step1:
+        entry["step1"] = load_package(source.step1).sha256
+    if isinstance(source, Source):
+        for name in ("truth", "image", "contours"):
+            path = getattr(source, name)
+            if path is not None:
+                stat = Path(path).stat() if Path(path).exists() else None
+                entry[name] = [str(path), stat and (stat.st_size, stat.st_mtime_ns)]
+    return entry
