@@ -76,12 +76,12 @@ def default_sources(kind: str, data: Path, contour_model: Path) -> list[Source |
 def train_default(
     kind: str, data: Path, out: Path, minutes: float, *, resume: bool = False
 ) -> Steps[ModelPackage]:
-    """Train one default model and write it to ``OUT/default-KIND``; see `fit.train`."""
+    """Train one default model and write it to ``OUT/KIND``; see `fit.train`."""
     params = TrainParams(size="small", epochs=100_000, minutes=minutes, seed=SEED)
     package = yield from train(
         kind,
-        default_sources(kind, data, out / "default-contours"),
-        out / f"default-{kind}",
+        default_sources(kind, data, out / "contours"),
+        out / kind,
         params,
         DegradeParams(),
         name=f"default-{kind}",
