@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap
 from psygnal import Signal
 
-from napari_copnet.gui.lazy import Grid, Iterations
+from napari_copnet.gui.lazy import Grid, Iterations, slice_frame
 from napari_copnet.gui.paint import ContourEditing, scaled_params
 from napari_copnet.gui.source import Placement, slice_in_view
 from napari_copnet.gui.work import Contours, IterationSlices, ShownCells, ShownClosed
@@ -261,9 +261,8 @@ class ResultLayers:
             "closed",
             Labels,
             self._flat(shown.mask),
-            colormap=DirectLabelColormap(
-                color_dict={None: CONTOUR_COLOUR, 0: "transparent", 1: CONTOUR_COLOUR}
-            ),
+            # Not a DirectLabelColormap: for that napari compiles code, seconds on the main thread.
+            colormap=CyclicLabelColormap(colors=["transparent", CONTOUR_COLOUR, CONTOUR_COLOUR]),
             opacity=0.8,
         )
         if layer is not None:
@@ -311,8 +310,6 @@ class ResultLayers:
 
     def _excluded(self, z: int) -> np.ndarray | None:
         """Where slice z has no results: blank, or moved out of the processed frame."""
-        from napari_copnet.gui.lazy import slice_frame
-
         assert self._ready is not None
         frame = self._ready.frame
         if z in self._ready.blank:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from psygnal import Signal
@@ -12,6 +13,21 @@ from psygnal import Signal
 from napari_copnet.gui.work import packed
 from napari_copnet.params import CellParams
 from napari_copnet.steps.cells import label_slice
+
+# As many as napari keeps for its undo.
+MOST_STEPS = 100
+
+
+class _Step(NamedTuple):
+    """A change of one slice's contour, told by digests of the contour before and after."""
+
+    z: int
+    before: bytes
+    after: bytes
+
+    @property
+    def back(self) -> _Step:
+        return _Step(self.z, self.after, self.before)
 
 
 class ContourEditing:
@@ -63,6 +79,7 @@ class ContourEditing:
         self._largest = largest
         self._shadow = packed(_stack(contour.data)) if shadow is None else shadow
         self._seen = self._in_view()
+        self._steps: dict[_Step, tuple[tuple[slice, slice], np.ndarray]] = {}
         contour.events.paint.connect(self._on_paint)
         contour.events.set_data.connect(self._on_set_data)
 
@@ -76,23 +93,44 @@ class ContourEditing:
         mask = _stack(self.contour.data)
         touched = []
         for z in sorted(slices) if slices is not None else range(len(mask)):
-            now = packed(mask[z : z + 1])[0]
-            if np.array_equal(now, self._shadow[z]):
+            now, before = packed(mask[z : z + 1])[0], self._shadow[z].tobytes()
+            if now.tobytes() == before:
                 continue
             self._shadow[z] = now
             self.edited.add(z)
             touched.append(z)
-            count = self._relabel(mask[z], z)
+            count = self._relabel(mask[z], z, _Step(z, digest(before), digest(now.tobytes())))
             self.changed.emit(z, count)
         if touched:
             self.cells.refresh()
         return touched
 
-    def _relabel(self, mask: np.ndarray, z: int) -> int:
+    def _relabel(self, mask: np.ndarray, z: int, step: _Step) -> int:
         cells = _stack(self.cells.data)
-        new = label_slice(mask, self._params, excluded=self._excluded(z))
-        cells[z], self._largest = with_old_labels(new, cells[z], self._largest)
-        return int(new.max(initial=0))
+        known = self._steps.pop(step.back, None)
+        if known is not None:
+            # An undo: the very cells that were there come back.
+            box, values = known
+            self._remember(step, box, cells[z][box])
+            cells[z][box] = values
+        else:
+            new = label_slice(mask, self._params, excluded=self._excluded(z))
+            new, self._largest = with_old_labels(new, cells[z], self._largest)
+            if self._largest > np.iinfo(cells.dtype).max:
+                cells = self._widen()
+            box = bounding_box(new != cells[z])
+            self._remember(step, box, cells[z][box])
+            cells[z][box] = new[box]
+        return int(np.count_nonzero(np.bincount(cells[z].ravel())[1:]))
+
+    def _remember(self, step: _Step, box: tuple[slice, slice], values: np.ndarray) -> None:
+        self._steps[step] = box, values.copy()
+        while len(self._steps) > MOST_STEPS:
+            self._steps.pop(next(iter(self._steps)))
+
+    def _widen(self) -> np.ndarray:
+        self.cells.data = self.cells.data.astype(np.uint32)
+        return _stack(self.cells.data)
 
     def _on_paint(self) -> None:
         near = {self._in_view()}
@@ -106,6 +144,19 @@ class ContourEditing:
             self._seen = now
             return
         self.follow(self.edited | {now})
+
+
+def digest(data: bytes) -> bytes:
+    """Return a short name of some bytes."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
+    """Return the smallest box around what is set in a mask, shape (Y, X); empty for none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        return slice(0, 0), slice(0, 0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def with_old_labels(new: np.ndarray, old: np.ndarray, largest: int) -> tuple[np.ndarray, int]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from napari_copnet.gui.estimate import iteration_bytes
 from napari_copnet.gui.layers import ResultLayers
 from napari_copnet.gui.opening import add_stack
 from napari_copnet.gui.source import Placement
-from napari_copnet.gui.work import Contours, IterationSlices, ShownCells, ShownClosed, packed
+from napari_copnet.gui.work import Contours, IterationSlices, ShownClosed, packed, shown_cells
 from napari_copnet.pipeline import Restored, RunResult
+
+_kept: weakref.WeakKeyDictionary[Any, ResultLayers] = weakref.WeakKeyDictionary()
 
 
 def show_run(result: RunResult, restored: Restored, block: bool = True) -> Any:
@@ -35,7 +38,7 @@ def show_run(result: RunResult, restored: Restored, block: bool = True) -> Any:
     viewer = napari.Viewer(title=f"COp-Net: {result.stack.name}", show=block)
     layers = add_run(viewer, result, restored)
     # Without this the link between contour and cells would end with this function.
-    viewer.window.copnet_layers = layers
+    _kept[viewer] = layers
     if block:
         napari.run()
     return viewer
@@ -58,9 +61,7 @@ def add_run(viewer: Any, result: RunResult, restored: Restored) -> ResultLayers:
             Contours(result.contours),
             *iterations,
             ShownClosed(result.closing, restored.closed.copy(), packed(restored.closed)),
-            ShownCells(
-                result.cells, restored.cells.copy(), int(result.cells.labels.max(initial=0))
-            ),
+            shown_cells(result.cells, restored.cells.copy()),
         ]
     )
     middle = image.data.shape[0] // 2

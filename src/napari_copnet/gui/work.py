@@ -18,6 +18,8 @@ from napari_copnet.steps.cells import label_cells
 from napari_copnet.steps.frame import cells_to_original, to_original
 from napari_copnet.types import Cells, Closing, Iteration, Preprocessed, SliceResult, Stack
 
+# Leaves labels for cells that edits will make.
+_MOST_UINT16 = 50_000
 STAGES = ("preprocess", "contours", "closing", "cells")
 
 
@@ -55,7 +57,11 @@ class ShownClosed:
 
 @dataclass(frozen=True)
 class ShownCells:
-    """Cells in the frame of the original stack, shape (Z, Y, X), uint32; `largest` label."""
+    """Cells in the frame of the original stack, shape (Z, Y, X), and their largest label.
+
+    uint16 where labels are few enough, which napari draws without compiling code first; else
+    uint32.
+    """
 
     cells: Cells
     labels: np.ndarray
@@ -163,6 +169,19 @@ def packed(mask: np.ndarray) -> np.ndarray:
     return np.packbits(mask.reshape(len(mask), -1) != 0, axis=1)
 
 
+def shown_cells(cells: Cells, labels: np.ndarray) -> ShownCells:
+    """Return cells for a layer; `labels` are in the frame of the original stack."""
+    largest = int(labels.max(initial=0))
+    if largest <= _MOST_UINT16:
+        return ShownCells(cells, labels.astype(np.uint16), largest)
+    # napari compiles the colours of uint32 labels when first used: here rather than in the window.
+    from napari.utils.colormaps import label_colormap
+
+    for shape in ((2, 2), (2, 2, 2)):
+        label_colormap().map(np.zeros(shape, np.uint32))
+    return ShownCells(cells, labels, largest)
+
+
 def _shown_closed(closing: Closing | None, mask: np.ndarray, ready: Preprocessed) -> ShownClosed:
     mask = to_original(mask, ready.frame, "mask")
     return ShownClosed(closing, mask, packed(mask))
@@ -170,7 +189,7 @@ def _shown_closed(closing: Closing | None, mask: np.ndarray, ready: Preprocessed
 
 def _shown_cells(cells: Cells, mask: np.ndarray, ready: Preprocessed) -> ShownCells:
     labels, _ = cells_to_original(cells.labels, mask, ready.frame)
-    return ShownCells(cells, labels, int(cells.labels.max(initial=0)))
+    return shown_cells(cells, labels)
 
 
 def _replaced(progress: Progress, partial: Any) -> Progress:
