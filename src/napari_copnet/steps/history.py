@@ -141,4 +141,4 @@ def _checked(iterations: Any) -> tuple[int, int, int, int]:
             f"An array of shape {shape} does not hold iterations.",
             "Choose a layer with the axes (iteration, Z, Y, X).",
         )
-    return shape  # type: ignore[return-value]
+    return shape

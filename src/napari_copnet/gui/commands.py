@@ -1,0 +1,56 @@
+"""Commands of the menus and the palette."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PLUGIN = "napari-copnet"
+WORKFLOW = "COp-Net workflow"
+
+
+def open_preprocess() -> Any:
+    """Open the workflow dock at its section for evening out, resizing and aligning slices."""
+    return _open_at("preprocess")
+
+
+def open_cells() -> Any:
+    """Open the workflow dock at its section for labelling and editing cells."""
+    return _open_at("cells")
+
+
+def open_run() -> None:
+    """Ask for the folder of a run and open its image, contours, iterations and cells."""
+    from napari.utils.notifications import show_warning
+    from qtpy.QtWidgets import QFileDialog
+
+    from napari_copnet.gui.readers import is_run
+
+    viewer = _viewer()
+    path = QFileDialog.getExistingDirectory(None, "Open the folder of a run")
+    if not path:
+        return
+    from pathlib import Path
+
+    if not is_run(Path(path)):
+        show_warning(f"{Path(path).name} holds no run: there is no run.json with its results.")
+        return
+    viewer.open(path, plugin=_PLUGIN)
+
+
+def _open_at(stage: str) -> Any:
+    from qtpy.QtWidgets import QScrollArea
+
+    _, panel = _viewer().window.add_plugin_dock_widget(_PLUGIN, WORKFLOW)
+    scroll = panel.findChild(QScrollArea)
+    if scroll is not None:
+        scroll.ensureWidgetVisible(panel.sections[stage])
+    return panel
+
+
+def _viewer() -> Any:
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        raise RuntimeError("napari has no window.")
+    return viewer

@@ -1,0 +1,491 @@
+"""The dock for iterations: scrub, compare two, see what closed when, and score against a truth."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.colormaps import DirectLabelColormap, ensure_colormap
+from qtpy.QtCore import QEvent, QTimer, Signal
+from qtpy.QtWidgets import QDockWidget
+
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.gui.compare_form import IterationsForm, quiet
+from napari_copnet.gui.iteration_work import (
+    Known,
+    as_stack,
+    count_cells,
+    known_of,
+    score_iterations,
+)
+from napari_copnet.gui.plots import Series
+from napari_copnet.gui.tasks import Task, TaskQueue
+from napari_copnet.gui.twin import TwinView, dock_beside_canvas
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.steps.history import ADDED, REMOVED, births, difference
+
+ADDED_COLOUR, REMOVED_COLOUR, STEP_1_COLOUR = "#40c4ff", "#ff5252", "#bdbdbd"
+_SCORE_COLOURS = {"labelled": "#81c784", "merged": "#ff8a65", "split": "#ba68c8"}
+
+
+class IterationsPanel(IterationsForm):
+    """Look into how closing went, while it runs or afterwards.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+
+    Attributes
+    ----------
+    twin : TwinView or None
+        The second canvas, while it is shown.
+    tasks : TaskQueue
+        What is being computed.
+    finished : Signal
+        Name of what has been computed.
+    """
+
+    finished = Signal(str)
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.twin: TwinView | None = None
+        self.tasks = TaskQueue(last="count")
+        self.setObjectName("copnet_iterations")
+        self._known: Known | None = None
+        self._listed: list[Any] = []
+        self._layer: Any = None
+        self._changed: dict[int, float] = {}
+        self._cells: dict[int, float] = {}
+        self._scores: dict[str, dict[int, float]] = {}
+        self._marks: dict[str, Any] = {}
+        self._is_closed = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(60)
+        self._timer.timeout.connect(self._refresh)
+        self._connect()
+        self._use_theme()
+        self._on_layers()
+
+    # Building ----------------------------------------------------------------
+
+    def _connect(self) -> None:
+        self.layers.currentIndexChanged.connect(self._on_chosen)
+        self.slider.valueChanged.connect(self._on_slider)
+        self.second.valueChanged.connect(self._show_twin_iteration)
+        self.first.valueChanged.connect(self._on_first)
+        self.side_button.toggled.connect(self._on_side_by_side)
+        self.difference_button.clicked.connect(lambda: self.show_difference())
+        self.births_button.clicked.connect(lambda: self.show_births())
+        self.score_button.clicked.connect(lambda: self.score())
+        for plot in (self.changed_plot, self.cells_plot, self.score_plot):
+            plot.picked.connect(self._on_picked)
+        events = self.viewer.layers.events
+        for emitter in (events.inserted, events.removed, events.reordered):
+            emitter.connect(self._on_layers)
+        self.viewer.dims.events.current_step.connect(self._on_step)
+        self.viewer.events.theme.connect(self._use_theme)
+
+    # What the user can do ----------------------------------------------------
+
+    @property
+    def layer(self) -> Any:
+        """The iterations layer looked at, or None."""
+        return self._layer
+
+    def go_to(self, position: int) -> None:
+        """Show the iteration at a position along the iteration axis."""
+        axis = self._axis()
+        if axis is None:
+            return
+        self._show_iterations()
+        self.viewer.dims.set_current_step(axis, position)
+
+    def show_difference(self) -> None:
+        """Mark what the contour gained and lost between the two iterations, as a layer."""
+        known, layer = self._known, self._layer
+        if known is None:
+            return
+        first, second = self.first.value(), self.second.value()
+        data, unite = as_stack(layer.data), known.unite
+        names = known.numbers[first], known.numbers[second]
+
+        def show(marks: np.ndarray) -> None:
+            colours = {None: "transparent", 0: "transparent"}
+            colours |= {ADDED: ADDED_COLOUR, REMOVED: REMOVED_COLOUR}
+            name = f"Added and removed, iteration {names[0]} to {names[1]}"
+            self._show_marks("difference", layer, marks, name, colours)
+            added, removed = (100 * float((marks == k).mean()) for k in (ADDED, REMOVED))
+            self.legend.setText(
+                f"From iteration {names[0]} to {names[1]}: {_square(ADDED_COLOUR)} added "
+                f"{added:.2g} %, {_square(REMOVED_COLOUR)} removed {removed:.2g} % of the pixels."
+            )
+
+        self._do("difference", lambda: difference(data, first, second, unite), show)
+
+    def show_births(self) -> None:
+        """Colour contour pixels by the iteration that closed them, as a layer."""
+        known, layer = self._known, self._layer
+        if known is None:
+            return
+        data, unite, numbers = as_stack(layer.data), known.unite, known.numbers
+
+        def show(born: np.ndarray) -> None:
+            colours = birth_colours(len(numbers))
+            painted = {None: "transparent", 0: "transparent"}
+            painted |= {at + 1: colour for at, colour in enumerate(colours)}
+            self._show_marks("births", layer, born, "Closed in iteration", painted)
+            names = ["Step 1", *(str(number) for number in numbers[1:])]
+            kinds = [f"{_square(c)} {n}" for c, n in zip(colours, names, strict=True)]
+            self.legend.setText("Closed in iteration: " + " &nbsp;".join(kinds))
+
+        self._do("births", lambda: births(data, unite), show)
+
+    def score(self) -> None:
+        """Score each iteration against the chosen truth."""
+        known, layer, truth = self._known, self._layer, self.truths.currentData()
+        if known is None:
+            return
+        if truth is None or truth not in self.viewer.layers:
+            self._say_error(
+                InputError("There is no truth to score against.", "Open or draw labels of cells.")
+            )
+            return
+        data, numbers, unite = as_stack(layer.data), known.numbers, known.unite
+        true = np.asarray(truth.data[0] if truth.multiscale else truth.data)
+        true = true if true.ndim == 3 else true[None]
+        if true.shape != tuple(data.shape[1:]):
+            self._say_error(
+                InputError(
+                    f"{truth.name} has the shape {_shape(true.shape)}, the iterations "
+                    f"{_shape(data.shape[1:])}.",
+                    "Choose the truth of this stack.",
+                )
+            )
+            return
+        self._scores = {name: {} for name in _SCORE_COLOURS}
+        self.score_plot.show()
+        self._do("score", lambda: score_iterations(data, numbers, unite, true), lambda _: None)
+
+    def shut_down(self) -> None:
+        """Stop all work, close the second canvas and let the viewer go."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._timer.stop()
+        self.tasks.shut_down()
+        if self.twin is not None:
+            self.twin.finish()
+            self.twin = None
+        self._watch(None)
+        events = self.viewer.layers.events
+        for emitter in (events.inserted, events.removed, events.reordered):
+            with contextlib.suppress(ValueError):
+                emitter.disconnect(self._on_layers)
+        with contextlib.suppress(ValueError):
+            self.viewer.dims.events.current_step.disconnect(self._on_step)
+        with contextlib.suppress(ValueError):
+            self.viewer.events.theme.disconnect(self._use_theme)
+
+    # The layer looked at -----------------------------------------------------
+
+    def _on_layers(self) -> None:
+        here = [layer for layer in self.viewer.layers if is_iterations(layer)]
+        chosen = self._layer if self._layer in here else (here[-1] if here else None)
+        if here and self._layer is not None and here[-1] not in self._listed:
+            chosen = here[-1]
+        self._listed = here
+        with quiet(self.layers):
+            self.layers.clear()
+            for layer in here:
+                self.layers.addItem(layer.name, layer)
+            if chosen is not None:
+                self.layers.setCurrentIndex(here.index(chosen))
+        self.layers.setVisible(len(here) > 1)
+        self.hint.setVisible(not here)
+        truth = self.truths.currentData()
+        with quiet(self.truths):
+            self.truths.clear()
+            for layer in self.viewer.layers:
+                if is_truth(layer):
+                    self.truths.addItem(layer.name, layer)
+            at = next(
+                (i for i in range(self.truths.count()) if self.truths.itemData(i) is truth), 0
+            )
+            self.truths.setCurrentIndex(at)
+        self._watch(chosen)
+
+    def _on_chosen(self) -> None:
+        self._watch(self.layers.currentData())
+
+    def _watch(self, layer: Any) -> None:
+        if layer is not self._layer:
+            if self._layer is not None:
+                with contextlib.suppress(ValueError):
+                    self._layer.events.data.disconnect(self._on_data)
+            if self.twin is not None and not self._is_closed:
+                self.side_button.setChecked(False)
+            self._layer = layer
+            self._known = None
+            self._changed, self._cells = {}, {}
+            self._scores = {}
+            if layer is not None:
+                layer.events.data.connect(self._on_data)
+        if not self._is_closed:
+            self._timer.start()
+
+    def _on_data(self) -> None:
+        # The dock tells the shares after it showed the layer: look a little later.
+        self._timer.start()
+
+    def _refresh(self) -> None:
+        layer = self._layer
+        is_there = layer is not None
+        for widget in (
+            *(self.slider, self.first, self.second, self.side_button, self.difference_button),
+            *(self.births_button, self.score_button, self.truths),
+        ):
+            widget.setEnabled(is_there)
+        self.score_button.setEnabled(is_there and self.truths.count() > 0)
+        if not is_there:
+            self._known = None
+            self._draw()
+            return
+        before = self._known
+        known = self._known = known_of(layer, panel_of(self.viewer))
+        last = len(known.numbers) - 1
+        if before is not None and before.numbers != known.numbers[: len(before.numbers)]:
+            self._changed, self._cells = {}, {}  # another closing took its place
+        self._changed |= known.changed
+        for widget in (self.slider, self.first, self.second):
+            with quiet(widget):
+                was_last = before is None or widget.value() == len(before.numbers) - 1
+                widget.setRange(0, last)
+                if widget is self.second and was_last:
+                    widget.setValue(last)
+        self._on_step()
+        missing = [at for at, number in enumerate(known.numbers) if number not in self._cells]
+        if missing:
+            self._do("count", lambda: count_cells(known, missing), lambda _: self._timer.start())
+        self._show_twin_iteration()
+        self._draw()
+
+    def _draw(self) -> None:
+        self.changed_plot.show_series(
+            Series("", ADDED_COLOUR, {n: v for n, v in self._changed.items() if n})
+        )
+        self.cells_plot.show_series(Series("", "#81c784", dict(self._cells)))
+        scores = [Series(n, c, dict(self._scores.get(n, {}))) for n, c in _SCORE_COLOURS.items()]
+        self.score_plot.show_series(*scores)
+
+    # Iteration in view -------------------------------------------------------
+
+    def _axis(self) -> int | None:
+        layer = self._layer
+        if layer is None or layer not in self.viewer.layers:
+            return None
+        axis = self.viewer.dims.ndim - layer.ndim
+        return axis if axis >= 0 else None
+
+    def _show_iterations(self) -> None:
+        """Show the iterations alone over the image; the results come back with their eyes."""
+        self._layer.visible = True
+        for layer in self.viewer.layers:
+            if _role(layer) in ("closed", "cells", "contours"):
+                layer.visible = False
+
+    def _on_step(self) -> None:
+        axis = self._axis()
+        if axis is None or self._known is None:
+            return
+        position = min(int(self.viewer.dims.current_step[axis]), len(self._known.numbers) - 1)
+        with quiet(self.slider):
+            self.slider.setValue(position)
+        number = self._known.numbers[position]
+        self.at.setText("0 (Step 1)" if number == 0 else f"{number} of {self._known.numbers[-1]}")
+        for plot in (self.changed_plot, self.cells_plot, self.score_plot):
+            plot.mark(number)
+
+    def _on_slider(self, position: int) -> None:
+        self.go_to(position)
+
+    def _on_picked(self, number: int) -> None:
+        if self._known is not None and number in self._known.numbers:
+            self.go_to(self._known.numbers.index(number))
+
+    def _on_first(self, position: int) -> None:
+        if self.twin is not None:
+            self.go_to(position)
+
+    # Side by side ------------------------------------------------------------
+
+    def _on_side_by_side(self, on: bool) -> None:
+        if on and self._layer is not None and self.twin is None:
+            self.go_to(self.first.value())
+            self.twin = TwinView(self.viewer, self._layer, self.second.value())
+            self._show_twin_iteration()
+            dock = dock_beside_canvas(self.viewer, self.twin, "COp-Net side by side")
+            dock.visibilityChanged.connect(self._on_twin_hidden)
+        elif not on and self.twin is not None:
+            twin, self.twin = self.twin, None
+            twin.finish()
+            with contextlib.suppress(LookupError, RuntimeError):
+                self.viewer.window.remove_dock_widget(twin)
+
+    def _on_twin_hidden(self, visible: bool) -> None:
+        if visible or self.twin is None or self._is_closed:
+            return
+        dock = self.twin.parent()
+        while dock is not None and not isinstance(dock, QDockWidget):
+            dock = dock.parent()
+        # A tab behind another is hidden too, but not closed.
+        if dock is None or dock.isHidden():
+            self.side_button.setChecked(False)
+
+    def _show_twin_iteration(self) -> None:
+        if self.twin is None or self._known is None:
+            return
+        position = min(self.second.value(), len(self._known.numbers) - 1)
+        self.twin.choose(position, f"Iteration {self._known.numbers[position]}")
+
+    # Jobs --------------------------------------------------------------------
+
+    def _do(self, name: str, work: Callable[[], Steps[Any]], show: Callable[[Any], None]) -> None:
+        """Compute something beside the window and show it, if its layer is still looked at."""
+        layer = self._layer
+
+        def shown(result: Any) -> None:
+            if name != "count":
+                self.message.hide()
+            if layer is self._layer and layer is not None:
+                show(result)
+                self.finished.emit(name)
+
+        def came(news: list[Progress]) -> None:
+            if layer is self._layer:
+                self._on_progress(name, news)
+
+        self.message.hide()
+        self.tasks.add(Task(name, work, came, shown, self._say_error))
+
+    def _on_progress(self, name: str, news: list[Progress]) -> None:
+        for progress in news:
+            if progress.partial is None:
+                continue
+            if name == "count":
+                number, changed, cells = progress.partial
+                self._cells[number] = cells
+                if changed is not None:
+                    self._changed.setdefault(number, changed)
+            elif name == "score":
+                number, scores = progress.partial
+                for score, value in scores.items():
+                    self._scores.setdefault(score, {})[number] = value
+        if name != "count":
+            last = news[-1]
+            done = round(100 * last.done / last.total) if last.total else 0
+            self.message.setText(f"{name.capitalize()}: {done} % done.")
+            self.message.show()
+        self._draw()
+
+    def _say_error(self, error: CopnetError) -> None:
+        self.message.setText(f"<span style='color:#ff8a65'>{error}</span>")
+        self.message.show()
+
+    def _show_marks(
+        self, role: str, layer: Any, data: np.ndarray, name: str, colours: dict[Any, Any]
+    ) -> None:
+        """Show marks over the iterations, in the frame of the stack."""
+        old = self._marks.pop(role, None)
+        if old is not None and old in self.viewer.layers:
+            self.viewer.layers.remove(old)
+        flat = layer.data.ndim == 3
+        marks = Labels(
+            data[0] if flat else data,
+            name=name,
+            colormap=DirectLabelColormap(color_dict=colours),
+            opacity=0.9,
+            scale=layer.scale[1:],
+            translate=layer.translate[1:],
+            units=tuple(str(unit) for unit in layer.units[1:]),
+            axis_labels=layer.axis_labels[1:],
+            metadata={"copnet": {"role": role}},
+        )
+        self.viewer.add_layer(marks)
+        marks.editable = False
+        self._marks[role] = marks
+        for other in self.viewer.layers:
+            if other is layer or _role(other) in ("closed", "cells", "contours", "iterations"):
+                other.visible = False
+        for other_role, other in self._marks.items():
+            if other_role != role:
+                other.visible = False
+
+    # Qt ----------------------------------------------------------------------
+
+    def _use_theme(self) -> None:
+        for plot in (self.changed_plot, self.cells_plot, self.score_plot):
+            plot.use_theme(self.viewer.theme)
+
+    def event(self, event: QEvent) -> bool:
+        """Shut down when the dock is taken out of the window, or deleted."""
+        kind = event.type()
+        if kind == QEvent.Type.DeferredDelete or (
+            kind == QEvent.Type.ParentChange and self.parent() is None
+        ):
+            self.shut_down()
+        return bool(super().event(event))
+
+    def hideEvent(self, event: Any) -> None:
+        """Shut down when the whole window goes."""
+        super().hideEvent(event)
+        if not event.spontaneous() and not self.window().isVisible():
+            with contextlib.suppress(RuntimeError):
+                self.shut_down()
+
+
+def is_iterations(layer: Any) -> bool:
+    """Return whether a layer holds contour probability by iteration."""
+    return isinstance(layer, Image) and _role(layer) == "iterations"
+
+
+def is_truth(layer: Any) -> bool:
+    """Return whether a layer may hold a truth: labels that no run has made."""
+    return isinstance(layer, Labels) and not _role(layer)
+
+
+def birth_colours(count: int) -> list[str]:
+    """Return a colour for Step 1, then from cold to warm for each iteration after it.
+
+    Parameters
+    ----------
+    count : int
+        Iterations, Step 1 included.
+    """
+    ramp = ensure_colormap("turbo").map(np.linspace(0.12, 0.92, max(1, count - 1)))
+    hexes = ["#" + "".join(f"{round(255 * float(v)):02x}" for v in c[:3]) for c in ramp]
+    return [STEP_1_COLOUR, *hexes][:count]
+
+
+def panel_of(viewer: Any) -> Any:
+    """Return the workflow dock of a window, or None."""
+    window = getattr(viewer, "window", None)
+    docked = getattr(window, "dock_widgets", {})
+    return next((w for w in docked.values() if hasattr(w, "sources")), None)
+
+
+def _role(layer: Any) -> str:
+    return str((layer.metadata.get("copnet") or {}).get("role", ""))
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(str(n) for n in shape)
+
+
+def _square(colour: str) -> str:
+    return f"<span style='color:{colour}'>■</span>"

@@ -1,0 +1,33 @@
+"""What the user set under Preferences > Plugins; defaults where napari has no such page yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PLUGIN = "napari-copnet"
+
+
+def device() -> str:
+    """Return the device that networks shall run on: one of the choices of `DeviceParams`."""
+    return str(_setting("device") or "auto")
+
+
+def cache_folder() -> Path:
+    """Return where downloaded samples are kept."""
+    chosen = str(_setting("cache_folder") or "").strip()
+    if chosen:
+        return Path(chosen).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache(_PLUGIN))
+
+
+def _setting(name: str) -> object:
+    try:
+        from napari.settings import get_plugin_settings
+    except ImportError:  # before napari 0.9
+        return None
+    try:
+        return getattr(get_plugin_settings(_PLUGIN).general, name)
+    except (KeyError, AttributeError):  # the plugin is not registered, as in a bare test
+        return None

@@ -1,0 +1,233 @@
+"""Open stacks and run folders in napari. Nothing heavy is imported before a file is opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_copnet.types import Stack
+
+LayerTuple = tuple[Any, dict[str, Any], str]
+Reader = Callable[[Any], list[LayerTuple]]
+
+_LABEL_BYTES = 4
+
+
+def get_stack_reader(path: str | list[str]) -> Reader | None:
+    """Return a reader for a single file that looks like a stack, else None."""
+    return read_file if isinstance(path, str) and Path(path).is_file() else None
+
+
+def get_folder_reader(path: str | list[str]) -> Reader | None:
+    """Return a reader for a run's folder, an OME-Zarr or a folder of slices, else None."""
+    if not isinstance(path, str) or not Path(path).is_dir():
+        return None
+    folder = Path(path)
+    if is_run(folder):
+        return read_run_folder
+    names = [child.name.lower() for child in folder.iterdir()]
+    if {"zarr.json", ".zgroup", ".zarray"} & set(names):
+        return read_file
+    pictures = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
+    return read_file if any(name.endswith(pictures) for name in names) else None
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder holds what `copnet run` writes."""
+    if not (folder / "run.json").is_file():
+        return False
+    from napari_copnet.errors import InputError
+    from napari_copnet.io.run_folder import read_run
+
+    try:
+        read_run(folder)
+    except InputError:
+        return False
+    return True
+
+
+def read_file(path: str) -> list[LayerTuple]:
+    """Read a stack as an image, or as labels when it holds whole numbers of 32 bits or more.
+
+    Raises
+    ------
+    InputError
+        It can't be read, or can be read in more than one way.
+    """
+    from napari_copnet.errors import InputError, NeedsChoiceError
+    from napari_copnet.io.read import read_stack
+
+    try:
+        stack = read_stack(path)
+    except NeedsChoiceError as error:
+        raise InputError(
+            error.message,
+            "Open it from the COp-Net workflow dock: How to read files settles it there.",
+        ) from error
+    _say(stack.notes)
+    kind = stack.data.dtype
+    if kind.kind in "iu" and kind.itemsize >= _LABEL_BYTES:
+        return [labels_tuple(stack.data, stack, stack.name)]
+    return [image_tuple(stack)]
+
+
+def read_run_folder(path: str) -> list[LayerTuple]:
+    """Read a run: its image where it is still found, contours, iterations, closed and cells.
+
+    Raises
+    ------
+    InputError
+        A result is damaged, or the record of the run is.
+    """
+    from napari_copnet.errors import InputError
+    from napari_copnet.io.read import read_iterations, read_stack
+    from napari_copnet.io.run_folder import read_run
+
+    folder = Path(path)
+    found = read_run(folder)
+    try:
+        record = json.loads((folder / "run.json").read_text())
+    except ValueError as error:
+        raise InputError(
+            f"The record of the run in {folder.name} is damaged.", "Open its files one by one."
+        ) from error
+    layers: list[LayerTuple] = []
+    stacks = {name: read_stack(found[name]) for name in found if name not in ("iterations", "run")}
+    first = next(iter(stacks.values()), None)
+    shape = first.shape if first is not None else None
+    image = _image_of(folder, record, shape)
+    if image is not None:
+        layers.append(image_tuple(image))
+    if "contours" in stacks:
+        layers.append(probability_tuple("contours", stacks["contours"], visible=False))
+    if "iterations" in found:
+        values = read_iterations(found["iterations"])
+        like = first if first is not None else read_stack(found["iterations"])
+        extra = {
+            "changed": dict(enumerate(record.get("changed", []), start=1)),
+            "unite": _setting(record, "closing", "unite", True),
+            "cells": record.get("settings", {}).get("cells", {}),
+        }
+        layers.append(probability_tuple("iterations", like, values, visible=False, extra=extra))
+    if "cells" in stacks:
+        stack = stacks["cells"]
+        layers.append(labels_tuple(stack.data, stack, role="cells", opacity=0.45))
+    if "closed" in stacks:
+        stack = stacks["closed"]
+        layers.append(labels_tuple(stack.data, stack, role="closed", opacity=0.8))
+    return layers
+
+
+def placed(stack: Stack, lead: int = 0) -> dict[str, Any]:
+    """Return the layer arguments of a stack's physical frame; unknown sizes stay in pixels.
+
+    Parameters
+    ----------
+    stack : Stack
+    lead : int
+        Axes of iterations before z.
+    """
+    known = [size is not None for size in stack.voxel_size]
+    return {
+        "scale": (1.0,) * lead + tuple(1.0 if s is None else s for s in stack.voxel_size),
+        "translate": (0.0,) * lead
+        + tuple(t if there else 0.0 for t, there in zip(stack.translate, known, strict=True)),
+        "units": ("pixel",) * lead + tuple("micrometer" if there else "pixel" for there in known),
+        "axis_labels": ("iteration",) * lead + tuple(stack.axes),
+    }
+
+
+def image_tuple(stack: Stack) -> LayerTuple:
+    """Return a stack as an image layer."""
+    import numpy as np
+
+    middle = np.asarray(stack.data[stack.shape[0] // 2])
+    low, high = (float(v) for v in np.nanpercentile(middle, (0.5, 99.5)))
+    limits = (low, high if high > low else low + 1)
+    return (
+        stack.data,
+        {"name": stack.name, "contrast_limits": limits, **placed(stack)},
+        "image",
+    )
+
+
+def probability_tuple(
+    role: str,
+    stack: Stack,
+    values: Any = None,
+    visible: bool = True,
+    extra: dict[str, Any] | None = None,
+) -> LayerTuple:
+    """Return contour probability, by iteration when `values` are given, as an image layer."""
+    from napari_copnet.gui.layers import NAMES
+
+    more: dict[str, Any] = {
+        "name": NAMES[role],
+        "colormap": "magma",
+        "blending": "additive",
+        "opacity": 0.8,
+        "contrast_limits": (0, 1),
+        "visible": visible,
+        "metadata": {"copnet": {"role": role, **(extra or {})}},
+    }
+    if values is None:
+        return stack.data, more | placed(stack), "image"
+    return values, more | placed(stack, 1), "image"
+
+
+def labels_tuple(
+    data: Any, stack: Stack, name: str = "", role: str = "", **more: Any
+) -> LayerTuple:
+    """Return labels, or a mask for the role ``"closed"``, as a labels layer that can be edited."""
+    import numpy as np
+
+    from napari_copnet.gui.layers import CONTOUR_COLOUR, NAMES
+
+    more |= placed(stack) | {"name": name or NAMES[role]}
+    if role:
+        more["metadata"] = {"copnet": {"role": role}}
+    if role == "closed":
+        from napari.utils.colormaps import DirectLabelColormap
+
+        more["colormap"] = DirectLabelColormap(
+            color_dict={None: CONTOUR_COLOUR, 0: "transparent", 1: CONTOUR_COLOUR}
+        )
+    return np.asarray(data), more, "labels"
+
+
+def _image_of(folder: Path, record: dict[str, Any], shape: Any) -> Stack | None:
+    """Return the image of a run from its folder or from where it was read, if it fits."""
+    from napari_copnet.errors import CopnetError
+    from napari_copnet.io.read import read_stack
+    from napari_copnet.io.write import FORMATS
+
+    suffixes = [suffix for _, all_of in FORMATS.values() for suffix in all_of]
+    places = [folder / ("image" + suffix) for suffix in suffixes]
+    source = record.get("inputs", {}).get("stack", {}).get("path")
+    if isinstance(source, str):
+        places.append(Path(source))
+    for place in places:
+        if not place.exists():
+            continue
+        try:
+            stack = read_stack(place)
+        except CopnetError as error:
+            _say((f"The image of the run was not opened: {error}",))
+            return None
+        if shape is None or stack.shape == shape:
+            return stack
+    return None
+
+
+def _setting(record: dict[str, Any], step: str, name: str, default: Any) -> Any:
+    return record.get("settings", {}).get(step, {}).get(name, default)
+
+
+def _say(notes: tuple[str, ...]) -> None:
+    if notes:
+        from napari.utils.notifications import show_info
+
+        show_info("\n".join(notes))
