@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QToolButton,
     QVBoxLayout,
+    QWidget,
 )
 
 from napari_copnet.errors import CopnetError
@@ -41,14 +43,7 @@ class Footer(QFrame):
         column.addWidget(self.message)
         self.progress_text = quiet_label()
         self.progress_text.setObjectName("progress_text")
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setMaximum(1000)
-        self.bar.setFixedHeight(8)
-        self.bar.setStyleSheet(
-            "QProgressBar { background: #3a3f47; border: none; border-radius: 4px; }"
-            "QProgressBar::chunk { background: #4fc3f7; border-radius: 4px; }"
-        )
+        self.bar = Bar()
         column.addWidget(self.progress_text)
         column.addWidget(self.bar)
         self.memory = quiet_label()
@@ -77,7 +72,7 @@ class Footer(QFrame):
         self._pace = Pace()
         self.progress_text.setText("Starting …")
         self.progress_text.show()
-        self.bar.setValue(0)
+        self.bar.set(0.0)
         self.bar.show()
         self.cancel_button.setEnabled(True)
 
@@ -87,7 +82,7 @@ class Footer(QFrame):
             return
         self.progress_text.setText(self._pace.text(progress))
         share = progress.done / progress.total if progress.total else 0.0
-        self.bar.setValue(int(1000 * min(1.0, share)))
+        self.bar.set(share)
 
     def stopping(self) -> None:
         """Show that Cancel was heard."""
@@ -99,6 +94,30 @@ class Footer(QFrame):
         self.progress_text.hide()
         self.bar.hide()
         self.cancel_button.setEnabled(False)
+
+
+class Bar(QWidget):
+    """How far a step is. A QProgressBar would paint the window anew at once with each value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("bar")
+        self.setFixedHeight(8)
+        self.share = 0.0
+
+    def set(self, share: float) -> None:
+        """Show a share, 0 to 1."""
+        self.share = min(1.0, max(0.0, share))
+        self.update()
+
+    def paintEvent(self, _event: Any) -> None:
+        """Paint the bar."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor("#3a3f47"))
+        done = self.rect()
+        done.setWidth(round(done.width() * self.share))
+        painter.fillRect(done, QColor("#4fc3f7"))
+        painter.end()
 
 
 class Pace:

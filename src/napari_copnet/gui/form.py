@@ -191,7 +191,7 @@ def _row(
     tip = tooltip(setting)
     row: ValueWidget
     if plain is bool:
-        row = CheckBox(name=name, text="", value=bool(default), tooltip=tip)
+        row = CheckBox(name=name, text=" ", value=bool(default), tooltip=tip)
     elif setting.choices or choices:
         row = ComboBox(
             name=name, choices=list(setting.choices or choices or ()), value=default, tooltip=tip

@@ -204,7 +204,7 @@ class ResultLayers:
         assert self._grid is not None
         last = len(self.iterations) - 1
         layer = self.layer("iterations")
-        follow = layer is None or self._iteration_in_view() in (None, layer.data.shape[0] - 1, last)
+        follow = layer is None or self.iteration_in_view() in (None, layer.data.shape[0] - 1, last)
         probability = self.iterations.probability(self._grid)
         closed = self.iterations.closed(self._grid, self._unite)
         if layer is None:
@@ -229,7 +229,8 @@ class ResultLayers:
         if follow and layer is not None:
             self.go_to_iteration(last)
 
-    def _iteration_in_view(self) -> int | None:
+    def iteration_in_view(self) -> int | None:
+        """Return the position along the iteration axis, or None when there is none."""
         axis = self._iteration_axis()
         return None if axis is None else int(self.viewer.dims.current_step[axis])
 

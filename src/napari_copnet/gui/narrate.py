@@ -61,6 +61,8 @@ class Source:
         Of the last run that reached the end.
     changed : list of (int, float)
         Closing iteration, and share of pixels it changed, 0 to 1.
+    iteration : int or None
+        Position along the iteration axis that was last in view.
     """
 
     layer: Any
@@ -70,6 +72,7 @@ class Source:
     said: dict[str, str] = field(default_factory=dict)
     result: RunResult | None = None
     changed: list[tuple[int, float]] = field(default_factory=list)
+    iteration: int | None = None
 
     def is_done(self, stage: str, settings: Settings) -> bool:
         """Whether a stage has finished with these settings."""

@@ -7,8 +7,10 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import cc3d
 import numpy as np
 from psygnal import Signal
+from scipy import ndimage
 
 from napari_copnet.gui.work import packed
 from napari_copnet.params import CellParams
@@ -93,19 +95,21 @@ class ContourEditing:
         mask = _stack(self.contour.data)
         touched = []
         for z in sorted(slices) if slices is not None else range(len(mask)):
-            now, before = packed(mask[z : z + 1])[0], self._shadow[z].tobytes()
-            if now.tobytes() == before:
+            now, before = packed(mask[z : z + 1])[0], self._shadow[z]
+            if np.array_equal(now, before):
                 continue
             self._shadow[z] = now
             self.edited.add(z)
             touched.append(z)
-            count = self._relabel(mask[z], z, _Step(z, digest(before), digest(now.tobytes())))
+            flipped = np.unpackbits(now ^ before, count=mask[z].size).reshape(mask[z].shape)
+            step = _Step(z, digest(before.tobytes()), digest(now.tobytes()))
+            count = self._relabel(mask[z], flipped > 0, z, step)
             self.changed.emit(z, count)
         if touched:
             self.cells.refresh()
         return touched
 
-    def _relabel(self, mask: np.ndarray, z: int, step: _Step) -> int:
+    def _relabel(self, mask: np.ndarray, flipped: np.ndarray, z: int, step: _Step) -> int:
         cells = _stack(self.cells.data)
         known = self._steps.pop(step.back, None)
         if known is not None:
@@ -115,7 +119,11 @@ class ContourEditing:
             cells[z][box] = values
         else:
             new = label_slice(mask, self._params, excluded=self._excluded(z))
-            new, self._largest = with_old_labels(new, cells[z], self._largest)
+            touched = touched_area(mask, flipped)
+            inside, self._largest = with_old_labels(
+                np.where(touched, new, 0), np.where(touched, cells[z], 0), self._largest
+            )
+            new = np.where(touched, inside, cells[z])
             if self._largest > np.iinfo(cells.dtype).max:
                 cells = self._widen()
             box = bounding_box(new != cells[z])
@@ -157,6 +165,26 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
     if rows.size == 0:
         return slice(0, 0), slice(0, 0)
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def touched_area(mask: np.ndarray, flipped: np.ndarray) -> np.ndarray:
+    """Return the pixels whose cell an edit may change.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (Y, X)
+        Contour after the edit.
+    flipped : ndarray, shape (Y, X), bool
+        Pixels that became contour or ceased to be.
+
+    Returns
+    -------
+    ndarray, shape (Y, X), bool
+        The flipped pixels, and every face-connected part of the complement that touches one.
+    """
+    parts = cc3d.connected_components(mask == 0, connectivity=4)
+    near = np.unique(parts[ndimage.binary_dilation(flipped)])
+    return flipped | (np.isin(parts, near) & (parts > 0))
 
 
 def with_old_labels(new: np.ndarray, old: np.ndarray, largest: int) -> tuple[np.ndarray, int]:

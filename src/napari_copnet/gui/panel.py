@@ -12,13 +12,13 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_copnet.errors import CopnetError, InputError, NeedsChoiceError
+from napari_copnet.gui.controls import ResultControls
 from napari_copnet.gui.estimate import estimate, iteration_bytes
 from napari_copnet.gui.footer import Footer
 from napari_copnet.gui.jobs import Job
 from napari_copnet.gui.layers import ResultLayers
 from napari_copnet.gui.narrate import Narrator, Source
 from napari_copnet.gui.opening import add_stack, read
-from napari_copnet.gui.sections.base import Mark
 from napari_copnet.gui.sections.stack import StackSection
 from napari_copnet.gui.sections.stages import stage_sections
 from napari_copnet.gui.source import Placement, slice_in_view, stack_from_layer
@@ -111,8 +111,9 @@ class WorkflowPanel(QWidget):
         contours.device_form.changed.connect(self._later)
         for picker in (contours.model, contours.device, closing.model):
             picker.changed.connect(self._later)
-        closing.scrub.connect(self._on_scrub)
-        self.sections["cells"].edit_asked.connect(self._on_edit)
+        self.controls = ResultControls(
+            self.viewer, closing, self.sections["cells"], lambda: self.source, self._is_busy
+        )
         # Typing changes a setting with each key: look once it pauses.
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -203,6 +204,7 @@ class WorkflowPanel(QWidget):
             self.job.give_up(wait=True)
             self.job = None
         self.stack.stop()
+        self.controls.stop()
 
     @property
     def source(self) -> Source | None:
@@ -298,6 +300,7 @@ class WorkflowPanel(QWidget):
     def _end(self, source: Source, state: str, note: str = "") -> None:
         self._running = None
         self._rest()
+        source.iteration = source.layers.iteration_in_view()
         notes = [note] if note else []
         notes += self._notes[-3:] + source.layers.notes
         if source.layer not in self.viewer.layers:
@@ -328,7 +331,7 @@ class WorkflowPanel(QWidget):
             # Only images still there can be run again; the others' caches are let go.
             self.sources = [s for s in self.sources if s.layer in self.viewer.layers]
             layers = ResultLayers(self.viewer, placement, iteration_bytes())
-            layers.edited.connect(self._on_edited)
+            layers.edited.connect(self.controls.tell_edit)
             known = Source(layer, layers)
             self.sources.append(known)
         known.layers.place(placement)
@@ -354,11 +357,7 @@ class WorkflowPanel(QWidget):
             settings = None
         self._narrator.refresh(source, layer is not None, settings)
         self._tell_memory(layer, settings)
-        layers = source.layers if source is not None else None
-        scrub = self.sections["closing"].show_iterations
-        shown = layers.layer("iterations") if layers is not None else None
-        scrub.setEnabled(shown is not None)
-        self.sections["cells"].allow_edits(layers is not None and layers.editing is not None)
+        self.controls.refresh()
 
     def _tell_memory(self, layer: Any, settings: Settings | None) -> None:
         self.footer.memory.setVisible(layer is not None)
@@ -368,34 +367,6 @@ class WorkflowPanel(QWidget):
         needs = estimate((1,) * (3 - len(shape)) + tuple(shape), settings)
         self.footer.memory.setText(str(needs))
         self.footer.memory.setStyleSheet("color: #aab0ba;" if needs.fits else "color: #ffb74d;")
-
-    # Iterations and edits ----------------------------------------------------
-
-    def _on_scrub(self, on: bool) -> None:
-        source = self.source
-        if source is None:
-            return
-        for role, visible in (("iterations", on), ("closed", not on), ("cells", not on)):
-            layer = source.layers.layer(role)
-            if layer is not None:
-                layer.visible = visible
-
-    def _on_edit(self, what: str) -> None:
-        source = self.source
-        contour = source.layers.layer("closed") if source is not None else None
-        if contour is None:
-            return
-        if what == "undo":
-            contour.undo()
-            return
-        contour.visible = True
-        self.viewer.layers.selection.active = contour
-        contour.selected_label = 1
-        contour.mode = {"draw": "paint", "erase": "erase", "done": "pan_zoom"}[what]
-
-    def _on_edited(self, z: int, count: int) -> None:
-        section = self.sections["cells"]
-        section.tell(Mark.DONE, f"Slice {z} was edited and has {count} cells now.", section.next)
 
     # Qt ----------------------------------------------------------------------
 

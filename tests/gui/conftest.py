@@ -1,0 +1,100 @@
+"""Fixtures of the tests that open a window; without a display they are skipped."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+
+try:
+    import napari
+except ImportError:
+    napari = None
+
+HERE = os.path.dirname(__file__)
+
+
+def _has_display():
+    if napari is None:
+        return False
+    if sys.platform.startswith("linux"):
+        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return True
+
+
+def pytest_collection_modifyitems(items):
+    skip = pytest.mark.skip(reason="needs napari and a display")
+    for item in items:
+        if str(item.path).startswith(HERE):
+            item.add_marker(pytest.mark.gui)
+            if not _has_display():
+                item.add_marker(skip)
+
+
+if not _has_display():
+    collect_ignore_glob = ["test_*.py"]
+
+
+def made_image(depth=4, side=48):
+    """Bright cells with dark walls: a cross, with a gap of two pixels in one arm."""
+    image = np.full((depth, side, side), 200, np.uint8)
+    middle = side // 2
+    image[:, middle - 1 : middle + 1] = 20
+    image[:, :, middle - 1 : middle + 1] = 20
+    image[:, middle - 1 : middle + 1, 10:12] = 200
+    return image
+
+
+@pytest.fixture
+def models(monkeypatch):
+    """Fake networks of a run, in place of models on disk."""
+    from fake_networks import FakeModels, fake_model
+
+    monkeypatch.setattr("napari_copnet.pipeline.find_model", fake_model)
+    return FakeModels()
+
+
+@pytest.fixture
+def make_panel(make_napari_viewer_proxy, models, qtbot):
+    """Open a window with the dock, quick settings and an image layer."""
+    from napari_copnet.gui.panel import WorkflowPanel
+
+    made = []
+
+    def make(show=False, **image):
+        viewer = make_napari_viewer_proxy(show=show)
+        panel = WorkflowPanel(viewer, load=models)
+        viewer.window.add_dock_widget(panel, name="COp-Net")
+        panel.sections["preprocess"].form.rows["size"].value = 0
+        panel.sections["preprocess"].form.rows["align"].value = False
+        panel.sections["cells"].form.rows["min_size"].value = 4
+        given = {"name": "cells in a cross", **image}
+        viewer.add_image(given.pop("data", made_image()), **given)
+        made.append(panel)
+        return viewer, panel
+
+    yield make
+    for panel in made:
+        panel.shut_down()
+
+
+@pytest.fixture
+def ended(qtbot):
+    """Wait until a panel has nothing to do."""
+
+    def wait(panel, timeout=20000):
+        qtbot.waitUntil(lambda: panel.job is None, timeout=timeout)
+
+    return wait
+
+
+@pytest.fixture
+def click(qtbot):
+    """Press a button with the mouse."""
+    from qtpy.QtCore import Qt
+
+    def press(button):
+        assert button.isEnabled(), button.objectName()
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    return press
