@@ -29,7 +29,7 @@ lint:
 
 models:
 	@scripts/setup.sh run
-	@$(BIN)/python -m napari_copnet.training.default_models --data $(DATA) --out work-models
+	@$(BIN)/python -m napari_copnet.default_models --data $(DATA) --out work-models
 	@for kind in contours closing; do rm -rf src/napari_copnet/networks/shipped/$$kind && \
 		cp -r work-models/$$kind src/napari_copnet/networks/shipped/; done
 

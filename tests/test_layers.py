@@ -19,7 +19,7 @@ ORDER = [
     {"record"},
     {"evaluation", "distributed"},
     {"benchmarks"},
-    {"demo"},
+    {"demo", "default_models"},
     {"gui"},
     {"cli"},
     {"__main__"},

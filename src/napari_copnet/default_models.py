@@ -1,29 +1,41 @@
 """Rebuild the default models from the data whose weights may ship.
 
-    python -m napari_copnet.training.default_models --data ../shared/data \\
+    python -m napari_copnet.default_models --data ../shared/data \\
         --out src/napari_copnet/networks/shipped
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.networks.package import ModelPackage
-from napari_copnet.params import DegradeParams, TrainParams
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.evaluation.scores import evaluate
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.networks.package import KINDS, ModelPackage, load_package, save_package
+from napari_copnet.params import ClosingParams, DegradeParams, TrainParams
+from napari_copnet.progress import Progress, Steps, finish
+from napari_copnet.samples import sample_stack
+from napari_copnet.steps.closing import close
+from napari_copnet.steps.contours import predict_contours
+from napari_copnet.training.dataset import read_array
 from napari_copnet.training.fit import train
 from napari_copnet.training.sources import MadeTissue, Source
+from napari_copnet.training.truth import resize_image, resize_truth, scale_for
 
 LICENCE = (
     "Weights CC BY 3.0. Trained on FIB-25 (FlyEM, Janelia; CC BY 3.0; Takemura et al. 2015) and "
     "FIB-SEM crops of gala (BSD 3-clause; Nunez-Iglesias et al.), which have to be named."
 )
 SEED = 20260
+VALIDATION = (125, 159)
 
 
 def default_sources(kind: str, data: Path, contour_model: Path) -> list[Source | MadeTissue]:
@@ -47,7 +59,7 @@ def default_sources(kind: str, data: Path, contour_model: Path) -> list[Source |
         truth=fib25 / "instances.tif",
         image=fib25 / "raw.tif",
         slices="0-114",
-        validation="125-159",
+        validation=f"{VALIDATION[0]}-{VALIDATION[1]}",
         planes=("xy", "xz", "yz"),
         truth_kind="labels",
     )
@@ -88,10 +100,76 @@ def train_default(
         resume=resume,
         card={
             "licence": LICENCE,
-            "command": f"make models (training.default_models, {minutes:g} minutes on a CPU)",
+            "command": f"make models (default_models, {minutes:g} minutes on a CPU)",
         },
     )
     return package
+
+
+def validate(data: Path, contours: ModelPackage, closing: ModelPackage) -> dict[str, Any]:
+    """Score both models on what neither has learnt from, at the size networks see.
+
+    Every second of fib25's validation slices, and the bundled sample (a seed of its own).
+
+    Returns
+    -------
+    dict
+        By data set: ``"Step 1 alone"``, ``"after 1 iteration"``, ``"closed"`` and ``"ceiling"``
+        (the truth scored as a prediction), each labelled, merged, split, nsd and cldice.
+    """
+    chosen = slice(VALIDATION[0], VALIDATION[1] + 1, 2)
+    raw, _ = read_array(data / "fib25" / "raw.tif")
+    labels, _ = read_array(data / "fib25" / "instances.tif")
+    scale = scale_for(raw.shape, 512)
+    sample = sample_stack()
+    sets = {
+        "fib25 slices 125-159": (
+            resize_image(raw[chosen], scale),
+            resize_truth(labels[chosen], scale, "labels", 4.0, "region"),
+            None,
+        ),
+        "made tissue (the bundled sample)": (
+            resize_image(np.asarray(sample.stack.data), 1.0),
+            sample.contours,
+            sample.excluded,
+        ),
+    }
+    first, second = Network.load(contours), Network.load(closing)
+    scores: dict[str, Any] = {}
+    for name, (image, truth, excluded) in sets.items():
+        maps = finish(predict_contours(image, first))
+        closed = finish(close(maps, second, ClosingParams(keep_iterations=True)))
+        assert closed.iterations is not None
+        once = (closed.iterations[1] > 0.5) | (maps > 0.5)
+        scores[name] = {"iterations": len(closed.changed)}
+        for method, mask in {
+            "Step 1 alone": maps > 0.5,
+            "after 1 iteration": once,
+            "closed": closed.mask,
+            "ceiling": truth == 1,
+        }.items():
+            result = finish(
+                evaluate(mask.astype(np.uint8), truth == 1, exclude_pixels=excluded)
+            ).as_dict()
+            kept = ("labelled", "merged", "split", "nsd", "cldice")
+            scores[name][method] = {key: round(result[key], 4) for key in kept}
+    return scores
+
+
+def write_scores(data: Path, out: Path) -> dict[str, Any]:
+    """Validate both models in `out` and write the scores into their cards."""
+    models = [load_package(out / kind) for kind in KINDS]
+    scores = validate(data, *models)
+    for model in models:
+        save_package(
+            model.folder,
+            name=model.name,
+            kind=model.kind,
+            plan=model.plan,
+            weights=model.weights(),
+            card={**model.card, "validation": scores},
+        )
+    return scores
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,12 +177,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="default_models", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with fib25, gala-fibsem")
     parser.add_argument("--out", type=Path, required=True, help="where the model folders go")
-    parser.add_argument("--kind", choices=("contours", "closing", "both"), default="both")
+    parser.add_argument("--kind", choices=(*KINDS, "both", "none"), default="both")
     parser.add_argument("--minutes-contours", type=float, default=35.0)
     parser.add_argument("--minutes-closing", type=float, default=35.0)
     parser.add_argument("--resume", action="store_true", help="go on with a stopped training")
     chosen = parser.parse_args(arguments)
-    kinds = ("contours", "closing") if chosen.kind == "both" else (chosen.kind,)
+    kinds = {"both": KINDS, "none": ()}.get(chosen.kind, (chosen.kind,))
     for kind in kinds:
         minutes = chosen.minutes_contours if kind == "contours" else chosen.minutes_closing
         work = train_default(kind, chosen.data, chosen.out, minutes, resume=chosen.resume)
@@ -119,6 +197,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         finally:
             work.close()
+    if all((chosen.out / kind / "model.json").exists() for kind in KINDS):
+        sys.stderr.write(json.dumps(write_scores(chosen.data, chosen.out), indent=1) + "\n")
     return 0
 
 
