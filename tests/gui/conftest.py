@@ -3,7 +3,6 @@
 import os
 import sys
 
-import numpy as np
 import pytest
 
 try:
@@ -35,16 +34,6 @@ if not _has_display():
     collect_ignore_glob = ["test_*.py"]
 
 
-def made_image(depth=4, side=48):
-    """Bright cells with dark walls: a cross, with a gap of two pixels in one arm."""
-    image = np.full((depth, side, side), 200, np.uint8)
-    middle = side // 2
-    image[:, middle - 1 : middle + 1] = 20
-    image[:, :, middle - 1 : middle + 1] = 20
-    image[:, middle - 1 : middle + 1, 10:12] = 200
-    return image
-
-
 @pytest.fixture
 def models(monkeypatch):
     """Fake networks of a run, in place of models on disk."""
@@ -57,6 +46,8 @@ def models(monkeypatch):
 @pytest.fixture
 def make_panel(make_napari_viewer_proxy, models, qtbot):
     """Open a window with the dock, quick settings and an image layer."""
+    from fake_networks import made_image
+
     from napari_copnet.gui.panel import WorkflowPanel
 
     made = []
@@ -69,7 +60,8 @@ def make_panel(make_napari_viewer_proxy, models, qtbot):
         panel.sections["preprocess"].form.rows["align"].value = False
         panel.sections["cells"].form.rows["min_size"].value = 4
         given = {"name": "cells in a cross", **image}
-        viewer.add_image(given.pop("data", made_image()), **given)
+        data = given.pop("data", None)
+        viewer.add_image(made_image() if data is None else data, **given)
         made.append(panel)
         return viewer, panel
 

@@ -52,9 +52,9 @@ def test_every_setting_has_a_row_with_help_and_range(qtbot, kind):
     qtbot.addWidget(form.widget)
     for name, setting in settings(kind).items():
         assert setting.help in form.rows[name].tooltip
-        if field_type(kind, name) is int and not isinstance(getattr(kind(), name), type(None)):
-            if setting.minimum is not None:
-                assert form.rows[name].min == setting.minimum
+        is_number = field_type(kind, name) is int and getattr(kind(), name) is not None
+        if is_number and setting.minimum is not None:
+            assert form.rows[name].min == setting.minimum
 
 
 def test_advanced_settings_are_folded_away(qtbot):

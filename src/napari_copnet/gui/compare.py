@@ -71,6 +71,7 @@ class IterationsPanel(IterationsForm):
         self._connect()
         self._use_theme()
         self._on_layers()
+        self._refresh()
 
     # Building ----------------------------------------------------------------
 

@@ -77,7 +77,7 @@ def known_of(layer: Any, panel: Any = None) -> Known:
     """
     source = None
     if panel is not None:
-        made = (s for s in panel.sources if s.layers.layer("iterations") is layer)
+        made = (s for s in panel.sources if s.layers.layer("iterations") == layer)
         source = next(made, None)
     if source is not None and source.layers.iterations is not None:
         held = source.layers.iterations

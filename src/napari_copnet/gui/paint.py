@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import cc3d
 import numpy as np
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 from scipy import ndimage
 
 from napari_copnet.gui.work import packed
@@ -81,12 +82,14 @@ class ContourEditing:
         self._largest = largest
         self._shadow = packed(_stack(contour.data)) if shadow is None else shadow
         self._seen = self._in_view()
+        self._stopped = False
         self._steps: dict[_Step, tuple[tuple[slice, slice], np.ndarray]] = {}
         contour.events.paint.connect(self._on_paint)
         contour.events.set_data.connect(self._on_set_data)
 
     def stop(self) -> None:
         """Let the layers go."""
+        self._stopped = True
         self.contour.events.paint.disconnect(self._on_paint)
         self.contour.events.set_data.disconnect(self._on_set_data)
 
@@ -95,7 +98,7 @@ class ContourEditing:
         mask = _stack(self.contour.data)
         touched = []
         for z in sorted(slices) if slices is not None else range(len(mask)):
-            now, before = packed(mask[z : z + 1])[0], self._shadow[z]
+            now, before = packed(mask[z : z + 1])[0], self._shadow[z].copy()
             if np.array_equal(now, before):
                 continue
             self._shadow[z] = now
@@ -141,6 +144,13 @@ class ContourEditing:
         return _stack(self.cells.data)
 
     def _on_paint(self) -> None:
+        # Fill and polygon tell of an edit before they make it.
+        QTimer.singleShot(0, self._on_painted)
+        self._on_painted()
+
+    def _on_painted(self) -> None:
+        if self._stopped:
+            return
         near = {self._in_view()}
         if not self.follow(near) and self.contour.n_edit_dimensions > 2:
             self.follow()

@@ -72,7 +72,7 @@ class TwinView(QWidget):
         self.model.theme = viewer.theme
         for mine, theirs in ((self.model, self._on_mine), (viewer, self._on_theirs)):
             for name in _CAMERA:
-                getattr(mine.camera.events, name).connect(theirs)
+                getattr(camera_of(mine).events, name).connect(theirs)
             mine.dims.events.current_step.connect(theirs)
             mine.dims.events.ndisplay.connect(theirs)
         layer.events.data.connect(self._on_data)
@@ -92,7 +92,7 @@ class TwinView(QWidget):
         self._is_closed = True
         for mine, theirs in ((self.model, self._on_mine), (self.viewer, self._on_theirs)):
             for name in _CAMERA:
-                getattr(mine.camera.events, name).disconnect(theirs)
+                getattr(camera_of(mine).events, name).disconnect(theirs)
             mine.dims.events.current_step.disconnect(theirs)
             mine.dims.events.ndisplay.disconnect(theirs)
         with contextlib.suppress(ValueError):
@@ -136,11 +136,16 @@ class TwinView(QWidget):
             if count > shown:
                 follower.dims.set_point(list(axes)[:-shown], point[:-shown])
             for name in _CAMERA:
-                value = getattr(leader.camera, name)
-                if getattr(follower.camera, name) != value:
-                    setattr(follower.camera, name, value)
+                value = getattr(camera_of(leader), name)
+                if getattr(camera_of(follower), name) != value:
+                    setattr(camera_of(follower), name, value)
         finally:
             self._is_following = False
+
+
+def camera_of(viewer: Any) -> Any:
+    """Return the camera of a viewer, which napari 0.9 moved to its scene."""
+    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
 
 
 def dock_beside_canvas(viewer: Any, widget: QWidget, name: str) -> QDockWidget:
