@@ -1,0 +1,28 @@
+"""The docks as napari makes them from its menus and its palette."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_copnet.gui.compare import IterationsPanel
+from napari_copnet.gui.panel import WorkflowPanel
+
+
+class WorkflowDock(WorkflowPanel):
+    """The workflow, given a viewer under the name by which napari knows to give one."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_bare(napari_viewer))
+
+
+class IterationsDock(IterationsPanel):
+    """The iterations, given a viewer under the name by which napari knows to give one."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_bare(napari_viewer))
+
+
+def _bare(viewer: Any) -> Any:
+    # napari hands out a proxy that wraps a layer anew each time it is asked for; layers held as
+    # objects need the viewer itself. Nothing private is used of it.
+    return getattr(viewer, "__wrapped__", viewer)
