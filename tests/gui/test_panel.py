@@ -184,7 +184,7 @@ def test_a_result_deleted_during_a_run_stays_away_until_the_next(
     make_panel, click, ended, models, qtbot
 ):
     viewer, panel = make_panel()
-    slow(models)
+    slow(models, pause=0.4)
     click(panel.footer.run_button)
     qtbot.waitUntil(lambda: "Contour probability" in names(viewer))
     viewer.layers.remove("Contour probability")

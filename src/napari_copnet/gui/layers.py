@@ -371,7 +371,7 @@ class ResultLayers:
     def _retire(self, role: str) -> None:
         """Take a layer away before its successor comes, unless the user worked on it."""
         editing = self.editing
-        if editing is not None and editing.edited:
+        if editing is not None and self.layer("closed") is not None and editing.is_edited():
             for kept in ("closed", "cells"):
                 layer = self.layer(kept)
                 if layer is not None:

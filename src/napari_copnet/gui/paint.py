@@ -93,6 +93,10 @@ class ContourEditing:
         self.contour.events.paint.disconnect(self._on_paint)
         self.contour.events.set_data.disconnect(self._on_set_data)
 
+    def is_edited(self) -> bool:
+        """Whether the contour was changed, edits out of sight by other programs included."""
+        return bool(self.edited or self.follow())
+
     def follow(self, slices: set[int] | None = None) -> list[int]:
         """Relabel those of `slices` whose contour changed (default: all); return them."""
         mask = _stack(self.contour.data)
