@@ -83,12 +83,13 @@ class ModelPicker(QWidget):
             self._note.setText(f"Not there yet: {error.hint}" if error.hint else error.message)
             self._note.show()
             return
-        data = str(model.card.get("data", "")).strip().rstrip(".")
-        said = f"{model.name}" if self.value == "default" else ""
-        reason = "comes with napari-copnet" if self.value == "default" else ""
-        words = [", ".join(w for w in (said, reason) if w), data and f"Trained on {data}"]
-        self._note.setText(". ".join(w for w in words if w) + ("." if any(words) else ""))
-        self._note.setVisible(any(words))
+        data = model.card.get("data", "")
+        data = ", ".join(map(str, data)) if isinstance(data, list | tuple) else str(data)
+        self._note.setToolTip(f"Trained on {data}." if data else "")
+        self.combo.setToolTip(self._note.toolTip())
+        is_default = self.value == "default"
+        self._note.setText(f"{model.name}, comes with napari-copnet." if is_default else "")
+        self._note.setVisible(is_default)
 
 
 class DevicePicker(QWidget):
