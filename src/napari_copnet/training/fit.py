@@ -113,56 +113,57 @@ def train(
         "degrade": as_dict(degrade),
         "start_from": str(Path(start_from).resolve()) if start_from else "",
     }
-    if resume and before is not None:
-        _same_training(before, kind, settings)
-    else:
-        _clear(work)
-    yield from dataset.prepare(
-        kind,
-        sources,
-        work / "dataset",
-        size=size,
-        width=width,
-        degrade=degrade,
-        seed=params.seed,
-    )
-    config = {
-        "kind": kind,
-        **settings,
-        "device": as_dict(device),
-        "sources": [_plain(source) for source in sources],
-        "resume": resume,
-        "parent": os.getpid(),
-    }
-    _write_json(work / child.CONFIG, config)
-    yield from _run_child(work, params)
-    result = json.loads((work / f"{child.EXPORT}.json").read_text())
-    from safetensors.numpy import load_file
+    with _alone(work):
+        if resume and before is not None:
+            _same_training(before, kind, settings)
+        else:
+            _clear(work)
+        yield from dataset.prepare(
+            kind,
+            sources,
+            work / "dataset",
+            size=size,
+            width=width,
+            degrade=degrade,
+            seed=params.seed,
+        )
+        config = {
+            "kind": kind,
+            **settings,
+            "device": as_dict(device),
+            "sources": [_plain(source) for source in sources],
+            "resume": resume,
+            "parent": os.getpid(),
+        }
+        _write_json(work / child.CONFIG, config)
+        yield from _run_child(work, params)
+        result = json.loads((work / f"{child.EXPORT}.json").read_text())
+        from safetensors.numpy import load_file
 
-    package = save_package(
-        out,
-        name=name or out.name,
-        kind=kind,
-        plan=whole_slices(plan_from_dict(result["plan"]), size),
-        weights=load_file(work / f"{child.EXPORT}.safetensors"),
-        card={
-            "data": describe_sources(sources),
-            "scores": result["scores"],
-            "seconds": result["seconds"],
-            "steps": result["steps"],
-            "batch": result["batch"],
-            "device": result["device"],
-            "precision": result["precision"],
-            "settings": settings["params"],
-            **({"degradation": settings["degrade"]} if kind == "closing" else {}),
-            "input_size": size,
-            "data_sha256": dataset.fingerprint(work / "dataset"),
-            **(card or {}),
-        },
-    )
-    epochs = float(result["scores"].get("epoch", params.epochs))
-    yield Progress("training", epochs, epochs, "epochs", partial=result["scores"])
-    return package
+        package = save_package(
+            out,
+            name=name or out.name,
+            kind=kind,
+            plan=whole_slices(plan_from_dict(result["plan"]), size),
+            weights=load_file(work / f"{child.EXPORT}.safetensors"),
+            card={
+                "data": describe_sources(sources),
+                "scores": result["scores"],
+                "seconds": result["seconds"],
+                "steps": result["steps"],
+                "batch": result["batch"],
+                "device": result["device"],
+                "precision": result["precision"],
+                "settings": settings["params"],
+                **({"degradation": settings["degrade"]} if kind == "closing" else {}),
+                "input_size": size,
+                "data_sha256": dataset.fingerprint(work / "dataset"),
+                **(card or {}),
+            },
+        )
+        epochs = float(result["scores"].get("epoch", params.epochs))
+        yield Progress("training", epochs, epochs, "epochs", partial=result["scores"])
+        return package
 
 
 def whole_slices(plan: NetworkPlan, size: int) -> NetworkPlan:
@@ -278,6 +279,26 @@ def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) 
                 f"This training was begun with {key} {before['params'].get(key)}, not {value}.",
                 "Resume it with the same settings, or start anew.",
             )
+
+
+@contextlib.contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    """Hold the work folder: two trainings would write over each other's checkpoints."""
+    import filelock
+
+    work.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(work / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise CopnetError(
+            f"A training of {work.stem} is running already.",
+            "Wait for it, stop it, or choose another --out.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _clear(work: Path) -> None:
