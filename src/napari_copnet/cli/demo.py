@@ -57,7 +57,7 @@ def demo_command(
 
 def has_display() -> bool:
     """Return whether a window can be opened and napari is installed."""
-    if importlib.util.find_spec("napari") is None or not sys.stdout.isatty():
+    if importlib.util.find_spec("napari") is None:
         return False
     if sys.platform.startswith("linux"):
         return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

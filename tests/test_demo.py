@@ -1,0 +1,55 @@
+"""The demo on a small sample: everything it promises is written, and the page stands alone."""
+
+import re
+
+import pytest
+
+from napari_copnet import demo as module
+from napari_copnet.cli.demo import has_display
+from napari_copnet.io.read import read_stack
+from napari_copnet.params import DeviceParams, TissueParams
+from napari_copnet.progress import finish
+from napari_copnet.samples import make_tissue
+
+
+@pytest.fixture(scope="module")
+def small_demo(tmp_path_factory):
+    tissue = make_tissue(TissueParams(slices=2, size=160, cell_diameter=2.0, vessel=False), 3)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(module, "sample_stack", lambda: tissue)
+    out = tmp_path_factory.mktemp("demo") / "out"
+    made = finish(module.demo(out, DeviceParams(device="cpu")))
+    patch.undo()
+    return out, made
+
+
+def test_arrays_figure_scores_and_page_are_written(small_demo):
+    out, made = small_demo
+    files = made.record["files"]
+    assert {"contours", "closed", "cells", "iterations", "image", "truth_contours"} <= set(files)
+    assert read_stack(files["cells"]).shape == (2, 160, 160)
+    assert (out / "overview.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("Step 1 alone", "after 1 iteration", "closed"):
+        scores = made.record["scores"][name]
+        assert scores["labelled"] + scores["merged"] + scores["split"] == pytest.approx(1)
+    assert made.record["scores"]["closed"]["cells"] > 10
+
+
+def test_the_page_is_one_file_with_its_pictures_inside(small_demo):
+    out, _ = small_demo
+    page = (out / "index.html").read_text()
+    assert page.count("data:image/png;base64,") >= 4
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    assert "Step 1 alone" in page and "Correctly labelled" in page
+
+
+def test_a_window_opens_only_where_there_is_a_display(monkeypatch):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert not has_display()
+    monkeypatch.setenv("DISPLAY", ":99")
+    assert has_display()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert not has_display()
