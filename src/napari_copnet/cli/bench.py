@@ -10,7 +10,9 @@ import typer
 from napari_copnet.cli.console import Json, show
 from napari_copnet.cli.options import add_command
 
-Name = Literal["closing", "degrade"]
+Name = Literal["closing", "degrade", "dock"]
+# What is measured in a window belongs to the window.
+_ELSEWHERE = {"dock": "napari_copnet.gui.bench"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,7 +29,8 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure ours beside another way of doing the same, and say whether the goal is met."""
-    measure = importlib.import_module(f"napari_copnet.benchmarks.{name}").run
+    module = _ELSEWHERE.get(name, f"napari_copnet.benchmarks.{name}")
+    measure = importlib.import_module(module).run
     figures = measure(quick=quick)
     lines = []
     for figure in figures:
