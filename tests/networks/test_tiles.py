@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_copnet.networks.tiles import (
+    fitting_tile,
     gaussian_weight,
     normalised,
     padding,
@@ -55,6 +56,12 @@ def test_normalising_leaves_the_input_and_works_by_channel():
     np.testing.assert_array_equal(result[2], image[2])
     np.testing.assert_array_equal(image, before)
     assert not normalised(image[2:], ("zscore",)).any()
+
+
+def test_a_tile_is_no_larger_than_the_image_needs_and_no_smaller_than_the_patch():
+    assert fitting_tile((100, 30), (512, 512), (64, 64), (16, 16)) == (112, 64)
+    assert fitting_tile((900, 512), (512, 512), (64, 64), (16, 16)) == (512, 512)
+    assert fitting_tile((20, 20), (32, 32), (32, 32), (8, 8)) == (32, 32)
 
 
 def test_a_tile_is_halved_along_its_longest_side_down_to_twice_the_stride():

@@ -129,10 +129,13 @@ class Network:
         stack = self._checked(images)
         wanted = list(range(len(stack)) if order is None else order)
         result = np.zeros((len(stack), *stack.shape[2:]), np.float32)
-        tile = self.plan.tile_size
+        plan = self.plan
+        tile = tiles.fitting_tile(
+            stack.shape[2:], plan.tile_size, plan.patch_size, plan.total_stride
+        )
         way = _Way(
             self.device,
-            batch or devices.choose_batch(self.plan, self.device, tile),
+            batch or devices.choose_batch(plan, self.device, tile),
             tile,
             self.bfloat16,
         )

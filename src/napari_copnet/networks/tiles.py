@@ -94,6 +94,29 @@ def normalised(image: np.ndarray, schemes: tuple[str, ...]) -> np.ndarray:
     return result
 
 
+def fitting_tile(
+    shape: tuple[int, ...],
+    tile: tuple[int, ...],
+    patch: tuple[int, ...],
+    total_stride: tuple[int, ...],
+) -> tuple[int, ...]:
+    """Return a tile no larger than an image needs, and no smaller than the trained patch.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of an image, px.
+    tile, patch : tuple of int
+        The plan's.
+    total_stride : tuple of int
+        Sides are multiples of it.
+    """
+    return tuple(
+        min(side, max(least, -(-size // step) * step))
+        for size, side, least, step in zip(shape, tile, patch, total_stride, strict=True)
+    )
+
+
 def smaller_tile(tile: tuple[int, ...], total_stride: tuple[int, ...]) -> tuple[int, ...] | None:
     """Return a tile with its longest possible side halved, or None when none can be.
 

@@ -172,6 +172,7 @@ def prepare(
                     "ignore": bool((case.truth == truths.IGNORE).any()),
                 }
                 yield Progress("dataset", number, len(sources), "sources")
+        yield Progress("dataset", len(sources), len(sources), "sources")
         if not any(case["role"] == "train" for case in cases.values()):
             raise InputError("There is nothing to train on.", "No slices are left for training.")
         labels = {"background": 0, "contour": 1}
