@@ -164,9 +164,12 @@ class Closing:
     iterations_by_slice : ndarray, shape (Z,), int
         Passes each slice took.
     converged : ndarray, shape (Z,), bool
-        Whether each slice fell under the tolerance before the iterations ran out.
+        Whether each slice fell under the tolerance. The work also ends when the stack as a whole
+        does, with few slices still changing.
     iterations : ndarray, shape (I + 1, Z, Y, X), float16, or None
         Contour probability by iteration, Step 1 first, when kept.
+    settled : bool
+        Whether the stack as a whole fell under the tolerance before the iterations ran out.
     """
 
     mask: np.ndarray
@@ -176,6 +179,7 @@ class Closing:
     iterations_by_slice: np.ndarray
     converged: np.ndarray
     iterations: np.ndarray | None = None
+    settled: bool = True
 
 
 @dataclass(frozen=True)

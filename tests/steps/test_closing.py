@@ -83,6 +83,18 @@ def test_each_slice_stops_when_it_no_longer_changes():
     assert network.closed == 4
 
 
+def test_the_stack_stops_when_hardly_any_of_its_pixels_change():
+    u = stack(3, 0, 0, 0, 0)
+    # One pixel of 30 in one slice of five: 0.67 % of the stack, 3.3 % of the slice.
+    result = finish(close(u, Operator(fill_one), ClosingParams(tolerance=0.01)))
+    assert result.iterations_by_slice.tolist() == [1, 1, 1, 1, 1]
+    assert result.settled
+    assert result.converged.tolist() == [False, True, True, True, True]
+    result = finish(close(u, Operator(fill_one), ClosingParams(tolerance=0.005, max_iterations=2)))
+    assert result.iterations_by_slice[0] == 2
+    assert not result.settled
+
+
 def test_every_iteration_is_handed_out_and_stays_as_it_was():
     u = stack(2, 0)
     before = u.copy()

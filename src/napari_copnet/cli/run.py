@@ -104,7 +104,7 @@ def refuse_own_input(out: Path, *inputs: Path) -> None:
 def summary(record: dict[str, Any]) -> list[str]:
     """Return what a run made, for people."""
     iterations = len(record["changed"])
-    state = "converged" if record["converged"] else "stopped before all slices converged"
+    state = "converged" if record["converged"] else "stopped before it had converged"
     lines = [
         f"{record['cells']} cells; closing took {iterations} iterations and {state}.",
         *record["notes"],

@@ -159,7 +159,7 @@ def close_step(
             "models": {"closing": {"name": model.name, "sha256": model.sha256}},
             "changed": result.changed.tolist(),
             "iterations_by_slice": result.iterations_by_slice.tolist(),
-            "converged": bool(result.converged.all()),
+            "converged": result.settled,
             "notes": list(stack.notes),
         },
         stack,

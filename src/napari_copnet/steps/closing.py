@@ -23,8 +23,9 @@ def close(
 
     With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ) slice by slice. A slice
     has converged, and takes no further part, when the share of its pixels whose rounded value
-    changed is under ``params.tolerance``; the work ends when all have, or after
-    ``params.max_iterations``. The mask is round(uᵏ), united with round(u⁰) when ``params.unite``.
+    changed is under ``params.tolerance``; the work ends when that share of all pixels of the
+    stack is under it, or after ``params.max_iterations``. The mask is round(uᵏ), united with
+    round(u⁰) when ``params.unite``.
 
     Parameters
     ----------
@@ -68,7 +69,8 @@ def close(
     history: list[np.ndarray] = []
     kept = [start.astype(np.float16)] if params.keep_iterations else []
     number, most = 0, params.max_iterations
-    while number < most and not converged.all():
+    settled = bool(converged.all())
+    while number < most and not settled:
         number += 1
         active = np.flatnonzero(~converged)
         work = network.predict(current[active, None], mirror=params.mirror, batch=params.batch)
@@ -88,8 +90,9 @@ def close(
         if params.keep_iterations:
             kept.append(current.astype(np.float16))
         share = float(np.nansum(changed_by_slice)) / depth
+        settled = bool(converged.all()) or share < params.tolerance
         partial = Iteration(number, current, share, changed_by_slice)
-        total = number if converged.all() else most
+        total = number if settled else most
         yield Progress("closing", number, total, "iterations", partial=partial)
     by_slice = np.array(history).reshape(-1, depth)
     return Closing(
@@ -100,6 +103,7 @@ def close(
         iterations_by_slice=counts,
         converged=converged,
         iterations=np.stack(kept) if kept else None,
+        settled=settled,
     )
 
 
