@@ -281,7 +281,7 @@ class ResultLayers:
             self.editing.stop()
             self.editing = None
         if old is not None:
-            self.viewer.layers.remove(old)
+            self._remove("cells")
         layer = self._add("cells", Labels, self._flat(shown.labels), opacity=0.45)
         closed = self.layer("closed")
         if layer is None or closed is None:
