@@ -124,7 +124,7 @@ class ClosingSection(Section):
         if count == 0:
             return "No slice needed closing."
         last = 100 * float(closing.changed[-1])
-        if closing.converged.all():
+        if closing.settled:
             return f"Done after {times}; the last changed {last:.2g} % of the pixels."
         slices = int((~closing.converged).sum())
         return (
