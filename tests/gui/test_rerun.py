@@ -16,3 +16,26 @@ def test_cells_of_a_second_run_take_the_place_of_the_first(make_panel, click, en
     assert not second.data.any()
     assert [layer.name for layer in viewer.layers].count("Cells") == 1
     assert not layers.notes
+
+
+def test_the_slider_reaches_the_iterations_of_a_longer_second_run(make_panel, click, ended, models):
+    viewer, panel = make_panel()
+    passes = iter(range(10000))
+
+    def restless(image):
+        image = image.copy()
+        image[next(passes) // 4 % 20] = 1
+        return image
+
+    models.networks["closing"].transform = restless
+    most = panel.sections["closing"].form.rows["max_iterations"]
+    most.value = 1
+    click(panel.footer.run_button)
+    ended(panel)
+    most.value = 4
+    click(panel.footer.run_button)
+    ended(panel)
+    layer = panel.source.layers.layer("iterations")
+    assert layer.data.shape[0] == 5
+    assert viewer.dims.nsteps[viewer.dims.ndim - 4] == 5
+    assert not layer.visible and panel.source.layers.layer("closed").visible

@@ -112,7 +112,8 @@ class IterationsForm(QWidget):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(scroll)
-        self.setMinimumWidth(320)
+        # Under another dock the plots would have no room otherwise.
+        self.setMinimumSize(320, 420)
 
 
 def named(widget: Any, name: str, tip: str) -> Any:

@@ -138,7 +138,7 @@ class ResultLayers:
     def _start(self, ready: Preprocessed) -> None:
         if ready is self._ready:
             return
-        if self._grid is None or not _same_frame(self._grid.frame, ready.frame):
+        if self._grid is None or not self._grid.is_for(ready.frame):
             self._grid = Grid(ready.frame, self.placement.flat)
             # Layers on other pixels can't take the new results.
             for role in ("contours", "iterations", "closed_iterations"):
@@ -211,7 +211,11 @@ class ResultLayers:
             layer = self._add_probability("iterations", probability)
             self._hide("contours")
         else:
-            layer.data = probability
+            _set_data(layer, probability)
+            if not layer.visible:  # results of an earlier run are in view
+                layer.visible = True
+                for role in ("contours", "closed", "cells"):
+                    self._hide(role)
         marks = self.layer("closed_iterations")
         if marks is None:
             self._add(
@@ -225,7 +229,7 @@ class ResultLayers:
                 visible=False,
             )
         else:
-            marks.data = closed
+            _set_data(marks, closed)
         if follow and layer is not None:
             self.go_to_iteration(last)
 
@@ -386,9 +390,8 @@ class ResultLayers:
         self._remove(role)
 
 
-def _same_frame(first: Frame, second: Frame) -> bool:
-    return (
-        first.original_shape == second.original_shape
-        and first.processed_shape == second.processed_shape
-        and np.array_equal(first.shifts, second.shifts)
-    )
+def _set_data(layer: Any, data: Any) -> None:
+    layer.data = data
+    if not layer.visible:
+        # napari tells its sliders of another length only for layers in view, or at a new scale.
+        layer.scale = layer.scale

@@ -96,6 +96,15 @@ class Grid:
             else Frame((depth, *frame.processed_shape[1:]), frame.processed_shape, frame.shifts)
         )
 
+    def is_for(self, frame: Frame) -> bool:
+        """Return whether results in this frame lie on the same pixels."""
+        mine = self.frame
+        return (
+            mine.original_shape == frame.original_shape
+            and mine.processed_shape == frame.processed_shape
+            and np.array_equal(mine.shifts, frame.shifts)
+        )
+
     def plane(self, values: np.ndarray, z: int, kind: str) -> np.ndarray:
         """Bring one processed slice, shape (Y, X), onto the grid; `kind` as for `to_original`."""
         frame = slice_frame(self._frame, z)
