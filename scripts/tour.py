@@ -15,9 +15,10 @@ from pathlib import Path
 
 import napari
 import numpy as np
+from PIL import Image
 from qtpy.QtCore import QPoint, QPointF, Qt, QTimer
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QWidget
+from qtpy.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLineEdit, QWidget
 
 from napari_copnet.gui.compare import IterationsPanel
 from napari_copnet.gui.panel import WorkflowPanel
@@ -28,7 +29,8 @@ from napari_copnet.params import TissueParams
 from napari_copnet.samples import make_tissue
 from napari_copnet.types import Stack, VoxelSize
 
-SLICES, SIDE = 8, 250
+SLICES, SIDE = 6, 250
+WINDOW = (1680, 1080)
 LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
@@ -39,11 +41,13 @@ class Tour:
     def __init__(self, out: Path) -> None:
         self.out = out
         self.number = 0
+        self.dialogs = 0
         self.viewer = napari.Viewer(title="napari-copnet tour", show=False)
         self.main = self.viewer.window.add_dock_widget(QWidget(), name="start").window()
         self.viewer.window.remove_dock_widget("all")
-        self.main.resize(1880, 1120)
         self.viewer.show()
+        # After showing: napari gives the window the size it had last time.
+        self.main.setGeometry(0, 0, *WINDOW)
         self.main.activateWindow()
         self.wait(1.0)
 
@@ -99,21 +103,30 @@ class Tour:
         QTest.keyClick(line, Qt.Key.Key_Return)
         self.wait(0.8)
 
-    def answer_dialog(self, path: Path, photo: str = "") -> None:
+    def answer_dialog(self, path: Path) -> None:
         """Type a path into the file dialog that is about to open."""
 
         def answer() -> None:
-            dialog = QApplication.activeModalWidget()
-            if not isinstance(dialog, QFileDialog):
-                QTimer.singleShot(100, answer)
+            shown = [w for w in QApplication.topLevelWidgets() if isinstance(w, QFileDialog)]
+            dialog = next((w for w in shown if w.isVisible()), None)
+            if dialog is None:
+                if self.dialogs < wanted:
+                    QTimer.singleShot(100, answer)
                 return
-            line = dialog.findChild(QLineEdit)
+            self.dialogs = wanted
+            dialog.activateWindow()
+            line = dialog.findChild(QLineEdit, "fileNameEdit")
+            line.setFocus()
             line.selectAll()
             QTest.keyClicks(line, str(path))
-            if photo:
-                self.photo(photo, dialog)
-            QTest.keyClick(line, Qt.Key.Key_Return)
+            kinds = QDialogButtonBox.StandardButton
+            box = dialog.findChild(QDialogButtonBox)
+            buttons = [box.button(kind) for kind in (kinds.Open, kinds.Save)]
+            # Once more, should the dialog not have been ready for it.
+            QTimer.singleShot(2000, answer)
+            QTest.mouseClick(next(b for b in buttons if b is not None), LEFT)
 
+        wanted = self.dialogs + 1
         QTimer.singleShot(300, answer)
 
     @property
@@ -149,18 +162,18 @@ class Tour:
 
     # The camera --------------------------------------------------------------
 
-    def photo(self, name: str, dialog: QWidget | None = None) -> None:
+    def photo(self, name: str) -> None:
         """Take a picture of the whole window."""
         self.wait(0.5)
         self.number += 1
         path = self.out / f"tour-{self.number:02d}-{name}.png"
-        if dialog is not None:
-            dialog.grab().save(str(path))
-        else:
-            picture = self.viewer.screenshot(str(path), canvas_only=False, flash=False)
-            colours = np.unique(picture.reshape(-1, picture.shape[-1])[::7], axis=0)
-            assert len(colours) > 20, f"{path.name} is blank"
-        print(f"{path.name}", flush=True)
+        picture = self.viewer.screenshot(canvas_only=False, flash=False)[..., :3]
+        colours = np.unique(picture.reshape(-1, 3)[::7], axis=0)
+        assert len(colours) > 20, f"{path.name} is blank"
+        # 256 colours are a third of the size; this choice of them keeps rare bright ones.
+        few = Image.fromarray(picture).quantize(256, Image.Quantize.MAXCOVERAGE)
+        few.save(path, optimize=True)
+        print(path.name, flush=True)
 
     def docked(self, kind: type) -> QWidget:
         """Return the docked widget of a kind."""
@@ -220,6 +233,7 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     tour.until(lambda: panel.stack.layer is not None and panel.job is None, "the stack opens")
     image = panel.stack.layer
     tour.type_into(panel.sections["preprocess"].form.rows["size"].native, "256")
+    tour.type_into(panel.sections["closing"].form.rows["max_iterations"].native, "4")
     tour.photo("opened")
 
     tour.press(panel.footer.run_button)
@@ -270,10 +284,8 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     tour.press(iterations.side_button)
     viewer.reset_view()
 
-    for button, name in (
-        (iterations.difference_button, "difference"),
-        (iterations.births_button, "closed-when"),
-    ):
+    buttons = {"difference": iterations.difference_button, "closed-when": iterations.births_button}
+    for name, button in buttons.items():
         count = len(viewer.layers)
         tour.press(button)
         tour.until(lambda count=count: len(viewer.layers) > count, name)
@@ -284,9 +296,10 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     layers.layer("cells").visible = True
     viewer.layers.selection.active = layers.layer("cells")
     saved = folder / "cells.tif"
-    tour.answer_dialog(saved, "save-labels")
+    tour.answer_dialog(saved)
     QTest.keyClick(tour.main, Qt.Key.Key_S, CONTROL)
     tour.until(saved.exists, "labels are saved", 20)
+    tour.photo("labels-saved")
     back = read_stack(saved)
     assert np.array_equal(np.asarray(back.data), layers.layer("cells").data)
     print("saved and read back:", back.shape, back.voxel_size)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels
-from napari.utils.colormaps import DirectLabelColormap, ensure_colormap
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QEvent, QTimer, Signal
 from qtpy.QtWidgets import QDockWidget
 
@@ -21,13 +21,23 @@ from napari_copnet.gui.iteration_work import (
     known_of,
     score_iterations,
 )
+from napari_copnet.gui.marks import (
+    ADDED_COLOUR,
+    REMOVED_COLOUR,
+    birth_colours,
+    is_iterations,
+    is_truth,
+    panel_of,
+    role_of,
+    shape_text,
+    square,
+)
 from napari_copnet.gui.plots import Series
 from napari_copnet.gui.tasks import Task, TaskQueue
-from napari_copnet.gui.twin import TwinView, dock_beside_canvas
+from napari_copnet.gui.twin import TwinView, dock_beside_canvas, undock
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.history import ADDED, REMOVED, births, difference
 
-ADDED_COLOUR, REMOVED_COLOUR, STEP_1_COLOUR = "#40c4ff", "#ff5252", "#bdbdbd"
 _SCORE_COLOURS = {"labelled": "#81c784", "merged": "#ff8a65", "split": "#ba68c8"}
 
 
@@ -123,8 +133,8 @@ class IterationsPanel(IterationsForm):
             self._show_marks("difference", layer, marks, name, colours)
             added, removed = (100 * float((marks == k).mean()) for k in (ADDED, REMOVED))
             self.legend.setText(
-                f"From iteration {names[0]} to {names[1]}: {_square(ADDED_COLOUR)} added "
-                f"{added:.2g} %, {_square(REMOVED_COLOUR)} removed {removed:.2g} % of the pixels."
+                f"From iteration {names[0]} to {names[1]}: {square(ADDED_COLOUR)} added "
+                f"{added:.2g} %, {square(REMOVED_COLOUR)} removed {removed:.2g} % of the pixels."
             )
 
         self._do("difference", lambda: difference(data, first, second, unite), show)
@@ -142,7 +152,7 @@ class IterationsPanel(IterationsForm):
             painted |= {at + 1: colour for at, colour in enumerate(colours)}
             self._show_marks("births", layer, born, "Closed in iteration", painted)
             names = ["Step 1", *(str(number) for number in numbers[1:])]
-            kinds = [f"{_square(c)} {n}" for c, n in zip(colours, names, strict=True)]
+            kinds = [f"{square(c)} {n}" for c, n in zip(colours, names, strict=True)]
             self.legend.setText("Closed in iteration: " + " &nbsp;".join(kinds))
 
         self._do("births", lambda: births(data, unite), show)
@@ -163,8 +173,8 @@ class IterationsPanel(IterationsForm):
         if true.shape != tuple(data.shape[1:]):
             self._say_error(
                 InputError(
-                    f"{truth.name} has the shape {_shape(true.shape)}, the iterations "
-                    f"{_shape(data.shape[1:])}.",
+                    f"{truth.name} has the shape {shape_text(true.shape)}, the iterations "
+                    f"{shape_text(data.shape[1:])}.",
                     "Choose the truth of this stack.",
                 )
             )
@@ -297,7 +307,7 @@ class IterationsPanel(IterationsForm):
         """Show the iterations alone over the image; the results come back with their eyes."""
         self._layer.visible = True
         for layer in self.viewer.layers:
-            if _role(layer) in ("closed", "cells", "contours"):
+            if role_of(layer) in ("closed", "cells", "contours"):
                 layer.visible = False
 
     def _on_step(self) -> None:
@@ -311,6 +321,7 @@ class IterationsPanel(IterationsForm):
         self.at.setText("0 (Step 1)" if number == 0 else f"{number} of {self._known.numbers[-1]}")
         for plot in (self.changed_plot, self.cells_plot, self.score_plot):
             plot.mark(number)
+        self._show_twin_iteration()
 
     def _on_slider(self, position: int) -> None:
         self.go_to(position)
@@ -335,8 +346,7 @@ class IterationsPanel(IterationsForm):
         elif not on and self.twin is not None:
             twin, self.twin = self.twin, None
             twin.finish()
-            with contextlib.suppress(LookupError, RuntimeError):
-                self.viewer.window.remove_dock_widget(twin)
+            undock(self.viewer, twin)
 
     def _on_twin_hidden(self, visible: bool) -> None:
         if visible or self.twin is None or self._is_closed:
@@ -351,8 +361,10 @@ class IterationsPanel(IterationsForm):
     def _show_twin_iteration(self) -> None:
         if self.twin is None or self._known is None:
             return
-        position = min(self.second.value(), len(self._known.numbers) - 1)
-        self.twin.choose(position, f"Iteration {self._known.numbers[position]}")
+        numbers = self._known.numbers
+        position = min(self.second.value(), len(numbers) - 1)
+        left = numbers[min(self.slider.value(), len(numbers) - 1)]
+        self.twin.choose(position, f"<b>Iteration {numbers[position]}</b>; on the left {left}")
 
     # Jobs --------------------------------------------------------------------
 
@@ -421,7 +433,7 @@ class IterationsPanel(IterationsForm):
         marks.editable = False
         self._marks[role] = marks
         for other in self.viewer.layers:
-            if other is layer or _role(other) in ("closed", "cells", "contours", "iterations"):
+            if other is layer or role_of(other) in ("closed", "cells", "contours", "iterations"):
                 other.visible = False
         for other_role, other in self._marks.items():
             if other_role != role:
@@ -448,45 +460,3 @@ class IterationsPanel(IterationsForm):
         if not event.spontaneous() and not self.window().isVisible():
             with contextlib.suppress(RuntimeError):
                 self.shut_down()
-
-
-def is_iterations(layer: Any) -> bool:
-    """Return whether a layer holds contour probability by iteration."""
-    return isinstance(layer, Image) and _role(layer) == "iterations"
-
-
-def is_truth(layer: Any) -> bool:
-    """Return whether a layer may hold a truth: labels that no run has made."""
-    return isinstance(layer, Labels) and not _role(layer)
-
-
-def birth_colours(count: int) -> list[str]:
-    """Return a colour for Step 1, then from cold to warm for each iteration after it.
-
-    Parameters
-    ----------
-    count : int
-        Iterations, Step 1 included.
-    """
-    ramp = ensure_colormap("turbo").map(np.linspace(0.12, 0.92, max(1, count - 1)))
-    hexes = ["#" + "".join(f"{round(255 * float(v)):02x}" for v in c[:3]) for c in ramp]
-    return [STEP_1_COLOUR, *hexes][:count]
-
-
-def panel_of(viewer: Any) -> Any:
-    """Return the workflow dock of a window, or None."""
-    window = getattr(viewer, "window", None)
-    docked = getattr(window, "dock_widgets", {})
-    return next((w for w in docked.values() if hasattr(w, "sources")), None)
-
-
-def _role(layer: Any) -> str:
-    return str((layer.metadata.get("copnet") or {}).get("role", ""))
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return " × ".join(str(n) for n in shape)
-
-
-def _square(colour: str) -> str:
-    return f"<span style='color:{colour}'>■</span>"

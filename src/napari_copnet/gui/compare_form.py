@@ -92,6 +92,7 @@ class IterationsForm(QWidget):
         column.addWidget(self.legend)
 
         self.truths = named(QComboBox(), "truth", "True cells, or a mask of true contours.")
+        self.truths.setPlaceholderText("no labels to compare with")
         self.score_button = named(
             QPushButton("Score"), "score", "Labelled, merged and split cells by iteration."
         )

@@ -109,12 +109,12 @@ class IterationPlot(QWidget):
     def _range(self) -> tuple[float, float]:
         values = [v for s in self.series for v in s.values.values() if not math.isnan(v)]
         if self._line is not None:
-            values.append(self._line[0])
+            values.append(0.5 * self._line[0])  # so that the level is not the foot of the plot
         top = self._highest if self._highest is not None else max(values, default=1.0) or 1.0
         if self._logarithmic:
             low = max(_SMALLEST, min((v for v in values if v > 0), default=_SMALLEST))
             return 10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(max(top, low)))
-        return 0.0, top if self._highest is not None else 1.08 * top
+        return 0.0, top if self._highest is not None else _round_up(top)
 
     def _area(self) -> QRectF:
         return QRectF(
@@ -217,6 +217,12 @@ class IterationPlot(QWidget):
 
     def _said(self, value: float) -> str:
         return f"{100 * value:.3g} %" if self._percent else f"{value:.5g}".rstrip()
+
+
+def _round_up(value: float) -> float:
+    """Return the next value of one or two digits."""
+    digit = 10.0 ** math.floor(math.log10(value))
+    return next(n * digit for n in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if n * digit >= value)
 
 
 def _decades(low: float, high: float) -> list[float]:

@@ -9,7 +9,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 from napari.qt import QtViewer
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from napari_copnet.gui.lazy import PlaneArray
@@ -152,10 +152,7 @@ def dock_beside_canvas(viewer: Any, widget: QWidget, name: str) -> QDockWidget:
     """Dock a widget between the canvas and what is docked on the right, half as wide as both."""
     others = []
     for inner in viewer.window.dock_widgets.values():
-        native = getattr(inner, "native", inner)
-        dock = native.parent()
-        while dock is not None and not isinstance(dock, QDockWidget):
-            dock = dock.parent()
+        dock = _dock_of(inner)
         if dock is not None and dock.isVisible() and not dock.isFloating():
             others.append(dock)
     dock = viewer.window.add_dock_widget(widget, name=name, area="right")
@@ -175,9 +172,34 @@ def dock_beside_canvas(viewer: Any, widget: QWidget, name: str) -> QDockWidget:
         else:
             main.splitDockWidget(above, other, Qt.Orientation.Vertical)
         above = other
-    free = main.centralWidget().width() + dock.width()
-    sizes = [max(300, free // 2), *widths[:1]]
-    main.resizeDocks([dock, *others[:1]], sizes, Qt.Orientation.Horizontal)
+
+    def share() -> None:
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            free = main.centralWidget().width() + dock.width()
+            sizes = [free // 2, *widths[:1]]
+            main.resizeDocks([dock, *others[:1]], sizes, Qt.Orientation.Horizontal)
+
+    # Qt lays the docks out first, and only then takes widths for them.
+    QTimer.singleShot(50, share)
+    return dock
+
+
+def undock(viewer: Any, widget: QWidget) -> None:
+    """Take a widget out of the window again; what is docked beside it keeps its width."""
+    with contextlib.suppress(LookupError, RuntimeError):
+        viewer.window.remove_dock_widget(widget)
+        docks = [d for d in (_dock_of(w) for w in viewer.window.dock_widgets.values()) if d]
+        shown = [d for d in docks if d.isVisible() and not d.isFloating()]
+        if shown and isinstance(main := shown[0].window(), QMainWindow):
+            widths = [d.width() for d in shown]
+            orientation = Qt.Orientation.Horizontal
+            QTimer.singleShot(50, lambda: main.resizeDocks(shown, widths, orientation))
+
+
+def _dock_of(inner: Any) -> QDockWidget | None:
+    dock = getattr(inner, "native", inner).parent()
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parent()
     return dock
 
 
