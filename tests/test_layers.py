@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
 # Each part may import the parts before it. Parts on one line do not import each other.
 ORDER = [
     {"errors", "progress"},
+    {"setting"},
     {"types", "params", "files"},
     {"io", "networks", "samples"},
     {"steps", "training"},

@@ -22,11 +22,10 @@ from napari_copnet.evaluation.figures import (
 from napari_copnet.evaluation.report import Section, score_table, write_page
 from napari_copnet.evaluation.scores import Evaluation, evaluate
 from napari_copnet.files import check_writable, whole_file
-from napari_copnet.io.write import write_image
 from napari_copnet.params import ClosingParams, DeviceParams, ScoreParams
 from napari_copnet.pipeline import Restored, RunResult, Settings, restore, run
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.record import image_kind, save_run, write_record
+from napari_copnet.record import save_run, write_images, write_record
 from napari_copnet.samples import Tissue, sample_stack
 from napari_copnet.steps.frame import to_original
 
@@ -75,16 +74,13 @@ def demo(out: Path, device: DeviceParams = DeviceParams()) -> Steps[Demo]:
     scores = yield from _scores(tissue, restored, excluded)
 
     record = save_run(result, restored, settings, out)
-    for name, array in {
-        "image": tissue.stack.data,
+    truth = {
+        "image": np.asarray(tissue.stack.data),
         "truth_contours": tissue.contours,
         "truth_cells": tissue.cells,
         "excluded": excluded.astype(np.uint8),
-    }.items():
-        path = write_image(
-            out / name, array, voxel_size=tissue.stack.voxel_size, axes="zyx", kind=image_kind(name)
-        )
-        record["files"][name] = str(path)
+    }
+    record["files"].update(write_images(out, truth, tissue.stack, tissue.stack.voxel_size))
     record["command"] = "demo"
     record["scores"] = scores
     with whole_file(out / "scores.json") as beside:

@@ -6,6 +6,7 @@ import datetime
 import importlib.metadata
 import json
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,22 +74,54 @@ def save_run(
         iterations, voxel_size = restored.iterations, stack.voxel_size
     if iterations is not None:
         images["iterations"] = iterations
+    files = write_images(out, images, stack, voxel_size, format)
+    record = run_record(result, settings, "original" if restored is not None else "processed")
+    record["files"] = files
+    return write_record(out, record)
+
+
+def write_images(
+    out: Path,
+    images: Mapping[str, np.ndarray],
+    stack: Stack,
+    voxel_size: VoxelSize,
+    format: str = "tiff",
+) -> dict[str, str]:
+    """Write images, each whole, into a folder and return their paths by name.
+
+    Parameters
+    ----------
+    out : Path
+        Folder; made when missing.
+    images : mapping
+        Name to array (Z, Y, X).
+    stack : Stack
+        Where position and axes come from.
+    voxel_size : VoxelSize
+        Of the images, µm.
+    format : str
+        ``"tiff"``, ``"ome-zarr"`` or ``"nifti"``.
+
+    Raises
+    ------
+    OutputError
+        No right or no room to write.
+    """
     check_writable(out, sum(array.nbytes for array in images.values()) // 4)
-    files = {
-        name: write_image(
-            out / name,
-            array,
-            voxel_size=voxel_size,
-            translate=stack.translate,
-            axes=stack.axes,
-            kind=image_kind(name),
-            format=format,
+    return {
+        name: str(
+            write_image(
+                out / name,
+                array,
+                voxel_size=voxel_size,
+                translate=stack.translate,
+                axes=stack.axes,
+                kind=image_kind(name),
+                format=format,
+            )
         )
         for name, array in images.items()
     }
-    record = run_record(result, settings, "original" if restored is not None else "processed")
-    record["files"] = {name: str(path) for name, path in files.items()}
-    return write_record(out, record)
 
 
 def image_kind(name: str) -> str:

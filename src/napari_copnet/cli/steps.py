@@ -285,25 +285,9 @@ def save(
     as_json: bool,
 ) -> None:
     """Write a step's images and record into a folder and show where they are."""
-    from napari_copnet.files import check_writable
-    from napari_copnet.io.write import write_image
-    from napari_copnet.record import described, image_kind, surroundings, write_record
+    from napari_copnet.record import described, surroundings, write_images, write_record
 
-    check_writable(out, sum(array.nbytes for array in images.values()) // 4)
-    files = {
-        name: str(
-            write_image(
-                out / name,
-                array,
-                voxel_size=voxel_size,
-                translate=stack.translate,
-                axes=stack.axes,
-                kind=image_kind(name),
-                format=format,
-            )
-        )
-        for name, array in images.items()
-    }
+    files = write_images(out, images, stack, voxel_size, format)
     inputs = {"stack": described(stack)} if stack.source else {}
     record = {**record, **surroundings(), "inputs": inputs, "files": files}
     write_record(out, record)

@@ -1,0 +1,97 @@
+"""What a setting is: a dataclass field with a label, help, unit, range and choices."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from napari_copnet.errors import CopnetError
+
+Params = TypeVar("Params")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a form or a command line needs to know of a field besides its type and default."""
+
+    label: str
+    help: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    advanced: bool = False
+
+
+def setting(default: Any, label: str, help: str, **rest: Any) -> Any:
+    """Return a dataclass field that carries a `Setting`."""
+    return dataclasses.field(
+        default=default, metadata={"setting": Setting(label=label, help=help, **rest)}
+    )
+
+
+def settings(params: type | Any) -> dict[str, Setting]:
+    """Return the `Setting` of each field of a parameter class or instance, in order."""
+    return {f.name: f.metadata["setting"] for f in dataclasses.fields(params)}
+
+
+def field_type(params: type, name: str) -> type:
+    """Return the plain type of a field: bool, int, float or str, without ``| None``."""
+    hint = typing.get_type_hints(params)[name]
+    plain = [part for part in typing.get_args(hint) if part is not type(None)]
+    return plain[0] if plain else hint
+
+
+def checked(params: Params) -> Params:
+    """Return `params` unchanged when every value lies in its range.
+
+    Raises
+    ------
+    CopnetError
+        Names the setting, its value and the range.
+    """
+    for name, setting in settings(params).items():
+        value = getattr(params, name)
+        if value is None:
+            continue
+        unit = f" {setting.unit}" if setting.unit else ""
+        if setting.choices and value not in setting.choices:
+            raise CopnetError(
+                f"{setting.label} can't be {value!r}.",
+                f"Choose one of {', '.join(setting.choices)}.",
+            )
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            low, high = setting.minimum, setting.maximum
+            if value != value or (low is not None and value < low):
+                raise CopnetError(
+                    f"{setting.label} can't be {value}{unit}.", f"The smallest is {low}{unit}."
+                )
+            if high is not None and value > high:
+                raise CopnetError(
+                    f"{setting.label} can't be {value}{unit}.", f"The largest is {high}{unit}."
+                )
+    return params
+
+
+def as_dict(params: Any) -> dict[str, Any]:
+    """Return the settings as plain values, for a run record."""
+    return dataclasses.asdict(params)
+
+
+def from_dict(kind: type[Params], values: dict[str, Any]) -> Params:
+    """Build settings from plain values; unknown names are refused.
+
+    Raises
+    ------
+    CopnetError
+        An unknown name, or a value out of range.
+    """
+    known = set(settings(kind))
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise CopnetError(
+            f"There is no setting {unknown[0]!r}.", f"Known settings: {', '.join(sorted(known))}."
+        )
+    return checked(kind(**values))
