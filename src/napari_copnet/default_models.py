@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="where the model folders go")
     parser.add_argument("--kind", choices=(*KINDS, "both", "none"), default="both")
     parser.add_argument("--minutes-contours", type=float, default=30.0)
-    parser.add_argument("--minutes-closing", type=float, default=36.0)
+    parser.add_argument("--minutes-closing", type=float, default=48.0)
     parser.add_argument("--resume", action="store_true", help="go on with a stopped training")
     chosen = parser.parse_args(arguments)
     kinds = {"both": KINDS, "none": ()}.get(chosen.kind, (chosen.kind,))
