@@ -170,8 +170,8 @@ class Tour:
         picture = self.viewer.screenshot(canvas_only=False, flash=False)[..., :3]
         colours = np.unique(picture.reshape(-1, 3)[::7], axis=0)
         assert len(colours) > 20, f"{path.name} is blank"
-        # 256 colours are a third of the size; this choice of them keeps rare bright ones.
-        few = Image.fromarray(picture).quantize(256, Image.Quantize.MAXCOVERAGE)
+        # 256 colours are a third of the size; the second pass keeps rare bright ones.
+        few = Image.fromarray(picture).quantize(256, kmeans=4)
         few.save(path, optimize=True)
         print(path.name, flush=True)
 
@@ -282,6 +282,7 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     assert camera_of(iterations.twin.model).zoom == camera_of(viewer).zoom
     tour.photo("side-by-side")
     tour.press(iterations.side_button)
+    tour.wait(0.5)
     viewer.reset_view()
 
     buttons = {"difference": iterations.difference_button, "closed-when": iterations.births_button}

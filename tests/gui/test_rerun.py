@@ -39,3 +39,22 @@ def test_the_slider_reaches_the_iterations_of_a_longer_second_run(make_panel, cl
     assert layer.data.shape[0] == 5
     assert viewer.dims.nsteps[viewer.dims.ndim - 4] == 5
     assert not layer.visible and panel.source.layers.layer("closed").visible
+
+
+def test_ends_of_stages_are_shown_one_at_a_time_and_all(qtbot):
+    from napari_copnet.gui.jobs import Job
+    from napari_copnet.progress import Progress
+
+    def work():
+        for name in ("contours", "closing", "cells"):
+            yield Progress(name, 1, 2, "slices", partial="a slice")
+            yield Progress(name, 1, 1, partial="a stack")
+
+    news = []
+    job = Job(work)
+    job.progressed.connect(news.append)
+    with qtbot.waitSignal(job.finished):
+        job.start()
+    shown = [[progress.partial for progress in each] for each in news]
+    assert all(each.count("a stack") <= 1 for each in shown)
+    assert [what for each in shown for what in each] == ["a slice", "a stack"] * 3

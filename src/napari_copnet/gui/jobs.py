@@ -115,7 +115,9 @@ class Job(QObject):
                 if not self.is_running:  # given up by whoever listened
                     return
         if over:
-            self._end()
+            # The last results come one after the other, each in a turn of its own.
+            if self._mailbox.is_empty or self._stop.is_set():
+                self._end()
         elif self._asked_to_stop is not None and now - self._asked_to_stop > CANCEL_SECONDS:
             self._close(State.CANCELLED)
             self.cancelled.emit()
@@ -157,13 +159,24 @@ class _Mailbox:
                 self._news.append(progress)
 
     def empty(self) -> list[Progress]:
+        """Take what came, up to the first end of a stage: to show its layers takes long enough."""
         with self._lock:
-            news, self._news = self._news, []
+            ends = (n for n, progress in enumerate(self._news, 1) if _ends_stage(progress))
+            end = next(ends, len(self._news))
+            news, self._news = self._news[:end], self._news[end:]
         return news
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._news
 
 
 def _is_plain(progress: Progress) -> bool:
     return progress.partial is None and not progress.note
+
+
+def _ends_stage(progress: Progress) -> bool:
+    return progress.partial is not None and not progress.unit
 
 
 def _run(work: Callable[[], Steps[Any]], box: _Mailbox, stop: threading.Event) -> None:
