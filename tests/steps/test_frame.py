@@ -142,3 +142,13 @@ def test_the_identity_gives_a_copy():
 def test_another_shape_is_refused():
     with pytest.raises(InputError, match="shape"):
         to_original(np.zeros((1, 3, 4)), frame_of((4, 4), (8, 8)), "mask")
+
+
+def test_a_shrunk_contour_is_as_thin_as_its_probability_and_parts_what_it_parted():
+    mask = np.zeros((1, 16, 16), np.uint8)
+    mask[0, :, 4:8] = 1  # 4 px wide, and a line of 1 px that covers half a pixel at most
+    mask[0, :, 12] = 1
+    frame = frame_of((8, 8), (16, 16))
+    back = to_original(mask, frame, "mask")[0]
+    assert back[4].tolist() == [0, 0, 1, 1, 0, 0, 1, 0]
+    assert parts(back) == 3

@@ -6,7 +6,9 @@ exactly the pixels that came.
 
 from __future__ import annotations
 
+import cc3d
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 from skimage.transform import resize
 
 from napari_copnet.errors import InputError
@@ -59,8 +61,9 @@ def to_original(values: np.ndarray, frame: Frame, kind: str) -> np.ndarray:
     frame : Frame
     kind : {"probability", "mask", "labels"}
         ``"probability"`` interpolates linearly, with anti-aliasing when it shrinks. ``"mask"``
-        keeps contours closed: when it shrinks, a pixel is set where any pixel it covers is; when
-        it grows, the nearest counts. ``"labels"`` takes the nearest label.
+        keeps contours closed: when it shrinks, a pixel is set where more than half of what it
+        covers is, and where two areas that a contour parted would touch; when it grows, the
+        nearest counts. ``"labels"`` takes the nearest label.
 
     Returns
     -------
@@ -182,12 +185,34 @@ def _resized(image: np.ndarray, shape: tuple[int, ...], kind: str) -> np.ndarray
         return image
     if kind == "probability":
         return resize_linear(image.astype(np.float32, copy=False), shape).astype(image.dtype)
+    if kind == "mask" and any(n < m for n, m in zip(shape, image.shape, strict=True)):
+        return _shrunk_mask(image, shape)
     for axis in (0, 1):
-        if kind == "mask" and shape[axis] < image.shape[axis]:
-            image = _covered_maximum(image, shape[axis], axis)
-        else:
-            image = np.take(image, _nearest(shape[axis], image.shape[axis]), axis)
+        image = np.take(image, _nearest(shape[axis], image.shape[axis]), axis)
     return image
+
+
+def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Shrink a contour without thickening it and without joining what it parts."""
+    soft = resize_linear((mask > 0).astype(np.float32), shape)
+    line = soft > 0.5
+    areas = cc3d.connected_components((mask == 0).astype(np.uint8), connectivity=4)
+    if areas.max() > 1:
+        nearest = distance_transform_edt(areas == 0, return_distances=False, return_indices=True)
+        rows = _nearest(shape[0], mask.shape[0])
+        columns = _nearest(shape[1], mask.shape[1])
+        owner = areas[tuple(nearest)][np.ix_(rows, columns)]
+        thin = line.copy()
+        for ahead, behind in (
+            (np.s_[1:, :], np.s_[:-1, :]),
+            (np.s_[:, 1:], np.s_[:, :-1]),
+        ):
+            touch = (owner[ahead] != owner[behind]) & ~thin[ahead] & ~thin[behind]
+            # the pixel of the two that covers more of the contour becomes contour
+            first = soft[ahead] >= soft[behind]
+            line[ahead] |= touch & first
+            line[behind] |= touch & ~first
+    return line.astype(mask.dtype)
 
 
 def resize_linear(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -218,16 +243,3 @@ def resize_linear(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _nearest(count: int, length: int) -> np.ndarray:
     """Index of the nearest of `length` pixels for each of `count`, in whole-number arithmetic."""
     return (2 * np.arange(count) + 1) * length // (2 * count)
-
-
-def _covered_maximum(image: np.ndarray, count: int, axis: int) -> np.ndarray:
-    """Largest value among the pixels that each of `count` pixels covers, even in part."""
-    length = image.shape[axis]
-    pixels = np.arange(count)
-    bounds = np.empty(2 * count, np.intp)
-    bounds[0::2] = pixels * length // count
-    bounds[1::2] = -(-(pixels + 1) * length // count)
-    pad = [(0, 0), (0, 0)]
-    pad[axis] = (0, 1)
-    segments = np.maximum.reduceat(np.pad(image, pad), bounds, axis=axis)
-    return np.take(segments, np.arange(0, 2 * count, 2), axis)
