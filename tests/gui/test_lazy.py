@@ -93,12 +93,3 @@ def test_iterations_stay_within_their_memory():
     assert iterations.numbers == [0, 1, 5]
     assert iterations.dropped == 3
     assert float(iterations.slice(2, 0)[0, 0]) == 5
-
-
-def test_closed_contours_by_iteration_unite_with_the_first():
-    frame = Frame((1, 1, 3), (1, 1, 3), np.zeros((1, 2)))
-    iterations = Iterations([np.array([[0.9, 0, 0]], np.float16)], 1000)
-    iterations.add(1, {0: np.array([[0, 0.9, 0]], np.float16)})
-    grid = Grid(frame)
-    assert np.asarray(iterations.closed(grid, True))[:, 0, 0].tolist() == [[1, 0, 0], [1, 1, 0]]
-    assert np.asarray(iterations.closed(grid, False))[1, 0, 0].tolist() == [0, 1, 0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QEvent, QTimer, Signal
 from qtpy.QtWidgets import QDockWidget
 
@@ -127,10 +127,8 @@ class IterationsPanel(IterationsForm):
         names = known.numbers[first], known.numbers[second]
 
         def show(marks: np.ndarray) -> None:
-            colours = {None: "transparent", 0: "transparent"}
-            colours |= {ADDED: ADDED_COLOUR, REMOVED: REMOVED_COLOUR}
             name = f"Added and removed, iteration {names[0]} to {names[1]}"
-            self._show_marks("difference", layer, marks, name, colours)
+            self._show_marks("difference", layer, marks, name, [ADDED_COLOUR, REMOVED_COLOUR])
             added, removed = (100 * float((marks == k).mean()) for k in (ADDED, REMOVED))
             self.legend.setText(
                 f"From iteration {names[0]} to {names[1]}: {square(ADDED_COLOUR)} added "
@@ -148,9 +146,7 @@ class IterationsPanel(IterationsForm):
 
         def show(born: np.ndarray) -> None:
             colours = birth_colours(len(numbers))
-            painted = {None: "transparent", 0: "transparent"}
-            painted |= {at + 1: colour for at, colour in enumerate(colours)}
-            self._show_marks("births", layer, born, "Closed in iteration", painted)
+            self._show_marks("births", layer, born, "Closed in iteration", colours)
             names = ["Step 1", *(str(number) for number in numbers[1:])]
             kinds = [f"{square(c)} {n}" for c, n in zip(colours, names, strict=True)]
             self.legend.setText("Closed in iteration: " + " &nbsp;".join(kinds))
@@ -411,7 +407,7 @@ class IterationsPanel(IterationsForm):
         self.message.show()
 
     def _show_marks(
-        self, role: str, layer: Any, data: np.ndarray, name: str, colours: dict[Any, Any]
+        self, role: str, layer: Any, data: np.ndarray, name: str, colours: list[str]
     ) -> None:
         """Show marks over the iterations, in the frame of the stack."""
         old = self._marks.pop(role, None)
@@ -421,7 +417,7 @@ class IterationsPanel(IterationsForm):
         marks = Labels(
             data[0] if flat else data,
             name=name,
-            colormap=DirectLabelColormap(color_dict=colours),
+            colormap=CyclicLabelColormap(colors=["transparent", *colours]),
             opacity=0.9,
             scale=layer.scale[1:],
             translate=layer.translate[1:],

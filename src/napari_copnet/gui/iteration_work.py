@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_copnet.evaluation.scores import CELL_SCORES, evaluate
 from napari_copnet.gui.lazy import PlaneArray
-from napari_copnet.params import CellParams, ClosingParams
+from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.steps.history import changed_share, contour_after
@@ -82,7 +82,6 @@ def known_of(layer: Any, panel: Any = None) -> Known:
     if source is not None and source.layers.iterations is not None:
         held = source.layers.iterations
         settings = [part for parts in source.done.values() for part in parts]
-        closing = next((p for p in settings if isinstance(p, ClosingParams)), ClosingParams())
         cells = next((p for p in settings if isinstance(p, CellParams)), CellParams())
         count = min(len(held), layer.data.shape[0])
         depth = source.layers.preprocessed.data.shape[0]
@@ -90,7 +89,7 @@ def known_of(layer: Any, panel: Any = None) -> Known:
         return Known(
             list(held.numbers[:count]),
             dict(source.changed),
-            closing.unite,
+            source.layers.unite,
             cells,
             HeldSlices(slices),
             panel.job is not None,

@@ -20,7 +20,6 @@ from napari_copnet.types import Frame, Preprocessed, SliceResult
 NAMES = {
     "contours": "Contour probability",
     "iterations": "Contour probability by iteration",
-    "closed_iterations": "Closed contour by iteration",
     "closed": "Closed contour",
     "cells": "Cells",
 }
@@ -44,6 +43,8 @@ class ResultLayers:
     ----------
     iterations : Iterations or None
         Contour probability by iteration, processed frame.
+    unite : bool
+        Whether the contour of Step 1 belongs to the closed one.
     editing : ContourEditing or None
         Keeps cells in step with the closed contour.
     edited : Signal
@@ -68,7 +69,7 @@ class ResultLayers:
         self._closing: Any = None
         self._cells: Any = None
         self._params = CellParams()
-        self._unite = True
+        self.unite = True
         self._kept: list[ContourEditing] = []
         self._iterated: np.ndarray | None = None
         self._shown_contours: Any = None
@@ -76,7 +77,7 @@ class ResultLayers:
 
     def begin(self, params: CellParams, unite: bool) -> None:
         """Get ready for a run with these settings; layers deleted before may come again."""
-        self._params, self._unite = params, unite
+        self._params, self.unite = params, unite
         self._gone.clear()
         self.notes.clear()
         self._layers = {role: x for role, x in self._layers.items() if x in self.viewer.layers}
@@ -141,7 +142,7 @@ class ResultLayers:
         if self._grid is None or not self._grid.is_for(ready.frame):
             self._grid = Grid(ready.frame, self.placement.flat)
             # Layers on other pixels can't take the new results.
-            for role in ("contours", "iterations", "closed_iterations"):
+            for role in ("contours", "iterations"):
                 self._remove(role)
         self._ready = ready
         self._contours = None
@@ -196,7 +197,6 @@ class ResultLayers:
                     self.iterations = Iterations(start, self._iteration_bytes)
                     self._iterated = self._contours
                     self._remove("iterations")
-                    self._remove("closed_iterations")
             elif self.iterations is not None:
                 self.iterations.add(iteration.number, iteration.slices)
         if self.iterations is None or len(self.iterations) < 2 or new[-1].number == 0:
@@ -206,7 +206,6 @@ class ResultLayers:
         layer = self.layer("iterations")
         follow = layer is None or self.iteration_in_view() in (None, layer.data.shape[0] - 1, last)
         probability = self.iterations.probability(self._grid)
-        closed = self.iterations.closed(self._grid, self._unite)
         if layer is None:
             layer = self._add_probability("iterations", probability)
             self._hide("contours")
@@ -216,20 +215,6 @@ class ResultLayers:
                 layer.visible = True
                 for role in ("contours", "closed", "cells"):
                     self._hide(role)
-        marks = self.layer("closed_iterations")
-        if marks is None:
-            self._add(
-                "closed_iterations",
-                Image,
-                closed,
-                colormap="cyan",
-                blending="additive",
-                opacity=0.6,
-                contrast_limits=(0, 1),
-                visible=False,
-            )
-        else:
-            _set_data(marks, closed)
         if follow and layer is not None:
             self.go_to_iteration(last)
 
@@ -352,7 +337,7 @@ class ResultLayers:
         return layer
 
     def _arguments(self, role: str) -> dict[str, Any]:
-        lead = 1 if role in ("iterations", "closed_iterations") else 0
+        lead = 1 if role == "iterations" else 0
         placement = self.placement
         if role not in ("closed", "cells") and self._grid is not None:
             scale, translate = self._grid.placed(placement.scale, placement.translate)

@@ -202,15 +202,3 @@ class Iterations:
             np.float16,
             lambda i, z: grid.plane(slices[i][z], z, "probability"),
         )
-
-    def closed(self, grid: Grid, unite: bool) -> PlaneArray:
-        """Return the closed contour for a layer, shape (I, Z, Y, X), uint8."""
-        slices = list(self._slices)
-
-        def plane(i: int, z: int) -> np.ndarray:
-            mask = slices[i][z] > 0.5
-            if unite:
-                mask |= slices[0][z] > 0.5
-            return grid.plane(mask.astype(np.uint8), z, "mask")
-
-        return grid.array((len(slices),), np.uint8, plane)

@@ -190,10 +190,10 @@ def labels_tuple(
     if role:
         more["metadata"] = {"copnet": {"role": role}}
     if role == "closed":
-        from napari.utils.colormaps import DirectLabelColormap
+        from napari.utils.colormaps import CyclicLabelColormap
 
-        more["colormap"] = DirectLabelColormap(
-            color_dict={None: CONTOUR_COLOUR, 0: "transparent", 1: CONTOUR_COLOUR}
+        more["colormap"] = CyclicLabelColormap(
+            colors=["transparent", CONTOUR_COLOUR, CONTOUR_COLOUR]
         )
     return np.asarray(data), more, "labels"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from napari.layers import Labels
 
 from napari_copnet.cache import StageCache
 from napari_copnet.networks.nnunet import Network
@@ -98,6 +99,8 @@ def run_stages(
     RunResult or None
         None when it stopped before the last stage.
     """
+    # With its first labels layer napari imports pandas and more: here it does not stop the window.
+    Labels(np.zeros((1, 1), np.uint8))
     ready: Preprocessed | None = None
     closing: Closing | None = None
     with contextlib.closing(
