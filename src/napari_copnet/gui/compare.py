@@ -148,8 +148,8 @@ class IterationsPanel(IterationsForm):
             colours = birth_colours(len(numbers))
             self._show_marks("births", layer, born, "Closed in iteration", colours)
             names = ["Step 1", *(str(number) for number in numbers[1:])]
-            kinds = [f"{square(c)} {n}" for c, n in zip(colours, names, strict=True)]
-            self.legend.setText("Closed in iteration: " + " &nbsp;".join(kinds))
+            kinds = [f"{square(c)}&nbsp;{n}" for c, n in zip(colours, names, strict=True)]
+            self.legend.setText("Closed in iteration: " + "&nbsp; ".join(kinds))
 
         self._do("births", lambda: births(data, unite), show)
 

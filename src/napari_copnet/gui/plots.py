@@ -190,7 +190,8 @@ class IterationPlot(QWidget):
             y = self.point(first, level).y()
             painter.setPen(QPen(QColor("#ffb74d"), 1.2, Qt.PenStyle.DashLine))
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-            at = QRectF(area.left(), y - 15, area.width() - 2, 14)
+            # Under its line: the values come down to it from above.
+            at = QRectF(area.left(), y + 1, area.width() - 2, 14)
             painter.drawText(at, Qt.AlignmentFlag.AlignRight, name)
 
     def _paint_series(self, painter: QPainter, series: Series) -> None:
