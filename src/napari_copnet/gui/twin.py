@@ -98,8 +98,11 @@ class TwinView(QWidget):
         with contextlib.suppress(ValueError):
             self.layer.events.data.disconnect(self._on_data)
         self.model.layers.clear()
+        canvas, self._qt = self._qt, None
         with contextlib.suppress(RuntimeError):
-            self._qt.close()
+            canvas.close()
+            canvas.setParent(None)
+            canvas.deleteLater()
 
     def event(self, event: QEvent) -> bool:
         """Let the canvas go before Qt deletes it."""
