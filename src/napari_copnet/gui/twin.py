@@ -195,8 +195,12 @@ def undock(viewer: Any, widget: QWidget) -> None:
         shown = [d for d in docks if d.isVisible() and not d.isFloating()]
         if shown and isinstance(main := shown[0].window(), QMainWindow):
             widths = [d.width() for d in shown]
-            orientation = Qt.Orientation.Horizontal
-            QTimer.singleShot(50, lambda: main.resizeDocks(shown, widths, orientation))
+
+            def give_back() -> None:
+                with contextlib.suppress(RuntimeError):  # closed meanwhile
+                    main.resizeDocks(shown, widths, Qt.Orientation.Horizontal)
+
+            QTimer.singleShot(50, give_back)
 
 
 def _dock_of(inner: Any) -> QDockWidget | None:
