@@ -1,5 +1,8 @@
 """The dock for iterations on iterations drawn by hand, with its real buttons."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
@@ -121,6 +124,7 @@ def test_side_by_side_shows_the_other_iteration_and_follows(dock, window, qtbot)
     dock.second.setValue(2)
     press(dock.side_button)
     twin = dock.twin
+    canvas = weakref.ref(twin._qt)
     shown = twin.model.layers[-1]
     assert np.array_equal(shown.data, drawn()[2])
     assert twin.model.layers[0].name == "image"
@@ -136,6 +140,8 @@ def test_side_by_side_shows_the_other_iteration_and_follows(dock, window, qtbot)
     assert dock.twin is None
     camera_of(window).zoom = 99.0  # the closed side does not follow any more
     assert camera_of(twin.model).zoom != 99.0
+    del twin, shown
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and canvas() is None, timeout=10_000)
 
 
 def test_scores_by_iteration(dock, window, qtbot):
