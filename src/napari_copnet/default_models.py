@@ -36,23 +36,29 @@ LICENCE = (
 )
 SEED = 20260
 VALIDATION = (125, 159)
+# As wide at 512 px as a border of two pixels is in fib25's own 250 px: wider lines eat small cells.
+WIDTH = 3.0
+# The contour model learns from half of fib25 first, then from all of it. The first half's model
+# makes the maps of the other half, which it never saw, for the closing model to learn from.
+HALF, OTHER_HALF = "0-54", "60-114"
+STAGES = ("contours-half", "contours", "closing")
 
 
-def default_sources(kind: str, data: Path, contour_model: Path) -> list[Source | MadeTissue]:
-    """Return what the default models learn from.
+def default_sources(stage: str, data: Path, out: Path) -> list[Source | MadeTissue]:
+    """Return what a stage of the default models' training learns from.
 
     Slices 0–114 of fib25 in three planes; slices 125–159 validate. All of the gala training
     crop. Made tissue with settings that vary from stack to stack. The closing network also sees
-    the contour model's own maps, mostly of made tissue that was new to that model.
+    contour models' own maps, all of slices and stacks that were new to the model that made them.
 
     Parameters
     ----------
-    kind : str
-        ``"contours"`` or ``"closing"``.
+    stage : str
+        Of `STAGES`.
     data : Path
         Folder with ``fib25`` and ``gala-fibsem``.
-    contour_model : Path
-        The default contour model's folder, for the closing network.
+    out : Path
+        Where the models of the stages before lie.
     """
     fib25, gala = data / "fib25", data / "gala-fibsem"
     annotated = Source(
@@ -70,34 +76,37 @@ def default_sources(kind: str, data: Path, contour_model: Path) -> list[Source |
         truth_kind="labels",
         zero="contour",
     )
-    if kind == "contours":
+    if stage != "closing":
         return [
-            replace(annotated, weight=0.5),
+            replace(annotated, slices=HALF if stage == "contours-half" else "0-114", weight=0.5),
             replace(crop, weight=0.1),
             MadeTissue(count=24, seed=SEED, slices=6, weight=0.4),
         ]
+    half, whole = out / "contours-half", out / "contours"
     return [
-        replace(annotated, step1=contour_model, weight=0.25),
+        replace(annotated, slices=OTHER_HALF, step1=half, weight=0.35),
         replace(annotated, image=None, weight=0.2),
         replace(crop, image=None, weight=0.05),
-        MadeTissue(count=24, seed=SEED + 1000, slices=6, step1=contour_model, weight=0.3),
-        MadeTissue(count=12, seed=SEED + 2000, slices=6, weight=0.2),
+        MadeTissue(count=24, seed=SEED + 1000, slices=6, step1=whole, weight=0.25),
+        MadeTissue(count=12, seed=SEED + 2000, slices=6, weight=0.15),
     ]
 
 
 def train_default(
-    kind: str, data: Path, out: Path, minutes: float, *, resume: bool = False
+    stage: str, data: Path, out: Path, minutes: float, *, resume: bool = False
 ) -> Steps[ModelPackage]:
-    """Train one default model and write it to ``OUT/KIND``; see `fit.train`."""
+    """Train a stage of the default models and write it to ``OUT/STAGE``; see `fit.train`."""
     params = TrainParams(size="small", epochs=100_000, minutes=minutes, seed=SEED)
     package = yield from train(
-        kind,
-        default_sources(kind, data, out / "contours"),
-        out / kind,
+        stage.partition("-")[0],
+        default_sources(stage, data, out),
+        out / stage,
         params,
         DegradeParams(),
-        name=f"default-{kind}",
+        name=f"default-{stage}",
         resume=resume,
+        start_from=out / "contours-half" if stage == "contours" else None,
+        width=WIDTH,
         card={
             "licence": LICENCE,
             "command": f"make models (default_models, {minutes:g} minutes on a CPU)",
@@ -125,7 +134,7 @@ def validate(data: Path, contours: ModelPackage, closing: ModelPackage) -> dict[
     sets = {
         "fib25 slices 125-159": (
             resize_image(raw[chosen], scale),
-            resize_truth(labels[chosen], scale, "labels", 4.0, "region"),
+            resize_truth(labels[chosen], scale, "labels", WIDTH, "region"),
             None,
         ),
         "made tissue (the bundled sample)": (
@@ -177,21 +186,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="default_models", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with fib25, gala-fibsem")
     parser.add_argument("--out", type=Path, required=True, help="where the model folders go")
-    parser.add_argument("--kind", choices=(*KINDS, "both", "none"), default="both")
-    parser.add_argument("--minutes-contours", type=float, default=30.0)
-    parser.add_argument("--minutes-closing", type=float, default=48.0)
+    parser.add_argument("--stage", choices=(*STAGES, "all", "none"), default="all")
+    parser.add_argument("--minutes", default="22,30,40", help="of each stage")
     parser.add_argument("--resume", action="store_true", help="go on with a stopped training")
     chosen = parser.parse_args(arguments)
-    kinds = {"both": KINDS, "none": ()}.get(chosen.kind, (chosen.kind,))
-    for kind in kinds:
-        minutes = chosen.minutes_contours if kind == "contours" else chosen.minutes_closing
-        work = train_default(kind, chosen.data, chosen.out, minutes, resume=chosen.resume)
+    minutes = dict(zip(STAGES, map(float, chosen.minutes.split(",")), strict=True))
+    for stage in {"all": STAGES, "none": ()}.get(chosen.stage, (chosen.stage,)):
+        work = train_default(stage, chosen.data, chosen.out, minutes[stage], resume=chosen.resume)
         try:
             shown = -1
             for progress in work:
                 if progress.partial and int(progress.done) != shown:
                     shown = int(progress.done)
-                    sys.stderr.write(_line(kind, progress))
+                    sys.stderr.write(_line(stage, progress))
         except CopnetError as error:
             sys.stderr.write(f"{error}\n")
             return 1
@@ -202,9 +209,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _line(kind: str, progress: Progress) -> str:
+def _line(stage: str, progress: Progress) -> str:
     values = "  ".join(f"{name} {value:.4f}" for name, value in progress.partial.items())
-    return f"{kind}: epoch {progress.done:.0f} of about {progress.total:.0f}  {values}\n"
+    return f"{stage}: epoch {progress.done:.0f} of about {progress.total:.0f}  {values}\n"
 
 
 if __name__ == "__main__":

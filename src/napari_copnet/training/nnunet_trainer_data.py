@@ -27,6 +27,8 @@ NO_MAP = -1.0
 CLEAN_SHARE = 0.08
 # share of examples with a real Step 1 map that are degraded from the truth all the same
 FRESH_SHARE = 0.3
+# share of the real maps that get some more false and weak stretches
+WORN_SHARE = 0.35
 
 
 class Lent(np.ndarray):
@@ -121,6 +123,13 @@ class FreshDegradation(BasicTransform):
         has_map = float(image.min()) > NO_MAP / 2
         if has_map and rng.random() > FRESH_SHARE:
             data_dict["image"] = image.clamp(0, 1)[None]
+            if self.harder and rng.random() < WORN_SHARE:
+                from napari_copnet.training.harder import harden
+
+                worn = harden(
+                    data_dict["image"][0].numpy(), truth == 1, rng, strength=rng.uniform(0.2, 0.7)
+                )
+                data_dict["image"] = torch.from_numpy(worn)[None]
             return data_dict
         contour = change_thickness(truth == 1, rng)
         changed = np.where(truth >= 2, truth, contour).astype(truth.dtype)
