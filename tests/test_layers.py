@@ -16,9 +16,11 @@ ORDER = [
     {"io", "networks", "samples"},
     {"steps", "training"},
     {"cache"},
-    {"review", "pipeline"},
+    {"pipeline"},
     {"record"},
     {"evaluation", "distributed"},
+    # A session is made of a run, and a proofreader is scored against the truth.
+    {"review"},
     {"benchmarks"},
     {"demo", "default_models"},
     {"gui"},

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_copnet.gui.paint import ContourEditing, scaled_params, touched_area, with_old_labels
+from napari_copnet.gui.paint import ContourEditing, scaled_params
 from napari_copnet.gui.source import slice_in_view
 from napari_copnet.params import CellParams
 
@@ -94,27 +94,6 @@ def test_nothing_follows_once_stopped(drawn):
     editing.stop()
     contour.paint((1, 3, 4), 1)
     np.testing.assert_array_equal(cells.data, before)
-
-
-def test_an_edit_leaves_cells_alone_that_it_does_not_touch():
-    mask = np.zeros((5, 9), np.uint8)
-    mask[:, 3], mask[:, 6] = 1, 1
-    flipped = np.zeros(mask.shape, bool)
-    flipped[2, 3] = True
-    mask[2, 3] = 0
-    touched = touched_area(mask, flipped)
-    assert touched[:, :3].all() and touched[:, 4:6].all() and touched[2, 3]
-    assert not touched[:, 7:].any()
-    assert not touched[mask > 0].any()
-
-
-def test_the_larger_share_keeps_the_label():
-    old = np.array([[7, 7, 7, 7, 7, 0, 3]], np.uint16)
-    new = np.array([[1, 1, 0, 2, 2, 2, 3]], np.uint32)
-    new[0, 2] = 1
-    labels, largest = with_old_labels(new, old, 7)
-    assert labels.tolist() == [[7, 7, 7, 8, 8, 8, 3]]
-    assert largest == 8
 
 
 def test_sizes_follow_the_resolution():

@@ -7,15 +7,14 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import cc3d
 import numpy as np
 from psygnal import Signal
 from qtpy.QtCore import QTimer
-from scipy import ndimage
 
 from napari_copnet.gui.work import packed
 from napari_copnet.params import CellParams
-from napari_copnet.steps.cells import label_slice
+from napari_copnet.review.edits import Patch
+from napari_copnet.review.relabel import relabel
 
 # As many as napari keeps for its undo.
 MOST_STEPS = 100
@@ -110,14 +109,14 @@ class ContourEditing:
             touched.append(z)
             flipped = np.unpackbits(now ^ before, count=mask[z].size).reshape(mask[z].shape)
             step = _Step(z, digest(before.tobytes()), digest(now.tobytes()))
-            count = self._relabel(mask[z], flipped > 0, z, step)
+            count = self._relabel(mask[z], Patch.of(z, flipped), step)
             self.changed.emit(z, count)
         if touched:
             self.cells.refresh()
         return touched
 
-    def _relabel(self, mask: np.ndarray, flipped: np.ndarray, z: int, step: _Step) -> int:
-        cells = _stack(self.cells.data)
+    def _relabel(self, mask: np.ndarray, flipped: Patch, step: _Step) -> int:
+        z, cells = step.z, _stack(self.cells.data)
         known = self._steps.pop(step.back, None)
         if known is not None:
             # An undo: the very cells that were there come back.
@@ -125,17 +124,19 @@ class ContourEditing:
             self._remember(step, box, cells[z][box])
             cells[z][box] = values
         else:
-            new = label_slice(mask, self._params, excluded=self._excluded(z))
-            touched = touched_area(mask, flipped)
-            inside, self._largest = with_old_labels(
-                np.where(touched, new, 0), np.where(touched, cells[z], 0), self._largest
+            done = relabel(
+                mask,
+                cells[z],
+                flipped,
+                self._params,
+                next_name=self._largest + 1,
+                excluded=self._excluded(z),
             )
-            new = np.where(touched, inside, cells[z])
+            self._largest = done.next_name - 1
             if self._largest > np.iinfo(cells.dtype).max:
                 cells = self._widen()
-            box = bounding_box(new != cells[z])
-            self._remember(step, box, cells[z][box])
-            cells[z][box] = new[box]
+            self._remember(step, done.box, cells[z][done.box])
+            cells[z][done.box] = done.labels
         return int(np.count_nonzero(np.bincount(cells[z].ravel())[1:]))
 
     def _remember(self, step: _Step, box: tuple[slice, slice], values: np.ndarray) -> None:
@@ -171,67 +172,6 @@ class ContourEditing:
 def digest(data: bytes) -> bytes:
     """Return a short name of some bytes."""
     return hashlib.blake2b(data, digest_size=16).digest()
-
-
-def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
-    """Return the smallest box around what is set in a mask, shape (Y, X); empty for none."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if rows.size == 0:
-        return slice(0, 0), slice(0, 0)
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-
-
-def touched_area(mask: np.ndarray, flipped: np.ndarray) -> np.ndarray:
-    """Return the pixels whose cell an edit may change.
-
-    Parameters
-    ----------
-    mask : ndarray, shape (Y, X)
-        Contour after the edit.
-    flipped : ndarray, shape (Y, X), bool
-        Pixels that became contour or ceased to be.
-
-    Returns
-    -------
-    ndarray, shape (Y, X), bool
-        The flipped pixels, and every face-connected part of the complement that touches one.
-    """
-    parts = cc3d.connected_components(mask == 0, connectivity=4)
-    near = np.unique(parts[ndimage.binary_dilation(flipped)])
-    return flipped | (np.isin(parts, near) & (parts > 0))
-
-
-def with_old_labels(new: np.ndarray, old: np.ndarray, largest: int) -> tuple[np.ndarray, int]:
-    """Give relabelled cells the labels they had, so that colours and links through z stay.
-
-    Each cell takes the label it shares most pixels with, the largest share first and each label
-    once; a cell without one gets a label not used before.
-
-    Parameters
-    ----------
-    new, old : ndarray, shape (Y, X), uint32
-        Labels of the slice after the edit, consecutive from 1, and before it.
-    largest : int
-        Largest label in use in the stack.
-
-    Returns
-    -------
-    labels : ndarray, shape (Y, X), uint32
-    largest : int
-    """
-    count = int(new.max(initial=0))
-    both = (new > 0) & (old > 0)
-    pairs, shared = np.unique(np.stack([new[both], old[both]], axis=1), axis=0, return_counts=True)
-    lookup = np.zeros(count + 1, np.uint32)
-    used: set[int] = set()
-    for at in np.argsort(-shared, kind="stable"):
-        cell, label = (int(value) for value in pairs[at])
-        if not lookup[cell] and label not in used:
-            lookup[cell] = label
-            used.add(label)
-    fresh = np.flatnonzero(lookup[1:] == 0) + 1
-    lookup[fresh] = largest + 1 + np.arange(fresh.size, dtype=np.uint32)
-    return lookup[new], largest + int(fresh.size)
 
 
 def scaled_params(params: CellParams, original: tuple[int, ...], processed: tuple[int, ...]) -> Any:

@@ -1,0 +1,406 @@
+"""Edits as values: each applies itself to a model, knows its inverse, and packs into bytes.
+
+An `Edit` is what one gesture did: a list of changes. Pixels change by `Flip`, which is its own
+inverse; names of slice cells by `Rename`; links between slice cells by `Relink`; verdicts on items
+of the review queue by `Judge`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_copnet.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_copnet.review.model import Model
+
+# The contour, and the areas without cells. Each mark is a bit of `Model.marks`.
+CONTOUR = "contour"
+MARKS = {"vessel": 1, "haemorrhage": 2, "background": 4}
+PLANES = (CONTOUR, *MARKS)
+ACCEPTED, REJECTED = "accepted", "rejected"
+
+Box = tuple[slice, slice]
+Names = tuple[tuple[int, int], ...]
+Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Some pixels of a slice: a box and one bit for each of its pixels.
+
+    Attributes
+    ----------
+    z, top, left, height, width : int
+        Slice, and the box in it.
+    bits : bytes
+        `numpy.packbits` of the box, row by row.
+    """
+
+    z: int
+    top: int
+    left: int
+    height: int
+    width: int
+    bits: bytes
+
+    @classmethod
+    def of(cls, z: int, mask: np.ndarray, origin: tuple[int, int] = (0, 0)) -> Patch:
+        """Pack what is set in a mask, shape (Y, X), whose first pixel lies at `origin`."""
+        rows, columns = bounding_box(mask)
+        inside = np.ascontiguousarray(mask[rows, columns]) != 0
+        return cls(
+            int(z),
+            int(origin[0] + rows.start),
+            int(origin[1] + columns.start),
+            inside.shape[0],
+            inside.shape[1],
+            np.packbits(inside).tobytes(),
+        )
+
+    @property
+    def box(self) -> Box:
+        """Where the pixels lie in the slice."""
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The pixels, shape (height, width), bool."""
+        count = self.height * self.width
+        bits = np.unpackbits(np.frombuffer(self.bits, np.uint8), count=count)
+        return bits.reshape(self.height, self.width).view(bool)
+
+    @property
+    def count(self) -> int:
+        """Number of pixels that are set."""
+        return int.from_bytes(self.bits, "big").bit_count()
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether the box lies inside a stack of `shape` and its bits are of its size."""
+        return (
+            0 <= self.z < shape[0]
+            and min(self.top, self.left, self.height, self.width) >= 0
+            and self.top + self.height <= shape[1]
+            and self.left + self.width <= shape[2]
+            and len(self.bits) == (self.height * self.width + 7) // 8
+        )
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Pixels of a plane that change their value. It is its own inverse.
+
+    Attributes
+    ----------
+    plane : str
+        One of `PLANES`.
+    patch : Patch
+    """
+
+    plane: str
+    patch: Patch
+
+    @property
+    def inverse(self) -> Flip:
+        """The same flip again."""
+        return self
+
+    def apply(self, model: Model) -> None:
+        """Flip the pixels."""
+        patch = self.patch
+        if self.plane == CONTOUR:
+            model.contour[patch.z][patch.box] ^= patch.mask.view(np.uint8)
+        else:
+            model.marks[patch.z][patch.box] ^= patch.mask.view(np.uint8) * np.uint8(
+                MARKS[self.plane]
+            )
+
+
+@dataclass(frozen=True)
+class Rename:
+    """How the cells of a slice are called before and after its pixels changed.
+
+    Attributes
+    ----------
+    z : int
+    before, after : tuple of (int, int)
+        First pixel (row times width plus column) and name of the cells that differ.
+    next_before, next_after : int
+        The name that the next new cell gets.
+    """
+
+    z: int
+    before: Names
+    after: Names
+    next_before: int
+    next_after: int
+
+    @property
+    def inverse(self) -> Rename:
+        """The names as they were."""
+        return Rename(self.z, self.after, self.before, self.next_after, self.next_before)
+
+    def apply(self, model: Model) -> None:
+        """Call the cells by their new names."""
+        names = model.names[self.z]
+        for seed, _ in self.before:
+            del names[seed]
+        names.update(self.after)
+        for _, name in self.after:
+            model.place(name, self.z)
+        model.next_name = self.next_after
+
+
+@dataclass(frozen=True)
+class Relink:
+    """Links between slice cells that come and go; each is a pair of names, the lower first."""
+
+    added: Pairs = ()
+    removed: Pairs = ()
+
+    @property
+    def inverse(self) -> Relink:
+        """The links as they were."""
+        return Relink(self.removed, self.added)
+
+    def apply(self, model: Model) -> None:
+        """Add and remove the links."""
+        model.links.remove(self.removed)
+        model.links.add(self.added)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided on an item of the review queue.
+
+    Attributes
+    ----------
+    key : str
+        Name of the item.
+    kind : str
+        Kind of the item.
+    patch : Patch
+        Its pixels, by which it is found again after the networks ran anew.
+    verdict : str
+        `ACCEPTED` or `REJECTED`.
+    """
+
+    key: str
+    kind: str
+    patch: Patch
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A verdict that comes, goes or is replaced."""
+
+    before: Verdict | None
+    after: Verdict | None
+
+    @property
+    def inverse(self) -> Judge:
+        """The verdict as it was."""
+        return Judge(self.after, self.before)
+
+    def apply(self, model: Model) -> None:
+        """Put the verdict in place of the one before."""
+        if self.before is not None:
+            del model.verdicts[self.before.key]
+        if self.after is not None:
+            model.verdicts[self.after.key] = self.after
+
+
+Change = Flip | Rename | Relink | Judge
+_KINDS: dict[str, type] = {kind.__name__: kind for kind in (Flip, Rename, Relink, Judge)}
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What one gesture did.
+
+    Attributes
+    ----------
+    tool : str
+        Name of the tool, such as ``"draw"``.
+    changes : tuple of Change
+        In the order in which they apply.
+    """
+
+    tool: str
+    changes: tuple[Change, ...] = field(default=())
+
+    @property
+    def inverse(self) -> Edit:
+        """The edit that takes this one back."""
+        return Edit(self.tool, tuple(change.inverse for change in reversed(self.changes)))
+
+    @property
+    def flips(self) -> Iterator[Flip]:
+        """The pixel changes."""
+        return (change for change in self.changes if isinstance(change, Flip))
+
+    @property
+    def slices(self) -> tuple[int, ...]:
+        """Slices whose pixels change."""
+        return tuple(sorted({flip.patch.z for flip in self.flips}))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it changes nothing."""
+        return not self.changes
+
+    @property
+    def text(self) -> str:
+        """One line for a list of edits."""
+        slices = self.slices
+        where = ""
+        if len(slices) == 1:
+            where = f" in slice {slices[0]}"
+        elif slices:
+            where = f" in slices {slices[0]} to {slices[-1]}"
+        pixels = sum(flip.patch.count for flip in self.flips)
+        verdicts = [c.after.key for c in self.changes if isinstance(c, Judge) and c.after]
+        parts = [f"{self.tool}{where}"]
+        if verdicts:
+            parts.append(", ".join(verdicts[:3]))
+        if pixels:
+            parts.append(f"{pixels} px")
+        return ", ".join(parts)
+
+    def apply(self, model: Model) -> None:
+        """Apply every change in turn."""
+        for change in self.changes:
+            change.apply(model)
+
+
+def joined(tool: str, *edits: Edit) -> Edit:
+    """Return one edit that does what several do, in their order."""
+    return Edit(tool, tuple(change for edit in edits for change in edit.changes))
+
+
+def bounding_box(mask: np.ndarray) -> Box:
+    """Return the smallest box around what is set in a mask, shape (Y, X); empty for none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+# Packing -------------------------------------------------------------------
+
+
+def to_plain(edit: Edit) -> dict[str, Any]:
+    """Return an edit in types that JSON knows; bits are base64 of their zlib compression."""
+    return _plain(edit, lambda bits: base64.b64encode(zlib.compress(bits)).decode())
+
+
+def from_plain(values: dict[str, Any]) -> Edit:
+    """Return the edit that `to_plain` was given.
+
+    Raises
+    ------
+    InputError
+        The values are not those of an edit.
+    """
+    return _edit(values, lambda text: zlib.decompress(base64.b64decode(text)))
+
+
+def to_bytes(edit: Edit) -> bytes:
+    """Pack an edit compactly: a JSON header and the bits after it, compressed as a whole."""
+    blobs: list[bytes] = []
+
+    def keep(bits: bytes) -> int:
+        blobs.append(bits)
+        return len(bits)
+
+    header = json.dumps(_plain(edit, keep), separators=(",", ":")).encode()
+    return zlib.compress(struct.pack("<I", len(header)) + header + b"".join(blobs), 1)
+
+
+def from_bytes(data: bytes) -> Edit:
+    """Return the edit that `to_bytes` packed.
+
+    Raises
+    ------
+    InputError
+        The bytes are damaged.
+    """
+    try:
+        raw = zlib.decompress(data)
+        (length,) = struct.unpack_from("<I", raw)
+        values = json.loads(raw[4 : 4 + length])
+    except (zlib.error, struct.error, ValueError) as error:
+        raise InputError("An edit is damaged.", "Recover the session.") from error
+    at = 4 + length
+
+    def take(size: int) -> bytes:
+        nonlocal at
+        at += size
+        return raw[at - size : at]
+
+    return _edit(values, take)
+
+
+def _plain(edit: Edit, bits: Any) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, Patch):
+            return [value.z, value.top, value.left, value.height, value.width, bits(value.bits)]
+        if isinstance(value, Flip):
+            return {"plane": value.plane, "patch": plain(value.patch)}
+        if isinstance(value, Verdict):
+            return [value.key, value.kind, plain(value.patch), value.verdict]
+        if isinstance(value, Judge):
+            return {"before": plain(value.before), "after": plain(value.after)}
+        if isinstance(value, Rename | Relink):
+            return dict(vars(value))
+        return value
+
+    changes = [{"change": type(c).__name__, **plain(c)} for c in edit.changes]
+    return {"tool": edit.tool, "changes": changes}
+
+
+def _edit(values: dict[str, Any], bits: Any) -> Edit:
+    def patch(value: list[Any]) -> Patch:
+        z, top, left, height, width = (int(number) for number in value[:5])
+        return Patch(z, top, left, height, width, bits(value[5]))
+
+    def verdict(value: list[Any] | None) -> Verdict | None:
+        return None if value is None else Verdict(value[0], value[1], patch(value[2]), value[3])
+
+    def pairs(value: list[Any]) -> Pairs:
+        return tuple((int(a), int(b)) for a, b in value)
+
+    def change(value: dict[str, Any]) -> Change:
+        kind = _KINDS[value["change"]]
+        if kind is Flip:
+            if value["plane"] not in PLANES:
+                raise KeyError(value["plane"])
+            return Flip(value["plane"], patch(value["patch"]))
+        if kind is Judge:
+            return Judge(verdict(value["before"]), verdict(value["after"]))
+        if kind is Relink:
+            return Relink(pairs(value["added"]), pairs(value["removed"]))
+        return Rename(
+            int(value["z"]),
+            pairs(value["before"]),
+            pairs(value["after"]),
+            int(value["next_before"]),
+            int(value["next_after"]),
+        )
+
+    try:
+        return Edit(str(values["tool"]), tuple(change(value) for value in values["changes"]))
+    except (KeyError, TypeError, ValueError, IndexError, zlib.error) as error:
+        raise InputError("An edit is damaged.", "Recover the session.") from error

@@ -1,0 +1,57 @@
+"""What is edited: contour, marks, names of slice cells, links and verdicts. No files, no cells."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_copnet.review.edits import Verdict
+from napari_copnet.review.links import Links
+
+
+class Model:
+    """The truth of a session, from which cells are derived.
+
+    Attributes
+    ----------
+    contour : ndarray, shape (Z, Y, X), uint8
+        1 on the closed contour.
+    marks : ndarray, shape (Z, Y, X), uint8
+        Bits of `edits.MARKS`: areas without cells.
+    names : list of dict
+        For each slice: first pixel (row times width plus column) of each cell to its name.
+    links : Links
+    verdicts : dict of str to Verdict
+        By item of the review queue.
+    next_name : int
+        The name that the next new cell gets.
+    """
+
+    def __init__(self, contour: np.ndarray, marks: np.ndarray | None = None) -> None:
+        self.contour = contour
+        self.marks = np.zeros(contour.shape, np.uint8) if marks is None else marks
+        self.names: list[dict[int, int]] = [{} for _ in range(len(contour))]
+        self.links = Links()
+        self.verdicts: dict[str, Verdict] = {}
+        self.next_name = 1
+        self._slices = np.full(1024, -1, np.int32)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (Z, Y, X)."""
+        return tuple(int(n) for n in self.contour.shape)  # type: ignore[return-value]
+
+    def slice_of(self, name: int) -> int:
+        """Return the slice of a cell's name, also where no cell bears it now; -1 if unknown."""
+        return int(self._slices[name]) if 0 <= name < self._slices.size else -1
+
+    def place(self, name: int, z: int) -> None:
+        """Note that a name belongs to slice z."""
+        if name >= self._slices.size:
+            more = np.full(max(self._slices.size, name + 1 - self._slices.size), -1, np.int32)
+            self._slices = np.concatenate([self._slices, more])
+        self._slices[name] = z
+
+    def places(self) -> np.ndarray:
+        """Return the slice of each name below `next_name`, int32, -1 where unknown."""
+        self.place(self.next_name, -1)
+        return self._slices[: self.next_name]
