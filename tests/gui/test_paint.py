@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_copnet.gui.paint import ContourEditing, scaled_params
+from napari_copnet.gui.paint import ContourEditing
 from napari_copnet.gui.source import slice_in_view
 from napari_copnet.params import CellParams
 
@@ -94,11 +94,6 @@ def test_nothing_follows_once_stopped(drawn):
     editing.stop()
     contour.paint((1, 3, 4), 1)
     np.testing.assert_array_equal(cells.data, before)
-
-
-def test_sizes_follow_the_resolution():
-    params = scaled_params(CellParams(min_size=30, dilation=3, grow=10), (1024, 1024), (512, 512))
-    assert (params.min_size, params.dilation, params.grow) == (120, 6, 20)
 
 
 def test_strokes_of_the_mouse_and_the_undo_button(make_panel, click, ended):

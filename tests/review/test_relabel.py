@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from drawn import same_up_to_names
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -36,12 +37,6 @@ def edited(contour, cells, flipped, params=ALL, next_name=100, excluded=None, na
     labels = cells.copy()
     labels[done.box] = done.labels
     return after, labels, done
-
-
-def same_up_to_names(first, second):
-    pairs = np.unique(np.stack([first.ravel(), second.ravel()]), axis=1)
-    one_to_one = len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
-    return one_to_one and np.array_equal(first == 0, second == 0)
 
 
 def test_of_a_split_cell_the_larger_piece_keeps_the_name():

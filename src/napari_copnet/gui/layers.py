@@ -10,10 +10,11 @@ from napari.utils.colormaps import CyclicLabelColormap
 from psygnal import Signal
 
 from napari_copnet.gui.lazy import Grid, Iterations, slice_frame
-from napari_copnet.gui.paint import ContourEditing, scaled_params
+from napari_copnet.gui.paint import ContourEditing
 from napari_copnet.gui.source import Placement, slice_in_view
 from napari_copnet.gui.work import Contours, IterationSlices, ShownCells, ShownClosed
 from napari_copnet.params import CellParams
+from napari_copnet.review.start import scaled_params
 from napari_copnet.steps.frame import to_original
 from napari_copnet.types import Frame, Preprocessed, SliceResult
 

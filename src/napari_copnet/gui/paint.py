@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -43,7 +42,7 @@ class ContourEditing:
     contour, cells : napari.layers.Labels
         Closed contour (0 or 1) and cells, of one shape, (Z, Y, X) or (Y, X).
     params : CellParams
-        Sizes in pixels of these layers: see `scaled_params`.
+        Sizes in pixels of these layers: see `review.start.scaled_params`.
     excluded : callable
         Returns where slice z has no cells, shape (Y, X), bool, or None.
     in_view : callable
@@ -172,24 +171,6 @@ class ContourEditing:
 def digest(data: bytes) -> bytes:
     """Return a short name of some bytes."""
     return hashlib.blake2b(data, digest_size=16).digest()
-
-
-def scaled_params(params: CellParams, original: tuple[int, ...], processed: tuple[int, ...]) -> Any:
-    """Return cell settings, given in processed pixels, in pixels of the original.
-
-    Parameters
-    ----------
-    params : CellParams
-    original, processed : tuple of int
-        In-plane shapes.
-    """
-    area = (original[0] * original[1]) / (processed[0] * processed[1])
-    return dataclasses.replace(
-        params,
-        min_size=round(params.min_size * area),
-        dilation=round(params.dilation * area**0.5),
-        grow=round(params.grow * area**0.5),
-    )
 
 
 def _stack(data: np.ndarray) -> np.ndarray:

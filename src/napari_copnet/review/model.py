@@ -55,3 +55,7 @@ class Model:
         """Return the slice of each name below `next_name`, int32, -1 where unknown."""
         self.place(self.next_name, -1)
         return self._slices[: self.next_name]
+
+    def restore_places(self, places: np.ndarray) -> None:
+        """Take the slices of names from `places`."""
+        self._slices = np.array(places, np.int32)

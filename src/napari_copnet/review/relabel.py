@@ -39,6 +39,8 @@ class Relabelled(NamedTuple):
         Names of the cells, those that were not touched included.
     before, after : tuple of (int, int)
         First pixel in the slice, and name, of the cells that differ.
+    touched : tuple of int
+        Names after the edit of all cells that were labelled anew.
     next_name : int
         The next number not used.
     """
@@ -47,6 +49,7 @@ class Relabelled(NamedTuple):
     labels: np.ndarray
     before: Names
     after: Names
+    touched: tuple[int, ...]
     next_name: int
 
 
@@ -106,6 +109,7 @@ def relabel(
         labels,
         tuple(sorted(before.items() - after.items())),
         tuple(sorted(after.items() - before.items())),
+        tuple(after.values()),
         next_name,
     )
 

@@ -1,0 +1,374 @@
+"""The session: the one thing that changes. Contour, marks, links and verdicts; cells follow.
+
+Only the thread that opened it may change it. Everything an edit does goes through `apply`, which
+relabels the touched box, writes the edit to the journal and tells the listeners where to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import filelock
+import numpy as np
+
+from napari_copnet.errors import CopnetError, InputError, OutputError
+from napari_copnet.progress import finish
+from napari_copnet.review import store
+from napari_copnet.review.edits import (
+    Change,
+    Edit,
+    Flip,
+    Judge,
+    Patch,
+    Relink,
+    Rename,
+    joined,
+    united,
+)
+from napari_copnet.review.follow import new_links
+from napari_copnet.review.history import History
+from napari_copnet.review.journal import Journal
+from napari_copnet.review.packing import from_bytes
+from napari_copnet.review.relabel import relabel
+from napari_copnet.review.start import Start
+from napari_copnet.review.view import SessionView
+
+# Edits after which a snapshot is written beside the work.
+SNAPSHOT_EVERY = 1000
+
+
+class Touched(NamedTuple):
+    """Where contour, marks or cells have changed: look again there."""
+
+    z: int
+    box: tuple[slice, slice]
+
+
+class Session(SessionView):
+    """An open session. Get one from `create` or `open`; it is a context manager.
+
+    Attributes
+    ----------
+    folder : Path
+    facts : store.Facts
+        Shape, voxel size, cell settings, records of runs.
+    read_only : bool
+        Someone else has it open for writing; edits are refused.
+    history : History
+        The edits, to be listed.
+    on_change : list of callable
+        Called with a list of `Touched` after each change.
+    saved_as : int
+        The journal's write of the last change: durable once `acknowledged` is no less.
+    """
+
+    def __init__(self, folder: Path | str, read_only: bool = False) -> None:
+        self.folder = Path(folder)
+        self.facts = store.read_facts(self.folder)
+        self.on_change: list[Callable[[list[Touched]], None]] = []
+        self._lock = filelock.FileLock(self.folder / store.LOCK)
+        self.read_only = read_only or not self._locked()
+        self.saved_as = 0
+        self._closed = False
+        try:
+            self._load()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @classmethod
+    def create(cls, folder: Path | str, start: Start, *, keep_image: bool = True) -> Session:
+        """Make a session of the results of a run and open it.
+
+        Parameters
+        ----------
+        folder : path
+            Must not exist, or be empty.
+        start : Start
+            From `start.from_result` or `start.from_run_folder`.
+        keep_image : bool
+            Keep a copy of the image in the folder.
+        """
+        return cls(finish(store.make(Path(folder), start, keep_image)))
+
+    @classmethod
+    def open(cls, folder: Path | str, *, read_only: bool = False) -> Session:
+        """Open a session where it was left; `read_only` when someone else writes to it.
+
+        Raises
+        ------
+        InputError
+            No session, or a damaged one.
+        """
+        return cls(folder, read_only)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    @property
+    def notice(self) -> str:
+        """A sentence for the user about how it was opened; empty for plain."""
+        if not self.read_only:
+            return ""
+        return "This session is open in another window: here it can be looked at, not changed."
+
+    # Changing it -------------------------------------------------------------
+
+    def apply(self, edit: Edit) -> list[Touched]:
+        """Make an edit; cells follow, and it is on its way to the disk.
+
+        Parameters
+        ----------
+        edit : Edit
+            From a tool. `Rename` changes are added here.
+
+        Returns
+        -------
+        list of Touched
+            Empty for an edit that changes nothing.
+
+        Raises
+        ------
+        CopnetError
+            The session is read-only, or the edit does not fit it.
+        """
+        self._check_writable()
+        if edit.is_empty:
+            return []
+        self._check(edit)
+        whole, touched = self._perform(edit)
+        self.saved_as = self.history.push(whole)
+        self._since_snapshot += 1
+        if self._since_snapshot >= SNAPSHOT_EVERY:
+            self.snapshot()
+        return self._tell(touched)
+
+    def undo(self) -> list[Touched]:
+        """Take the last edit back."""
+        return self.jump(self.history.position - 1) if self.history.can_undo else []
+
+    def redo(self) -> list[Touched]:
+        """Make again what was taken back last."""
+        return self.jump(self.history.position + 1) if self.history.can_redo else []
+
+    def jump(self, position: int) -> list[Touched]:
+        """Go to where `position` edits are applied.
+
+        Raises
+        ------
+        CopnetError
+            There is no such position, or the session is read-only.
+        """
+        self._check_writable()
+        steps = self.history.steps(position)
+        if not steps:
+            return []
+        touched = self._replay(joined("jump", *steps), whole_slices=len(steps) > 1)
+        self.saved_as = self.history.move(position)
+        self._since_snapshot += len(steps)
+        return self._tell(touched)
+
+    def add_run(self, start: Start) -> list[Touched]:
+        """Take the results of networks that ran again; what was decided by hand stays.
+
+        Pixels that an edit has changed since the last run, and those of accepted and rejected
+        items, keep their value. The rest becomes that of the new run, as one edit.
+
+        Raises
+        ------
+        InputError
+            The results are of another size.
+        """
+        self._check_writable()
+        if np.shape(start.contour) != self.shape:
+            raise InputError(
+                f"The new results have shape {np.shape(start.contour)}, the session {self.shape}.",
+                "Begin a new session for another stack.",
+            )
+        flips: list[Change] = []
+        for z in range(self.shape[0]):
+            decided = self._model.contour[z].view(bool) != self.run_contour(z)
+            for verdict in self._model.verdicts.values():
+                if verdict.patch.z == z:
+                    decided[verdict.patch.box] |= verdict.patch.mask
+            new = np.asarray(start.contour[z]) > 0
+            change = (new != self._model.contour[z].view(bool)) & ~decided
+            if change.any():
+                flips.append(Flip("contour", Patch.of(z, change)))
+        self.facts = store.add_run(self.folder, self.facts, start)
+        return self.apply(Edit("networks ran again", tuple(flips)))
+
+    # Keeping it --------------------------------------------------------------
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether every edit is on disk."""
+        return self.read_only or self._journal.acknowledged >= self._journal.asked
+
+    @property
+    def acknowledged(self) -> int:
+        """How many changes, counted as `saved_as` is, are durable."""
+        return self._journal.acknowledged
+
+    @property
+    def problem(self) -> str:
+        """Why edits are not being saved at present; empty when they are."""
+        return self._journal.problem
+
+    def wait_saved(self, timeout: float = 30.0) -> bool:
+        """Wait until every edit is on disk; return whether it is."""
+        return self.read_only or self._journal.wait(timeout=timeout)
+
+    def snapshot(self) -> None:
+        """Have the present state written, so that opening stays fast; returns at once."""
+        self._check_writable()
+        self._since_snapshot = 0
+        state = store.pack_state(self._model, self.history.current, self._excluded)
+        path = self.folder / store.SNAPSHOT
+        self._journal.then(lambda: store.write_state(path, state))
+
+    def close(self) -> None:
+        """Save what is left and let the session go.
+
+        Raises
+        ------
+        OutputError
+            Something could not be saved.
+        """
+        if self._closed:
+            return
+        try:
+            if not self.read_only and self._since_snapshot:
+                self.snapshot()
+            self._journal.close()
+        finally:
+            self._closed = True
+            self._lock.release()
+
+    # Helpers -----------------------------------------------------------------
+
+    def _locked(self) -> bool:
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            return False
+        except OSError:
+            # A read-only disk, or no right.
+            return False
+        return True
+
+    def _load(self) -> None:
+        snapshot = self.folder / store.SNAPSHOT
+        path = snapshot if snapshot.is_file() else self.folder / store.START
+        model, at, excluded = store.read_state(path)
+        self._journal = Journal(self.folder / store.JOURNAL, writable=not self.read_only)
+        self.history = History(self._journal)
+        back, forth = self._journal.way(at, self.history.current)
+        for number in back:
+            from_bytes(self._journal.entry(number).edit).inverse.apply(model)
+        for number in forth:
+            from_bytes(self._journal.entry(number).edit).apply(model)
+        self._since_snapshot = len(back) + len(forth)
+        self._show(model, excluded)
+
+    def _perform(self, edit: Edit) -> tuple[Edit, list[Touched]]:
+        """Apply an edit and what follows from it; return all of it as one edit."""
+        model, touched = self._model, []
+        for z in edit.slices:
+            self._label(z)
+        before = model.links.lookup(model.next_name).copy()
+        edit.apply(model)
+        changes: list[Change] = list(edit.changes)
+        for patch in united(edit):
+            first = model.next_name
+            done = relabel(
+                model.contour[patch.z],
+                self._names[patch.z],
+                patch,
+                self.facts.cells,
+                next_name=first,
+                excluded=self.excluded(patch.z),
+            )
+            self._names[patch.z][done.box] = done.labels
+            touched.append(Touched(patch.z, done.box))
+            if done.before or done.after:
+                rename = Rename(patch.z, done.before, done.after, first, done.next_name)
+                rename.apply(model)
+                changes.append(rename)
+                # A cell that was split: its pieces find their partners in the next slices.
+                split = done.next_name > first
+                pairs = new_links(self, patch.z, done.touched, done.box) if split else ()
+                if pairs:
+                    relink = Relink(added=pairs)
+                    relink.apply(model)
+                    changes.append(relink)
+        return Edit(edit.tool, tuple(changes)), touched + self._renumbered(before)
+
+    def _replay(self, edit: Edit, whole_slices: bool) -> list[Touched]:
+        """Apply an edit that is known whole."""
+        model, touched = self._model, []
+        before = model.links.lookup(model.next_name).copy()
+        edit.apply(model)
+        if whole_slices:
+            self._labelled[list(edit.slices)] = False
+            return [self._whole(z) for z in edit.slices] + self._renumbered(before)
+        for patch in united(edit):
+            z = patch.z
+            if not self._labelled[z]:
+                touched.append(self._whole(z))
+                continue
+            done = relabel(
+                model.contour[z],
+                self._names[z],
+                patch,
+                self.facts.cells,
+                next_name=model.next_name,
+                excluded=self.excluded(z),
+                names=model.names[z],
+            )
+            self._names[z][done.box] = done.labels
+            touched.append(Touched(z, done.box))
+        return touched + self._renumbered(before)
+
+    def _renumbered(self, before: np.ndarray) -> list[Touched]:
+        """Return the slices in which a cell has another number through the stack than before."""
+        size = min(before.size, self._model.next_name)
+        names = np.flatnonzero(before[:size] != self._model.links.lookup(size))
+        slices = {self._model.slice_of(int(name)) for name in names}
+        return [self._whole(z) for z in sorted(slices) if z >= 0]
+
+    def _whole(self, z: int) -> Touched:
+        return Touched(z, (slice(0, self.shape[1]), slice(0, self.shape[2])))
+
+    def _tell(self, touched: list[Touched]) -> list[Touched]:
+        for listener in self.on_change:
+            listener(touched)
+        return touched
+
+    def _check_writable(self) -> None:
+        if self._closed:
+            raise CopnetError("The session is closed.", "Open it again.")
+        if self.read_only:
+            raise OutputError(self.notice, "Close the other window and open it again here.")
+
+    def _check(self, edit: Edit) -> None:
+        model = self._model
+        for change in edit.changes:
+            fits = not isinstance(change, Rename)
+            if isinstance(change, Flip):
+                fits = change.patch.fits(self.shape)
+            elif isinstance(change, Relink):
+                new = all(pair not in model.links and pair[0] < pair[1] for pair in change.added)
+                fits = new and all(pair in model.links for pair in change.removed)
+            elif isinstance(change, Judge):
+                key = change.before or change.after
+                fits = key is not None and model.verdicts.get(key.key) == change.before
+            if not fits:
+                raise CopnetError(
+                    f"The edit {edit.tool} does not fit this session.", "Make it again."
+                )

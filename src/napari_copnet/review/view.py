@@ -1,0 +1,164 @@
+"""The reading side of a session: what tools, the queue and exports look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import InputError
+from napari_copnet.review import store
+from napari_copnet.review.edits import Verdict
+from napari_copnet.review.links import Links
+from napari_copnet.review.model import Model
+from napari_copnet.review.relabel import named_slice
+
+
+class SessionView:
+    """What a session holds; `session.Session` adds how it changes.
+
+    Attributes
+    ----------
+    folder : Path
+    facts : store.Facts
+        Shape, voxel size, cell settings, records of runs.
+    """
+
+    folder: Path
+    facts: store.Facts
+
+    def _show(self, model: Model, excluded: np.ndarray | None) -> None:
+        self._model = model
+        self._excluded = excluded
+        self._names = np.zeros(model.shape, np.uint32)
+        self._labelled = np.zeros(model.shape[0], bool)
+
+    @property
+    def _run(self) -> Path:
+        return self.folder / "runs" / str(len(self.facts.runs) - 1)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (Z, Y, X)."""
+        return self._model.shape
+
+    @property
+    def contour(self) -> np.ndarray:
+        """Closed contour, shape (Z, Y, X), uint8, 0 or 1. A view: change it by `apply` only."""
+        return self._view(self._model.contour)
+
+    @property
+    def marks(self) -> np.ndarray:
+        """Bits of `edits.MARKS`, shape (Z, Y, X), uint8. A view: change it by `apply` only."""
+        return self._view(self._model.marks)
+
+    @property
+    def links(self) -> Links:
+        """The links between slice cells. Change them by `apply` only."""
+        return self._model.links
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """A copy of what was decided on items of the review queue, by key."""
+        return dict(self._model.verdicts)
+
+    @property
+    def step1(self) -> np.ndarray:
+        """Contour probability of Step 1 in the last run, shape (Z, Y, X), float32, on disk."""
+        array = store.read_array(self._run / "contours.npy")
+        if array is None:
+            raise InputError(f"{self._run} is incomplete.", "Restore it from a copy.")
+        return array
+
+    @property
+    def iterations(self) -> np.ndarray | None:
+        """Contour probability by iteration of the last run, (I, Z, Y, X), float16, on disk."""
+        return store.read_array(self._run / "iterations.npy")
+
+    @property
+    def converged(self) -> np.ndarray | None:
+        """Whether closing converged in each slice of the last run, where it is known."""
+        return store.read_array(self._run / "converged.npy")
+
+    @property
+    def image(self) -> Any:
+        """The image, shape (Z, Y, X), or None when it is nowhere to be found unchanged."""
+        return store.find_image(self.folder, self.facts)
+
+    def run_contour(self, z: int) -> np.ndarray:
+        """Return the closed contour of a slice as the last run made it, shape (Y, X), bool."""
+        bits = store.read_array(self._run / "closed.npy")
+        assert bits is not None
+        return store.unpacked_slice(bits, z, self.shape)
+
+    def probability(self, z: int) -> np.ndarray:
+        """Return the best contour probability of a slice, shape (Y, X), float32.
+
+        That of the last iteration where it was kept, united with Step 1.
+        """
+        first = np.asarray(self.step1[z], np.float32)
+        iterations = self.iterations
+        if iterations is None:
+            return first
+        return np.maximum(first, np.asarray(iterations[-1, z], np.float32))
+
+    def excluded(self, z: int) -> np.ndarray | None:
+        """Return where a slice can have no cells (marks included), shape (Y, X), or None."""
+        marks = self._model.marks[z]
+        marked = marks > 0 if marks.any() else None
+        if self._excluded is None or not self._excluded[z].any():
+            return marked
+        return self._excluded[z] if marked is None else self._excluded[z] | marked
+
+    def names(self, z: int) -> np.ndarray:
+        """Return the slice cells of a slice by name, shape (Y, X), uint32. A view.
+
+        A name is a number that no other slice cell of the stack has.
+        """
+        self._label(z)
+        return self._view(self._names[z])
+
+    def name_at(self, z: int, y: int, x: int) -> int:
+        """Return the name of the slice cell at a pixel, 0 where there is none."""
+        return int(self.names(z)[y, x])
+
+    def present(self, z: int) -> set[int]:
+        """Return the names of the cells of a slice."""
+        return set(self._model.names[z].values())
+
+    def slice_of(self, name: int) -> int:
+        """Return the slice a name belongs to, -1 where it is unknown."""
+        return self._model.slice_of(name)
+
+    def cells(self, z: int, box: tuple[slice, slice] = (slice(None), slice(None))) -> np.ndarray:
+        """Return the cells of a slice: linked slice cells have one number through the stack.
+
+        Parameters
+        ----------
+        z : int
+        box : tuple of slice
+            The part asked for.
+
+        Returns
+        -------
+        ndarray, shape (Y, X) of the box, uint32
+        """
+        return self._model.links.lookup(self._model.next_name)[self.names(z)[box]]
+
+    def all_cells(self) -> np.ndarray:
+        """Return the cells of all slices, shape (Z, Y, X), uint32."""
+        return np.stack([self.cells(z) for z in range(self.shape[0])])
+
+    def _label(self, z: int) -> None:
+        if not self._labelled[z]:
+            self._names[z] = named_slice(
+                self._model.contour[z], self.facts.cells, self._model.names[z], self.excluded(z)
+            )
+            self._labelled[z] = True
+
+    @staticmethod
+    def _view(array: np.ndarray) -> np.ndarray:
+        view = array.view()
+        view.flags.writeable = False
+        return view
