@@ -116,7 +116,8 @@ def from_run_folder(folder: Path | str) -> Start:
             f"The folder {folder.name} holds no closed contours.",
             "Choose the folder of a whole run.",
         )
-    closed = np.asarray(read_image(found["closed"]).data)
+    framed = read_image(found["closed"])
+    closed = np.asarray(framed.data)
     step1 = closed.astype(np.float32)
     if "contours" in found:
         step1 = np.asarray(read_image(found["contours"]).data, np.float32)
@@ -144,10 +145,16 @@ def from_run_folder(folder: Path | str) -> Start:
         excluded = _unseen(whole, tuple(record.get("blank_slices", ())), processed)
         if not processed:
             params = scaled_params(params, whole.original_shape[1:], whole.processed_shape[1:])
+    stack = _image(folder, record, closed.shape)
+    if stack is not None:
+        # The results know the voxel size, also where the user had to give it.
+        stack = dataclasses.replace(
+            stack, voxel_size=framed.voxel_size, translate=framed.translate, axes=framed.axes
+        )
     return Start(
         closed,
         step1,
-        _image(folder, record, closed.shape),
+        stack,
         iterations,
         _converged(record, len(closed)),
         excluded,
