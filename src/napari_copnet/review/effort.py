@@ -19,13 +19,12 @@ from skimage.segmentation import expand_labels
 from napari_copnet.evaluation.metrics import LABELLED, partition
 from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.review.gaps import SMALLEST_SIDE
 from napari_copnet.review.queue import Item
 from napari_copnet.steps.cells import label_slice, true_cells
 
 # A wall is true when most of it lies within so many pixels of the true contour.
 TOLERANCE = 3
-# Stretches shorter than this are no edit anyone would make, px.
-SHORTEST = 3
 # How far cells grow over contours for scoring, px.
 GROW = 10
 _EVERY = CellParams(min_size=0)
@@ -145,7 +144,7 @@ def repair_slices(contour: np.ndarray, oracle: Oracle) -> Steps[Effort]:
     Returns
     -------
     Effort
-        Edits that change the cells of a slice for worse are left out, as a person would.
+        Of stretches that change no cell none is drawn or erased: a person would not either.
     """
     now = np.asarray(contour) > 0
     now = now.copy()
@@ -153,11 +152,8 @@ def repair_slices(contour: np.ndarray, oracle: Oracle) -> Steps[Effort]:
     counts = [sum(by_slice)]
     for z in range(len(now)):
         for stretch, drawn in _repairs(now[z], oracle.truth[z], oracle.near[z]):
-            tried = np.where(stretch, drawn, now[z])
-            labelled = oracle.labelled(tried, z)
-            if labelled < by_slice[z]:
-                continue
-            now[z], by_slice[z] = tried, labelled
+            now[z][stretch] = drawn
+            by_slice[z] = oracle.labelled(now[z], z)
             counts.append(sum(by_slice))
         yield Progress("repair slices", z + 1, len(now), "slices")
     return Effort(np.array(counts), oracle.cells)
@@ -166,21 +162,35 @@ def repair_slices(contour: np.ndarray, oracle: Oracle) -> Steps[Effort]:
 def _repairs(
     contour: np.ndarray, truth: np.ndarray, near: np.ndarray
 ) -> list[tuple[np.ndarray, bool]]:
-    """Return the stretches to draw, and those to erase, of a slice."""
+    """Return the stretches of a slice to draw and to erase: those that its cells depend on."""
     found = []
-    missing = truth & ~_near(contour)
+    missing = truth & ~ndimage.binary_dilation(contour)
     for wall, drawn in ((missing, True), (contour & ~near, False)):
         pieces = cc3d.connected_components(wall, connectivity=8, out_dtype=np.uint32)
-        for number, box in enumerate(ndimage.find_objects(pieces), start=1):
-            length = max(side.stop - side.start for side in box)
-            if length < SHORTEST:
-                continue
+        for number in range(1, int(pieces.max(initial=0)) + 1):
             stretch = pieces == number
             if drawn:
                 # Up to the contour at both ends.
-                stretch = truth & ndimage.binary_dilation(stretch, iterations=TOLERANCE + 1)
+                stretch = truth & ~contour & ndimage.binary_dilation(stretch, iterations=3)
             found.append((stretch, drawn))
-    return found
+    repaired = contour.copy()
+    for stretch, drawn in found:
+        repaired[stretch] = drawn
+    cells = _count_cells(repaired)
+    needed = []
+    for stretch, drawn in found:
+        without = repaired.copy()
+        without[stretch] = contour[stretch]
+        if _count_cells(without) == cells:
+            repaired = without
+        else:
+            needed.append((stretch, drawn))
+    return needed
+
+
+def _count_cells(contour: np.ndarray) -> int:
+    sizes = np.bincount(cc3d.connected_components(~contour, connectivity=4).ravel())[1:]
+    return int(np.count_nonzero(sizes >= SMALLEST_SIDE))
 
 
 def _near(contour: np.ndarray) -> np.ndarray:

@@ -132,7 +132,7 @@ def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> St
     """
     wanted = list(range(session.shape[0]) if slices is None else slices)
     verdicts = list(session.verdicts.values())
-    usual = _usual_cell(session, wanted)
+    usual = _usual_cell(session)
     items: list[Item] = []
     for done, z in enumerate(wanted, start=1):
         found = [_item(z, suspect, usual) for suspect in _suspects(session, z)]
@@ -204,10 +204,13 @@ def features(suspect: Suspect) -> tuple[float, float, float, float]:
     )
 
 
-def _usual_cell(session: SessionView, slices: list[int]) -> float:
+def _usual_cell(session: SessionView) -> float:
     """Return a tenth of the median area of a cell: below it an error weighs little."""
-    areas = [np.unique(session.names(z), return_counts=True)[1][1:] for z in slices[:20]]
-    return 0.1 * float(np.median(np.concatenate(areas))) if any(len(a) for a in areas) else 1.0
+    depth = session.shape[0]
+    sample = range(0, depth, max(1, depth // 10))
+    areas = [np.unique(session.names(z), return_counts=True) for z in sample]
+    cells = np.concatenate([counts[names > 0] for names, counts in areas])
+    return 0.1 * float(np.median(cells)) if cells.size else 1.0
 
 
 def _without_doubles(items: list[Item]) -> list[Item]:
