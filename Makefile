@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 DISPLAYED := $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY" ] || [ -n "$$WAYLAND_DISPLAY" ] && echo yes)
 VIRTUAL := $(shell [ "$$(uname)" = Linux ] && echo 'xvfb-run -a -s "-screen 0 1920x1200x24"')
 
-.PHONY: demo test test-all lint models tour clean
+.PHONY: demo test test-all lint models tour trust trust-full clean
 
 demo:
 	@scripts/setup.sh $(if $(DISPLAYED),gui,run)
@@ -36,6 +36,14 @@ models:
 tour:
 	@scripts/setup.sh gui
 	@$(VIRTUAL) $(BIN)/python scripts/tour.py --data $(DATA) --out docs/images
+
+trust:
+	@scripts/setup.sh run
+	@$(BIN)/python scripts/trust.py --kills 25 --steps 1000
+
+trust-full:
+	@scripts/setup.sh run
+	@$(BIN)/python scripts/trust.py --kills 500 --steps 10000
 
 clean:
 	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache
