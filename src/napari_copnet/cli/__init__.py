@@ -16,8 +16,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
-    from napari_copnet.cli import bench, demo, evaluate, model, run, steps, train
+    from napari_copnet.cli import bench, demo, evaluate, model, run, session, steps, train
 
-    for module in (demo, run, steps, train, evaluate, model, bench):
+    for module in (demo, run, steps, train, evaluate, model, session, bench):
         module.add_to(app)
     app()

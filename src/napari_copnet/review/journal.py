@@ -153,13 +153,13 @@ class Journal:
         OutputError
             Something could not be written.
         """
-        durable = True
+        durable = self._thread is None or self.wait()
+        # The writer goes last: it folds the write-ahead log into the file, a reader can't.
+        self._reader.close()
         if self._thread is not None:
-            durable = self.wait()
             self._tasks.put(None)
             self._thread.join(_PATIENCE)
             self._thread = None
-        self._reader.close()
         if not durable:
             raise OutputError(
                 f"The last edits could not be saved: {self.problem or 'the disk is too slow'}.",
