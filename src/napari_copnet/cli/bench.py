@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from napari_copnet.cli.console import Json, show
 from napari_copnet.cli.options import add_command
+from napari_copnet.errors import InputError
 
-Name = Literal["closing", "degrade", "dock"]
+Name = Literal["closing", "degrade", "dock", "proofread"]
+# What can use data that the package does not hold.
+_WITH_DATA = {"proofread"}
 # What is measured in a window belongs to the window.
 _ELSEWHERE = {"dock": "napari_copnet.gui.bench"}
 
@@ -26,12 +30,18 @@ def bench(
     quick: Annotated[
         bool, typer.Option("--quick", help="Smaller, for a look; figures are less steady.")
     ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="proofread: folder with the data set fib25, to use it too."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure ours beside another way of doing the same, and say whether the goal is met."""
     module = _ELSEWHERE.get(name, f"napari_copnet.benchmarks.{name}")
     measure = importlib.import_module(module).run
-    figures = measure(quick=quick)
+    if data is not None and name not in _WITH_DATA:
+        raise InputError(f"The benchmark {name} takes no data.", "Leave --data out.")
+    figures = measure(quick=quick, **({} if data is None else {"data": data}))
     lines = []
     for figure in figures:
         mark = "holds" if figure.holds else "falls short"
@@ -39,7 +49,8 @@ def bench(
             f"{figure.name}: {figure.value:.4g} {figure.unit} (goal {figure.goal}: {mark})"
         )
         lines.append(f"    ours: {figure.ours}")
-        lines.append(f"    theirs: {figure.theirs}")
+        if figure.theirs:
+            lines.append(f"    theirs: {figure.theirs}")
     if figures:
         lines.append(f"  on {figures[0].machine}")
     show({"name": name, "figures": figures}, as_json, lines)

@@ -1,0 +1,284 @@
+"""Proofreading: time to cells after an edit, memory of undo, and edits to labelled cells.
+
+Beside an edit stands labelling the stack anew with the fastest library there is for it (cc3d);
+beside one who walks the queue, one who repairs Step 1's contours slice by slice.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import cc3d
+import numpy as np
+import psutil
+
+from napari_copnet.benchmarks.figures import Figure, machine_name
+from napari_copnet.errors import InputError
+from napari_copnet.evaluation.contour_input import as_contour
+from napari_copnet.io.read import read_image, read_stack
+from napari_copnet.params import CellParams, ClosingParams, PreprocessParams, TissueParams
+from napari_copnet.pipeline import Settings
+from napari_copnet.pipeline import run as run_pipeline
+from napari_copnet.progress import finish
+from napari_copnet.review.edits import Edit, Flip, Patch
+from napari_copnet.review.effort import Oracle, repair_slices, walk_queue
+from napari_copnet.review.paths import stroke
+from napari_copnet.review.queue import build_queue
+from napari_copnet.review.session import Session
+from napari_copnet.review.start import Start, from_result
+from napari_copnet.samples import make_tissue
+from napari_copnet.steps.cells import label_slice
+from napari_copnet.steps.frame import to_processed
+from napari_copnet.types import Stack
+
+_STACK = (300, 512, 512)
+_FIB25 = slice(125, 160)
+_SHARE = 0.95
+
+
+def run(quick: bool = False, data: Path | None = None) -> list[Figure]:
+    """Measure all of it.
+
+    Parameters
+    ----------
+    quick : bool
+        Fewer edits and slices.
+    data : Path, optional
+        Folder with the data set fib25 (``fib25/raw.tif``, ``instances.tif``): effort is measured
+        on its slices 125 to 159 as well, which the default models have not seen.
+
+    Raises
+    ------
+    InputError
+        The data set is not there.
+    """
+    if data is not None and not (data / "fib25" / "raw.tif").is_file():
+        raise InputError(f"There is no fib25/raw.tif in {data}.", "Name the folder above fib25.")
+    figures = _relabelling(40 if quick else 200)
+    figures.append(_memory(1000 if quick else 10_000))
+    figures += _effort_on_tissue(4 if quick else 12)
+    if data is not None:
+        figures += _effort_on_fib25(data / "fib25", 4 if quick else None)
+    return figures
+
+
+# Cells after an edit ---------------------------------------------------------
+
+
+def _relabelling(edits: int) -> list[Figure]:
+    tissue = make_tissue(TissueParams(slices=1, size=512, vessel=False), seed=1).contours[0]
+    figures, small = [], 0.0
+    for side, goal in ((512, 16.0), (2048, 50.0)):
+        contour = np.tile(tissue, (side // 512, side // 512))
+        times, equal = _timed_edits(contour, edits)
+        small = small or median(times)
+        figures.append(
+            _figure(
+                f"cells after an edit, {side}×{side}",
+                median(times),
+                "ms",
+                f"< {goal:g}",
+                median(times) < goal,
+                f"median of {edits} strokes and erasures, slowest {max(times):.1f} ms",
+                "",
+            )
+        )
+        figures.append(
+            _figure(
+                f"equal to labelling anew, {side}×{side}",
+                equal,
+                "share",
+                "= 1",
+                equal == 1,
+                "up to names",
+                "steps.cells.label_slice of the whole slice",
+            )
+        )
+    stack = np.broadcast_to(tissue == 0, _STACK).copy()
+    anew = []
+    for _ in range(3):
+        start = time.perf_counter()
+        cc3d.connected_components(stack, connectivity=6)
+        anew.append(1e3 * (time.perf_counter() - start))
+    ratio = median(anew) / small
+    figures.append(
+        _figure(
+            "cells after an edit, beside labelling 300×512×512 anew",
+            ratio,
+            "x",
+            ">= 80",
+            ratio >= 80,
+            f"{small:.2f} ms an edit, history and journal included",
+            f"cc3d, {median(anew):.0f} ms",
+        )
+    )
+    return figures
+
+
+def _timed_edits(contour: np.ndarray, count: int) -> tuple[list[float], float]:
+    """Return the time of each edit in ms, and the share after which cells were right."""
+    params = CellParams()
+    rng = np.random.default_rng(0)
+    times, equal = [], 0
+    with _session(Start(contour[None], contour[None].astype(np.float32), cells=params)) as session:
+        session.names(0)
+        for number in range(count):
+            edit = _stroke(session, rng, erase=number % 2 == 1)
+            start = time.perf_counter()
+            session.apply(edit)
+            times.append(1e3 * (time.perf_counter() - start))
+            if number % 10 == 0:
+                anew = label_slice(session.contour[0], params)
+                equal += _same_up_to_names(session.names(0), anew)
+    return times, equal / len(range(0, count, 10))
+
+
+def _stroke(session: Session, rng: np.random.Generator, erase: bool) -> Edit:
+    """Return a stroke of about 25 px across a wall or through a cell, or one that erases."""
+    _, height, width = session.shape
+    while True:
+        start = rng.uniform((0, 0), (height, width))
+        turn = rng.uniform(0, 2 * np.pi)
+        end = start + 25 * np.array([np.sin(turn), np.cos(turn)])
+        mask = stroke((height, width), [tuple(start), tuple(end)], 3 if erase else 1)
+        change = mask & (session.contour[0] == erase)
+        if change.any():
+            patch = Patch.of(0, change)
+            return Edit("erase" if erase else "draw", (Flip("contour", patch),))
+
+
+def _same_up_to_names(first: np.ndarray, second: np.ndarray) -> bool:
+    pairs = np.unique(np.stack([first.ravel(), second.ravel()]), axis=1)
+    return len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
+
+
+# Memory ----------------------------------------------------------------------
+
+
+def _memory(edits: int) -> Figure:
+    contour = make_tissue(TissueParams(slices=1, size=512, vessel=False), seed=1).contours
+    rng = np.random.default_rng(0)
+    process = psutil.Process()
+    with _session(Start(contour, contour.astype(np.float32))) as session:
+        session.names(0)
+        before = process.memory_info().rss
+        for number in range(edits):
+            session.apply(_stroke(session, rng, erase=number % 2 == 1))
+        grown = (process.memory_info().rss - before) / 1e6
+        packed = session.history.size / 1e6
+    return _figure(
+        f"undo memory after {edits} edits",
+        grown,
+        "MB",
+        "< 512",
+        grown < 512,
+        f"growth of the process; packed edits at hand {packed:.1f} MB, the rest in the journal",
+        "",
+    )
+
+
+# Effort ----------------------------------------------------------------------
+
+
+def _effort_on_tissue(slices: int) -> list[Figure]:
+    # Another seed than the one that the queue's weights were fitted to.
+    tissue = make_tissue(TissueParams(slices=slices, size=384, vessel=False), seed=21)
+    return _effort("made tissue", tissue.stack, (tissue.cells == 0), Settings(), None)
+
+
+def _effort_on_fib25(folder: Path, slices: int | None) -> list[Figure]:
+    image, truth = read_stack(folder / "raw.tif"), read_image(folder / "instances.tif")
+    part = slice(_FIB25.start, _FIB25.stop if slices is None else _FIB25.start + slices)
+    stack = replace(image, data=np.asarray(image.data)[part], source=None)
+    return _effort("fib25", stack, None, Settings(), np.asarray(truth.data)[part])
+
+
+def _effort(
+    name: str,
+    stack: Stack,
+    contour: np.ndarray | None,
+    settings: Settings,
+    instances: np.ndarray | None,
+) -> list[Figure]:
+    """Measure effort in the processed frame; truth is a contour or instances of the original."""
+    settings = replace(
+        settings,
+        preprocess=PreprocessParams(align=False),
+        closing=ClosingParams(keep_iterations=True),
+    )
+    result = finish(run_pipeline(stack, settings))
+    frame = result.preprocessed.frame
+    if instances is not None:
+        truth = as_contour(to_processed(instances, frame, "labels"), "labels")
+    else:
+        assert contour is not None
+        truth = to_processed(contour.astype(np.uint8), frame, "mask")
+    oracle = Oracle(truth)
+    with _session(from_result(result, None, settings)) as session:
+        items = finish(build_queue(session))
+        errors = np.array(
+            [item.patch.count > 0 and oracle.is_error(item, session.contour) for item in items]
+        )
+        walked = finish(walk_queue(session.contour, items, oracle))
+        repaired = finish(repair_slices(np.asarray(session.step1) > 0.5, oracle))
+    attainable = int(max(walked.labelled.max(), repaired.labelled.max()))
+    both = int(min(walked.labelled.max(), repaired.labelled.max()))
+    tenth = errors[: max(1, len(items) // 10)]
+    share = float(tenth.sum() / max(errors.sum(), 1))
+    reached = float(walked.labelled.max() / max(attainable, 1))
+    ours, theirs = walked.edits_to(_SHARE * both), repaired.edits_to(_SHARE * both)
+    ratio = ours / max(theirs, 1) if ours is not None and theirs is not None else float("nan")
+    return [
+        _figure(
+            f"{name}, attainable cells that the queue reaches",
+            reached,
+            "share",
+            ">= 0.95",
+            reached >= _SHARE,
+            f"{walked.labelled[0]} to {walked.labelled.max()} of {oracle.cells} cells labelled in "
+            f"{len(items)} edits",
+            f"{repaired.labelled[0]} to {repaired.labelled.max()} in {len(repaired.labelled) - 1} "
+            "edits, each of them needed",
+        ),
+        _figure(
+            f"{name}, edits beside repairing slice by slice",
+            ratio,
+            "x",
+            "<= 0.33",
+            bool(ratio <= 1 / 3),
+            f"{ours} edits on the queue to {_SHARE * both:.0f} labelled cells, all decisions "
+            "counted",
+            f"{theirs} edits slice by slice, from Step 1, each of them needed",
+        ),
+        _figure(
+            f"{name}, real errors in the first tenth of the queue",
+            share,
+            "share",
+            ">= 0.5",
+            share >= 0.5,
+            f"{int(tenth.sum())} of {int(errors.sum())}; {tenth.mean():.0%} of the first "
+            f"{len(tenth)} items are errors",
+            "",
+        ),
+    ]
+
+
+@contextmanager
+def _session(start: Start) -> Iterator[Session]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Session.create(Path(folder) / "session", start) as session,
+    ):
+        yield session
+
+
+def _figure(
+    name: str, value: float, unit: str, goal: str, holds: bool, ours: str, theirs: str
+) -> Figure:
+    return Figure(name, float(value), unit, goal, bool(holds), ours, theirs, machine_name())
