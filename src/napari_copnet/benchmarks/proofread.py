@@ -102,11 +102,12 @@ def _relabelling(edits: int) -> list[Figure]:
         )
     stack = np.broadcast_to(tissue == 0, _STACK).copy()
     anew = []
-    for _ in range(3):
+    for _ in range(5):
         start = time.perf_counter()
         cc3d.connected_components(stack, connectivity=6)
         anew.append(1e3 * (time.perf_counter() - start))
-    ratio = median(anew) / small
+    # Their fastest beside our median: a busy machine does not flatter us.
+    ratio = min(anew) / small
     figures.append(
         _figure(
             "cells after an edit, beside labelling 300×512×512 anew",
@@ -115,7 +116,7 @@ def _relabelling(edits: int) -> list[Figure]:
             ">= 80",
             ratio >= 80,
             f"{small:.2f} ms an edit, history and journal included",
-            f"cc3d, {median(anew):.0f} ms",
+            f"cc3d, fastest of five, {min(anew):.0f} ms",
         )
     )
     return figures

@@ -12,7 +12,6 @@ larger piece keeps the name, and two cells that merge keep the name of the large
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -20,12 +19,12 @@ import numpy as np
 from scipy import ndimage
 
 from napari_copnet.params import CellParams
-from napari_copnet.review.edits import Box, Names, Patch
-from napari_copnet.steps.cells import border_labels, label_slice
+from napari_copnet.review.edits import Box, Names, Patch, bounding_box
+from napari_copnet.steps.cells import border_labels, label_slice, slice_parts
 from napari_copnet.steps.linking import overlaps
 
 # Pixels around an edit that are labelled first.
-_MARGIN = 24
+_MARGIN = 32
 
 
 class Relabelled(NamedTuple):
@@ -169,34 +168,43 @@ def _touched_parts(
     contour: np.ndarray, flipped: Patch, params: CellParams, excluded: np.ndarray | None
 ) -> tuple[Box, np.ndarray, np.ndarray]:
     """Return a box, the cells in it numbered from 1, and where an edit may have changed cells."""
-    every = dataclasses.replace(params, min_size=0, remove_border=False)
-    shape, margin = contour.shape, _MARGIN
+    shape = contour.shape
+    margins = np.full(4, _MARGIN)
     while True:
-        box = _grown(flipped, margin, shape)
+        box = _grown(flipped, margins, shape)
         inside = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), bool)
         top, left = flipped.top - box[0].start, flipped.left - box[1].start
         inside[top : top + flipped.height, left : left + flipped.width] = flipped.mask
-        parts = label_slice(
-            contour[box], every, excluded=excluded[box] if excluded is not None else None
-        )
+        parts = slice_parts(contour[box], params, excluded[box] if excluded is not None else None)
         near = np.zeros(int(parts.max(initial=0)) + 1, bool)
         near[parts[_spread(inside, box, flipped)]] = True
         near[0] = False
-        if not _leaves(near, parts, box, shape):
+        leaves = _leaves(near, parts, box, shape)
+        if not leaves.any():
             break
-        margin *= 2
+        # Growing by halves of the box keeps the sum of all boxes within a few times the last.
+        step = np.repeat(inside.shape, 2) // 2 + _MARGIN
+        margins = np.where(leaves, margins + step, margins)
+    touched = near[parts] | inside
+    rows, columns = bounding_box(touched)
+    parts, touched = parts[rows, columns], touched[rows, columns]
+    box = (
+        slice(box[0].start + rows.start, box[0].start + rows.stop),
+        slice(box[1].start + columns.start, box[1].start + columns.stop),
+    )
     keep = near & (np.bincount(parts.ravel(), minlength=near.size) >= params.min_size)
-    if params.remove_border:
+    if params.remove_border and parts.size:
         keep[_at_border(parts, box, shape)] = False
     numbers = np.where(keep, np.cumsum(keep), 0).astype(np.uint32)
-    return box, numbers[parts], near[parts] | inside
+    return box, numbers[parts], touched
 
 
-def _grown(flipped: Patch, margin: int, shape: tuple[int, ...]) -> Box:
+def _grown(flipped: Patch, margins: np.ndarray, shape: tuple[int, ...]) -> Box:
     rows, columns = flipped.box
+    above, below, before, behind = margins.tolist()
     return (
-        slice(max(rows.start - margin, 0), min(rows.stop + margin, shape[0])),
-        slice(max(columns.start - margin, 0), min(columns.stop + margin, shape[1])),
+        slice(max(rows.start - above, 0), min(rows.stop + below, shape[0])),
+        slice(max(columns.start - before, 0), min(columns.stop + behind, shape[1])),
     )
 
 
@@ -213,14 +221,17 @@ def _spread(inside: np.ndarray, box: Box, flipped: Patch) -> np.ndarray:
     return near
 
 
-def _leaves(near: np.ndarray, parts: np.ndarray, box: Box, shape: tuple[int, ...]) -> bool:
-    """Whether one of the parts reaches a side of the box that is not one of the slice."""
+def _leaves(near: np.ndarray, parts: np.ndarray, box: Box, shape: tuple[int, ...]) -> np.ndarray:
+    """Return over which sides (top, bottom, left, right) of the box one of the parts may go on."""
     rows, columns = box
-    return bool(
-        (rows.start > 0 and near[parts[0]].any())
-        or (rows.stop < shape[0] and near[parts[-1]].any())
-        or (columns.start > 0 and near[parts[:, 0]].any())
-        or (columns.stop < shape[1] and near[parts[:, -1]].any())
+    return np.array(
+        [
+            rows.start > 0 and near[parts[0]].any(),
+            rows.stop < shape[0] and near[parts[-1]].any(),
+            columns.start > 0 and near[parts[:, 0]].any(),
+            columns.stop < shape[1] and near[parts[:, -1]].any(),
+        ],
+        bool,
     )
 
 

@@ -112,9 +112,7 @@ def label_slice(
         Consecutive labels from 1, numbered by each cell's first pixel; 0 on the contour.
     """
     params = params or CellParams()
-    labels = cc3d.connected_components(
-        _free(mask, excluded, params), connectivity=4, out_dtype=np.uint32
-    )
+    labels = slice_parts(mask, params, excluded)
     labels = _grown(labels, mask, params)
     if excluded is not None:
         labels[excluded] = 0
@@ -130,6 +128,23 @@ def label_slice(
         if excluded is not None:
             labels[excluded] = 0
     return renumbered(labels)
+
+
+def slice_parts(
+    mask: np.ndarray, params: CellParams, excluded: np.ndarray | None = None
+) -> np.ndarray:
+    """Number the face-connected parts of what is not contour, of any size.
+
+    Parameters are as for `label_slice`.
+
+    Returns
+    -------
+    ndarray, shape (Y, X), uint32
+        Consecutive from 1, in no particular order.
+    """
+    return cc3d.connected_components(
+        _free(mask, excluded, params), connectivity=4, out_dtype=np.uint32
+    )
 
 
 def scoring_labels(contour: np.ndarray, dilation: float = 3, grow: float = 10) -> np.ndarray:
