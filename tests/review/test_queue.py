@@ -12,7 +12,7 @@ from napari_copnet.progress import finish
 from napari_copnet.review.edits import ACCEPTED, REJECTED, Patch
 from napari_copnet.review.effort import Oracle, repair_slices, walk_queue
 from napari_copnet.review.gaps import CLOSURE, GAP, SPLIT, closures, gaps, one_slice_splits
-from napari_copnet.review.queue import accept, build_queue, reject, same_place
+from napari_copnet.review.queue import Item, accept, build_queue, item_at, reject, same_place
 from napari_copnet.review.session import Session
 from napari_copnet.review.start import Start
 from napari_copnet.steps.cells import label_slice
@@ -116,6 +116,9 @@ def test_the_queue_holds_each_kind_sorted_by_score(doubtful):
     scores = [item.score for item in items]
     assert scores == sorted(scores, reverse=True) and all(0 <= score <= 1 for score in scores)
     assert len({item.key for item in items}) == 4
+    gap = next(item for item in items if (item.kind, item.z) == ("gap", 2))
+    assert item_at(items, 2, 11, round(gap.centre[1])) == gap
+    assert item_at(items, 2, 0, 0) is None and item_at(items, 0, 11, 2) is None
     assert finish(build_queue(session, [2])) == [item for item in items if item.z == 2]
 
 
@@ -174,7 +177,7 @@ def test_one_who_walks_the_queue_needs_an_edit_for_each_error(doubtful):
     truth = np.stack([closed_hourglass()] * 3)
     oracle = Oracle(truth)
     items = [item for item in finish(build_queue(session)) if item.patch.count]
-    wrong = [item.kind for item in items if oracle.is_error(item, session.contour)]
+    wrong = [item.kind for item in items if oracle.is_error(item, session.contour > 0)]
     assert wrong == ["gap", "gap"]
     effort = finish(walk_queue(session.contour, items, oracle))
     assert oracle.cells == 6
@@ -184,6 +187,24 @@ def test_one_who_walks_the_queue_needs_an_edit_for_each_error(doubtful):
     # Step 1 is open in all three.
     repaired = finish(repair_slices(session.step1 > 0.5, oracle))
     assert repaired.labelled.tolist() == [0, 2, 4, 6]
+
+
+def test_a_wall_across_a_narrow_cell_is_not_true_for_lying_near_the_contour():
+    # A corridor six pixels wide between two lines; a cut across it lies near both.
+    truth = np.zeros((1, 20, 40), np.uint8)
+    truth[0, 6], truth[0, 13] = 1, 1
+    oracle = Oracle(truth)
+    cut, along = np.zeros((20, 40), bool), np.zeros((20, 40), bool)
+    cut[7:13, 20] = True
+    along[7, :] = True
+    contour = truth.astype(bool)
+    contour[0, 6] = False
+
+    def item(mask):
+        return Item("", GAP, Patch.of(0, mask), 0.5, 0.5, 100)
+
+    assert oracle.near[0][cut].all() and not oracle.is_true(item(cut), contour)
+    assert oracle.is_true(item(along), contour) and oracle.is_error(item(along), contour)
 
 
 def test_the_contour_given_to_a_proofreader_stays_as_it_is(doubtful):

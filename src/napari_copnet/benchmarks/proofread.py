@@ -224,7 +224,7 @@ def _effort(
     with _session(from_result(result, None, settings)) as session:
         items = finish(build_queue(session))
         errors = np.array(
-            [item.patch.count > 0 and oracle.is_error(item, session.contour) for item in items]
+            [item.patch.count > 0 and oracle.is_error(item, session.contour > 0) for item in items]
         )
         walked = finish(walk_queue(session.contour, items, oracle))
         repaired = finish(repair_slices(np.asarray(session.step1) > 0.5, oracle))

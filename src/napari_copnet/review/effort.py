@@ -27,6 +27,8 @@ from napari_copnet.steps.cells import label_slice, true_cells
 TOLERANCE = 3
 # How far cells grow over contours for scoring, px.
 GROW = 10
+# Of the pixels beside a true wall so many are on the lesser side.
+_SIDE = 0.15
 _EVERY = CellParams(min_size=0)
 
 
@@ -69,15 +71,48 @@ class Oracle:
         self._cells = [self._kept(true_cells(plane), z) for z, plane in enumerate(self.truth)]
         self.cells = sum(len(np.unique(cells[cells > 0])) for cells in self._cells)
 
-    def is_true(self, item: Item) -> bool:
-        """Whether the wall of an item is contour in truth."""
+    def is_true(self, item: Item, contour: np.ndarray) -> bool:
+        """Whether the wall of an item is contour in truth.
+
+        Most of it has to lie near the true contour, and the pixels that can be reached from it
+        without crossing other contour, as far as twice the tolerance, in two true cells: a wall
+        across a narrow cell lies near true contour as well.
+
+        Parameters
+        ----------
+        item : Item
+        contour : ndarray, shape (Z, Y, X), bool
+        """
         patch = item.patch
-        return bool(self.near[patch.z][patch.box][patch.mask].mean() > 0.5)
+        if self.near[patch.z][patch.box][patch.mask].mean() <= 0.5:
+            return False
+        reach = 2 * TOLERANCE
+        box = tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in patch.box)
+        wall = np.zeros(self.truth.shape[1:], bool)
+        wall[patch.box] = patch.mask
+        free = ~contour[patch.z][box] | wall[box]
+        beside = ndimage.binary_dilation(wall[box], iterations=reach, mask=free)
+        cells = self._cells[patch.z][box][beside]
+        shares = np.sort(np.unique(cells[cells > 0], return_counts=True)[1])
+        return shares.size > 1 and bool(shares[-2] >= _SIDE * shares.sum())
+
+    def decided(self, item: Item, contour: np.ndarray) -> tuple[np.ndarray, int]:
+        """Return the contour of the item's slice once it is decided, and its labelled cells.
+
+        The answer is the one that leaves more cells labelled; of two alike, the true one.
+        """
+        patch = item.patch
+        choices = []
+        for drawn in (self.is_true(item, contour), not self.is_true(item, contour)):
+            plane = contour[patch.z].copy()
+            plane[patch.box][patch.mask] = drawn
+            choices.append((plane, self.labelled(plane, patch.z)))
+        return max(choices, key=lambda choice: choice[1])
 
     def is_error(self, item: Item, contour: np.ndarray) -> bool:
-        """Whether a contour, shape (Z, Y, X), is wrong at an item: deciding it changes pixels."""
+        """Whether a contour, shape (Z, Y, X), bool, is wrong at an item."""
         drawn = contour[item.z][item.patch.box][item.patch.mask].mean() > 0.5
-        return bool(drawn != self.is_true(item))
+        return bool(drawn != self.is_true(item, contour))
 
     def labelled(self, contour: np.ndarray, z: int) -> int:
         """Count the labelled cells of a slice."""
@@ -118,10 +153,7 @@ def walk_queue(contour: np.ndarray, items: Sequence[Item], oracle: Oracle) -> St
     for done, item in enumerate(items, start=1):
         patch = item.patch
         if patch.count:
-            change = patch.mask & (now[patch.z][patch.box] != oracle.is_true(item))
-            if change.any():
-                now[patch.z][patch.box] ^= change
-                by_slice[patch.z] = oracle.labelled(now[patch.z], patch.z)
+            now[patch.z], by_slice[patch.z] = oracle.decided(item, now)
         counts.append(sum(by_slice))
         yield Progress("walk the queue", done, len(items), "edits")
     return Effort(np.array(counts), oracle.cells)

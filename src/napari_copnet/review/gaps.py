@@ -29,7 +29,7 @@ SMALLEST_SIDE = 30
 # and the least depth of a basin.
 _SLOPE, _FAR, _DEPTH = 0.02, 20.0, 0.04
 # What a wall in the slices around counts for, beside a probability of 1.
-_PRIOR = 0.3
+_PRIOR = 0.1
 # A neighbouring cell speaks for a side when it covers this share of it.
 _COVER = 0.5
 

@@ -45,9 +45,9 @@ from napari_copnet.review.view import SessionView
 # Fitted to the suspects of slices 60-69 of fib25 and of 16 slices of made tissue (seed 5), whose
 # truth is known, with the default models; rounded.
 WEIGHTS = {
-    CLOSURE: (0.8, -0.5, -0.2, 1.1, -1.2),
-    GAP: (-0.4, 0.4, 0.5, -0.4, 1.9),
-    SPLIT: (-1.7, -0.9, 0.0, -0.2, -1.2),
+    CLOSURE: (1.2, -0.4, 0.0, 1.2, -1.5),
+    GAP: (-0.5, 0.5, 0.8, -0.2, 0.8),
+    SPLIT: (-0.3, -1.6, 0.0, 0.1, -1.4),
 }
 # A slice that did not converge is looked at when the plainer suspects are done.
 _UNSETTLED = 0.05
@@ -145,6 +145,19 @@ def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> St
         items += _judged(_without_doubles(found), [v for v in verdicts if v.patch.z == z])
         yield Progress("queue", done, len(wanted), "slices")
     return sorted(items, key=lambda item: (-item.score, item.key))
+
+
+def item_at(items: Iterable[Item], z: int, y: int, x: int) -> Item | None:
+    """Return the item of the highest score whose box holds a pixel, or None."""
+    found = [
+        item
+        for item in items
+        if item.z == z
+        and item.patch.count
+        and item.patch.top <= y < item.patch.top + item.patch.height
+        and item.patch.left <= x < item.patch.left + item.patch.width
+    ]
+    return max(found, key=lambda item: item.score, default=None)
 
 
 def accept(session: SessionView, item: Item) -> Edit:
