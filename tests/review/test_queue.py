@@ -197,13 +197,14 @@ def test_a_wall_across_a_narrow_cell_is_not_true_for_lying_near_the_contour():
     cut, along = np.zeros((20, 40), bool), np.zeros((20, 40), bool)
     cut[7:13, 20] = True
     along[7, :] = True
-    contour = truth.astype(bool)
+    whole = truth.astype(bool)
+    contour = whole.copy()
     contour[0, 6] = False
 
     def item(mask):
         return Item("", GAP, Patch.of(0, mask), 0.5, 0.5, 100)
 
-    assert oracle.near[0][cut].all() and not oracle.is_true(item(cut), contour)
+    assert oracle.near[0][cut].all() and not oracle.is_true(item(cut), whole)
     assert oracle.is_true(item(along), contour) and oracle.is_error(item(along), contour)
 
 
