@@ -190,12 +190,12 @@ def test_one_who_walks_the_queue_needs_an_edit_for_each_error(doubtful):
 
 
 def test_a_wall_across_a_narrow_cell_is_not_true_for_lying_near_the_contour():
-    # A corridor six pixels wide between two lines; a cut across it lies near both.
+    # A corridor nine pixels wide between two lines; a cut across it lies near both.
     truth = np.zeros((1, 20, 40), np.uint8)
-    truth[0, 6], truth[0, 13] = 1, 1
+    truth[0, 6], truth[0, 16] = 1, 1
     oracle = Oracle(truth)
     cut, along = np.zeros((20, 40), bool), np.zeros((20, 40), bool)
-    cut[7:13, 20] = True
+    cut[7:16, 20] = True
     along[7, :] = True
     whole = truth.astype(bool)
     contour = whole.copy()
@@ -204,7 +204,7 @@ def test_a_wall_across_a_narrow_cell_is_not_true_for_lying_near_the_contour():
     def item(mask):
         return Item("", GAP, Patch.of(0, mask), 0.5, 0.5, 100)
 
-    assert oracle.near[0][cut].all() and not oracle.is_true(item(cut), whole)
+    assert oracle.near[0][cut].mean() > 0.5 and not oracle.is_true(item(cut), whole)
     assert oracle.is_true(item(along), contour) and oracle.is_error(item(along), contour)
 
 
