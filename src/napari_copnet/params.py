@@ -266,8 +266,9 @@ class DegradeParams:
     method: str = setting(
         "chebyshev",
         "Method",
-        "chebyshev is exact in time and fast; crank-nicolson is the paper's.",
-        choices=("chebyshev", "crank-nicolson"),
+        "chebyshev is exact in time and fast; crank-nicolson is the paper's; circles solves no "
+        "equation but cuts the N2 disks out of the contour (Chen et al. 2018).",
+        choices=("chebyshev", "crank-nicolson", "circles"),
         advanced=True,
     )
 
