@@ -5,41 +5,12 @@ import json
 import numpy as np
 import pytest
 import tifffile
-from typer.testing import CliRunner
 
-from napari_copnet.cli import app as application
-from napari_copnet.cli import bench, demo, evaluate, model, run, steps, train
 from napari_copnet.io.read import read_stack
 from napari_copnet.io.write import write_image
 from napari_copnet.types import VoxelSize
 
 SIZE = VoxelSize(0.05, 0.01, 0.01)
-
-
-@pytest.fixture(scope="session")
-def app():
-    if not application.registered_commands:
-        for module in (demo, run, steps, train, evaluate, model, bench):
-            module.add_to(application)
-    return application
-
-
-@pytest.fixture
-def copnet(app):
-    def call(*arguments):
-        return CliRunner().invoke(app, [str(a) for a in arguments])
-
-    return call
-
-
-@pytest.fixture
-def answer(copnet):
-    def call(*arguments):
-        done = copnet(*arguments, "--json")
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
-
-    return call
 
 
 @pytest.fixture

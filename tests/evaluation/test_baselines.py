@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -109,3 +110,134 @@ def test_nothing_is_drawn_where_nothing_is():
     empty = Block(np.zeros((1, 30, 30), np.float32))
     for rival in (MorphologicalClosing(), DistanceWatershed(), ProbabilityWatershed()):
         assert not finish(rival.apply(empty, rival.candidates()[-1])).any(), rival.name
+
+
+def test_the_network_of_chen_is_trained_kept_and_applied_once(tmp_path, monkeypatch):
+    from napari_copnet.evaluation.baselines import chen
+    from napari_copnet.params import BaselineParams, TrainParams
+
+    tiny = TrainParams(
+        size="small", epochs=1, iterations_per_epoch=4, batch=2, patch=32,
+        own_outputs=0.0, harder=False,
+    )  # fmt: skip
+    params = BaselineParams(chen_gaps=40, chen_radius_min=2, chen_radius_max=6)
+    rival = chen.Chen(params, train_params=tiny)
+    square = [np.pad(walls(door)[:, :64], ((0, 16), (0, 0)), "edge") for door in (0.1, 0.9)]
+    contours = np.stack([square[0]] * 6)
+    truth = np.stack([square[1] > 0.5] * 6).astype(np.uint8)
+    excluded = np.zeros(truth.shape[1:], bool)
+    excluded[:8, :8] = True
+    training = Block(contours, true=TrueStack(truth, exclude_pixels=excluded))
+    tuned = finish(rival.tune(training, tmp_path))
+    assert tuned["steps"] == 4
+    written = tifffile.imread(tmp_path / "chen" / "truth.tif")
+    assert (written[:, :8, :8] == 2).all() and set(np.unique(written)) == {0, 1, 2}
+    mask = finish(rival.apply(Block(contours[:2]), tuned))
+    assert mask.shape == (2, 64, 64) and mask[contours[:2] > 0.5].all()
+
+    def no_training(*args, **kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(chen, "train", no_training)
+    assert finish(rival.tune(training, tmp_path)) == tuned
+    with pytest.raises(AssertionError, match="trained again"):
+        finish(rival.tune(Block(contours[:5], true=TrueStack(truth[:5])), tmp_path))
+
+
+class FillsDoors:
+    """In place of a trained network: fills what is empty between filled pixels in its column."""
+
+    def predict(self, images):
+        assert set(np.unique(images)) <= {0, 1}, "Chen's network sees binary contours"
+        out = images[:, 0].astype(np.float32)
+        out[:, 4:44, 44:48] = 0.8
+        yield from ()
+        return out
+
+
+def test_chen_sees_the_rounded_contour_and_keeps_it(monkeypatch):
+    from napari_copnet.evaluation.baselines import chen
+
+    monkeypatch.setattr(chen, "load_package", lambda path: None)
+    monkeypatch.setattr(chen.Network, "load", lambda *args: FillsDoors())
+    mask = finish(chen.Chen().apply(Block(np.stack([walls(0.3)])), {"model": "m"}))
+    np.testing.assert_array_equal(mask[0], walls(0.9) > 0.5)
+
+
+def test_radii_in_micrometres_become_pixels():
+    from napari_copnet.errors import InputError
+    from napari_copnet.evaluation.baselines.chen import Chen
+    from napari_copnet.params import BaselineParams
+
+    params = BaselineParams(chen_radius_min=1, chen_radius_max=3.5, chen_unit="um")
+    gaps = Chen(params, pixel_size=0.1).gaps()
+    assert (gaps.radius_min, gaps.radius_max) == (10, pytest.approx(35))
+    assert (gaps.diffusion_disks, gaps.absorption_disks, gaps.method) == (0, 16, "circles")
+    with pytest.raises(InputError, match="pixel size"):
+        Chen(params).check()
+
+
+@pytest.mark.parametrize(
+    ("total", "train", "scored", "expected"),
+    [
+        (30, "", "", (range(10), range(14, 30))),
+        (30, "0-4", "", (range(5), range(9, 30))),
+        (30, "", "20-29", (range(16), range(20, 30))),
+        (30, "0-4", "25-29", (range(5), range(25, 30))),
+    ],
+)
+def test_slices_to_tune_on_lie_apart_from_those_scored(total, train, scored, expected):
+    from napari_copnet.evaluation.baselines.compare import split_for_tuning
+
+    assert split_for_tuning(total, train, scored) == tuple(map(list, expected))
+
+
+@pytest.mark.parametrize(("total", "train", "scored"), [(30, "0-9", "12-20"), (6, "", "")])
+def test_slices_too_near_to_each_other_are_refused(total, train, scored):
+    from napari_copnet.errors import InputError
+    from napari_copnet.evaluation.baselines.compare import split_for_tuning
+
+    with pytest.raises(InputError, match="neighbours look alike"):
+        split_for_tuning(total, train, scored)
+
+
+def test_a_comparison_has_step_1_every_rival_and_the_ceiling(tmp_path):
+    from napari_copnet.evaluation.baselines.compare import compare
+
+    training, tested = block(walls(0.2)), block(walls(0.2), walls(0.3))
+    half = np.stack([walls(0.9), walls(0.0)]) > 0.5
+    result = finish(
+        compare(
+            [Threshold(), MorphologicalClosing()],
+            training,
+            Block(tested.contours),
+            tested.true,
+            tmp_path,
+            closed={"half": half},
+            numbers=[8, 9],
+        )
+    )
+    assert list(result) == ["step1", "threshold", "closing", "half", "truth"]
+    labelled = {name: one.scores.mean("labelled") for name, one in result.items()}
+    assert labelled == {"step1": 0, "threshold": 1, "closing": 1, "half": 0.5, "truth": 1}
+    assert result["threshold"].settings == {"threshold": 0.15, "labelled": 1}
+    plain = result["half"].as_dict()
+    assert plain["gain"]["labelled"] == 0.5 and "baseline" not in plain
+    assert [s["slice"] for s in plain["slices"]] == [8, 9]
+    assert "gain" not in result["step1"].as_dict()
+
+
+def test_rivals_that_cannot_run_are_left_out_with_a_note_or_refused_when_named(monkeypatch):
+    from napari_copnet.errors import CopnetError
+    from napari_copnet.evaluation.baselines import cellpose
+    from napari_copnet.evaluation.baselines.registry import NAMES, make_rivals
+
+    monkeypatch.setattr(cellpose.importlib.util, "find_spec", lambda name: None)
+    rivals, notes = make_rivals(image=True)
+    assert [rival.name for rival in rivals] == [name for name in NAMES if name != "cellpose"]
+    assert notes == ["Cellpose is left out: Cellpose is not installed."]
+    with pytest.raises(CopnetError, match="not installed") as caught:
+        make_rivals(["cellpose"])
+    assert "pip install" in caught.value.hint
+    with pytest.raises(CopnetError, match="no rival 'magic'"):
+        make_rivals(["magic"])

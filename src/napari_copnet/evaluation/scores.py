@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -251,26 +251,59 @@ def evaluate(
         Shapes differ, or an image does not show contours.
     """
     true = TrueStack(truth, params, exclude_pixels=exclude_pixels, exclude_cell=exclude_cell)
-    methods = [true.prediction("prediction", predicted)]
+    methods = {"prediction": predicted}
     if baseline is not None:
-        methods.append(true.prediction("baseline", baseline))
+        methods["baseline"] = baseline
+    scores = yield from evaluate_all(methods, true, numbers)
+    return replace(scores["prediction"], baseline=scores.get("baseline"))
+
+
+def evaluate_all(
+    methods: Mapping[str, np.ndarray], true: TrueStack, numbers: Sequence[int] | None = None
+) -> Steps[dict[str, Evaluation]]:
+    """Score the contours of several methods against one truth.
+
+    Parameters
+    ----------
+    methods : mapping
+        Name to contours, shape (Y, X) or (Z, Y, X), as for `evaluate`.
+    true : TrueStack
+    numbers : sequence of int, optional
+        As for `evaluate`.
+
+    Yields
+    ------
+    Progress
+        One for each slice.
+
+    Returns
+    -------
+    dict
+        Name to `Evaluation`, without baselines.
+
+    Raises
+    ------
+    InputError
+        Shapes differ, or an image does not show contours.
+    """
+    contours = {name: true.prediction(name, predicted) for name, predicted in methods.items()}
+    scores: dict[str, list[SliceScores]] = {name: [] for name in contours}
     names = list(range(len(true)) if numbers is None else numbers)
-    scores: list[list[SliceScores]] = [[] for _ in methods]
-    before: list[Outline] = []
-    for z, name in enumerate(names):
+    before: dict[str, Outline] = {}
+    true_before: Outline | None = None
+    for z, number in enumerate(names):
         this = true.slice(z)
-        neighbours = before if z and name == names[z - 1] + 1 else []
-        before = [this.outline]
-        for which, (contours, found) in enumerate(zip(methods, scores, strict=True)):
-            ours = this.outline_of(contours[z])
-            pairs = (
-                ((neighbours[which + 1], ours), (neighbours[0], this.outline)) if neighbours else ()
+        if z and number != names[z - 1] + 1:
+            before, true_before = {}, None
+        for name, stack in contours.items():
+            ours = this.outline_of(stack[z])
+            scores[name].append(
+                _score_slice(number, stack[z], ours, this, before.get(name), true_before)
             )
-            found.append(_score_slice(name, contours[z], ours, this, pairs))
-            before.append(ours)
+            before[name] = ours
+        true_before = this.outline
         yield Progress("evaluate", z + 1, len(names), "slices")
-    theirs = Evaluation(tuple(scores[1])) if baseline is not None else None
-    return Evaluation(tuple(scores[0]), theirs)
+    return {name: Evaluation(tuple(found)) for name, found in scores.items()}
 
 
 def _score_slice(
@@ -278,11 +311,14 @@ def _score_slice(
     contour: np.ndarray,
     ours: Outline,
     true: TrueSlice,
-    pairs: Sequence[tuple[Outline, Outline]],
+    ours_before: Outline | None,
+    true_before: Outline | None,
 ) -> SliceScores:
     fates = true.fates(contour)
-    between: list[float | None] = [centreline_dice(first, second) for first, second in pairs]
-    ours_before, true_before = between or (None, None)
+
+    def likeness(this: Outline, previous: Outline | None) -> float | None:
+        return None if previous is None else centreline_dice(this, previous)
+
     return SliceScores(
         slice=name,
         labelled=fates.share(LABELLED),
@@ -291,8 +327,8 @@ def _score_slice(
         cells=int(fates.ids.size),
         nsd=surface_dice(ours, true.outline),
         cldice=centreline_dice(ours, true.outline),
-        neighbour_cldice=ours_before,
-        true_neighbour_cldice=true_before,
+        neighbour_cldice=likeness(ours, ours_before),
+        true_neighbour_cldice=likeness(true.outline, true_before),
         by_cell=_by_cell(fates, true),
     )
 

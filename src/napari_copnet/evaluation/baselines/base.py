@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -118,3 +120,14 @@ class Tried(Rival):
     def closed(self, u: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
         """Return the closed contour of a slice: what the rival draws, and round(u)."""
         return self.close_slice(u, **settings) | (u > 0.5)
+
+
+def fingerprint(block: Block, **settings: Any) -> str:
+    """Return a hash of a training block and settings, to tell whether a model fits them."""
+    assert block.true is not None
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for array in (block.contours, block.image, block.true.contours):
+        if array is not None:
+            digest.update(repr(array.shape).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
