@@ -148,6 +148,34 @@ def test_evaluate_prints_the_scores_with_a_baseline_beside(answer, contour_mask,
     assert json.loads((tmp_path / "scores" / "scores.json").read_text())["labelled"] == 1.0
 
 
+def test_evaluate_writes_tables_and_a_page(answer, copnet, contour_mask, tmp_path):
+    truth = read_stack(contour_mask).data.copy()
+    gap = truth.copy()
+    gap[:, 19:22, 4:15] = 0
+    baseline = write_image(tmp_path / "gap.tif", gap, kind="closed")
+    iterations = write_image(
+        tmp_path / "iterations.tif", np.stack([gap, truth]).astype(np.float32), kind="iterations"
+    )
+    scores = answer(
+        "evaluate", "--pred", contour_mask, "--truth", contour_mask, "--baseline", baseline,
+        "--iterations", iterations, "--slices", "1", "--out", tmp_path / "scores",
+        "--csv", tmp_path / "my-cells.csv", "--report", tmp_path / "page.html",
+    )  # fmt: skip
+    assert scores["iterations"]["labelled"] == [0.5, 1.0]
+    assert scores["files"].keys() == {"scores", "slices", "cells", "csv", "report"}
+    cells = (tmp_path / "my-cells.csv").read_text()
+    assert cells == (tmp_path / "scores" / "cells.csv").read_text()
+    assert len(cells.splitlines()) == 5 and cells.splitlines()[1].startswith("1,1,")
+    assert "4 true cells in 1 slices" in (tmp_path / "page.html").read_text()
+    other = write_image(
+        tmp_path / "other.tif", np.zeros((2, 1, 9, 9), np.float32), kind="iterations"
+    )
+    refused = copnet(
+        "evaluate", "--pred", contour_mask, "--truth", contour_mask, "--iterations", other, "--json"
+    )
+    assert "iterations" in json.loads(refused.stdout)["error"]
+
+
 def test_evaluate_takes_a_mask_of_cells_when_told(answer, copnet, contour_mask, tmp_path):
     cells = (read_stack(contour_mask).data == 0).astype(np.uint8) * 255
     path = write_image(tmp_path / "cells-mask.tif", cells, kind="closed")
