@@ -18,9 +18,19 @@ app = typer.Typer(
 
 def modules() -> tuple[ModuleType, ...]:
     """Return the modules of the commands, in the order of the help."""
-    from napari_copnet.cli import baselines, bench, demo, evaluate, model, run, steps, train
+    from napari_copnet.cli import (
+        baselines,
+        bench,
+        demo,
+        evaluate,
+        grid_search,
+        model,
+        run,
+        steps,
+        train,
+    )
 
-    return (demo, run, steps, train, evaluate, baselines, model, bench)
+    return (demo, run, steps, train, grid_search, evaluate, baselines, model, bench)
 
 
 def main() -> None:
