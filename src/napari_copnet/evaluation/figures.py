@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 ADDED = (0.13, 0.70, 0.42)
 MISSED = (0.85, 0.20, 0.25)
@@ -184,6 +185,7 @@ def score_curves(scores: Mapping[str, Sequence[float]], changed: Sequence[float]
     lower.set_yscale("log")
     lower.set_ylabel("changed pixels, %")
     lower.set_xlabel("iteration (0 is Step 1)")
+    lower.xaxis.set_major_locator(MaxNLocator(integer=True))
     lower.grid(alpha=0.3)
     figure.tight_layout(pad=0.5)
     return _png(figure)
