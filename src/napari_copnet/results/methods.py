@@ -252,17 +252,19 @@ def _closing(
 def _iterations(
     contours: np.ndarray, model: ModelPackage, choices: Choices
 ) -> Steps[tuple[np.ndarray, dict[str, Any]]]:
-    """Close without a stop; probabilities in steps of 1/255, 0.5 kept apart from what is above."""
+    """Close without a stop; probabilities as bytes."""
     params = ClosingParams(tolerance=0.0, max_iterations=choices.iterations, keep_iterations=True)
     closed = yield from close(contours, Network.load(model, choices.device), params)
     assert closed.iterations is not None
-    values = np.empty(closed.iterations.shape, np.uint8)
-    for number, probability in enumerate(closed.iterations.astype(np.float32)):
-        # Above one half is 128 and more, so that rounding says the same of both.
-        values[number] = np.where(
-            probability > 0.5, np.ceil(probability * 255), np.floor(probability * 255)
-        )
+    values = np.stack([as_bytes(probability) for probability in closed.iterations])
     return values, {"changed": closed.changed.tolist()}
+
+
+def as_bytes(probability: np.ndarray) -> np.ndarray:
+    """Return a probability in steps of 1/255, uint8, that rounds to the same contour."""
+    values = np.asarray(probability, np.float32) * 255
+    # More than one half becomes 128 or more, the rest 127 or less.
+    return np.where(values > 127.5, np.ceil(values), np.floor(values)).astype(np.uint8)
 
 
 def _hash(block: Slices) -> str:
