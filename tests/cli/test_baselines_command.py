@@ -62,9 +62,15 @@ def test_rivals_are_tuned_on_some_slices_and_scored_on_others(answer, files, tmp
         (("--train-slices", "0-5", "--slices", "6-11"), "too near"),
         (("--methods", "chen", "--chen-radius-min", "9", "--chen-radius-max", "2"), "above"),
         (("--methods", "chen", "--chen-model", "nonesuch"), "nonesuch"),
+        (("--methods", "closing", "--closed", "in/truth.tif"), "'truth' is the name"),
+        (("--methods", "closing", "--closed", "closing=in/truth.tif"), "'closing' is the name"),
+        (("--methods", "cellpose"), "Cellpose"),
     ],
 )
-def test_what_cannot_be_compared_is_said_before_work(copnet, files, tmp_path, arguments, part):
+def test_what_cannot_be_compared_is_said_before_work(
+    copnet, files, tmp_path, monkeypatch, arguments, part
+):
+    monkeypatch.chdir(tmp_path)
     out = tmp_path / "out"
     done = copnet(
         "baselines", files["contours"], "--truth", files["truth"], "--out", out, "--json",

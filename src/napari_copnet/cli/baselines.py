@@ -91,7 +91,8 @@ def baselines_command(
         {"Step 1 map": u, "image": grey, "excluded pixels": pixels, **beside}, true.shape
     )
     train, test = split_for_tuning(len(u), train_slices, slices)
-    refuse_own_input(out, contours, truth, *(path for _, path in map(_named, closed or [])))
+    inputs = [contours, truth, *(path for _, path in map(_named, closed or []))]
+    refuse_own_input(out, *inputs, *(path for path in (image, exclude_pixels) if path))
     check_writable(out)
 
     def part(array: Any, chosen: list[int]) -> Any:

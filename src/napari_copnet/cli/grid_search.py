@@ -86,7 +86,13 @@ def grid_search_command(
     learnt, judged = split_for_tuning(len(u), slices, validation)
     maps, stack = at_network_size(u[judged], true[judged], input_size, truth_kind, zero, score)
     sources: list[Source | MadeTissue] = [
-        Source(truth=truth, slices=_listed(learnt), truth_kind=truth_kind, zero=zero)
+        Source(
+            truth=truth,
+            slices=_listed(learnt),
+            validation=_listed(judged),
+            truth_kind=truth_kind,
+            zero=zero,
+        )
     ]
     if made:
         sources.append(MadeTissue(count=made))

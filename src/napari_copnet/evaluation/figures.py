@@ -202,8 +202,7 @@ def length_histogram(lengths: Mapping[str, np.ndarray]) -> bytes:
     figure = Figure(figsize=(6.4, 3.4), dpi=110)
     axis = figure.add_subplot()
     longest = max([int(np.max(values, initial=1)) for values in lengths.values()], default=1)
-    edges = 2.0 ** np.arange(0, np.ceil(np.log2(longest + 1)) + 0.5, 0.5)
-    bins = edges.tolist()
+    bins = [2.0**power for power in range(int(np.ceil(np.log2(longest + 1))) + 1)]
     for name, values in lengths.items():
         label = f"{name} ({len(values)})"
         axis.hist(values, bins=bins, histtype="step", linewidth=1.8, label=label)

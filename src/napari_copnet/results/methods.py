@@ -171,7 +171,8 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
             closing=models["closing"],
             iterations=choices.iterations,
         )
-        over = yield from score_iterations(history.astype(np.float32) / 255, true, scored.numbers)
+        # Rounded: as bytes scaled back, 30 iterations of a stack would take gigabytes.
+        over = yield from score_iterations(history > 127, true, scored.numbers)
     methods = {
         name: Compared(
             titles[name],

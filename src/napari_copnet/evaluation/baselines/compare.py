@@ -146,13 +146,15 @@ def compare(
     settings: dict[str, dict[str, Any]] = {}
     seconds: dict[str, dict[str, float]] = {}
     given = {name: true.prediction(name, mask) for name, mask in (closed or {}).items()}
+    taken = {STEP1, CEILING, *(rival.name for rival in rivals)} & set(given)
+    if taken:
+        raise InputError(
+            f"{taken.pop()!r} is the name of a method of this comparison.",
+            "Call the closed contours otherwise, as NAME=FILE.",
+        )
     for rival in rivals:
         if rival.needs_image and (training.image is None or test.image is None):
             raise InputError(f"{rival.title} works on the image.", "Give it too.")
-        if rival.name in given:
-            raise InputError(
-                f"{rival.name} is the name of a rival.", "Call the closed contours otherwise."
-            )
     for rival in rivals:
         started = time.monotonic()
         settings[rival.name] = yield from rival.tune(training, work)
