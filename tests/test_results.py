@@ -15,6 +15,7 @@ from napari_copnet.results import methods as module
 from napari_copnet.results.__main__ import main
 from napari_copnet.results.datasets import DATASETS, DataSet, Slices
 from napari_copnet.results.document import write_results
+from napari_copnet.results.goals import goals_of
 from napari_copnet.results.methods import Choices, measure
 
 
@@ -105,6 +106,10 @@ def test_the_document_has_a_table_a_star_and_pictures(dataset, models, tmp_path)
     # 6 slices of 1 against 2 of 1 and 4 of 0: p is 0.01
     assert rows["closing, converged"][0] == "100.0 ± 0.0 *"
     assert rows["lower threshold"][0] == "66.7 ± 47.1"
+    assert rows["labelled, against Step 1"] == ["+66.7"]
+    assert rows["labelled, against the best rival"] == ["+33.3 (> 0: holds)"]
+    assert rows["split, against Step 1"] == ["+0.0 (<= 3: holds)"]
+    assert rows["labelled, after 2 iterations against convergence"] == ["+0.0 (>= -1: holds)"]
     assert "labelled +66.7, split +0.0 points, after" in text
     assert "The best rival on labelled is lower threshold (66.7 %)." in text
     assert "Cellpose is left out" in text and "closer 000000000000" in text
@@ -113,6 +118,22 @@ def test_the_document_has_a_table_a_star_and_pictures(dataset, models, tmp_path)
         assert picture in text and (tmp_path / "docs" / picture).stat().st_size > 1000
     record = json.loads((tmp_path / "work" / "results.json").read_text())
     assert record["datasets"]["rooms"]["methods"]["closed"]["labelled"] == 1
+
+
+@pytest.mark.parametrize(("name", "holds"), [("hela", True), ("fib25", True), ("rooms", None)])
+def test_goals_are_those_of_the_data_set(dataset, models, tmp_path, name, holds):
+    named = dataclasses.replace(dataset, name=name)
+    outcome = finish(measure(named, [Threshold()], Choices(tmp_path, tmp_path / "work")))
+    goals = {goal.name: goal for goal in goals_of(outcome)}
+    gain = goals["labelled, against Step 1"]
+    assert gain.value == pytest.approx(200 / 3) and gain.holds is holds
+    assert goals["NSD, against Step 1"].holds and goals["NSD, against Step 1"].value > 0
+    # Closing swapped with Step 1 reaches nothing.
+    swapped = {**outcome.methods, "closed": outcome.methods["step1"]}
+    worse = {goal.name: goal for goal in goals_of(dataclasses.replace(outcome, methods=swapped))}
+    assert worse["labelled, against the best rival"].holds is False
+    assert worse["labelled, against Step 1"].holds is (None if holds is None else False)
+    assert worse["labelled, against the ceiling"].value == pytest.approx(-200 / 3)
 
 
 def test_probabilities_kept_as_bytes_round_alike():

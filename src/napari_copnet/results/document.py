@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from napari_copnet.evaluation.report import score_table
 from napari_copnet.evaluation.stats import SIGNIFICANT
 from napari_copnet.files import whole_file
 from napari_copnet.record import surroundings
+from napari_copnet.results.goals import goal_table, goals_of
 from napari_copnet.results.methods import CONVERGED, Choices, Outcome
 
 _HEAD = """# Results
@@ -53,6 +55,7 @@ def write_results(
     """
     parts = [_HEAD.format(how=_how(outcomes, choices), level=SIGNIFICANT)]
     parts += [f"{note}\n" for note in notes]
+    parts.append("## Closing, converged, in short\n\n" + _markdown(goal_table(outcomes)) + "\n")
     for outcome in outcomes:
         pictures = _pictures(outcome, out / "images")
         parts.append(_section(outcome, pictures))
@@ -80,14 +83,21 @@ def _how(outcomes: Sequence[Outcome], choices: Choices) -> str:
     return text
 
 
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "| --- " * len(rows[0]) + "|")
+    return "\n".join(lines)
+
+
 def _section(outcome: Outcome, pictures: Sequence[str]) -> str:
     dataset, methods = outcome.dataset, outcome.methods
     rows = score_table({one.title: one.scores.as_dict() for one in methods.values()})
     lines = [f"## {dataset.title}", "", dataset.about, ""]
-    lines += ["| " + " | ".join(rows[0]) + " |", "| --- " * len(rows[0]) + "|"]
-    for row, one in zip(rows[1:], methods.values(), strict=True):
-        lines.append("| " + " | ".join([row[0], *_starred(row[1:], one.scores.as_dict())]) + " |")
-    lines += ["", _sentence(outcome), ""]
+    starred = [
+        [row[0], *_starred(row[1:], one.scores.as_dict())]
+        for row, one in zip(rows[1:], methods.values(), strict=True)
+    ]
+    lines += [_markdown([rows[0], *starred]), "", _sentence(outcome), ""]
     lines += [f"![{dataset.title}](images/{name})\n" for name in pictures]
     chosen = [
         f"{one.title}: "
@@ -181,6 +191,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
     return {
         "title": outcome.dataset.title,
         "models": outcome.models,
+        "goals": [asdict(goal) for goal in goals_of(outcome)],
         "changed": outcome.changed,
         "methods": {name: one.as_dict() for name, one in outcome.methods.items()},
         "iterations": None if outcome.over is None else outcome.over.as_dict(),
