@@ -1,5 +1,7 @@
 """The real Cellpose, on a network of its own class with weights made here."""
 
+import threading
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -75,6 +77,13 @@ def test_a_network_of_its_class_is_fine_tuned_and_draws_contours(cells, tmp_path
     rival = Cellpose(BaselineParams(cellpose_model=str(weights), cellpose_epochs=16), CPU)
     rival.check()
     training = block(cells, 2)
+    work = rival.tune(training, tmp_path / "work")
+    for progress in work:
+        if progress.done >= 1:
+            break
+    work.close()  # in the second epoch of 16
+    assert not (tmp_path / "work" / "cellpose" / "recipe.txt").exists()
+    assert not any(thread.name == "Cellpose" for thread in threading.enumerate())
     tuned = finish(rival.tune(training, tmp_path / "work"))
     assert tuned["labelled"] > 0.7, tuned
     masks = finish(rival.apply(Block(training.contours[:1], training.image[:1]), tuned))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,13 @@ from napari_copnet.progress import Progress, Steps
 THRESHOLDS = (0.5, 0.6, 0.4, 0.7, 0.3, 0.8, 0.2, 0.9, 0.1)
 # Cellpose's own advice for fine-tuning.
 RATE, DECAY = 0.1, 1e-4
+BATCH = 8
+POLL = 0.2
 _INSTALL = "Install it with pip install 'napari-copnet[cellpose]', or leave it out of --methods."
+
+
+class _Stopped(Exception):
+    """The fine-tuning shall end."""
 
 
 class Cellpose(Rival):
@@ -92,10 +99,7 @@ class Cellpose(Rival):
         return fetched
 
     def tune(self, block: Block, work: Path) -> Steps[dict[str, Any]]:
-        """Fine-tune in ``WORK/cellpose`` and choose the threshold; a finished model is kept.
-
-        The fine-tuning is one call of the package: it can't be stopped half-way.
-        """
+        """Fine-tune in ``WORK/cellpose`` and choose the threshold; a finished model is kept."""
         assert block.true is not None
         assert block.image is not None
         start, epochs = self.weights(), self.params.cellpose_epochs
@@ -107,8 +111,7 @@ class Cellpose(Rival):
             recipe = fingerprint(block, start=str(start), epochs=epochs)
             note = work / "cellpose" / "recipe.txt"
             if not (model.exists() and note.exists() and note.read_text() == recipe):
-                yield Progress(self.name, 0, epochs, "epochs", "Cellpose is fine-tuned.")
-                fine_tune(
+                yield from fine_tune(
                     self._load(start),
                     list(block.image),
                     [one.cells for one in true],
@@ -157,8 +160,11 @@ def fine_tune(
     labels: Sequence[np.ndarray],
     out: Path,
     epochs: int,
-) -> None:
+) -> Steps[None]:
     """Fine-tune a Cellpose model on images and their cells and write its weights.
+
+    The package trains in one call. It runs in a thread here, in which a hook before each batch
+    tells how far it is, and ends it when the generator is closed.
 
     Parameters
     ----------
@@ -170,30 +176,68 @@ def fine_tune(
     epochs : int
         Passes over all images.
 
+    Yields
+    ------
+    Progress
+        In epochs.
+
     Raises
     ------
     InputError
         No image has a cell.
+    CopnetError
+        The training broke off.
     """
     from cellpose.train import train_seg
 
     kept = [number for number, cells in enumerate(labels) if cells.any()]
     if not kept:
         raise InputError("There are no cells to fine-tune Cellpose on.", "Choose other slices.")
+    stop = threading.Event()
+    batches: list[None] = []
+    problem: list[BaseException] = []
+
+    def before_batch(*_: Any) -> None:
+        if stop.is_set():
+            raise _Stopped
+        batches.append(None)
+
+    def run() -> None:
+        try:
+            train_seg(
+                model.net,
+                train_data=[np.asarray(images[number], np.float32) for number in kept],
+                train_labels=[np.asarray(labels[number], np.int32) for number in kept],
+                channels=[0, 0],
+                n_epochs=epochs,
+                learning_rate=RATE,
+                weight_decay=DECAY,
+                batch_size=BATCH,
+                SGD=True,
+                min_train_masks=1,
+                save_path=str(out.parent.parent),
+                model_name=out.name,
+            )
+        except BaseException as error:
+            problem.append(error)
+
     out.parent.mkdir(parents=True, exist_ok=True)
-    train_seg(
-        model.net,
-        train_data=[np.asarray(images[number], np.float32) for number in kept],
-        train_labels=[np.asarray(labels[number], np.int32) for number in kept],
-        channels=[0, 0],
-        n_epochs=epochs,
-        learning_rate=RATE,
-        weight_decay=DECAY,
-        SGD=True,
-        min_train_masks=1,
-        save_path=str(out.parent.parent),
-        model_name=out.name,
-    )
+    hook = model.net.register_forward_pre_hook(before_batch)
+    per_epoch = -(-len(kept) // BATCH)
+    thread = threading.Thread(target=run, daemon=True, name="Cellpose")
+    thread.start()
+    try:
+        while thread.is_alive():
+            yield Progress("cellpose", min(epochs, len(batches) / per_epoch), epochs, "epochs")
+            thread.join(POLL)
+    finally:
+        stop.set()
+        thread.join()
+        hook.remove()
+    if problem:
+        raise CopnetError(
+            f"The fine-tuning of Cellpose broke off: {problem[0]}.", "Check its weights."
+        ) from problem[0]
 
 
 def cell_probability(model: Any, image: np.ndarray) -> np.ndarray:
