@@ -70,6 +70,9 @@ def _rows_in(source, height, width, kernel, stride, first, count, v, start, toge
         top = (first + row) // across * stride[0] - kernel[0] // 2
         left = (first + row) % across * stride[1] - kernel[1] // 2
         base = (row // ROWS * blocks * ROWS + row % ROWS) * LANES
+        if channels % LANES:
+            last = base + (blocks - 1) * ROWS * LANES
+            pixel_in(none, 0, none, none, none, 0, v, last)  # what fills up the last block
         for i in range(kernel[0]):
             for j in range(kernel[1]):
                 inside = 0 <= top + i < height and 0 <= left + j < width
@@ -90,9 +93,6 @@ def _rows_in(source, height, width, kernel, stride, first, count, v, start, toge
                         value = scale[c] * x[x0 + c] + shift[c]
                         value = max(value, slope[c] * value)
                     v[base + (term + c) // LANES * ROWS * LANES + (term + c) % LANES] = value
-        if channels % LANES:
-            for term in range(kernel[0] * kernel[1] * together, blocks * LANES):
-                v[base + term // LANES * ROWS * LANES + term % LANES] = 0
 
 
 @njit(nogil=True, cache=True)
