@@ -49,11 +49,11 @@ def winograd_weights(weight: np.ndarray) -> np.ndarray:
     for point, other in ((_A, _BB), (-_A, _BB), (_B, _AA), (-_B, _AA)):
         scale = 2 * point**2 * (point**2 - other)
         rows.append([1 / scale, point / scale, point**2 / scale])
-    g = np.array([*rows, [0, 0, 1]])
-    both = np.kron(g, g).astype(np.float32)
-    count, channels = weight.shape[:2]
-    kernels = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).reshape(9, -1)
-    return pack((both @ kernels).reshape(STEPS, channels, count))
+    g = np.array([*rows, [0, 0, 1]], np.float32)
+    kernels = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
+    # Not by `@`: the threads of numpy's BLAS would go on spinning while the results are packed.
+    half = np.einsum("ia,abkn->ibkn", g, kernels)
+    return pack(np.einsum("jb,ibkn->ijkn", g, half).reshape(STEPS, *kernels.shape[2:]))
 
 
 def _spread_line(code: Code, d: Line) -> Line:
