@@ -1,5 +1,7 @@
 """Our convolutions beside torch's in float64, and a network made of them beside nnU-Net's."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from made_networks import made_network, weights_of
 from napari_copnet.errors import ModelError
 from napari_copnet.networks import cpu_unet
 from napari_copnet.networks.cpu_unet import _Direct, _Maps, _Team, _Transposed, _Winograd
-from napari_copnet.networks.nnunet import Network
+from napari_copnet.networks.nnunet import Network, _Way
 from napari_copnet.networks.plan import NetworkPlan
 from napari_copnet.params import DeviceParams
 from napari_copnet.progress import finish
@@ -185,6 +187,16 @@ def test_any_number_of_threads_computes_the_same_bits():
     assert torch.equal(results[0], results[2])
 
 
+def test_predictions_beside_each_other_do_not_mix():
+    plan = plan_of()
+    network = cpu_unet.CpuUNet(made_network(plan), plan)
+    images = [torch.rand(1, 1, 48, 64) for _ in range(8)]
+    alone = [network(image) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        for expected, result in zip(alone, pool.map(network, images), strict=True):
+            assert torch.equal(expected, result)
+
+
 @pytest.fixture
 def no_torch(monkeypatch):
     def refuse(*args, **options):
@@ -201,6 +213,18 @@ def predicted(plan, **device):
 @pytest.mark.skipif(not cpu_unet.FAST, reason="not measured to be faster here")
 def test_float32_on_the_cpu_does_without_torch(no_torch):
     assert predicted(plan_of(), precision="float32").std() > 0
+
+
+@pytest.mark.skipif(not cpu_unet.FAST, reason="not measured to be faster here")
+def test_what_a_gpu_lacks_goes_on_with_ours(monkeypatch):
+    plan = plan_of()
+    with monkeypatch.context() as patch:
+        patch.setattr(cpu_unet, "FAST", False)
+        weights = weights_of(made_network(plan))
+        network = Network(plan, weights, DeviceParams(device="cpu", precision="float32"))
+    way, _ = network._next_way(_Way("mps", 1, plan.tile_size, False), "operation")
+    assert way.device == "cpu"
+    assert isinstance(network._module, cpu_unet.CpuUNet)
 
 
 @pytest.mark.usefixtures("no_torch")
