@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,9 +67,11 @@ class Network:
         self.device = devices.choose_device(params)
         self.bfloat16 = devices.uses_bfloat16(params, self.device)
         self._params = params
-        self._module = network_with_weights(plan, weights)
+        self._module: Any = network_with_weights(plan, weights)
         if self.bfloat16:
             round_convolutions(self._module)
+        elif self.device == "cpu":
+            self._module = _faster_on_cpu(self._module, plan)
         if devices.keep_freed_memory():
             weakref.finalize(self, devices.give_memory_back)
 
@@ -301,11 +303,19 @@ class Network:
         reason = "is out of memory" if lacking == "memory" else "lacks an operation"
         bfloat16 = devices.uses_bfloat16(replace(self._params, device="cpu"), "cpu")
         if not bfloat16:
-            self._module.float()
+            self._module = _faster_on_cpu(self._module.float().to("cpu"), self.plan)
         return (
             _Way("cpu", 1, self.plan.tile_size, bfloat16),
             f"The GPU {reason}: going on with the CPU, which is slower.",
         )
+
+
+def _faster_on_cpu(module: torch.nn.Module, plan: NetworkPlan) -> Any:
+    """Return what computes a float32 network on the CPU fastest."""
+    # Not before it is needed: it loads numba.
+    from napari_copnet.networks import cpu_unet
+
+    return cpu_unet.CpuUNet(module, plan) if cpu_unet.is_faster(plan) else module
 
 
 def _foreground(logits: torch.Tensor) -> torch.Tensor:
