@@ -65,7 +65,7 @@ class Network:
     def __init__(self, plan: NetworkPlan, weights: dict[str, np.ndarray], params: DeviceParams):
         self.plan = plan
         self.device = devices.choose_device(params)
-        self.bfloat16 = devices.uses_bfloat16(params, self.device)
+        self.bfloat16 = _takes_bfloat16(plan, params, self.device)
         self._params = params
         self._module: Any = network_with_weights(plan, weights)
         if self.bfloat16:
@@ -301,13 +301,24 @@ class Network:
                 "Close other programs, or use a smaller model.",
             )
         reason = "is out of memory" if lacking == "memory" else "lacks an operation"
-        bfloat16 = devices.uses_bfloat16(replace(self._params, device="cpu"), "cpu")
+        bfloat16 = _takes_bfloat16(self.plan, replace(self._params, device="cpu"), "cpu")
         if not bfloat16:
             self._module = _faster_on_cpu(self._module.float().to("cpu"), self.plan)
         return (
             _Way("cpu", 1, self.plan.tile_size, bfloat16),
             f"The GPU {reason}: going on with the CPU, which is slower.",
         )
+
+
+def _takes_bfloat16(plan: NetworkPlan, params: DeviceParams, device: str) -> bool:
+    """Return whether to compute in bfloat16: as asked, else what is faster for this network."""
+    takes = devices.uses_bfloat16(params, device)
+    if takes and params.precision == "auto" and device == "cpu":
+        from napari_copnet.networks import cpu_unet
+
+        # Without matrix units (AMX) float32 without torch is faster, and exact.
+        return devices.has_matrix_units() or not cpu_unet.is_faster(plan)
+    return takes
 
 
 def _faster_on_cpu(module: torch.nn.Module, plan: NetworkPlan) -> Any:
