@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_copnet.evaluation.validation import WIDTH, at_network_size
+from napari_copnet.evaluation.validation import at_network_size
+from napari_copnet.training.truth import WIDTH
 
 
 def test_maps_and_truth_are_resized_together():

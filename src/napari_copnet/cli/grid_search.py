@@ -10,8 +10,9 @@ import typer
 from napari_copnet.cli.console import Json, Out, show, watched
 from napari_copnet.cli.inputs import read_checked
 from napari_copnet.cli.options import add_command
-from napari_copnet.cli.train import Made, Size, TruthKind, Zero
+from napari_copnet.cli.train import Made, Size, TruthKind, Width, Zero
 from napari_copnet.params import DegradeParams, DeviceParams, ReadParams, ScoreParams, TrainParams
+from napari_copnet.training.truth import WIDTH
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,6 +59,7 @@ def grid_search_command(
     device: DeviceParams,
     score: ScoreParams,
     input_size: Size = 512,
+    contour_width: Width = WIDTH,
     as_json: Json = False,
 ) -> None:
     """Train and score a closing network at each point of a grid; stopped searches go on."""
@@ -84,7 +86,9 @@ def grid_search_command(
             "Both have to lie on the same pixels.",
         )
     learnt, judged = split_for_tuning(len(u), slices, validation)
-    maps, stack = at_network_size(u[judged], true[judged], input_size, truth_kind, zero, score)
+    maps, stack = at_network_size(
+        u[judged], true[judged], input_size, truth_kind, zero, score, contour_width
+    )
     sources: list[Source | MadeTissue] = [
         Source(
             truth=truth,
@@ -96,7 +100,7 @@ def grid_search_command(
     ]
     if made:
         sources.append(MadeTissue(count=made))
-    search = Search(sources, maps, stack, train, degrade, device, input_size)
+    search = Search(sources, maps, stack, train, degrade, device, input_size, contour_width)
     result = watched(grid_search(search, out, chosen, parallel=parallel))
     lines = [f"Step 1 alone: {100 * result['step1']['labelled']:.1f} % labelled"]
     for point, row in zip(points_of(chosen), result["points"], strict=True):

@@ -22,7 +22,6 @@ from napari_copnet.evaluation.figures import heat_map
 from napari_copnet.evaluation.scores import CELL_SCORES, CONTOUR_SCORES, evaluate_all
 from napari_copnet.evaluation.tables import write_rows
 from napari_copnet.evaluation.true_slices import TrueStack
-from napari_copnet.evaluation.validation import WIDTH
 from napari_copnet.files import check_writable, whole_file
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, load_package
@@ -40,6 +39,7 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.closing import close
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import MadeTissue, Source, identify
+from napari_copnet.training.truth import WIDTH
 
 Params = TypeVar("Params")
 

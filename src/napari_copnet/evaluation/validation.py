@@ -8,9 +8,6 @@ from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.params import ScoreParams
 from napari_copnet.training import truth as truths
 
-# As wide at 512 px as a border of two pixels is in fib25's own 250 px: wider lines eat small cells.
-WIDTH = 3.0
-
 
 def at_network_size(
     contours: np.ndarray,
@@ -19,7 +16,7 @@ def at_network_size(
     kind: str = "auto",
     zero: str = "region",
     params: ScoreParams | None = None,
-    width: float = WIDTH,
+    width: float = truths.WIDTH,
 ) -> tuple[np.ndarray, TrueStack]:
     """Bring Step 1 maps and their truth to the size networks see.
 

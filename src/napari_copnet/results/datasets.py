@@ -11,10 +11,10 @@ import numpy as np
 from napari_copnet.default_models import SEED, VALIDATION
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.true_slices import TrueStack
-from napari_copnet.evaluation.validation import WIDTH
 from napari_copnet.training.dataset import read_array
 from napari_copnet.training.truth import (
     CONTOUR,
+    WIDTH,
     resize_image,
     resize_truth,
     resize_values,

@@ -27,6 +27,7 @@ from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source
+from napari_copnet.training.truth import WIDTH
 
 ONCE, CONVERGED = "once", "closed"
 CLOSING_TITLES = {ONCE: "closing, one iteration", CONVERGED: "closing, converged"}
@@ -206,6 +207,7 @@ def _step1_model(dataset: DataSet, choices: Choices) -> Steps[ModelPackage | Non
         device=choices.device,
         resume=resume,
         name=f"{dataset.name}-contours",
+        width=WIDTH,
         card={"command": "make results", "licence": "not to be passed on: challenge data"},
     )
     return package
