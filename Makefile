@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 DISPLAYED := $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY" ] || [ -n "$$WAYLAND_DISPLAY" ] && echo yes)
 VIRTUAL := $(shell [ "$$(uname)" = Linux ] && echo 'xvfb-run -a -s "-screen 0 1920x1200x24"')
 
-.PHONY: demo test test-all lint models tour trust trust-full clean
+.PHONY: demo test test-all lint models results tour trust trust-full clean
 
 demo:
 	@scripts/setup.sh $(if $(DISPLAYED),gui,run)
@@ -32,6 +32,10 @@ models:
 	@$(BIN)/python -m napari_copnet.default_models --data $(DATA) --out work-models
 	@for kind in contours closing; do rm -rf src/napari_copnet/networks/shipped/$$kind && \
 		cp -r work-models/$$kind src/napari_copnet/networks/shipped/; done
+
+results:
+	@scripts/setup.sh run
+	@$(BIN)/python -m napari_copnet.results --data $(DATA) --out docs --work work-results
 
 tour:
 	@scripts/setup.sh gui

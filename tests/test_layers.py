@@ -23,6 +23,8 @@ ORDER = [
     {"review"},
     {"benchmarks"},
     {"demo", "default_models"},
+    # The result tables score the default models on the slices these were validated on.
+    {"results"},
     {"gui"},
     {"cli"},
     {"__main__"},

@@ -28,7 +28,7 @@ from napari_copnet.steps.contours import predict_contours
 from napari_copnet.training.dataset import read_array
 from napari_copnet.training.fit import train
 from napari_copnet.training.sources import MadeTissue, Source
-from napari_copnet.training.truth import resize_image, resize_truth, scale_for
+from napari_copnet.training.truth import WIDTH, resize_image, resize_truth, scale_for
 
 LICENCE = (
     "Weights CC BY 3.0. Trained on FIB-25 (FlyEM, Janelia; CC BY 3.0; Takemura et al. 2015) and "
@@ -36,8 +36,6 @@ LICENCE = (
 )
 SEED = 20260
 VALIDATION = (125, 159)
-# As wide at 512 px as a border of two pixels is in fib25's own 250 px: wider lines eat small cells.
-WIDTH = 3.0
 # The contour model learns from half of fib25 first, then from all of it. The first half's model
 # makes the maps of the other half, which it never saw, for the closing model to learn from.
 HALF, OTHER_HALF = "0-54", "60-114"
@@ -187,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with fib25, gala-fibsem")
     parser.add_argument("--out", type=Path, required=True, help="where the model folders go")
     parser.add_argument("--stage", choices=(*STAGES, "all", "none"), default="all")
-    parser.add_argument("--minutes", default="22,30,40", help="of each stage")
+    parser.add_argument("--minutes", default="20,30,45", help="of each stage")
     parser.add_argument("--resume", action="store_true", help="go on with a stopped training")
     chosen = parser.parse_args(arguments)
     minutes = dict(zip(STAGES, map(float, chosen.minutes.split(",")), strict=True))

@@ -5,41 +5,12 @@ import json
 import numpy as np
 import pytest
 import tifffile
-from typer.testing import CliRunner
 
-from napari_copnet.cli import app as application
-from napari_copnet.cli import bench, demo, evaluate, model, run, steps, train
 from napari_copnet.io.read import read_stack
 from napari_copnet.io.write import write_image
 from napari_copnet.types import VoxelSize
 
 SIZE = VoxelSize(0.05, 0.01, 0.01)
-
-
-@pytest.fixture(scope="session")
-def app():
-    if not application.registered_commands:
-        for module in (demo, run, steps, train, evaluate, model, bench):
-            module.add_to(application)
-    return application
-
-
-@pytest.fixture
-def copnet(app):
-    def call(*arguments):
-        return CliRunner().invoke(app, [str(a) for a in arguments])
-
-    return call
-
-
-@pytest.fixture
-def answer(copnet):
-    def call(*arguments):
-        done = copnet(*arguments, "--json")
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
-
-    return call
 
 
 @pytest.fixture
@@ -175,6 +146,34 @@ def test_evaluate_prints_the_scores_with_a_baseline_beside(answer, contour_mask,
     assert scores["baseline"]["merged"] == 0.5
     assert scores["baseline"]["labelled"] == 0.5
     assert json.loads((tmp_path / "scores" / "scores.json").read_text())["labelled"] == 1.0
+
+
+def test_evaluate_writes_tables_and_a_page(answer, copnet, contour_mask, tmp_path):
+    truth = read_stack(contour_mask).data.copy()
+    gap = truth.copy()
+    gap[:, 19:22, 4:15] = 0
+    baseline = write_image(tmp_path / "gap.tif", gap, kind="closed")
+    iterations = write_image(
+        tmp_path / "iterations.tif", np.stack([gap, truth]).astype(np.float32), kind="iterations"
+    )
+    scores = answer(
+        "evaluate", "--pred", contour_mask, "--truth", contour_mask, "--baseline", baseline,
+        "--iterations", iterations, "--slices", "1", "--out", tmp_path / "scores",
+        "--csv", tmp_path / "my-cells.csv", "--report", tmp_path / "page.html",
+    )  # fmt: skip
+    assert scores["iterations"]["labelled"] == [0.5, 1.0]
+    assert scores["files"].keys() == {"scores", "slices", "cells", "csv", "report"}
+    cells = (tmp_path / "my-cells.csv").read_text()
+    assert cells == (tmp_path / "scores" / "cells.csv").read_text()
+    assert len(cells.splitlines()) == 5 and cells.splitlines()[1].startswith("1,1,")
+    assert "4 true cells in 1 slices" in (tmp_path / "page.html").read_text()
+    other = write_image(
+        tmp_path / "other.tif", np.zeros((2, 1, 9, 9), np.float32), kind="iterations"
+    )
+    refused = copnet(
+        "evaluate", "--pred", contour_mask, "--truth", contour_mask, "--iterations", other, "--json"
+    )
+    assert "iterations" in json.loads(refused.stdout)["error"]
 
 
 def test_evaluate_takes_a_mask_of_cells_when_told(answer, copnet, contour_mask, tmp_path):

@@ -96,6 +96,56 @@ def test_other_shares_hold_exactly_too():
     assert fates(row((1, 100)), row((5, 55), (6, 45)), 0.55) == {1: "labelled"}
 
 
+def drawn(picture):
+    """Return labels from rows of digits; a dot is 0."""
+    rows = [[0 if c == "." else int(c) for c in line] for line in picture.split()]
+    return np.array(rows, np.uint32)
+
+
+TWO_CELLS = """
+    11111.2222
+    11111.2222
+    11111.2222
+    11111.2222
+"""
+
+
+@pytest.mark.parametrize(
+    ("predicted", "expected"),
+    [
+        # each has a predicted cell of its own
+        ("5555..6666 55555.6666 55555.6666 55555.6666", ("labelled", "labelled")),
+        # 16 of 20 pixels, the rest on a contour that is too thick: less than 85 %
+        ("5555..6666 5555..6666 5555..6666 5555..6666", ("split", "labelled")),
+        # halves of the first
+        ("55.77.6666 55.77.6666 55.77.6666 55.77.6666", ("split", "labelled")),
+        # a gap: one predicted cell over both
+        ("55555.5555 5555555555 5555555555 55555.5555", ("merged", "merged")),
+        # the second runs 4 pixels into the first: more than 15 % of its 16, and 20 % of the first
+        ("55555.6666 55555.6666 555556.666 666666.666", ("split", "merged")),
+        # the first runs into what is no cell, by 3 of its 20 pixels and by 4
+        ("555555.666 555555.666 555555.666 55555.6666", ("labelled", "split")),
+        ("5555556666 5555556666 5555556666 5555556666", ("merged", "labelled")),
+        # a label that has most of the first, but is mostly the second's: less than 85 % is split
+        ("666...6666 666...6666 666...6666 666...6666", ("split", "merged")),
+        # nothing there; a speck in nothing; a speck of a neighbour's label in nothing
+        ("......6666 ......6666 ......6666 ......6666", ("split", "labelled")),
+        ("......6666 .77...6666 ......6666 ......6666", ("merged", "labelled")),
+        ("......6666 ....666666 ......6666 ......6666", ("merged", "labelled")),
+    ],
+)
+def test_each_branch_of_the_rule(predicted, expected):
+    assert tuple(fates(drawn(TWO_CELLS), drawn(predicted)).values()) == expected
+
+
+def test_counts_of_the_rule():
+    result = partition(drawn(TWO_CELLS), drawn("55555.6666 55555.6666 555556.666 666666.666"))
+    assert result.sizes.tolist() == [20, 16]
+    assert result.predicted.tolist() == [5, 6]
+    assert result.covered.tolist() == [15, 14]
+    assert result.elsewhere.tolist() == [0, 7]
+
+
 label_images = arrays(np.uint32, (6, 7), elements=st.integers(0, 3))
 
 

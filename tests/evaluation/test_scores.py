@@ -7,7 +7,9 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.scores import covering_cell, evaluate
+from napari_copnet.evaluation.metrics import centreline_dice, outline
+from napari_copnet.evaluation.scores import evaluate
+from napari_copnet.evaluation.true_slices import covering_cell
 from napari_copnet.params import ScoreParams
 from napari_copnet.progress import finish
 
@@ -172,3 +174,39 @@ def test_other_shapes_are_refused(name):
 def test_cells_in_place_of_contours_are_refused():
     with pytest.raises(InputError, match="invert"):
         scored(1 - grid(), grid())
+
+
+def test_a_row_for_each_cell_says_what_became_of_it():
+    evaluation = scored(grid(gap=True), grid(), baseline=grid(), numbers=[7])
+    rows = evaluation.cell_rows()
+    assert [row["cell"] for row in rows] == list(range(1, 10))
+    first, second, third = rows[:3]
+    assert (first["slice"], first["fate"], first["baseline_fate"]) == (7, "merged", "labelled")
+    # Cells are 40 px wide, or 41 at the border of the image; lines lie at 40, 41 and 82, 83.
+    assert (first["size"], first["y"], first["x"]) == (40 * 40, 19.5, 19.5)
+    assert (second["size"], second["y"], second["x"]) == (40 * 40, 19.5, 61.5)
+    assert first["predicted"] == second["predicted"] != third["predicted"]
+    assert first["covered"] == 1 and third["elsewhere"] == 0
+    # The neighbour, and the gap of 20 × 2 px less what the thickened line's rim leaves of it.
+    assert first["elsewhere"] == pytest.approx(1 + 40 / 1600, abs=0.01)
+    assert first["label"] is None
+    assert json.dumps(rows)
+
+
+def test_rows_name_the_label_that_was_given():
+    rows = scored(label_grid() * 11, label_grid() * 11).cell_rows()
+    assert [row["label"] for row in rows] == [11 * n for n in range(1, 10)]
+
+
+def test_neighbouring_slices_are_those_with_consecutive_numbers():
+    shifted = grid(lines=(50, 90))
+    stack = np.stack([grid(), grid(), shifted])
+    result = scored(stack, np.stack([grid()] * 3), numbers=[3, 4, 5]).as_dict()
+    alike = centreline_dice(outline(grid()), outline(shifted))
+    assert [s["neighbour_cldice"] for s in result["slices"]] == [None, 1, pytest.approx(alike)]
+    assert 0 < alike < 0.5
+    neighbours = result["neighbours"]
+    assert neighbours["pairs"] == 2 and neighbours["truth"] == 1
+    assert neighbours["cldice"] == pytest.approx((1 + alike) / 2)
+    apart = scored(stack, stack, numbers=[3, 5, 7]).as_dict()
+    assert apart["neighbours"] is None

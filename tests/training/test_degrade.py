@@ -164,3 +164,16 @@ def test_inputs_are_not_changed(grid):
     degrade(floats, SMALL, np.random.default_rng(0))
     np.testing.assert_array_equal(grid, kept)
     np.testing.assert_array_equal(floats, kept)
+
+
+def test_circles_are_cut_out_of_the_rounded_contour(grid):
+    params = DegradeParams(7, 3, radius_min=4, radius_max=7, method="circles")
+    cut = degrade(0.8 * grid, params, np.random.default_rng(5))
+    drawn = fields(grid, dataclasses.replace(params, diffusion_disks=0), np.random.default_rng(5))
+    assert len(drawn.centres) == 3
+    y, x = np.mgrid[: grid.shape[0], : grid.shape[1]]
+    expected = grid.copy()
+    for (cy, cx), radius in zip(drawn.centres, drawn.radii, strict=True):
+        expected[np.hypot(y - cy, x - cx) < radius] = 0
+    np.testing.assert_array_equal(cut, expected)
+    assert cut.dtype == np.float32 and 0 < cut.sum() < grid.sum()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import typer
 
 app = typer.Typer(
@@ -14,10 +16,26 @@ app = typer.Typer(
 )
 
 
+def modules() -> tuple[ModuleType, ...]:
+    """Return the modules of the commands, in the order of the help."""
+    from napari_copnet.cli import (
+        baselines,
+        bench,
+        demo,
+        evaluate,
+        grid_search,
+        model,
+        run,
+        session,
+        steps,
+        train,
+    )
+
+    return (demo, run, steps, train, grid_search, evaluate, baselines, model, session, bench)
+
+
 def main() -> None:
     """Run the command line."""
-    from napari_copnet.cli import bench, demo, evaluate, model, run, session, steps, train
-
-    for module in (demo, run, steps, train, evaluate, model, session, bench):
+    for module in modules():
         module.add_to(app)
     app()

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 
 from napari_copnet.cli.console import Json, show, watched
+from napari_copnet.cli.inputs import read_checked, read_values, refuse_other_shapes
 from napari_copnet.cli.options import add_command
 from napari_copnet.cli.steps import Invert, TruthKind
 from napari_copnet.params import ReadParams, ScoreParams
-
-if TYPE_CHECKING:
-    from napari_copnet.types import Stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,67 +45,100 @@ def evaluate_command(
     ] = None,
     truth_kind: TruthKind = "auto",
     invert: Invert = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Also write scores.json here.")] = None,
+    iterations: Annotated[
+        Path | None,
+        typer.Option(
+            "--iterations", help="Probability by iteration that a run kept: scores after each."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for scores.json, slices.csv and cells.csv."),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="File for a table of every true cell.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="File for a page with figures (HTML).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score contours: labelled, merged, split, NSD and clDice, mean ± sd over slices."""
     import json
+    from dataclasses import replace
 
     from napari_copnet.cli.console import plain
-    from napari_copnet.errors import InputError
     from napari_copnet.evaluation.contour_input import as_contour
+    from napari_copnet.evaluation.over_iterations import score_iterations
+    from napari_copnet.evaluation.page import evaluation_page
     from napari_copnet.evaluation.report import score_table
-    from napari_copnet.evaluation.scores import evaluate
-    from napari_copnet.files import whole_file
-    from napari_copnet.io.check import check_pixels
-    from napari_copnet.io.read import read_stack
+    from napari_copnet.evaluation.scores import evaluate_all
+    from napari_copnet.evaluation.tables import write_cells, write_slices
+    from napari_copnet.evaluation.true_slices import TrueStack
+    from napari_copnet.files import check_writable, whole_file
+    from napari_copnet.io.read import read_iterations
     from napari_copnet.training.sources import parse_slices
 
-    def load(path: Path | None) -> Any:
-        if path is None:
-            return None
-        stack: Stack = check_pixels(read_stack(path, read), read.repair)
-        return np.asarray(stack.data[:])
-
-    true = load(truth)
+    true = np.asarray(read_checked(truth, read).data[:])
     if invert or truth_kind != "auto":
         true = as_contour(true, truth_kind, invert=invert)
-    images: dict[str, Any] = {
-        "prediction": load(pred),
-        "truth": true,
-        "baseline": load(baseline),
-        "excluded pixels": load(exclude_pixels),
-        "excluded structure": load(exclude_cell),
+    images = {
+        "prediction": read_values(pred, read),
+        "baseline": read_values(baseline, read),
+        "excluded pixels": read_values(exclude_pixels, read),
+        "excluded structure": read_values(exclude_cell, read),
     }
-    shape = images["truth"].shape
-    for name, image in images.items():
-        if image is not None and image.shape != shape:
-            raise InputError(
-                f"The {name} has the shape {image.shape}, the truth {shape}.",
-                "Both have to lie on the same pixels; copnet run writes the original frame.",
-            )
-    numbers = parse_slices(slices or "", shape[0])
-    chosen: list[Any] = [None if i is None else i[numbers] for i in images.values()]
-    evaluation = watched(
-        evaluate(
-            chosen[0],
-            chosen[1],
-            score,
-            baseline=chosen[2],
-            exclude_pixels=chosen[3],
-            exclude_cell=chosen[4],
-        )
+    refuse_other_shapes(images, true.shape)
+    kept = read_iterations(iterations) if iterations is not None else None
+    refuse_other_shapes({"iterations": None if kept is None else kept[0]}, true.shape)
+    for folder in (out, *(file.parent for file in (csv, report) if file is not None)):
+        if folder is not None:
+            check_writable(folder)
+
+    numbers = parse_slices(slices or "", true.shape[0])
+    chosen = {name: None if image is None else image[numbers] for name, image in images.items()}
+    stack = TrueStack(
+        true[numbers],
+        score,
+        exclude_pixels=chosen["excluded pixels"],
+        exclude_cell=chosen["excluded structure"],
     )
+    contours = {
+        name: stack.prediction(name, image)
+        for name in ("prediction", "baseline")
+        if (image := chosen[name]) is not None
+    }
+    scores = watched(evaluate_all(contours, stack, numbers))
+    evaluation = replace(scores["prediction"], baseline=scores.get("baseline"))
     result = plain(evaluation.as_dict())
-    for one in (result, result.get("baseline") or {"slices": []}):
-        for scores in one["slices"]:
-            scores["slice"] = numbers[scores["slice"]]
+    by_iteration = None
+    if kept is not None:
+        by_iteration = watched(score_iterations(kept[:, numbers], stack, numbers))
+        result["iterations"] = by_iteration.as_dict()
+
+    files: dict[str, str] = {}
     if out is not None:
         with whole_file(out / "scores.json") as beside:
             beside.write_text(json.dumps(result, indent=1) + "\n")
-        result["files"] = {"scores": str(out / "scores.json")}
-    table = {"prediction": result}
-    if result.get("baseline"):
-        table = {"baseline": result["baseline"], **table}
+        files["scores"] = str(out / "scores.json")
+        files["slices"] = str(write_slices(out / "slices.csv", evaluation))
+        files["cells"] = str(write_cells(out / "cells.csv", evaluation))
+    if csv is not None:
+        files["csv"] = str(write_cells(csv, evaluation))
+    if report is not None:
+        page = evaluation_page(
+            report,
+            evaluation,
+            stack,
+            contours["prediction"],
+            baseline=contours.get("baseline"),
+            iterations=by_iteration,
+            title=f"{pred.name} against {truth.name}",
+        )
+        files["report"] = str(page)
+    if files:
+        result["files"] = files
+    table = {name: one.as_dict() for name, one in reversed(scores.items())}
     rows = ["".join(f"{cell:<20}" for cell in row).rstrip() for row in score_table(table)]
-    show(result, as_json, [*rows, f"{result['cells']} true cells in {len(numbers)} slices"])
+    end = f"{result['cells']} true cells in {len(numbers)} slices"
+    show(result, as_json, [*rows, end, *(f"  {name:<12}{path}" for name, path in files.items())])

@@ -1,4 +1,4 @@
-"""Command options built from the settings of `params.py`."""
+"""Command options built from the settings of `params`."""
 
 from __future__ import annotations
 

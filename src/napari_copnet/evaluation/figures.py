@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 ADDED = (0.13, 0.70, 0.42)
 MISSED = (0.85, 0.20, 0.25)
+EXCLUDED = (0.80, 0.10, 0.12)
+# Neither cell nor contour: what the true contour has and the drawn one lacks shows in it.
+NEITHER = (0.35, 0.35, 0.35)
 
 
 def grey(image: np.ndarray) -> np.ndarray:
@@ -48,6 +52,37 @@ def overlay(image: np.ndarray, labels: np.ndarray, opacity: float = 0.55) -> np.
     rgb = grey(image)
     inside = labels > 0
     rgb[inside] = (1 - opacity) * rgb[inside] + opacity * coloured(labels)[inside]
+    return rgb
+
+
+def verdict(
+    cells: np.ndarray,
+    contour: np.ndarray,
+    correct: np.ndarray,
+    excluded: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return true cells under a contour: correct ones in colour, errors black.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (Y, X), unsigned int
+        True cells; a cell has the same colour under every contour.
+    contour : ndarray, shape (Y, X)
+        Drawn white on top.
+    correct : ndarray, shape (N,), int
+        Which of the cells are correct.
+    excluded : ndarray, shape (Y, X), bool, optional
+        Drawn red.
+
+    Returns
+    -------
+    ndarray, shape (Y, X, 3), float, 0 to 1
+    """
+    rgb = coloured(np.where(np.isin(cells, correct), cells, 0))
+    rgb[cells == 0] = NEITHER
+    rgb[np.asarray(contour) > 0] = 1.0
+    if excluded is not None:
+        rgb[excluded] = EXCLUDED
     return rgb
 
 
@@ -123,6 +158,96 @@ def score_bars(scores: Mapping[str, Mapping[str, Any]]) -> bytes:
     axis.set_xlim(0, 100)
     axis.set_xlabel("true cells, %")
     axis.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize=9)
+    figure.tight_layout(pad=0.5)
+    return _png(figure)
+
+
+def score_curves(scores: Mapping[str, Sequence[float]], changed: Sequence[float]) -> bytes:
+    """Return scores over iterations, and the changed share under them, as a PNG.
+
+    Parameters
+    ----------
+    scores : mapping
+        Name to a value, 0 to 1, after 0 (Step 1), 1, 2 ... iterations.
+    changed : sequence of float
+        Share of pixels that changed in iteration 1, 2 ...
+    """
+    figure = Figure(figsize=(6.4, 5.0), dpi=110)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    for name, values in scores.items():
+        upper.plot(range(len(values)), 100 * np.asarray(values), "o-", markersize=3, label=name)
+    upper.set_ylim(0, 101)
+    upper.set_ylabel("score, %")
+    upper.grid(alpha=0.3)
+    upper.legend(ncols=len(scores), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    steps = np.arange(1, len(changed) + 1)
+    lower.plot(steps, 100 * np.maximum(changed, 1e-7), "o-", markersize=3, color="#1f5fa8")
+    lower.set_yscale("log")
+    lower.set_ylabel("changed pixels, %")
+    lower.set_xlabel("iteration (0 is Step 1)")
+    lower.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lower.grid(alpha=0.3)
+    figure.tight_layout(pad=0.5)
+    return _png(figure)
+
+
+def length_histogram(lengths: Mapping[str, np.ndarray]) -> bytes:
+    """Return how many gaps there are by length as a PNG, lengths on a logarithmic axis.
+
+    Parameters
+    ----------
+    lengths : mapping
+        What it is, to the lengths of its pieces in px.
+    """
+    figure = Figure(figsize=(6.4, 3.4), dpi=110)
+    axis = figure.add_subplot()
+    longest = max([int(np.max(values, initial=1)) for values in lengths.values()], default=1)
+    bins = [2.0**power for power in range(int(np.ceil(np.log2(longest + 1))) + 1)]
+    for name, values in lengths.items():
+        label = f"{name} ({len(values)})"
+        axis.hist(values, bins=bins, histtype="step", linewidth=1.8, label=label)
+    axis.set_xscale("log", base=2)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_xlabel("length, px")
+    axis.set_ylabel("pieces")
+    axis.legend(frameon=False, fontsize=9)
+    figure.tight_layout(pad=0.5)
+    return _png(figure)
+
+
+def heat_map(
+    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], names: tuple[str, str], of: str
+) -> bytes:
+    """Return a table of values as colours with numbers, as a PNG.
+
+    Parameters
+    ----------
+    values : ndarray, shape (R, C), float
+        In %, NaN where there is none.
+    rows, columns : sequence of str
+        What each row and column stands for.
+    names : tuple of str
+        What rows and columns vary.
+    of : str
+        What the values are.
+    """
+    figure = Figure(figsize=(2.6 + 0.9 * len(columns), 1.6 + 0.6 * len(rows)), dpi=110)
+    axis = figure.add_subplot()
+    shown = np.ma.masked_invalid(np.asarray(values, float))
+    drawn = axis.imshow(shown, cmap="viridis", aspect="auto")
+    low, high = (float(shown.min()), float(shown.max())) if shown.count() else (0.0, 1.0)
+    for (y, x), value in np.ndenumerate(np.asarray(values, float)):
+        if np.isfinite(value):
+            dark = value < (low + high) / 2
+            axis.text(
+                x, y, f"{value:.1f}", ha="center", va="center",
+                color="white" if dark else "black",
+            )  # fmt: skip
+    axis.set_yticks(range(len(rows)), rows)
+    axis.set_xticks(range(len(columns)), columns)
+    axis.set_ylabel(names[0])
+    axis.set_xlabel(names[1])
+    figure.colorbar(drawn, label=of)
     figure.tight_layout(pad=0.5)
     return _png(figure)
 

@@ -26,10 +26,22 @@ class Partition:
         Labels of the true cells.
     fates : ndarray, shape (N,), uint8
         `LABELLED`, `MERGED` or `SPLIT` for each.
+    sizes : ndarray, shape (N,), int64
+        Their pixels.
+    predicted : ndarray, shape (N,), int64
+        The most frequent predicted value inside each, 0 included.
+    covered : ndarray, shape (N,), int64
+        How many of a cell's pixels have that value.
+    elsewhere : ndarray, shape (N,), int64
+        How many pixels outside of the cell have it.
     """
 
     ids: np.ndarray
     fates: np.ndarray
+    sizes: np.ndarray
+    predicted: np.ndarray
+    covered: np.ndarray
+    elsewhere: np.ndarray
 
     def share(self, fate: int) -> float:
         """Share of the true cells that met `fate`, 0 where there are no cells."""
@@ -83,7 +95,9 @@ def partition(truth: np.ndarray, predicted: np.ndarray, overlap: float = 0.85) -
     alone = (owner[p] == ids) & (elsewhere <= (1 - overlap) * size + slack)
     fates = np.where(enough, np.where(alone, LABELLED, MERGED), SPLIT)
     fates = np.where(p == 0, np.where(kinds[ids] > 1, MERGED, SPLIT), fates)
-    return Partition(ids.astype(np.int64), fates.astype(np.uint8))
+    whole = (part.astype(np.int64) for part in (ids, size, p, covered, elsewhere))
+    ids, size, p, covered, elsewhere = whole
+    return Partition(ids, fates.astype(np.uint8), size, p, covered, elsewhere)
 
 
 def _most_frequent(

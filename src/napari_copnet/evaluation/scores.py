@@ -2,31 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import InputError
-from napari_copnet.evaluation.contour_input import as_contour, background, image_kind
 from napari_copnet.evaluation.metrics import (
     LABELLED,
     MERGED,
     SPLIT,
     Outline,
+    Partition,
     centreline_dice,
-    outline,
-    partition,
     surface_dice,
 )
 from napari_copnet.evaluation.stats import mann_whitney, mean_sd
-from napari_copnet.params import ScoreParams, checked
+from napari_copnet.evaluation.true_slices import TrueSlice, TrueStack
+from napari_copnet.params import ScoreParams
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.steps.cells import scoring_labels, true_cells
 
 CELL_SCORES = ("labelled", "merged", "split")
 CONTOUR_SCORES = ("nsd", "cldice")
 FEWER_IS_BETTER = {"merged", "split"}
+FATES = {LABELLED: "labelled", MERGED: "merged", SPLIT: "split"}
+
+
+@dataclass(frozen=True)
+class CellScores:
+    """The true cells of a slice, one entry for each.
+
+    Attributes
+    ----------
+    fates : Partition
+        What became of each, and its size.
+    centres : ndarray, shape (N, 2), float64
+        Centres of gravity (y, x), px.
+    labels : ndarray, shape (N,), int64
+        The label each has in the label image the truth was given as (the most frequent one), or
+        0 when the truth was none.
+    """
+
+    fates: Partition
+    centres: np.ndarray
+    labels: np.ndarray
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row of plain values for each cell.
+
+        ``cell`` is its number in the slice, ``label`` that in the given label image or None,
+        ``size`` its pixels, ``fate`` one of labelled, merged and split, ``predicted`` the number
+        of the predicted cell with most of it (0 is none), ``covered`` the share of the cell that
+        has this number, and ``elsewhere`` how many pixels beyond the cell have it, as a share of
+        the cell's size.
+        """
+        found = self.fates
+        return [
+            {
+                "cell": int(found.ids[i]),
+                "label": int(self.labels[i]) or None,
+                "y": round(float(self.centres[i, 0]), 1),
+                "x": round(float(self.centres[i, 1]), 1),
+                "size": int(found.sizes[i]),
+                "fate": FATES[int(found.fates[i])],
+                "predicted": int(found.predicted[i]),
+                "covered": round(float(found.covered[i] / found.sizes[i]), 4),
+                "elsewhere": (
+                    round(float(found.elsewhere[i] / found.sizes[i]), 4)
+                    if found.predicted[i]
+                    else None
+                ),
+            }
+            for i in range(found.ids.size)
+        ]
 
 
 @dataclass(frozen=True)
@@ -36,12 +84,18 @@ class SliceScores:
     Attributes
     ----------
     slice : int
+        Its number in the stack.
     labelled, merged, split : float
         Shares of the true cells, 0 to 1; they sum to 1, or are all 0 in a slice without cells.
     cells : int
         True cells that were scored.
     nsd, cldice : float
         Of the contour masks, 0 to 1.
+    neighbour_cldice, true_neighbour_cldice : float or None
+        Centre-line Dice between the predicted (true) contour of this slice and that of the slice
+        before; None when that one was not scored.
+    by_cell : CellScores
+        Each true cell.
     """
 
     slice: int
@@ -51,10 +105,14 @@ class SliceScores:
     cells: int
     nsd: float
     cldice: float
+    neighbour_cldice: float | None = None
+    true_neighbour_cldice: float | None = None
+    by_cell: CellScores | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the scores as plain values."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """Return the scores of the slice, without its cells, as plain values."""
+        names = ("slice", *CELL_SCORES, "cells", *CONTOUR_SCORES, "neighbour_cldice")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -84,15 +142,49 @@ class Evaluation:
         """Return the mean over slices of a score."""
         return mean_sd(self.values(name))[0]
 
+    def neighbours(self) -> dict[str, Any] | None:
+        """Return centre-line Dice between contours of neighbouring slices, None without any.
+
+        Returns
+        -------
+        dict
+            ``cldice`` and ``sd``: mean and standard deviation over pairs; ``truth``: the mean of
+            the true contours, to compare with; ``pairs``: how many.
+        """
+        ours = [s.neighbour_cldice for s in self.slices if s.neighbour_cldice is not None]
+        true = [s.true_neighbour_cldice for s in self.slices if s.true_neighbour_cldice is not None]
+        if not ours:
+            return None
+        mean, sd = mean_sd(ours)
+        return {"cldice": mean, "sd": sd, "truth": mean_sd(true)[0], "pairs": len(ours)}
+
+    def cell_rows(self) -> list[dict[str, Any]]:
+        """Return a row for each true cell of each slice: see `CellScores.rows`.
+
+        Each row begins with its ``slice``; with a baseline it also has ``baseline_fate``.
+        """
+        rows = []
+        for number, scores in enumerate(self.slices):
+            if scores.by_cell is None:
+                continue
+            found = [{"slice": scores.slice, **row} for row in scores.by_cell.rows()]
+            theirs = self.baseline.slices[number].by_cell if self.baseline is not None else None
+            if theirs is not None:
+                for row, fate in zip(found, theirs.fates.fates, strict=True):
+                    row["baseline_fate"] = FATES[int(fate)]
+            rows += found
+        return rows
+
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain values.
+        """Return everything but the single cells as plain values.
 
         Returns
         -------
         dict
             ``labelled, merged, split, nsd, cldice``: means over slices, 0 to 1; ``cells``: true
             cells in all; ``sd``: standard deviations over slices under the same names;
-            ``slices``: scores of each slice. With a baseline also ``baseline``: the same for it;
+            ``neighbours``: see `neighbours`; ``slices``: scores of each slice. With a baseline
+            also ``baseline``: the same for it;
             ``gain``: mean minus the baseline's; ``p``: one-sided Mann–Whitney U by slice, that
             ours is better (fewer merged and split, more of the others).
         """
@@ -102,6 +194,7 @@ class Evaluation:
         result["sd"] = {
             name: mean_sd(self.values(name))[1] for name in (*CELL_SCORES, "cells", *CONTOUR_SCORES)
         }
+        result["neighbours"] = self.neighbours()
         result["slices"] = [s.as_dict() for s in self.slices]
         if self.baseline is not None:
             theirs = self.baseline
@@ -127,6 +220,7 @@ def evaluate(
     baseline: np.ndarray | None = None,
     exclude_pixels: np.ndarray | None = None,
     exclude_cell: np.ndarray | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> Steps[Evaluation]:
     """Score predicted contours against true ones as the paper does.
 
@@ -136,11 +230,11 @@ def evaluate(
         Contours as probability, mask or label image: see `contour_input.as_contour`. With a label
         image for truth only its labelled cells are scored.
     params : ScoreParams, optional
-    exclude_pixels : ndarray, shape (Y, X) or (Z, Y, X), optional
-        Pixels above 0 are zeroed in truth and prediction after cells were labelled.
-    exclude_cell : ndarray, shape (Y, X) or (Z, Y, X), optional
-        Marks structures (each value above 0 is one): the true cell that covers most of it is
-        zeroed in truth and prediction, slice by slice.
+    exclude_pixels, exclude_cell : ndarray, shape (Y, X) or (Z, Y, X), optional
+        See `true_slices.TrueStack`.
+    numbers : sequence of int, optional
+        What the slices are called, when they are some of a larger stack; from 0 by default.
+        Only slices with consecutive numbers are neighbours.
 
     Yields
     ------
@@ -156,128 +250,105 @@ def evaluate(
     InputError
         Shapes differ, or an image does not show contours.
     """
-    params = checked(params or ScoreParams())
-    true_contours = _stack(as_contour(truth))
-    shape = true_contours.shape
-    methods = [_same_shape("prediction", as_contour(predicted), shape)]
+    true = TrueStack(truth, params, exclude_pixels=exclude_pixels, exclude_cell=exclude_cell)
+    methods = {"prediction": predicted}
     if baseline is not None:
-        methods.append(_same_shape("baseline", as_contour(baseline), shape))
-    pixels = _exclusion("excluded pixels", exclude_pixels, shape)
-    structures = _exclusion("excluded structures", exclude_cell, shape)
-    labelled_truth = (
-        _stack(np.asarray(truth)) if image_kind(np.asarray(truth)) == "labels" else None
-    )
+        methods["baseline"] = baseline
+    scores = yield from evaluate_all(methods, true, numbers)
+    return replace(scores["prediction"], baseline=scores.get("baseline"))
 
-    scores: list[list[SliceScores]] = [[] for _ in methods]
-    for z in range(shape[0]):
-        cells = true_cells(true_contours[z], params.closing_radius)
-        if labelled_truth is not None:
-            cells = without_background(cells, background(labelled_truth[z]))
-        out = _excluded(cells, pixels, structures, z)
-        true_outline = _outline(true_contours[z], out, params)
-        if out is not None:
-            cells = np.where(out, np.uint32(0), cells)
-        for contours, found in zip(methods, scores, strict=True):
-            found.append(_score_slice(z, contours[z], cells, true_outline, out, params))
-        yield Progress("evaluate", z + 1, shape[0], "slices")
-    theirs = Evaluation(tuple(scores[1])) if baseline is not None else None
-    return Evaluation(tuple(scores[0]), theirs)
+
+def evaluate_all(
+    methods: Mapping[str, np.ndarray], true: TrueStack, numbers: Sequence[int] | None = None
+) -> Steps[dict[str, Evaluation]]:
+    """Score the contours of several methods against one truth.
+
+    Parameters
+    ----------
+    methods : mapping
+        Name to contours, shape (Y, X) or (Z, Y, X), as for `evaluate`.
+    true : TrueStack
+    numbers : sequence of int, optional
+        As for `evaluate`.
+
+    Yields
+    ------
+    Progress
+        One for each slice.
+
+    Returns
+    -------
+    dict
+        Name to `Evaluation`, without baselines.
+
+    Raises
+    ------
+    InputError
+        Shapes differ, or an image does not show contours.
+    """
+    contours = {name: true.prediction(name, predicted) for name, predicted in methods.items()}
+    scores: dict[str, list[SliceScores]] = {name: [] for name in contours}
+    names = list(range(len(true)) if numbers is None else numbers)
+    before: dict[str, Outline] = {}
+    true_before: Outline | None = None
+    for z, number in enumerate(names):
+        this = true.slice(z)
+        if z and number != names[z - 1] + 1:
+            before, true_before = {}, None
+        for name, stack in contours.items():
+            ours = this.outline_of(stack[z])
+            scores[name].append(
+                _score_slice(number, stack[z], ours, this, before.get(name), true_before)
+            )
+            before[name] = ours
+        true_before = this.outline
+        yield Progress("evaluate", z + 1, len(names), "slices")
+    return {name: Evaluation(tuple(found)) for name, found in scores.items()}
 
 
 def _score_slice(
-    z: int,
+    name: int,
     contour: np.ndarray,
-    cells: np.ndarray,
-    true_outline: Outline,
-    out: np.ndarray | None,
-    params: ScoreParams,
+    ours: Outline,
+    true: TrueSlice,
+    ours_before: Outline | None,
+    true_before: Outline | None,
 ) -> SliceScores:
-    predicted = scoring_labels(contour, params.dilation, params.grow)
-    if out is not None:
-        predicted[out] = 0
-    fates = partition(cells, predicted, params.overlap)
-    ours = _outline(contour, out, params)
+    fates = true.fates(contour)
+
+    def likeness(this: Outline, previous: Outline | None) -> float | None:
+        return None if previous is None else centreline_dice(this, previous)
+
     return SliceScores(
-        slice=z,
+        slice=name,
         labelled=fates.share(LABELLED),
         merged=fates.share(MERGED),
         split=fates.share(SPLIT),
         cells=int(fates.ids.size),
-        nsd=surface_dice(ours, true_outline),
-        cldice=centreline_dice(ours, true_outline),
+        nsd=surface_dice(ours, true.outline),
+        cldice=centreline_dice(ours, true.outline),
+        neighbour_cldice=likeness(ours, ours_before),
+        true_neighbour_cldice=likeness(true.outline, true_before),
+        by_cell=_by_cell(fates, true),
     )
 
 
-def without_background(cells: np.ndarray, empty: np.ndarray) -> np.ndarray:
-    """Remove true cells that lie mostly where the label image has none.
-
-    Parameters
-    ----------
-    cells : ndarray, shape (Y, X), unsigned int
-    empty : ndarray, shape (Y, X), bool
-        See `contour_input.background`.
-    """
-    size = np.bincount(cells.ravel())
-    drop = 2 * np.bincount(cells[empty], minlength=size.size) > size
-    return np.where(drop[cells], np.uint32(0), cells)
-
-
-def covering_cell(cells: np.ndarray, structure: np.ndarray) -> int:
-    """Return the true cell that covers most of a structure, 0 if none does.
-
-    Parameters
-    ----------
-    cells : ndarray, shape (Y, X), unsigned int
-    structure : ndarray, shape (Y, X), bool
-    """
-    counts = np.bincount(cells[structure], minlength=1)
-    counts[0] = 0
-    return int(counts.argmax())
-
-
-def _excluded(
-    cells: np.ndarray, pixels: np.ndarray | None, structures: np.ndarray | None, z: int
-) -> np.ndarray | None:
-    """Pixels to zero in a slice, or None."""
-    if pixels is None and structures is None:
-        return None
-    out = np.zeros(cells.shape, bool)
-    if structures is not None:
-        for value in np.unique(structures[z]):
-            cell = covering_cell(cells, structures[z] == value) if value > 0 else 0
-            if cell:
-                out |= cells == cell
-    if pixels is not None:
-        out |= pixels[z] > 0
-    return out
-
-
-def _outline(contour: np.ndarray, out: np.ndarray | None, params: ScoreParams) -> Outline:
-    kept = contour if out is None else contour & ~out
-    return outline(kept, params.tolerance, params.skeleton)
-
-
-def _stack(image: np.ndarray) -> np.ndarray:
-    return image[None] if image.ndim == 2 else image
-
-
-def _same_shape(name: str, contour: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    contour = _stack(contour)
-    if contour.shape != shape:
-        raise InputError(
-            f"The {name} has shape {contour.shape}, the truth has {shape}.",
-            "Both must lie in the same frame: give slices and sizes that belong together.",
+def _by_cell(fates: Partition, true: TrueSlice) -> CellScores:
+    flat = true.cells.ravel()
+    places = np.flatnonzero(flat)
+    owner = flat[places]
+    size = np.maximum(np.bincount(owner, minlength=int(flat.max(initial=0)) + 1), 1)
+    y, x = np.divmod(places, true.cells.shape[1])
+    centres = np.stack([np.bincount(owner, part, size.size) / size for part in (y, x)], axis=1)
+    labels = np.zeros(fates.ids.size, np.int64)
+    if true.labels is not None:
+        # The most frequent label of each cell: the last one by count of each owner.
+        pairs, counts = np.unique(
+            np.stack([owner, true.labels.ravel()[places]]).astype(np.int64),
+            axis=1,
+            return_counts=True,
         )
-    return contour
-
-
-def _exclusion(name: str, image: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
-    if image is None:
-        return None
-    image = np.asarray(image)
-    if image.shape not in (shape, shape[1:]):
-        raise InputError(
-            f"The mask of {name} has shape {image.shape}, the truth has {shape}.",
-            "Give a mask of the same size.",
-        )
-    return np.broadcast_to(image, shape)
+        order = np.lexsort((counts, pairs[0]))
+        last = np.searchsorted(pairs[0][order], fates.ids, side="right") - 1
+        labels = pairs[1][order][last]
+    return CellScores(fates, centres[fates.ids], labels)

@@ -182,8 +182,10 @@ def dock_beside_canvas(viewer: Any, widget: QWidget, name: str) -> QDockWidget:
             sizes = [free // 2, *widths[:1]]
             main.resizeDocks([dock, *others[:1]], sizes, Qt.Orientation.Horizontal)
 
-    # Qt lays the docks out first, and only then takes widths for them.
-    QTimer.singleShot(50, share)
+    # Qt lays the docks out first, and only then takes widths for them; in a full window it takes
+    # a part of the way the first time.
+    for delay in (50, 250):
+        QTimer.singleShot(delay, share)
     return dock
 
 

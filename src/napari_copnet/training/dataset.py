@@ -231,7 +231,8 @@ def _cases(
             yield dataclasses.replace(case, image=predict(case.image), given=True)
         elif kind == "closing" and not case.given:
             # training degrades anew at each step; validation sees these maps
-            hard = case.role == "validation"
+            cut = degrade is not None and degrade.method == "circles"
+            hard = case.role == "validation" and not cut
             yield dataclasses.replace(case, image=_degraded(case.truth, degrade, rng, hard))
         else:
             yield case

@@ -1,10 +1,12 @@
-"""Simulated gaps: true contours degraded by ∂u/∂t = α Δu − β u inside disks.
+"""Simulated gaps: true contours degraded by ∂u/∂t = α Δu − β u inside disks, or cut out there.
 
-Source: Robert et al. 2024 (COp-Net). `propagate` advances the equation in time.
+Sources: Robert et al. 2024 (COp-Net) for the equation, which `propagate` advances in time;
+Chen et al. 2018 for circles cut out of binary contours.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -116,6 +118,8 @@ def degrade(
 ) -> np.ndarray:
     """Return one degraded map of a true contour: ∂u/∂t = α Δu − β u from u(0) = `contour`.
 
+    With ``params.method`` ``"circles"`` the rounded contour without the absorbing disks instead.
+
     Parameters
     ----------
     contour : ndarray, shape (Y, X)
@@ -133,6 +137,8 @@ def degrade(
     InputError, CopnetError
         As for `fields`.
     """
+    if params.method == "circles":
+        return _cut(contour, params, rng, pixel_size)
     drawn = fields(contour, params, rng, pixel_size)
     u = propagate(
         np.asarray(contour, np.float32),
@@ -144,6 +150,18 @@ def degrade(
     )
     # The exact solution stays in the range of its start values; rounding may leave it by 1e-6.
     return np.clip(u, 0.0, 1.0, out=u)
+
+
+def _cut(
+    contour: np.ndarray,
+    params: DegradeParams,
+    rng: np.random.Generator,
+    pixel_size: float | None,
+) -> np.ndarray:
+    """Return the rounded contour with N2 disks cut out of it, 0 or 1."""
+    drawn = fields(contour, dataclasses.replace(params, diffusion_disks=0), rng, pixel_size)
+    # A disk's cone is above 0 exactly inside its radius.
+    return ((np.asarray(contour) > 0.5) & (drawn.beta <= 0)).astype(np.float32)
 
 
 def simulate(

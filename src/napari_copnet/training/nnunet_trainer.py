@@ -21,6 +21,7 @@ from napari_copnet.params import DegradeParams, DeviceParams, TrainParams
 from napari_copnet.training.dataset import read_cases
 from napari_copnet.training.nnunet_trainer_data import (
     FreshDegradation,
+    FreshGaps,
     SeededLoader,
     StackDataset,
 )
@@ -309,7 +310,11 @@ class ClosingTrainer(StackTrainer):
         after = pipeline.transforms[last + 1 :]
         # -1 is made 0 first: outside of the image there is no contour
         at = next((i for i, t in enumerate(after) if "RemoveLabel" in type(t).__name__), -1) + 1
-        fresh = FreshDegradation(self.degrade, self.params.harder)
+        fresh = (
+            FreshGaps(self.degrade)
+            if self.degrade.method == "circles"
+            else FreshDegradation(self.degrade, self.params.harder)
+        )
         pipeline.transforms = [first, pipeline.transforms[last], *after[:at], fresh, *after[at:]]
         return pipeline
 

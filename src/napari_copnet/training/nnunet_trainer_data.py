@@ -158,6 +158,35 @@ class FreshDegradation(BasicTransform):
         return np.clip(values, 0, 1).astype(np.float32)
 
 
+class FreshGaps(BasicTransform):
+    """Replace the image by the binary contour with newly cut gaps (Chen et al. 2018).
+
+    Real maps are rounded instead, `FRESH_SHARE` of them left out.
+
+    Parameters
+    ----------
+    params : DegradeParams
+        For a slice of 512×512; the number of gaps follows the patch's area.
+    """
+
+    def __init__(self, params: DegradeParams) -> None:
+        super().__init__()
+        self.params = params
+
+    def apply(self, data_dict: dict, **_: Any) -> dict:
+        """Cut gaps into ``segmentation`` (1, Y, X) to make ``image`` (1, Y, X), 0 or 1."""
+        rng = np.random.default_rng(random.getrandbits(32))
+        image = data_dict["image"][0]
+        if float(image.min()) > NO_MAP / 2 and rng.random() > FRESH_SHARE:
+            data_dict["image"] = (image > 0.5).to(image.dtype)[None]
+            return data_dict
+        contour = data_dict["segmentation"][0].numpy() == 1
+        gaps = _about(self.params.absorption_disks * contour.size / 512**2, rng)
+        params = dataclasses.replace(self.params, absorption_disks=gaps)
+        data_dict["image"] = torch.from_numpy(degrade(contour, params, rng))[None]
+        return data_dict
+
+
 def _about(value: float, rng: np.random.Generator) -> int:
     """Round up or down by chance, so that the mean is `value`."""
     return int(value + rng.random())

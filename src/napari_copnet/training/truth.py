@@ -7,6 +7,8 @@ import numpy as np
 from napari_copnet.errors import InputError
 
 BACKGROUND, CONTOUR, IGNORE = 0, 1, 2
+# As wide at 512 px as a border of two pixels is in fib25's own 250 px: wider lines eat small cells.
+WIDTH = 3.0
 
 
 def contours_from_labels(labels: np.ndarray, width: float, zero: str = "region") -> np.ndarray:

@@ -1,0 +1,91 @@
+"""Scores after each closing iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import InputError
+from napari_copnet.evaluation.scores import CELL_SCORES, CONTOUR_SCORES, Evaluation, evaluate_all
+from napari_copnet.evaluation.true_slices import TrueStack
+from napari_copnet.progress import Steps
+from napari_copnet.steps.history import changed_share, contour_after
+
+
+@dataclass(frozen=True)
+class OverIterations:
+    """Scores by iteration, that of Step 1 first.
+
+    Attributes
+    ----------
+    scores : tuple of Evaluation
+        After 0, 1, 2 ... iterations.
+    changed : tuple of float
+        Share of pixels whose rounded value changed in iteration 1, 2 ...
+    """
+
+    scores: tuple[Evaluation, ...]
+    changed: tuple[float, ...]
+
+    def means(self, name: str) -> list[float]:
+        """Return the mean over slices of a score, by iteration."""
+        return [one.mean(name) for one in self.scores]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the mean of each score by iteration, and ``changed``."""
+        names = (*CELL_SCORES, *CONTOUR_SCORES)
+        return {**{name: self.means(name) for name in names}, "changed": list(self.changed)}
+
+
+def score_iterations(
+    iterations: np.ndarray,
+    true: TrueStack,
+    numbers: Sequence[int] | None = None,
+    unite: bool = True,
+) -> Steps[OverIterations]:
+    """Score the closed contour after each iteration.
+
+    Parameters
+    ----------
+    iterations : ndarray, shape (I + 1, Z, Y, X), float
+        Contour probability by iteration, Step 1 first, as a run keeps it.
+    true : TrueStack
+    numbers : sequence of int, optional
+        What the slices are called.
+    unite : bool
+        Whether the contour of Step 1 belongs to each closed contour.
+
+    Yields
+    ------
+    Progress
+        One for each slice.
+
+    Returns
+    -------
+    OverIterations
+
+    Raises
+    ------
+    InputError
+        They do not lie on the truth.
+    """
+    if iterations.ndim != 4 or iterations.shape[1:] != true.shape:
+        raise InputError(
+            f"The iterations have the shape {tuple(iterations.shape)}, the truth {true.shape}.",
+            "Give the iterations of this run: one stack for each.",
+        )
+    count = len(iterations)
+    masks = {
+        str(k): np.stack([contour_after(iterations, k, z, unite) for z in range(len(true))]).astype(
+            np.uint8
+        )
+        for k in range(count)
+    }
+    scores = yield from evaluate_all(masks, true, numbers)
+    return OverIterations(
+        tuple(scores[str(k)] for k in range(count)),
+        tuple(changed_share(iterations, k) for k in range(1, count)),
+    )

@@ -1,0 +1,39 @@
+"""Every setting, declared once: forms, command options, docs and run records read it from here.
+
+One frozen dataclass per step. A field's metadata holds a `Setting`: label, help, unit, range,
+choices and whether it is folded away as advanced. A field whose default is None is optional.
+"""
+
+from __future__ import annotations
+
+from napari_copnet.params.evaluation import BaselineParams, ScoreParams
+from napari_copnet.params.steps import (
+    CellParams,
+    ClosingParams,
+    ContourParams,
+    DeviceParams,
+    PreprocessParams,
+    ReadParams,
+)
+from napari_copnet.params.training import DegradeParams, TissueParams, TrainParams
+from napari_copnet.setting import Setting, as_dict, checked, field_type, from_dict, settings
+
+__all__ = [
+    "BaselineParams",
+    "CellParams",
+    "ClosingParams",
+    "ContourParams",
+    "DegradeParams",
+    "DeviceParams",
+    "PreprocessParams",
+    "ReadParams",
+    "ScoreParams",
+    "Setting",
+    "TissueParams",
+    "TrainParams",
+    "as_dict",
+    "checked",
+    "field_type",
+    "from_dict",
+    "settings",
+]

@@ -1,0 +1,111 @@
+"""The settings of what networks learn from and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_copnet.setting import setting
+
+
+@dataclass(frozen=True)
+class DegradeParams:
+    """Simulated gaps: the degradation equation ∂u/∂t = α Δu − β u."""
+
+    diffusion_disks: int = setting(
+        6, "Diffusing disks (N1)", "Disks in which contours blur.", minimum=0, maximum=1000
+    )
+    absorption_disks: int = setting(
+        10, "Fading disks (N2)", "Disks in which contours fade.", minimum=0, maximum=1000
+    )
+    radius_min: float = setting(12.0, "Smallest radius", "Of a disk, in `unit`.", minimum=0.0)
+    radius_max: float = setting(40.0, "Largest radius", "Of a disk, in `unit`.", minimum=0.0)
+    diffusion_min: float = setting(
+        0.1, "Smallest diffusion", "dmin, in unit²/s, everywhere.", minimum=0.0
+    )
+    diffusion_max: float = setting(
+        3.0, "Largest diffusion", "dmax, in unit²/s, at a disk's centre.", minimum=0.0
+    )
+    duration: float = setting(5.0, "Duration (T)", "Simulated time.", unit="s", minimum=0.0)
+    time_step: float = setting(
+        0.1, "Time step", "Crank–Nicolson only.", unit="s", minimum=1e-4, advanced=True
+    )
+    unit: str = setting(
+        "px", "Unit", "Unit of radii and diffusion.", choices=("px", "um"), advanced=True
+    )
+    method: str = setting(
+        "chebyshev",
+        "Method",
+        "chebyshev is exact in time and fast; crank-nicolson is the paper's; circles solves no "
+        "equation but cuts the N2 disks out of the contour (Chen et al. 2018).",
+        choices=("chebyshev", "crank-nicolson", "circles"),
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class TissueParams:
+    """Made tissue: a stack that looks like SEM, with exact truth."""
+
+    slices: int = setting(16, "Slices", "Number of slices.", minimum=1, maximum=10000)
+    size: int = setting(512, "Size", "In-plane side.", unit="px", minimum=32, maximum=16384)
+    pixel_size: float = setting(0.05, "Pixel size", "In-plane.", unit="µm", minimum=1e-4)
+    slice_thickness: float = setting(0.1, "Slice thickness", "", unit="µm", minimum=1e-4)
+    cell_diameter: float = setting(3.0, "Cell diameter", "Mean.", unit="µm", minimum=1e-3)
+    membrane: float = setting(0.2, "Contour thickness", "Mean.", unit="µm", minimum=1e-3)
+    faded: float = setting(
+        0.12, "Faded share", "Share of membrane length that fades.", minimum=0.0, maximum=1.0
+    )
+    noise: float = setting(
+        0.25, "Noise", "Relative to the contrast of a membrane.", minimum=0.0, maximum=5.0
+    )
+    drift: float = setting(
+        2.0, "Drift", "Standard deviation of the shift between slices.", unit="px", minimum=0.0
+    )
+    vessel: bool = setting(True, "Vessel", "Put a blood vessel into the tissue.")
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    """Train a network."""
+
+    size: str = setting(
+        "default",
+        "Network size",
+        "small trains in minutes on a CPU; default is what nnU-Net plans for the data.",
+        choices=("small", "default"),
+    )
+    dimensions: int = setting(
+        2, "Dimensions", "2 for slices, 3 for thin slices.", minimum=2, maximum=3
+    )
+    epochs: int = setting(250, "Epochs", "Epochs to train for.", minimum=1)
+    minutes: float | None = setting(
+        None, "Minutes", "Stop after so many minutes, learning rate run down.", minimum=0.01
+    )
+    iterations_per_epoch: int = setting(
+        100, "Steps per epoch", "Training steps in an epoch.", minimum=1, advanced=True
+    )
+    patch: int = setting(
+        0, "Patch", "In-plane patch side; 0 takes the plan's.", unit="px", minimum=0, advanced=True
+    )
+    batch: int = setting(
+        0, "Batch", "Patches in a step; 0 takes the plan's.", minimum=0, advanced=True
+    )
+    learning_rate: float = setting(
+        0.01, "Learning rate", "At the start.", minimum=1e-6, maximum=1.0, advanced=True
+    )
+    own_outputs: float = setting(
+        0.4,
+        "Own outputs",
+        "Closing network: share of examples whose input is the network's own output after one to "
+        "three passes.",
+        minimum=0.0,
+        maximum=1.0,
+        advanced=True,
+    )
+    harder: bool = setting(
+        True,
+        "Harder degradations",
+        "Closing network: noise, faint floor, false ridges and weak ridges besides the equation.",
+        advanced=True,
+    )
+    seed: int = setting(0, "Seed", "Of all random choices.", minimum=0, advanced=True)

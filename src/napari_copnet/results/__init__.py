@@ -1,0 +1,1 @@
+"""Tables and figures of docs/results.md, rebuilt from public data: see `__main__`."""
