@@ -1,5 +1,7 @@
 """Closing with operators drawn by hand: what each does in a pass is plain to see."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -145,10 +147,10 @@ def test_union_brings_back_what_the_network_erased():
     def erase(image):
         return np.zeros_like(image)
 
-    united = finish(close(u, Operator(erase)))
+    united = finish(close(u, Operator(erase), ClosingParams(hold=False)))
     np.testing.assert_array_equal(united.mask, u > 0.5)
     assert not united.probability.any()
-    assert not finish(close(u, Operator(erase), ClosingParams(unite=False))).mask.any()
+    assert not finish(close(u, Operator(erase), ClosingParams(unite=False, hold=False))).mask.any()
 
 
 @pytest.mark.parametrize(("tolerance", "passes"), [(1 / 30, 5), (1.01 / 30, 1), (0.0, 2)])
@@ -162,7 +164,7 @@ def test_a_change_under_the_tolerance_ends_it(tolerance, passes):
 
 def test_an_operator_that_never_settles_ends_at_the_most_iterations():
     seen, result = steps_of(
-        close(stack(0), Operator(lambda u: 1 - u), ClosingParams(max_iterations=7))
+        close(stack(0), Operator(lambda u: 1 - u), ClosingParams(max_iterations=7, hold=False))
     )
     assert result.iterations_by_slice.tolist() == [7] and not result.converged.any()
     np.testing.assert_allclose(result.changed, 1.0)
@@ -216,3 +218,38 @@ def test_the_united_mask_only_adds_to_step_1(u):
     assert (result.mask >= (u > 0.5)).all()
     rounded = (result.probability > 0.5) | (u > 0.5)
     np.testing.assert_array_equal(result.mask, rounded)
+
+
+def test_what_is_closed_is_held_and_what_is_not_may_fade():
+    u = np.zeros((1, 5, 8), np.float32)
+    u[0, 2] = [0.9, 0.9, 0.4, 0.4, 0.9, 0.3, 0.9, 0.9]
+    passes = iter(
+        [
+            # the gap is closed, weaker than its neighbours; the faint pixel beside it fades
+            [0.8, 0.8, 0.7, 0.7, 0.8, 0.1, 0.8, 0.8],
+            # the network loses interest: all that was contour stays as it was
+            [0.1, 0.1, 0.1, 0.1, 0.1, 0.0, 0.1, 0.1],
+        ]
+    )
+
+    def step(image):
+        out = np.zeros_like(image)
+        out[2] = next(passes)
+        return out
+
+    params = ClosingParams(tolerance=0.001, keep_iterations=True)
+    result = finish(close(u, Operator(step), params))
+    line = result.iterations[:, 0, 2].astype(np.float32)
+    assert line[1] == pytest.approx([0.9, 0.9, 0.7, 0.7, 0.9, 0.1, 0.9, 0.9], abs=1e-3)
+    assert line[2] == pytest.approx([0.9, 0.9, 0.7, 0.7, 0.9, 0.0, 0.9, 0.9], abs=1e-3)
+    assert result.mask[0, 2].tolist() == [1, 1, 1, 1, 1, 0, 1, 1]
+    assert result.changed[1] == 0 and result.converged.all()
+
+
+@given(arrays(np.float32, (2, 4, 4), elements=st.floats(0, 1, width=32)), st.integers(0, 99))
+def test_holding_only_adds(u, seed):
+    rng = np.random.default_rng(seed)
+    noise = Operator(lambda image: rng.random(image.shape, np.float32))
+    params = ClosingParams(tolerance=0.0, max_iterations=4, keep_iterations=True)
+    masks = finish(close(u, noise, params)).iterations > 0.5
+    assert all((before <= after).all() for before, after in pairwise(masks))

@@ -153,7 +153,8 @@ class _Ours:
         finish(close(stack[:1], self._network, ClosingParams(max_iterations=1)))
 
     def measure(self, mirror: bool) -> None:
-        params = ClosingParams(max_iterations=1, mirror=mirror)
+        # The command has the network's own output and nothing held.
+        params = ClosingParams(max_iterations=1, mirror=mirror, hold=False)
         start = time.perf_counter()
         work = close(self._stack, self._network, params)
         last = [step.partial for step in work if isinstance(step.partial, Iteration)][-1]

@@ -149,6 +149,13 @@ class ClosingParams:
         "Unite the result with the rounded Step 1 contour.",
         advanced=True,
     )
+    hold: bool = setting(
+        True,
+        "Keep what is closed",
+        "Contour, once marked, does not fade in later iterations: they converge sooner and lose no "
+        "closed gap. Off is the paper's way.",
+        advanced=True,
+    )
     keep_iterations: bool = setting(
         False, "Keep iterations", "Keep the contour probability of every iteration."
     )

@@ -21,7 +21,9 @@ def close(
 ) -> Steps[Closing]:
     """Close the gaps of contours (Robert et al. 2024, COp-Net).
 
-    With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ) slice by slice. A slice
+    With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ) slice by slice. With
+    ``params.hold``, which the paper has not, uᵏ⁺¹ = max(uᵏ, N(uᵏ)) where uᵏ is contour (> 0.5): a
+    closed gap stays closed, as in closings of mathematical morphology, which only add. A slice
     has converged, and takes no further part, when the share of its pixels whose rounded value
     changed is under ``params.tolerance``; the work ends when that share of all pixels of the
     stack is under it, or after ``params.max_iterations``. The mask is round(uᵏ), united with
@@ -79,6 +81,9 @@ def close(
         finally:
             work.close()
         changed_by_slice = np.full(depth, np.nan)
+        if params.hold:
+            before = current[active]
+            passed = np.where(mask[active], np.maximum(before, passed), passed)
         after = passed > 0.5
         changed_by_slice[active] = (after != mask[active]).sum(axis=(1, 2)) / pixels
         # New arrays, so that an iteration handed out does not change afterwards.
