@@ -31,7 +31,7 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_cells
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
-from napari_copnet.steps.frame import cells_to_original, to_original
+from napari_copnet.steps.frame import cells_to_original, soft_contour, to_original
 from napari_copnet.steps.preprocess import preprocess
 from napari_copnet.types import Cells, Closing, Preprocessed, Stack
 
@@ -207,7 +207,9 @@ def restore(result: RunResult) -> Steps[Restored]:
     yield Progress("restore", 0, total, "images")
     contours = to_original(result.contours, frame, "probability")
     yield Progress("restore", 1, total, "images")
-    cells, closed = cells_to_original(result.cells.labels, result.closing.mask, frame)
+    closing = result.closing
+    soft = soft_contour(closing.mask, closing.probability, result.contours)
+    cells, closed = cells_to_original(result.cells.labels, closing.mask, frame, soft)
     yield Progress("restore", 3, total, "images")
     iterations = None
     if kept is not None:

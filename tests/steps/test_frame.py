@@ -12,6 +12,7 @@ from napari_copnet.steps.frame import (
     cells_to_original,
     margin,
     shift_mirrored,
+    soft_contour,
     to_original,
     to_processed,
 )
@@ -152,3 +153,36 @@ def test_a_shrunk_contour_is_as_thin_as_its_probability_and_parts_what_it_parted
     back = to_original(mask, frame, "mask")[0]
     assert back[4].tolist() == [0, 0, 1, 1, 0, 0, 1, 0]
     assert parts(back) == 3
+
+
+def test_a_shrunk_contour_takes_its_width_from_the_probability():
+    # 5 px wide at a threshold of 0.5, in the middle of which the network is sure
+    profile = [0, 0, 0, 0.6, 0.6, 0.9, 0.6, 0.6, 0, 0, 0, 0]
+    u = np.tile(np.array(profile, np.float32), (1, 4, 1))
+    mask = (u > 0.5).astype(np.uint8)
+    frame = frame_of((2, 6), (4, 12))
+    assert to_original(mask, frame, "mask")[0, 0].tolist() == [0, 0, 1, 1, 0, 0]
+    soft = soft_contour(mask, u, np.zeros_like(u))
+    line = to_original(mask, frame, "mask", soft)[0, 0]
+    shrunk = to_original(u, frame, "probability")[0, 0]
+    assert line.tolist() == (shrunk > 0.5).astype(int).tolist()
+    assert line.sum() < mask[0, 0].sum() / 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    u=arrays(np.float32, (1, 12, 14), elements=st.floats(0, 1, width=32)),
+    start=arrays(np.float32, (1, 12, 14), elements=st.floats(0, 1, width=32)),
+)
+def test_the_probability_of_a_closed_contour_rounds_to_it_and_parts_what_it_parted(u, start):
+    mask = ((u > 0.5) | (start > 0.5)).astype(np.uint8)
+    soft = soft_contour(mask, u, start)
+    np.testing.assert_array_equal(soft > 0.5, mask > 0)
+    frame = frame_of((6, 7), (12, 14))
+    back = to_original(mask, frame, "mask", soft)[0]
+    areas = cc3d.connected_components((mask[0] == 0).astype(np.uint8), connectivity=4)
+    kept = areas[1::2, 1::2]  # the pixels nearest to those of half the size
+    left = cc3d.connected_components((back == 0).astype(np.uint8), connectivity=4)
+    for part in range(1, left.max() + 1):
+        inside = kept[left == part]
+        assert len(set(inside[inside > 0].tolist())) <= 1

@@ -16,7 +16,7 @@ from napari_copnet.params import CellParams
 from napari_copnet.pipeline import RunResult, Settings, run
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_cells
-from napari_copnet.steps.frame import cells_to_original, to_original
+from napari_copnet.steps.frame import soft_contour, to_original
 from napari_copnet.types import Cells, Closing, Iteration, Preprocessed, SliceResult, Stack
 
 # Leaves labels for cells that edits will make.
@@ -102,7 +102,8 @@ def run_stages(
     # With its first labels layer napari imports pandas and more: here it does not stop the window.
     Labels(np.zeros((1, 1), np.uint8))
     ready: Preprocessed | None = None
-    closing: Closing | None = None
+    contours: np.ndarray | None = None
+    shown: ShownClosed | None = None
     with contextlib.closing(
         run(stack, settings, cache=cache, repair=repair, first=first, load=load)
     ) as steps:
@@ -120,13 +121,16 @@ def run_stages(
                 yield _replaced(progress, _iteration(partial))
             elif isinstance(partial, Closing):
                 assert ready is not None
-                closing = partial
-                yield _replaced(progress, _shown_closed(closing, closing.mask, ready))
+                assert contours is not None
+                soft = soft_contour(partial.mask, partial.probability, contours)
+                shown = _shown_closed(partial, partial.mask, soft, ready)
+                yield _replaced(progress, shown)
             elif isinstance(partial, Cells):
                 assert ready is not None
-                assert closing is not None
-                yield _replaced(progress, _shown_cells(partial, closing.mask, ready))
+                assert shown is not None
+                yield _replaced(progress, _shown_cells(partial, shown.mask, ready))
             elif is_end:
+                contours = partial
                 yield _replaced(progress, Contours(partial))
                 yield Progress(
                     "contours", 1, 1, partial=IterationSlices(0, _half(partial), 0.0, None)
@@ -158,13 +162,15 @@ def close_early(
     if start is not None:
         mask |= start > 0.5
     mask = mask.astype(np.uint8)
-    yield Progress("closing", 1, 1, partial=_shown_closed(None, mask, ready))
+    soft = probability if start is None else soft_contour(mask, probability, start)
+    shown = _shown_closed(None, mask, soft, ready)
+    yield Progress("closing", 1, 1, partial=shown)
     excluded = None
     if ready.blank:
         excluded = np.zeros(mask.shape, bool)
         excluded[list(ready.blank)] = True
     made = yield from label_cells(mask, cells, excluded=excluded)
-    yield Progress("cells", 1, 1, partial=_shown_cells(made, mask, ready))
+    yield Progress("cells", 1, 1, partial=_shown_cells(made, shown.mask, ready))
 
 
 def packed(mask: np.ndarray) -> np.ndarray:
@@ -185,13 +191,17 @@ def shown_cells(cells: Cells, labels: np.ndarray) -> ShownCells:
     return ShownCells(cells, labels, largest)
 
 
-def _shown_closed(closing: Closing | None, mask: np.ndarray, ready: Preprocessed) -> ShownClosed:
-    mask = to_original(mask, ready.frame, "mask")
+def _shown_closed(
+    closing: Closing | None, mask: np.ndarray, soft: np.ndarray, ready: Preprocessed
+) -> ShownClosed:
+    mask = to_original(mask, ready.frame, "mask", soft)
     return ShownClosed(closing, mask, packed(mask))
 
 
-def _shown_cells(cells: Cells, mask: np.ndarray, ready: Preprocessed) -> ShownCells:
-    labels, _ = cells_to_original(cells.labels, mask, ready.frame)
+def _shown_cells(cells: Cells, closed: np.ndarray, ready: Preprocessed) -> ShownCells:
+    """Show cells; `closed` is the contour in the frame of the original stack."""
+    labels = to_original(cells.labels, ready.frame, "labels")
+    labels[closed > 0] = 0
     return shown_cells(cells, labels)
 
 

@@ -52,7 +52,9 @@ def shift_mirrored(image: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
     return image[np.ix_(rows, columns)]
 
 
-def to_original(values: np.ndarray, frame: Frame, kind: str) -> np.ndarray:
+def to_original(
+    values: np.ndarray, frame: Frame, kind: str, soft: np.ndarray | None = None
+) -> np.ndarray:
     """Bring results of the processed stack into the frame and size of the original.
 
     Parameters
@@ -64,6 +66,10 @@ def to_original(values: np.ndarray, frame: Frame, kind: str) -> np.ndarray:
         keeps contours closed: when it shrinks, a pixel is set where more than half of what it
         covers is, and where two areas that a contour parted would touch; when it grows, the
         nearest counts. ``"labels"`` takes the nearest label.
+    soft : ndarray, shape of `values`, float, optional
+        For a mask: the probability that it is the rounded form of, see `soft_contour`. Where it
+        shrinks, lines are then as thick as those of the shrunk probability. A mask has lost where
+        between two pixels its edges lie, and comes out thicker.
 
     Returns
     -------
@@ -83,8 +89,30 @@ def to_original(values: np.ndarray, frame: Frame, kind: str) -> np.ndarray:
     out = np.empty(frame.original_shape, values.dtype)
     for z, image in enumerate(values):
         dy, dx = _whole(frame.shifts[z])
-        out[z] = _resized(_moved(image, (-dy, -dx), kind), frame.original_shape[1:], kind)
+        moved = _moved(image, (-dy, -dx), kind)
+        edges = None if soft is None else _moved(soft[z], (-dy, -dx), "probability")
+        out[z] = _resized(moved, frame.original_shape[1:], kind, edges)
     return out
+
+
+def soft_contour(mask: np.ndarray, probability: np.ndarray, contours: np.ndarray) -> np.ndarray:
+    """Return the probability of which a closed contour is the rounded form.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (Z, Y, X)
+        Closed contour, perhaps united with that of Step 1.
+    probability : ndarray, shape (Z, Y, X), float
+        Of the last iteration.
+    contours : ndarray, shape (Z, Y, X), float
+        Of Step 1.
+
+    Returns
+    -------
+    ndarray, shape (Z, Y, X), float
+        Above 0.5 just where the mask is set.
+    """
+    return np.where(mask > 0, np.maximum(probability, contours), probability)
 
 
 def to_processed(values: np.ndarray, frame: Frame, kind: str) -> np.ndarray:
@@ -118,19 +146,21 @@ def to_processed(values: np.ndarray, frame: Frame, kind: str) -> np.ndarray:
 
 
 def cells_to_original(
-    labels: np.ndarray, closed: np.ndarray, frame: Frame
+    labels: np.ndarray, closed: np.ndarray, frame: Frame, soft: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bring cells and their closed contours back together, cells never under the contour.
 
     Parameters
     ----------
     labels, closed : ndarray, shape ``frame.processed_shape``
+    soft : ndarray, shape ``frame.processed_shape``, optional
+        See `to_original`.
 
     Returns
     -------
     labels, closed : ndarray, shape ``frame.original_shape``
     """
-    closed = to_original(closed, frame, "mask")
+    closed = to_original(closed, frame, "mask", soft)
     labels = to_original(labels, frame, "labels")
     labels[closed > 0] = 0
     return labels, closed
@@ -180,21 +210,23 @@ def _moved(image: np.ndarray, shift: tuple[int, int], kind: str) -> np.ndarray:
     return out
 
 
-def _resized(image: np.ndarray, shape: tuple[int, ...], kind: str) -> np.ndarray:
+def _resized(
+    image: np.ndarray, shape: tuple[int, ...], kind: str, soft: np.ndarray | None = None
+) -> np.ndarray:
     if image.shape == tuple(shape):
         return image
     if kind == "probability":
         return resize_linear(image.astype(np.float32, copy=False), shape).astype(image.dtype)
     if kind == "mask" and any(n < m for n, m in zip(shape, image.shape, strict=True)):
-        return _shrunk_mask(image, shape)
+        return _shrunk_mask(image, shape, image > 0 if soft is None else soft)
     for axis in (0, 1):
         image = np.take(image, _nearest(shape[axis], image.shape[axis]), axis)
     return image
 
 
-def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...], edges: np.ndarray) -> np.ndarray:
     """Shrink a contour without thickening it and without joining what it parts."""
-    soft = resize_linear((mask > 0).astype(np.float32), shape)
+    soft = resize_linear(edges.astype(np.float32), shape)
     line = soft > 0.5
     areas = cc3d.connected_components((mask == 0).astype(np.uint8), connectivity=4)
     if areas.max() > 1:
