@@ -123,7 +123,7 @@ class DeviceParams:
     precision: str = setting(
         "auto",
         "Precision",
-        "auto uses bfloat16 where the device computes it natively, else float32.",
+        "auto takes the faster one: bfloat16 on GPUs and CPUs made for it, else float32.",
         choices=("auto", "float32", "bfloat16"),
         advanced=True,
     )

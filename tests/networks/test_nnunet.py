@@ -1,5 +1,6 @@
 """Our sliding window against nnU-Net's own predictor, and what happens when things go wrong."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -272,3 +273,24 @@ def test_slices_done_before_memory_ran_out_are_not_computed_again(plan, weights)
     result = finish(network.predict(STACK[..., :32, :32], batch=2))
     assert calls == [2, 1, 1]
     np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("flags", "multiple", "takes"),
+    [
+        ({"avx2", "fma"}, 16, False),
+        ({"avx512_bf16"}, 16, False),
+        ({"avx512_bf16"}, 8, True),
+        ({"avx512_bf16", "amx_bf16"}, 16, True),
+    ],
+)
+def test_auto_takes_bfloat16_where_it_is_faster(monkeypatch, flags, multiple, takes):
+    from napari_copnet.networks import cpu_unet, nnunet
+
+    monkeypatch.setattr(devices, "_cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(cpu_unet, "FAST", True)
+    plan = made_plan(2)
+    plan = replace(plan, features_per_stage=tuple(multiple for _ in plan.features_per_stage))
+    assert nnunet._takes_bfloat16(plan, DeviceParams(), "cpu") is takes
+    assert nnunet._takes_bfloat16(plan, DeviceParams(precision="bfloat16"), "cpu")
+    assert not nnunet._takes_bfloat16(plan, DeviceParams(precision="float32"), "cpu")

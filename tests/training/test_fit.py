@@ -96,6 +96,24 @@ def test_a_closing_network_is_trained_and_packed(source, tmp_path):
     assert probability[:, 31:33].mean() > probability[:, :16].mean()
 
 
+def test_fine_tuning_goes_on_from_the_weights_of_a_model(source, tmp_path):
+    first = finish(fit.train("contours", [source], tmp_path / "first", TINY, size=64))
+    still = TrainParams(
+        size="small", epochs=1, iterations_per_epoch=1, batch=2, patch=32, learning_rate=1e-3
+    )
+    again = finish(
+        fit.train("contours", [source], tmp_path / "again", still, size=64, start_from=first.folder)
+    )
+    assert again.plan == first.plan
+    before, after = first.weights(), again.weights()
+    # a single step at a small rate; weights drawn anew would differ by their own size
+    kernels = [name for name in before if before[name].ndim == 4 and "seg_layers" not in name]
+    assert len(kernels) > 5
+    for name in kernels:
+        assert np.abs(after[name] - before[name]).max() < 0.1 * np.abs(before[name]).max()
+    assert any((after[name] != before[name]).any() for name in kernels)
+
+
 @pytest.mark.slow
 def test_killed_training_resumes_from_its_last_checkpoint(source, tmp_path):
     out = tmp_path / "model"

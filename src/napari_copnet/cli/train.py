@@ -62,6 +62,18 @@ Size = Annotated[
     int,
     typer.Option("--input-size", min=0, help="Longer in-plane side the network sees; 0 keeps it."),
 ]
+Width = Annotated[
+    float,
+    typer.Option(
+        "--contour-width",
+        min=1.0,
+        help="Width in pixels, at the size the network sees, of contours drawn between labels.",
+    ),
+]
+StartFrom = Annotated[
+    str | None,
+    typer.Option("--start-from", help="Model, by name or folder, to go on from (fine-tuning)."),
+]
 ModelOut = Annotated[Path, typer.Option("--out", help="Model folder to write.")]
 
 
@@ -92,12 +104,26 @@ def contours_command(
     name: Name = None,
     licence: Licence = None,
     input_size: Size = 512,
+    contour_width: Width = 4.0,
+    start_from: StartFrom = None,
     as_json: Json = False,
 ) -> None:
     """Train a contour network (Step 1) from stacks and their true cells or contours."""
     sources = _sources(truth, image, "image", slices, validation, planes, truth_kind, zero, made)
     _train(
-        "contours", sources, out, train, None, device, resume, name, licence, input_size, as_json
+        "contours",
+        sources,
+        out,
+        train,
+        None,
+        licence=licence,
+        start_from=start_from,
+        as_json=as_json,
+        device=device,
+        resume=resume,
+        name=name,
+        size=input_size,
+        width=contour_width,
     )
 
 
@@ -124,6 +150,8 @@ def closing_command(
     name: Name = None,
     licence: Licence = None,
     input_size: Size = 512,
+    contour_width: Width = 4.0,
+    start_from: StartFrom = None,
     as_json: Json = False,
 ) -> None:
     """Train a closing network (Step 2) from true cells or contours, degraded anew each step."""
@@ -131,7 +159,19 @@ def closing_command(
         truth, contours, "contours", slices, validation, planes, truth_kind, zero, made
     )
     _train(
-        "closing", sources, out, train, degrade, device, resume, name, licence, input_size, as_json
+        "closing",
+        sources,
+        out,
+        train,
+        degrade,
+        licence=licence,
+        start_from=start_from,
+        as_json=as_json,
+        device=device,
+        resume=resume,
+        name=name,
+        size=input_size,
+        width=contour_width,
     )
 
 
@@ -197,33 +237,21 @@ def _train(
     out: Path,
     train: TrainParams,
     degrade: DegradeParams | None,
-    device: DeviceParams,
-    resume: bool,
-    name: str | None,
+    *,
     licence: str | None,
-    input_size: int,
+    start_from: str | None,
     as_json: bool,
+    **more: Any,
 ) -> None:
+    from napari_copnet.networks.package import find_model
     from napari_copnet.training.fit import train as fit
     from napari_copnet.training.fit import work_folder
 
     card = {"command": shlex.join(["copnet", *sys.argv[1:]])}
     if licence:
         card["licence"] = licence
-    model = watched(
-        fit(
-            kind,
-            sources,
-            out,
-            train,
-            degrade,
-            device=device,
-            resume=resume,
-            name=name,
-            card=card,
-            size=input_size,
-        )
-    )
+    start = find_model(start_from, kind).folder if start_from else None
+    model = watched(fit(kind, sources, out, train, degrade, card=card, start_from=start, **more))
     scores = model.card.get("scores", {})
     work = work_folder(out)
     result = {

@@ -7,19 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
-from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QEvent, QTimer, Signal
-from qtpy.QtWidgets import QDockWidget
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.gui.compare_form import IterationsForm, quiet
+from napari_copnet.gui.iteration_marks import IterationMarks
 from napari_copnet.gui.iteration_work import (
     Known,
     as_stack,
     count_cells,
     known_of,
     score_iterations,
+    truth_stack,
 )
 from napari_copnet.gui.marks import (
     ADDED_COLOUR,
@@ -29,12 +28,12 @@ from napari_copnet.gui.marks import (
     is_truth,
     panel_of,
     role_of,
-    shape_text,
     square,
 )
 from napari_copnet.gui.plots import Series
+from napari_copnet.gui.side_by_side import SideBySide
 from napari_copnet.gui.tasks import Task, TaskQueue
-from napari_copnet.gui.twin import TwinView, dock_beside_canvas, undock
+from napari_copnet.gui.twin import TwinView
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.history import ADDED, REMOVED, births, difference
 
@@ -50,8 +49,6 @@ class IterationsPanel(IterationsForm):
 
     Attributes
     ----------
-    twin : TwinView or None
-        The second canvas, while it is shown.
     tasks : TaskQueue
         What is being computed.
     finished : Signal
@@ -63,7 +60,6 @@ class IterationsPanel(IterationsForm):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self.viewer = viewer
-        self.twin: TwinView | None = None
         self.tasks = TaskQueue(last="count")
         self.setObjectName("copnet_iterations")
         self._known: Known | None = None
@@ -72,8 +68,9 @@ class IterationsPanel(IterationsForm):
         self._changed: dict[int, float] = {}
         self._cells: dict[int, float] = {}
         self._scores: dict[str, dict[int, float]] = {}
-        self._marks: dict[str, Any] = {}
+        self._marks = IterationMarks(viewer)
         self._is_closed = False
+        self._beside = SideBySide(viewer, lambda: self.side_button.setChecked(False))
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(60)
@@ -128,7 +125,8 @@ class IterationsPanel(IterationsForm):
 
         def show(marks: np.ndarray) -> None:
             name = f"Added and removed, iteration {names[0]} to {names[1]}"
-            self._show_marks("difference", layer, marks, name, [ADDED_COLOUR, REMOVED_COLOUR])
+            colours = [ADDED_COLOUR, REMOVED_COLOUR]
+            self._marks.show("difference", layer, marks, name, colours)
             added, removed = (100 * float((marks == k).mean()) for k in (ADDED, REMOVED))
             self.legend.setText(
                 f"From iteration {names[0]} to {names[1]}: {square(ADDED_COLOUR)} added "
@@ -146,7 +144,7 @@ class IterationsPanel(IterationsForm):
 
         def show(born: np.ndarray) -> None:
             colours = birth_colours(len(numbers))
-            self._show_marks("births", layer, born, "Closed in iteration", colours)
+            self._marks.show("births", layer, born, "Closed in iteration", colours)
             names = ["Step 1", *(str(number) for number in numbers[1:])]
             kinds = [f"{square(c)}&nbsp;{n}" for c, n in zip(colours, names, strict=True)]
             self.legend.setText("Closed in iteration: " + "&nbsp; ".join(kinds))
@@ -164,16 +162,10 @@ class IterationsPanel(IterationsForm):
             )
             return
         data, numbers, unite = as_stack(layer.data), known.numbers, known.unite
-        true = np.asarray(truth.data[0] if truth.multiscale else truth.data)
-        true = true if true.ndim == 3 else true[None]
-        if true.shape != tuple(data.shape[1:]):
-            self._say_error(
-                InputError(
-                    f"{truth.name} has the shape {shape_text(true.shape)}, the iterations "
-                    f"{shape_text(data.shape[1:])}.",
-                    "Choose the truth of this stack.",
-                )
-            )
+        try:
+            true = truth_stack(truth, tuple(data.shape[1:]))
+        except CopnetError as error:
+            self._say_error(error)
             return
         self._scores = {name: {} for name in _SCORE_COLOURS}
         self.score_plot.show()
@@ -186,9 +178,7 @@ class IterationsPanel(IterationsForm):
         self._is_closed = True
         self._timer.stop()
         self.tasks.shut_down()
-        if self.twin is not None:
-            self.twin.finish()
-            self.twin = None
+        self._beside.shut_down()
         self._watch(None)
         events = self.viewer.layers.events
         for emitter in (events.inserted, events.removed, events.reordered):
@@ -207,24 +197,7 @@ class IterationsPanel(IterationsForm):
         if here and self._layer is not None and here[-1] not in self._listed:
             chosen = here[-1]
         self._listed = here
-        with quiet(self.layers):
-            self.layers.clear()
-            for layer in here:
-                self.layers.addItem(layer.name, layer)
-            if chosen is not None:
-                self.layers.setCurrentIndex(here.index(chosen))
-        self.layers.setVisible(len(here) > 1)
-        self.hint.setVisible(not here)
-        truth = self.truths.currentData()
-        with quiet(self.truths):
-            self.truths.clear()
-            for layer in self.viewer.layers:
-                if is_truth(layer):
-                    self.truths.addItem(layer.name, layer)
-            at = next(
-                (i for i in range(self.truths.count()) if self.truths.itemData(i) is truth), 0
-            )
-            self.truths.setCurrentIndex(at)
+        self.list_layers(here, chosen, [x for x in self.viewer.layers if is_truth(x)])
         self._watch(chosen)
 
     def _on_chosen(self) -> None:
@@ -332,27 +305,18 @@ class IterationsPanel(IterationsForm):
 
     # Side by side ------------------------------------------------------------
 
+    @property
+    def twin(self) -> TwinView | None:
+        """The second canvas, while it is shown."""
+        return self._beside.twin
+
     def _on_side_by_side(self, on: bool) -> None:
         if on and self._layer is not None and self.twin is None:
             self.go_to(self.first.value())
-            self.twin = TwinView(self.viewer, self._layer, self.second.value())
+            self._beside.open(self._layer, self.second.value())
             self._show_twin_iteration()
-            dock = dock_beside_canvas(self.viewer, self.twin, "COp-Net side by side")
-            dock.visibilityChanged.connect(self._on_twin_hidden)
-        elif not on and self.twin is not None:
-            twin, self.twin = self.twin, None
-            twin.finish()
-            undock(self.viewer, twin)
-
-    def _on_twin_hidden(self, visible: bool) -> None:
-        if visible or self.twin is None or self._is_closed:
-            return
-        dock = self.twin.parent()
-        while dock is not None and not isinstance(dock, QDockWidget):
-            dock = dock.parent()
-        # A tab behind another is hidden too, but not closed.
-        if dock is None or dock.isHidden():
-            self.side_button.setChecked(False)
+        elif not on:
+            self._beside.close()
 
     def _show_twin_iteration(self) -> None:
         if self.twin is None or self._known is None:
@@ -405,35 +369,6 @@ class IterationsPanel(IterationsForm):
     def _say_error(self, error: CopnetError) -> None:
         self.message.setText(f"<span style='color:#ff8a65'>{error}</span>")
         self.message.show()
-
-    def _show_marks(
-        self, role: str, layer: Any, data: np.ndarray, name: str, colours: list[str]
-    ) -> None:
-        """Show marks over the iterations, in the frame of the stack."""
-        old = self._marks.pop(role, None)
-        if old is not None and old in self.viewer.layers:
-            self.viewer.layers.remove(old)
-        flat = layer.data.ndim == 3
-        marks = Labels(
-            data[0] if flat else data,
-            name=name,
-            colormap=CyclicLabelColormap(colors=["transparent", *colours]),
-            opacity=0.9,
-            scale=layer.scale[1:],
-            translate=layer.translate[1:],
-            units=tuple(str(unit) for unit in layer.units[1:]),
-            axis_labels=layer.axis_labels[1:],
-            metadata={"copnet": {"role": role}},
-        )
-        self.viewer.add_layer(marks)
-        marks.editable = False
-        self._marks[role] = marks
-        for other in self.viewer.layers:
-            if other is layer or role_of(other) in ("closed", "cells", "contours", "iterations"):
-                other.visible = False
-        for other_role, other in self._marks.items():
-            if other_role != role:
-                other.visible = False
 
     # Qt ----------------------------------------------------------------------
 

@@ -116,6 +116,23 @@ class IterationsForm(QWidget):
         # Under another dock the plots would have no room otherwise.
         self.setMinimumSize(320, 420)
 
+    def list_layers(self, iterations: list[Any], chosen: Any, truths: list[Any]) -> None:
+        """Offer layers to look at and to score against; a truth chosen before stays chosen."""
+        with quiet(self.layers):
+            self.layers.clear()
+            for layer in iterations:
+                self.layers.addItem(layer.name, layer)
+            if chosen is not None:
+                self.layers.setCurrentIndex(iterations.index(chosen))
+        self.layers.setVisible(len(iterations) > 1)
+        self.hint.setVisible(not iterations)
+        truth = self.truths.currentData()
+        with quiet(self.truths):
+            self.truths.clear()
+            for layer in truths:
+                self.truths.addItem(layer.name, layer)
+            self.truths.setCurrentIndex(truths.index(truth) if truth in truths else 0)
+
 
 def named(widget: Any, name: str, tip: str) -> Any:
     """Give a widget a name and a tool tip, and return it."""

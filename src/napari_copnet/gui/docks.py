@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from qtpy.QtCore import QTimer
+
 from napari_copnet.gui.compare import IterationsPanel
 from napari_copnet.gui.panel import WorkflowPanel
+from napari_copnet.gui.preload import preload
+
+PRELOAD_MS = 300
 
 
 class WorkflowDock(WorkflowPanel):
@@ -13,6 +18,8 @@ class WorkflowDock(WorkflowPanel):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(_bare(napari_viewer))
+        # The dock is drawn first.
+        QTimer.singleShot(PRELOAD_MS, preload)
 
 
 class IterationsDock(IterationsPanel):

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from napari_copnet.errors import InputError
 from napari_copnet.evaluation.scores import CELL_SCORES, evaluate
 from napari_copnet.gui.lazy import PlaneArray
+from napari_copnet.gui.marks import shape_text
 from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_slice
@@ -131,6 +133,31 @@ def count_cells(known: Known, missing: list[int]) -> Steps[None]:
             cells += int(label_slice(contour.astype(np.uint8), known.cells).max(initial=0))
             yield Progress("count", done - 1, len(missing), "iterations")
         yield Progress("count", done, len(missing), "iterations", partial=(number, changed, cells))
+
+
+def truth_stack(layer: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the truth that a labels layer holds, shape (Z, Y, X).
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+    shape : tuple of int
+        Of the stack it shall be the truth of.
+
+    Raises
+    ------
+    InputError
+        It has another shape.
+    """
+    true = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    true = true if true.ndim == 3 else true[None]
+    if true.shape != shape:
+        raise InputError(
+            f"{layer.name} has the shape {shape_text(true.shape)}, the iterations "
+            f"{shape_text(shape)}.",
+            "Choose the truth of this stack.",
+        )
+    return true
 
 
 def score_iterations(data: Any, numbers: list[int], unite: bool, truth: np.ndarray) -> Steps[None]:

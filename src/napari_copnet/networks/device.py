@@ -65,16 +65,24 @@ def uses_bfloat16(params: DeviceParams, device: str) -> bool:
     return device == "cpu" and _cpu_has_bfloat16()
 
 
-@cache
+def has_matrix_units() -> bool:
+    """Return whether this CPU multiplies matrices of bfloat16 in units of its own (AMX)."""
+    return "amx_bf16" in _cpu_flags()
+
+
 def _cpu_has_bfloat16() -> bool:
     # oneDNN also emulates bfloat16, slower than float32; only the processor's own counts.
+    return not _NATIVE_BF16.isdisjoint(_cpu_flags())
+
+
+@cache
+def _cpu_flags() -> frozenset[str]:
     cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return False
-    for line in cpuinfo.read_text().splitlines():
-        if line.startswith("flags"):
-            return not _NATIVE_BF16.isdisjoint(line.split())
-    return False
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("flags"):
+                return frozenset(line.split())
+    return frozenset()
 
 
 def choose_batch(plan: NetworkPlan, device: str, tile: tuple[int, ...]) -> int:

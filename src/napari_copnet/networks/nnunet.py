@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,11 +65,13 @@ class Network:
     def __init__(self, plan: NetworkPlan, weights: dict[str, np.ndarray], params: DeviceParams):
         self.plan = plan
         self.device = devices.choose_device(params)
-        self.bfloat16 = devices.uses_bfloat16(params, self.device)
+        self.bfloat16 = _takes_bfloat16(plan, params, self.device)
         self._params = params
-        self._module = network_with_weights(plan, weights)
+        self._module: Any = network_with_weights(plan, weights)
         if self.bfloat16:
             round_convolutions(self._module)
+        elif self.device == "cpu":
+            self._module = _faster_on_cpu(self._module, plan)
         if devices.keep_freed_memory():
             weakref.finalize(self, devices.give_memory_back)
 
@@ -299,13 +301,32 @@ class Network:
                 "Close other programs, or use a smaller model.",
             )
         reason = "is out of memory" if lacking == "memory" else "lacks an operation"
-        bfloat16 = devices.uses_bfloat16(replace(self._params, device="cpu"), "cpu")
+        bfloat16 = _takes_bfloat16(self.plan, replace(self._params, device="cpu"), "cpu")
         if not bfloat16:
-            self._module.float()
+            self._module = _faster_on_cpu(self._module.float().to("cpu"), self.plan)
         return (
             _Way("cpu", 1, self.plan.tile_size, bfloat16),
             f"The GPU {reason}: going on with the CPU, which is slower.",
         )
+
+
+def _takes_bfloat16(plan: NetworkPlan, params: DeviceParams, device: str) -> bool:
+    """Return whether to compute in bfloat16: as asked, else what is faster for this network."""
+    takes = devices.uses_bfloat16(params, device)
+    if takes and params.precision == "auto" and device == "cpu":
+        from napari_copnet.networks import cpu_unet
+
+        # Without matrix units (AMX) float32 without torch is faster, and exact.
+        return devices.has_matrix_units() or not cpu_unet.is_faster(plan)
+    return takes
+
+
+def _faster_on_cpu(module: torch.nn.Module, plan: NetworkPlan) -> Any:
+    """Return what computes a float32 network on the CPU fastest."""
+    # Not before it is needed: it loads numba.
+    from napari_copnet.networks import cpu_unet
+
+    return cpu_unet.CpuUNet(module, plan) if cpu_unet.is_faster(plan) else module
 
 
 def _foreground(logits: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,48 @@
+"""Load what a run needs while the user still looks at the dock.
+
+PyTorch takes seconds to import, and while its libraries are linked nothing else of Python runs:
+the window would stand still for up to half a second in the midst of the first run.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import numpy as np
+
+from napari_copnet.gui.jobs import free_cores
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.networks.package import find_model
+from napari_copnet.params import DeviceParams
+from napari_copnet.progress import finish
+
+log = logging.getLogger(__name__)
+
+_thread: threading.Thread | None = None
+
+
+def preload() -> threading.Thread:
+    """Start loading, once in a process; return the thread that does it."""
+    global _thread
+    if _thread is None:
+        _thread = threading.Thread(target=_load, name="copnet-preload", daemon=True)
+        _thread.start()
+    return _thread
+
+
+def is_loading() -> bool:
+    """Return whether loading goes on."""
+    return _thread is not None and _thread.is_alive()
+
+
+def _load() -> None:
+    # A first pass also loads what PyTorch leaves for later.
+    try:
+        network = Network.load(
+            find_model("default", "closing"), DeviceParams(device="cpu", threads=free_cores())
+        )
+        finish(network.predict(np.zeros((1, 1, 32, 32), np.float32)))
+    except Exception as error:
+        # A run will meet the same and tell the user.
+        log.info("What a run needs could not be loaded ahead.", exc_info=error)
