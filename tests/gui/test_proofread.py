@@ -60,10 +60,10 @@ def test_layers_lie_in_the_physical_frame_and_a_gap_is_closed(window, dock, hand
     layers = dock.desk.layers
     assert {layer.name for layer in layers.all} == {
         "rooms",
-        "Contour probability (session)",
-        "Cells",
-        "Areas without cells",
-        "Closed contour",
+        "Session: contour probability",
+        "Session: cells",
+        "Session: areas without cells",
+        "Session: contour",
     }
     for layer in layers.all:
         assert np.allclose(layer.scale, SIZE)

@@ -105,6 +105,11 @@ def test_a_session_begins_with_the_run_of_the_workflow(
     np.testing.assert_array_equal(dock.session.contour, np.array(closed.data))
     assert dock.session.contour[free]
     assert dock.session.facts.runs[0]["settings"]["cells"]["min_size"] == 4
+    # The dock keeps iterations also when the run does not: Freeze works.
+    kept = panel.source.layers.iterations
+    assert dock.session.iterations.shape == (len(kept), *before.shape)
+    assert np.allclose(dock.session.iterations[0], dock.session.step1, atol=1e-3)
+    assert dock.tool_buttons["freeze"].isEnabled()
     assert dock.session.facts.name == "cells in a cross"
     dock.shut_down()
     assert store.is_session(folder)

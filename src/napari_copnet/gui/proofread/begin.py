@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from napari.layers import Labels
@@ -17,7 +18,11 @@ from napari_copnet.review.start import from_result, from_run_folder
 
 
 def begin_from_result(
-    folder: Path, result: RunResult, settings: Settings, contour: np.ndarray | None
+    folder: Path,
+    result: RunResult,
+    settings: Settings,
+    contour: np.ndarray | None,
+    iterations: Any = None,
 ) -> Steps[Path]:
     """Make a session of a finished run.
 
@@ -30,12 +35,16 @@ def begin_from_result(
         Of the run.
     contour : ndarray, shape (Z, Y, X), or None
         The closed contour where it was painted on since, in the frame of the stack.
+    iterations : array, shape (I, Z, Y, X), or None
+        Those of the dock, in the frame of the stack, for a run that did not keep its own.
     """
     yield from ready()
     restored = yield from restore(result)
     start = from_result(result, restored, settings)
     if contour is not None:
         start = dataclasses.replace(start, contour=contour)
+    if start.iterations is None:
+        start = dataclasses.replace(start, iterations=iterations)
     return (yield from store.make(folder, start))
 
 

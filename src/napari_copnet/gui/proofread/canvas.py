@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 import numpy as np
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_copnet.gui.twin import camera_of
 
@@ -20,12 +20,40 @@ def canvas_of(window: QWidget) -> QWidget | None:
     return next((w for w in found if type(w).__name__.startswith("CanvasBackend")), None)
 
 
+def is_shown(window: QWidget) -> bool:
+    """Whether a window is there and in sight."""
+    with contextlib.suppress(RuntimeError):
+        return bool(window.isVisible())
+    return False
+
+
 def repaint(window: QWidget) -> None:
     """Draw the canvas of a window at once, if it is in sight."""
     with contextlib.suppress(RuntimeError):
         canvas = canvas_of(window)
         if canvas is not None and canvas.isVisible():
             canvas.repaint()
+
+
+def give_room(widget: QWidget, other: QWidget | None) -> None:
+    """Put a docked widget in one place with another, in front, where they share a side."""
+    mine, theirs = _dock_of(widget), _dock_of(other)
+    if mine is None or theirs is None or mine.isFloating() or theirs.isFloating():
+        return
+    window = mine.parent()
+    if (
+        isinstance(window, QMainWindow)
+        and window is theirs.parent()
+        and window.dockWidgetArea(mine) == window.dockWidgetArea(theirs)
+    ):
+        window.tabifyDockWidget(theirs, mine)
+        mine.raise_()
+
+
+def _dock_of(widget: QWidget | None) -> QDockWidget | None:
+    while widget is not None and not isinstance(widget, QDockWidget):
+        widget = widget.parentWidget()
+    return widget
 
 
 def fly_to(

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.proofread.canvas import canvas_of, fly_to, repaint
+from napari_copnet.gui.proofread.canvas import canvas_of, fly_to, is_shown, repaint
 from napari_copnet.gui.proofread.export import export_history
 from napari_copnet.gui.proofread.form import ProofreadForm
 from napari_copnet.gui.proofread.hands import Hands
 from napari_copnet.gui.proofread.keys import REDO, UNDO, Keys
 from napari_copnet.gui.proofread.layers import SessionLayers
 from napari_copnet.gui.proofread.marks import Marks
+from napari_copnet.gui.proofread.mouse import Mouse
 from napari_copnet.gui.proofread.reviewing import Reviewing
 from napari_copnet.gui.proofread.rows import Rows
 from napari_copnet.gui.proofread.tools import BRUSH, BY_NAME, DRAGGED, TOOLS
@@ -25,8 +26,6 @@ from napari_copnet.review.edits import Edit
 from napari_copnet.review.session import Session, Touched
 
 SAVED_MS = 150
-# A press and release closer than this, in pixels of the screen, is a click.
-CLICK_PX = 4
 NO_TOOL = "Pick a tool by its button or key, or press N for the next item to decide on."
 
 
@@ -47,6 +46,8 @@ class Desk:
         self, viewer: Any, form: ProofreadForm, session: Session, compute: Callable[..., None]
     ) -> None:
         self.viewer, self.form, self.session = viewer, form, session
+        # The dock may be out of it by the time of `close`.
+        self._window: QWidget | None = form.window()
         self.layers = SessionLayers(viewer, session, self._stroke, self.undo, self.redo)
         self.marks = Marks(viewer, self.layers.arguments)
         self.hands = Hands(session, self.marks, self.slices, form.iteration.value, self._apply)
@@ -65,7 +66,7 @@ class Desk:
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
         self._fill_form()
         self._connect()
-        viewer.mouse_drag_callbacks.append(self._on_mouse)
+        self.mouse = Mouse(viewer, self.layers, self.hands, self._explained)
         self.keys = Keys(viewer, self._actions())
         middle = session.shape[0] // 2
         fly_to(viewer, self.layers.contour, middle, None, 0, None)
@@ -153,7 +154,7 @@ class Desk:
         return [z, *(other for other in range(low, high + 1) if other != z)]
 
     def close(self) -> None:
-        """Save and let the session go.
+        """Save and let the session go; its layers go too, unless the window is going itself.
 
         Raises
         ------
@@ -163,16 +164,21 @@ class Desk:
         self._timer.stop()
         self.keys.release()
         self.review.stop()
-        with contextlib.suppress(ValueError):
-            self.viewer.mouse_drag_callbacks.remove(self._on_mouse)
+        self.mouse.release()
         for signal, slot in self._connections:
             with contextlib.suppress(TypeError, RuntimeError):
                 signal.disconnect(slot)
         self.layers.take_strokes()
-        self.hands.drop()
-        self.marks.stop()
-        self.layers.stop(lambda: repaint(self.form.window()))
-        self.session.close()
+        try:
+            self.session.close()
+        finally:
+            # Lists and layers outlive the desk for a while: they shall not keep the window.
+            window, self._window = self._window, None
+            self.layers.release()
+            if window is not None and is_shown(window):
+                self.hands.drop()
+                self.marks.stop()
+                self.layers.remove(lambda: repaint(window))
 
     # The form ----------------------------------------------------------------
 
@@ -321,33 +327,3 @@ class Desk:
             yield
         except CopnetError as error:
             self.form.message.error(error)
-
-    # The mouse ---------------------------------------------------------------
-
-    def _on_mouse(self, _viewer: Any, event: Any) -> Iterator[None]:
-        tool = self.hands.tool
-        if tool is None or tool.gesture == BRUSH or event.button != 1:
-            return
-        active = self.viewer.layers.selection.active
-        if active is self.layers.contour and str(active.mode) != "pan_zoom":
-            # napari's own tools are at work.
-            return
-        start, pressed = self.layers.place(event.position), event.pos
-        more = "Shift" in [str(key.name) for key in event.modifiers]
-        yield
-        while event.type == "mouse_move":
-            yield
-        moved = max(abs(a - b) for a, b in zip(event.pos, pressed, strict=True)) > CLICK_PX
-        if moved and tool.gesture not in DRAGGED:
-            # The camera was moved.
-            return
-        end = self.layers.place(event.position)
-        with self._explained():
-            if self.viewer.dims.ndisplay == 3:
-                raise CopnetError("Tools work on slices.", "Go back to the 2D view.")
-            if start is None or end is None:
-                raise CopnetError("That lies outside the stack.", "Stay inside the image.")
-            if moved:
-                self.hands.drag(start, end)
-            else:
-                self.hands.click(start, more)

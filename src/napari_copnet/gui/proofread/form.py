@@ -84,7 +84,10 @@ class ProofreadForm(QWidget):
         self.beginning = QWidget()
         column = QVBoxLayout(self.beginning)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(quiet_label(_INVITATION))
+        invitation = quiet_label(_INVITATION)
+        # In a low dock the text would be cut off.
+        invitation.setMinimumHeight(56)
+        column.addWidget(invitation)
         self.begin_button = _button(
             "Begin from this run", "begin", "Proofread what the workflow dock has just made."
         )

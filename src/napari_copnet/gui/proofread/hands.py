@@ -149,6 +149,9 @@ class Hands:
             self.marks.clicks(self._places)
             raise
         self.marks.preview(self.pending)
+        if len(self._places) == 1:
+            # It would hide the path.
+            self.marks.clicks([])
 
     def _cell_edit(self, name: str, z: int, point: Point) -> Edit:
         session, slices = self.session, self._slices(z)

@@ -54,6 +54,7 @@ class SessionLayers:
         self.viewer, self.session = viewer, session
         self._stroke = stroke
         self._stopped = False
+        self._marked = {z for z, marks in enumerate(session.marks) if marks.any()}
         # What lies under the session would hide it.
         self._hidden = [layer for layer in viewer.layers if layer.visible]
         for layer in self._hidden:
@@ -64,7 +65,7 @@ class SessionLayers:
         self.probability = self._add(
             Image,
             PlaneArray(session.shape, np.float32, session.probability),
-            "Contour probability (session)",
+            "Session: contour probability",
             colormap="magma",
             blending="additive",
             opacity=0.8,
@@ -72,21 +73,25 @@ class SessionLayers:
             visible=self.image is None,
         )
         self.cells = self._add(
-            Labels, PlaneArray(session.shape, np.uint32, session.cells), "Cells", opacity=0.4
+            Labels,
+            PlaneArray(session.shape, np.uint32, session.cells),
+            "Session: cells",
+            opacity=0.4,
         )
         self.marks = self._add(
             Labels,
             PlaneArray(session.shape, np.uint8, self._marks),
-            "Areas without cells",
+            "Session: areas without cells",
             colormap=CyclicLabelColormap(colors=["transparent", *MARK_COLOURS]),
             opacity=0.5,
         )
         self.contour = self._add(
             Labels,
             np.array(session.contour),
-            "Closed contour",
+            "Session: contour",
             colormap=CyclicLabelColormap(colors=["transparent", CONTOUR_COLOUR, CONTOUR_COLOUR]),
-            opacity=0.8,
+            # What the image shows under a wall decides whether it is one.
+            opacity=0.5,
         )
         for layer in (self.cells, self.marks):
             layer.editable = False
@@ -126,11 +131,18 @@ class SessionLayers:
         """Show what has changed."""
         for z, box in touched:
             self.contour.data[z][box] = self.session.contour[z][box]
-        at = self.z
-        if self.viewer.dims.ndisplay == 3 or at in {change.z for change in touched}:
-            for layer in (self.contour, self.cells, self.marks):
-                if layer in self.viewer.layers:
-                    layer.refresh(thumbnail=False, highlight=False, extent=False)
+        # Most slices have no marks, and drawing a layer anew takes a third of the time.
+        slices = {change.z for change in touched}
+        marked = bool(slices & self._marked)
+        self._marked -= slices
+        self._marked |= {z for z in slices if self.session.marks[z].any()}
+        marked = marked or bool(slices & self._marked)
+        at, in_3d = self.z, self.viewer.dims.ndisplay == 3
+        if not in_3d and at not in slices:
+            return
+        for layer in (self.contour, self.cells, *((self.marks,) if marked else ())):
+            if layer in self.viewer.layers:
+                layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def take_strokes(self) -> None:
         """Hand over what was painted in the slice in view since the last time."""
@@ -148,12 +160,17 @@ class SessionLayers:
         # Refused, or another label than 1.
         self.show([Touched(z, (slice(None), slice(None)))])
 
-    def stop(self, repaint: Callable[[], None]) -> None:
-        """Take the layers away and show again what they hid; `repaint` draws the canvas at once."""
+    def release(self) -> None:
+        """Follow the session no more."""
         self._stopped = True
         if self.show in self.session.on_change:
             self.session.on_change.remove(self.show)
         self.contour.events.paint.disconnect(self._on_paint)
+        # napari's own methods are there again.
+        del self.contour.undo, self.contour.redo
+
+    def remove(self, repaint: Callable[[], None]) -> None:
+        """Take the layers away and show again what they hid; `repaint` draws the canvas at once."""
         for layer in self.all:
             self.viewer.layers.remove(layer)
         # Where layers go and another one comes into view before the canvas was drawn without them,

@@ -45,7 +45,7 @@ class Marks:
     def clicks(self, places: Sequence[tuple[int, tuple[float, float]]]) -> None:
         """Show where was clicked: slices and (y, x)."""
         points = np.array([(z, *point) for z, point in places], float).reshape(-1, 3)
-        self._show("clicks", "Clicks", points, CLICK_COLOUR, 3.0)
+        self._show("clicks", "Clicks", points, CLICK_COLOUR, 3.0, "cross")
 
     def item(self, patch: Patch | None, shape: tuple[int, int, int]) -> None:
         """Outline the pixels of an item of the review queue; None, or no pixels, outlines none."""
@@ -62,7 +62,15 @@ class Marks:
                 self.viewer.layers.remove(layer)
         self._layers.clear()
 
-    def _show(self, role: str, name: str, points: np.ndarray, colour: str, size: float) -> None:
+    def _show(
+        self,
+        role: str,
+        name: str,
+        points: np.ndarray,
+        colour: str,
+        size: float,
+        symbol: str = "square",
+    ) -> None:
         layer = self.layer(role)
         if layer is None:
             if not len(points):
@@ -72,7 +80,7 @@ class Marks:
                 points,
                 name=name,
                 size=size,
-                symbol="square",
+                symbol=symbol,
                 face_color=colour,
                 border_width=0,
                 metadata={"copnet": {"role": role}},
@@ -84,6 +92,8 @@ class Marks:
             return
         if len(points) or len(layer.data):
             layer.data = points
+            # Without points napari 0.9 leaves a dot in the middle of the canvas.
+            layer.visible = bool(len(points))
 
 
 def _pixels(patch: Patch) -> np.ndarray:

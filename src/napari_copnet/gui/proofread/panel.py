@@ -15,6 +15,7 @@ from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.gui.footer import Pace
 from napari_copnet.gui.marks import panel_of
 from napari_copnet.gui.proofread.begin import begin_from_folder, begin_from_result, check
+from napari_copnet.gui.proofread.canvas import give_room
 from napari_copnet.gui.proofread.desk import Desk
 from napari_copnet.gui.proofread.form import ProofreadForm
 from napari_copnet.gui.tasks import Task, TaskQueue
@@ -64,7 +65,8 @@ class ProofreadPanel(ProofreadForm):
         """Begin a session of the run that the workflow dock has finished."""
         workflow = panel_of(self.viewer)
         source = workflow.source if workflow is not None else None
-        if source is None or source.result is None or source.settings is None:
+        settings = source.settings if source is not None else None
+        if source is None or settings is None or not source.is_done("cells", settings):
             self.message.error(
                 InputError(
                     "There is no finished run.",
@@ -72,19 +74,20 @@ class ProofreadPanel(ProofreadForm):
                 )
             )
             return
-        folder = self._new_folder(source.result.stack.name)
+        result, layers = source.result, source.layers
+        folder = self._new_folder(result.stack.name)
         if folder is None:
             return
-        closed = source.layers.layer("closed")
-        editing = source.layers.editing
-        contour = None
-        if closed is not None and editing is not None and editing.is_edited():
+        contour = iterations = None
+        closed = layers.layer("closed")
+        if closed is not None and layers.editing is not None and layers.editing.is_edited():
             data = np.array(closed.data)
             contour = data if data.ndim == 3 else data[None]
-        result, settings = source.result, source.settings
+        if layers.iterations is not None and not layers.iterations.dropped:
+            iterations = layers.iterations.original(result.preprocessed.frame)
         self._compute(
             "session",
-            lambda: begin_from_result(folder, result, settings, contour),
+            lambda: begin_from_result(folder, result, settings, contour, iterations),
             self._show_session,
         )
 
@@ -148,6 +151,7 @@ class ProofreadPanel(ProofreadForm):
             self.message.error(error)
             return
         self.show_desk(True)
+        give_room(self, panel_of(self.viewer))
         self.desk = Desk(self.viewer, self, session, self._compute)
         self.opened.emit(str(folder))
 
