@@ -189,6 +189,12 @@ def test_clicks_merge_delete_fill_mark_and_link_cells(window, dock, hand):
     hand.key(Qt.Key.Key_U)
     assert dock.session.marks.any()
     undone(dock, hand)
+    # What is on the screen, not only in the layer: slices with marks are drawn anew.
+    shown = window.screenshot(flash=False)
+    hand.click(LEFT_ROOM)
+    assert (window.screenshot(flash=False) != shown).any(axis=-1).mean() > 0.1
+    undone(dock, hand)
+    assert (window.screenshot(flash=False) != shown).any(axis=-1).mean() < 0.01
 
     # The right rooms of slices 0 and 2 are two cells: slice 1 between them has but one.
     before = cells(dock, 0)[RIGHT_ROOM], cells(dock, 2)[RIGHT_ROOM]
@@ -207,9 +213,35 @@ def test_clicks_merge_delete_fill_mark_and_link_cells(window, dock, hand):
     undone(dock, hand)
 
 
+def test_a_box_is_frozen_at_an_earlier_iteration(make_napari_viewer, tmp_path, qtbot):
+    earlier = rooms() * np.float32(0.9)
+    earlier[0, :, WALL] = 0.1
+    iterations = np.stack([earlier, rooms() * np.float32(0.9)])
+    record = {"settings": {"closing": {"unite": False}}}
+    begun = start(iterations=iterations, record=record)
+    window = make_napari_viewer(show=True)
+    _, dock = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    with qtbot.waitSignal(dock.opened, timeout=20000):
+        dock.open(finish(store.make(tmp_path / "rooms", begun)))
+    window.dims.set_current_step(0, 0)
+    window.reset_view()
+    hand = Hand(window, dock.desk.layers.contour, dock)
+    assert dock.iteration.maximum() == 1 and dock.iteration.value() == 0
+    hand.key(Qt.Key.Key_I)
+    hand.drag((5, 20), (15, 45))
+    wall = dock.session.contour[0, :, WALL]
+    assert not wall[6:15].any() and wall[:4].all() and wall[17:].all()
+    assert cells(dock, 0)[LEFT_ROOM] == cells(dock, 0)[RIGHT_ROOM]
+    undone(dock, hand)
+    hand.drag((20, 5), (25, 15))
+    assert dock.message.text.startswith("The contour is that of this iteration already.")
+    dock.shut_down()
+
+
 def test_keys_and_layers_are_given_back(window, dock, folder, qtbot):
     mine = window.add_labels(np.zeros((4, 40, 64), np.uint8), name="mine")
     own = []
+    press(dock.tool_buttons["merge"])
     dock.close_session()
     assert not window.keymap and not mine.keymap and not len(window.layers) - 1
     window.bind_key("n", own.append)
@@ -217,6 +249,7 @@ def test_keys_and_layers_are_given_back(window, dock, folder, qtbot):
     with qtbot.waitSignal(dock.opened, timeout=20000):
         dock.open(folder)
     assert not mine.visible  # it would lie over the session
+    assert not dock.tool_buttons["merge"].isChecked()
     window.layers.selection.active = mine
     hand = Hand(window, dock.desk.layers.contour, dock)
     hand.key(Qt.Key.Key_N)

@@ -68,6 +68,7 @@ class Desk:
         self._connect()
         self.mouse = Mouse(viewer, self.layers, self.hands, self._explained)
         self.keys = Keys(viewer, self._actions())
+        self.pick(None)
         middle = session.shape[0] // 2
         fly_to(viewer, self.layers.contour, middle, None, 0, None)
         viewer.reset_view()
@@ -83,7 +84,8 @@ class Desk:
         self.hands.choose(tool)
         for other, button in self.form.tool_buttons.items():
             button.setChecked(tool is not None and other == tool.name)
-        self.form.hint.setText(tool.hint if tool is not None else NO_TOOL)
+        idle = "" if self.session.read_only else NO_TOOL
+        self.form.hint.setText(tool.hint if tool is not None else idle)
         contour = self.layers.contour
         if contour not in self.viewer.layers:
             return
@@ -202,7 +204,6 @@ class Desk:
         for button in (form.undo_button, form.redo_button):
             button.setEnabled(not session.read_only)
         form.history_view.show_rows(self._history)
-        form.hint.setText("" if session.read_only else NO_TOOL)
         self._renew()
         self._tell_saved()
 

@@ -92,8 +92,6 @@ class Marks:
             return
         if len(points) or len(layer.data):
             layer.data = points
-            # Without points napari 0.9 leaves a dot in the middle of the canvas.
-            layer.visible = bool(len(points))
 
 
 def _pixels(patch: Patch) -> np.ndarray:
