@@ -15,6 +15,7 @@ from pathlib import Path
 
 import napari
 import numpy as np
+import tour_proofread
 from PIL import Image
 from qtpy.QtCore import QPoint, QPointF, Qt, QTimer
 from qtpy.QtTest import QTest
@@ -38,8 +39,9 @@ CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftM
 class Tour:
     """The window, the hand on it, and the camera."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, prefix: str = "tour") -> None:
         self.out = out
+        self.prefix = prefix
         self.number = 0
         self.dialogs = 0
         self.viewer = napari.Viewer(title="napari-copnet tour", show=False)
@@ -166,7 +168,7 @@ class Tour:
         """Take a picture of the whole window."""
         self.wait(0.5)
         self.number += 1
-        path = self.out / f"tour-{self.number:02d}-{name}.png"
+        path = self.out / f"{self.prefix}-{self.number:02d}-{name}.png"
         picture = self.viewer.screenshot(canvas_only=False, flash=False)[..., :3]
         colours = np.unique(picture.reshape(-1, 3)[::7], axis=0)
         assert len(colours) > 20, f"{path.name} is blank"
@@ -216,8 +218,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    for old in given.out.glob("tour-*.png"):
-        old.unlink()
+    for prefix in ("tour", tour_proofread.PREFIX):
+        for old in given.out.glob(f"{prefix}-*.png"):
+            old.unlink()
     with tempfile.TemporaryDirectory() as folder:
         walk(Tour(given.out), stack_file(given.data, Path(folder)), Path(folder))
 
@@ -304,6 +307,7 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     back = read_stack(saved)
     assert np.array_equal(np.asarray(back.data), layers.layer("cells").data)
     print("saved and read back:", back.shape, back.voxel_size)
+    tour_proofread.walk(tour, folder)
     panel.shut_down()
     iterations.shut_down()
     viewer.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _PLUGIN = "napari-copnet"
-WORKFLOW = "COp-Net workflow"
+WORKFLOW, PROOFREADING = "COp-Net workflow", "COp-Net proofreading"
 
 
 def open_preprocess() -> Any:
@@ -35,6 +35,14 @@ def open_run() -> None:
         show_warning(f"{Path(path).name} holds no run: there is no run.json with its results.")
         return
     viewer.open(path, plugin=_PLUGIN)
+
+
+def open_proofreading(folder: Any = None) -> Any:
+    """Open the proofreading dock, on the folder of a session where one is given."""
+    _, panel = _viewer().window.add_plugin_dock_widget(_PLUGIN, PROOFREADING)
+    if folder is not None:
+        panel.open(folder)
+    return panel
 
 
 def _open_at(stage: str) -> Any:

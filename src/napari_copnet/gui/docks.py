@@ -9,6 +9,7 @@ from qtpy.QtCore import QTimer
 from napari_copnet.gui.compare import IterationsPanel
 from napari_copnet.gui.panel import WorkflowPanel
 from napari_copnet.gui.preload import preload
+from napari_copnet.gui.proofread.panel import ProofreadPanel
 
 PRELOAD_MS = 300
 
@@ -24,6 +25,13 @@ class WorkflowDock(WorkflowPanel):
 
 class IterationsDock(IterationsPanel):
     """The iterations, given a viewer under the name by which napari knows to give one."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_bare(napari_viewer))
+
+
+class ProofreadDock(ProofreadPanel):
+    """Proofreading, given a viewer under the name by which napari knows to give one."""
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(_bare(napari_viewer))

@@ -39,7 +39,7 @@ class Footer(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 4, 8, 8)
         column.setSpacing(4)
-        self.message = _Message()
+        self.message = Message()
         column.addWidget(self.message)
         self.progress_text = quiet_label()
         self.progress_text.setObjectName("progress_text")
@@ -162,7 +162,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-class _Message(QFrame):
+class Message(QFrame):
     """One sentence and its hint, until it is closed or the next run starts."""
 
     def __init__(self) -> None:

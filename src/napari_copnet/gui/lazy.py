@@ -202,3 +202,17 @@ class Iterations:
             np.float16,
             lambda i, z: grid.plane(slices[i][z], z, "probability"),
         )
+
+    def original(self, frame: Frame) -> PlaneArray:
+        """Return the contour probability in the original frame, shape (I, Z, Y, X), float16.
+
+        What comes later is not in it: it can be read in a thread.
+        """
+        slices = list(self._slices)
+        return PlaneArray(
+            (len(slices), *frame.original_shape),
+            np.float16,
+            lambda i, z: to_original(
+                slices[i][z][None].astype(np.float32), slice_frame(frame, z), "probability"
+            )[0],
+        )

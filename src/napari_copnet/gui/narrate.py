@@ -59,6 +59,8 @@ class Source:
         What each stage did, in words.
     result : RunResult or None
         Of the last run that reached the end.
+    settings : Settings or None
+        Of that run.
     changed : list of (int, float)
         Closing iteration, and share of pixels it changed, 0 to 1.
     iteration : int or None
@@ -71,6 +73,7 @@ class Source:
     done: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     result: RunResult | None = None
+    settings: Settings | None = None
     changed: list[tuple[int, float]] = field(default_factory=list)
     iteration: int | None = None
 

@@ -248,7 +248,7 @@ class WorkflowPanel(QWidget):
         source = self._running
         assert source is not None
         if result is not None:
-            source.result = result
+            source.result, source.settings = result, self._settings
         self._end(source, "finished")
 
     def _on_opened(self, stack: Any) -> None:

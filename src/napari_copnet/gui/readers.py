@@ -1,4 +1,4 @@
-"""Open stacks and run folders in napari. Nothing heavy is imported before a file is opened."""
+"""Open stacks, run folders and sessions. Nothing heavy is imported before a file is opened."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ LayerTuple = tuple[Any, dict[str, Any], str]
 Reader = Callable[[Any], list[LayerTuple]]
 
 _LABEL_BYTES = 4
+# How napari is told that there is nothing to add.
+NO_LAYERS: list[Any] = [(None,)]
 
 
 def get_stack_reader(path: str | list[str]) -> Reader | None:
@@ -22,10 +24,12 @@ def get_stack_reader(path: str | list[str]) -> Reader | None:
 
 
 def get_folder_reader(path: str | list[str]) -> Reader | None:
-    """Return a reader for a run's folder, an OME-Zarr or a folder of slices, else None."""
+    """Return a reader for a session, a run's folder, an OME-Zarr or a folder of slices, or None."""
     if not isinstance(path, str) or not Path(path).is_dir():
         return None
     folder = Path(path)
+    if (folder / "session.json").is_file():
+        return open_session
     if is_run(folder):
         return read_run_folder
     names = [child.name.lower() for child in folder.iterdir()]
@@ -33,6 +37,17 @@ def get_folder_reader(path: str | list[str]) -> Reader | None:
         return read_file
     pictures = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
     return read_file if any(name.endswith(pictures) for name in names) else None
+
+
+def open_session(path: str) -> list[LayerTuple]:
+    """Open a session in the proofreading dock, which adds its layers itself."""
+    from qtpy.QtCore import QTimer
+
+    from napari_copnet.gui.commands import open_proofreading
+
+    # Once napari is done with reading.
+    QTimer.singleShot(0, lambda: open_proofreading(path))
+    return NO_LAYERS
 
 
 def is_run(folder: Path) -> bool:

@@ -1,0 +1,304 @@
+"""The part of the tour that proofreads: every tool by real mouse and key events, a picture of each.
+
+Usage: python scripts/tour_proofread.py [--data FOLDER] [--out FOLDER]
+
+It begins with the run of the workflow dock. By itself it makes that run first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_copnet.gui.panel import WorkflowPanel
+from napari_copnet.gui.proofread.canvas import fly_to
+from napari_copnet.gui.proofread.panel import ProofreadPanel
+
+if TYPE_CHECKING:
+    from tour import Tour
+
+PREFIX = "proofread"
+Point = tuple[int, int]
+
+
+class Reviewer:
+    """A hand at the proofreading dock: tools at pixels (y, x) of the session."""
+
+    def __init__(self, tour: Tour, dock: ProofreadPanel) -> None:
+        self.tour, self.dock = tour, dock
+
+    @property
+    def session(self) -> Any:
+        """The open session."""
+        return self.dock.session
+
+    @property
+    def z(self) -> int:
+        """The slice in view."""
+        return self.dock.desk.layers.z
+
+    def key(self, key: Qt.Key) -> None:
+        """Press a key over the canvas."""
+        QTest.keyClick(self.tour.canvas, key)
+        self.tour.wait(0.2)
+
+    def look(self, z: int, point: Point, size: float = 45) -> None:
+        """Bring a place into view."""
+        layer = self.dock.desk.layers.contour
+        fly_to(self.tour.viewer, layer, z, point, size, self.tour.canvas)
+        self.tour.wait(0.3)
+
+    def world(self, point: Point) -> tuple[float, float]:
+        """Return where a pixel lies."""
+        return tuple(self.dock.desk.layers.contour.data_to_world((self.z, *point))[-2:])
+
+    def click(self, point: Point) -> None:
+        """Click a pixel."""
+        place = self.tour.on_canvas(self.world(point)).toPoint()
+        QTest.mouseMove(self.tour.canvas, place)
+        self.tour.wait(0.1)
+        QTest.mouseClick(self.tour.canvas, Qt.MouseButton.LeftButton, pos=place)
+        self.tour.wait(0.3)
+
+    def drag(self, start: Point, end: Point) -> None:
+        """Draw from one pixel to another."""
+        self.tour.drag(self.world(start), self.world(end), steps=30)
+
+    def done(self, name: str, edits: int) -> None:
+        """Take a picture and check that so many edits were made."""
+        self.tour.photo(name)
+        made = self.session.history.position
+        assert made == edits, f"{name}: {made} edits instead of {edits}; {self.dock.message.text}"
+
+
+def walk(tour: Tour, folder: Path) -> None:
+    """Proofread what the workflow dock has made."""
+    tour.prefix, tour.number = PREFIX, 0
+    tour.command("COp-Net proofreading")
+    dock = tour.docked(ProofreadPanel)
+    tour.photo("begin")
+    tour.answer_dialog(folder / "session")
+    tour.press(dock.begin_button)
+    tour.until(lambda: dock.session is not None, "the session opens")
+    tour.until(lambda: dock.tasks.job is None, "the queue is there")
+    reviewer = Reviewer(tour, dock)
+    tour.photo("session")
+    use_queue(reviewer)
+    use_tools(reviewer)
+    use_history(reviewer, folder)
+    tour.until(lambda: dock.session.is_saved, "all is saved", 10)
+    position = dock.session.history.position
+    tour.press(dock.close_button)
+    tour.answer_dialog(folder / "session")
+    tour.press(dock.open_button)
+    tour.until(lambda: dock.session is not None, "it opens again")
+    assert dock.session.history.position == position
+    tour.until(lambda: dock.tasks.job is None, "the queue is there again")
+    tour.photo("reopened")
+    dock.shut_down()
+
+
+def use_queue(reviewer: Reviewer) -> None:
+    """Walk the queue with keys: accept one item, reject the next, take that back."""
+    dock, session = reviewer.dock, reviewer.session
+    assert len(dock.desk.review.walk.shown) >= 2, "the queue is too short for the tour"
+    reviewer.key(Qt.Key.Key_N)
+    assert dock.question.text()
+    reviewer.tour.photo("queue-item")
+    reviewer.key(Qt.Key.Key_Return)
+    reviewer.key(Qt.Key.Key_Backspace)
+    assert sorted(v.verdict for v in session.verdicts.values()) == ["accepted", "rejected"]
+    reviewer.done("queue-decided", 2)
+    reviewer.key(Qt.Key.Key_U)
+    assert [v.verdict for v in session.verdicts.values()] == ["accepted"]
+    reviewer.key(Qt.Key.Key_U)
+
+
+def use_tools(reviewer: Reviewer) -> None:
+    """Use every tool once."""
+    dock, session, tour = reviewer.dock, reviewer.session, reviewer.tour
+    z = session.shape[0] // 2
+    left, right = neighbours(session, z)
+    wall = (left[0], (left[1] + right[1]) // 2)
+    reviewer.look(z, wall)
+
+    def apart() -> bool:
+        return session.name_at(z, *left) != session.name_at(z, *right)
+
+    reviewer.key(Qt.Key.Key_E)
+    reviewer.drag(left, right)
+    assert not apart()
+    reviewer.done("erase", 1)
+    reviewer.key(Qt.Key.Key_G)
+    reviewer.click(wall)
+    reviewer.done("close-gap-preview", 1)
+    reviewer.key(Qt.Key.Key_Return)
+    assert apart()
+    reviewer.done("close-gap", 2)
+    reviewer.key(Qt.Key.Key_M)
+    reviewer.click(left)
+    reviewer.click(right)
+    assert not apart()
+    reviewer.done("merge", 3)
+    for _ in range(3):
+        reviewer.key(Qt.Key.Key_U)
+    assert apart()
+    assert session.history.position == 0
+
+    top, bottom = cut(session, z, left)
+    reviewer.key(Qt.Key.Key_S)
+    reviewer.drag(top, bottom)
+    reviewer.done("split", 1)
+    reviewer.key(Qt.Key.Key_D)
+    middle = inner(session, z, right)
+    reviewer.look(z, middle)
+    reviewer.click(middle)
+    reviewer.done("draw", 2)
+    reviewer.key(Qt.Key.Key_F)
+    reviewer.click((middle[0] + 5, middle[1]))
+    assert not session.contour[(z, *middle)], dock.message.text
+    reviewer.done("fill", 3)
+    reviewer.look(z, wall)
+    reviewer.key(Qt.Key.Key_X)
+    reviewer.click(right)
+    assert session.contour[(z, *right)]
+    reviewer.done("delete", 4)
+    reviewer.key(Qt.Key.Key_U)
+    for name in ("vessel", "haemorrhage", "background"):
+        tour.press(dock.tool_buttons[name])
+        reviewer.click(right)
+        assert session.name_at(z, *right) == 0
+        reviewer.done(f"mark-{name}", 4)
+        reviewer.key(Qt.Key.Key_U)
+    tour.press(dock.ranged)
+    tour.press(dock.tool_buttons["erase"])
+    reviewer.drag(left, right)
+    reviewer.done("erase-in-a-range", 4)
+    tour.press(dock.ranged)
+    if dock.tool_buttons["freeze"].isEnabled():
+        reviewer.key(Qt.Key.Key_I)
+        (height, width), at = session.shape[1:], reviewer
+        at.look(z, (height // 2, width // 2), max(height, width) / 3)
+        at.drag((height // 8, width // 8), (height - height // 8, width - width // 8))
+        reviewer.done("freeze", 5)
+        reviewer.key(Qt.Key.Key_U)
+    reviewer.look(z, wall)
+    across(reviewer, z, left)
+
+
+def across(reviewer: Reviewer, z: int, point: Point) -> None:
+    """Part a cell between two slices, and link the parts again."""
+    session, made = reviewer.session, reviewer.session.history.position
+    below = z + 1
+    linked = session.cells(z)[point] == session.cells(below)[point] > 0
+    for key in (Qt.Key.Key_K, Qt.Key.Key_L) if linked else (Qt.Key.Key_L, Qt.Key.Key_K):
+        reviewer.look(z, point)
+        reviewer.key(key)
+        reviewer.click(point)
+        reviewer.look(below, point)
+        reviewer.click(point)
+        made += 1
+        reviewer.done("link" if key == Qt.Key.Key_L else "unlink", made)
+
+
+def use_history(reviewer: Reviewer, folder: Path) -> None:
+    """Jump in the list of edits and export it."""
+    dock, tour = reviewer.dock, reviewer.tour
+    dock.tabs.setCurrentIndex(1)
+    tour.wait(0.3)
+    view = dock.history_view
+    last = view.model().rowCount() - 1
+    for row in (1, last):
+        view.scrollTo(view.model().index(row, 0))
+        tour.wait(0.2)
+        place = view.visualRect(view.model().index(row, 1)).center()
+        QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        tour.wait(0.3)
+        assert reviewer.session.history.position == row
+        tour.photo("history" if row == last else "history-jump")
+    table = folder / "edits.csv"
+    tour.answer_dialog(table)
+    tour.press(dock.export_button)
+    tour.until(table.exists, "the list is exported", 20)
+    dock.tabs.setCurrentIndex(0)
+
+
+# Places -----------------------------------------------------------------------
+
+
+def neighbours(session: Any, z: int) -> tuple[Point, Point]:
+    """Return a pixel in each of two large cells, in one row, with a thin wall between them."""
+    names = session.names(z)
+    areas = np.bincount(names.ravel())
+    height, width = names.shape
+    best: tuple[int, Point, Point] | None = None
+    for y in range(height // 5, height - height // 5, 3):
+        row = names[y]
+        for x in range(width // 5, width - width // 5):
+            for thick in range(4, 11):
+                a, b = int(row[x]), int(row[x + thick])
+                # Two pixels of cell on either side of the wall.
+                if not a or not b or a == b or row[x - 4] != a or row[x + thick + 4] != b:
+                    continue
+                size = int(min(areas[a], areas[b]))
+                if best is None or size > best[0]:
+                    best = size, (y, x - 3), (y, x + thick + 3)
+                break
+    assert best is not None, "no two neighbours in this slice"
+    return best[1], best[2]
+
+
+def cut(session: Any, z: int, point: Point) -> tuple[Point, Point]:
+    """Return the ends, inside the cell, of a vertical line through its middle."""
+    cell = session.names(z) == session.name_at(z, *point)
+    columns = np.flatnonzero(cell.any(axis=0))
+    x = int(columns[len(columns) // 2])
+    rows = np.flatnonzero(cell[:, x])
+    return (int(rows[0]), x), (int(rows[-1]), x)
+
+
+def inner(session: Any, z: int, point: Point) -> Point:
+    """Return the pixel of a cell that is farthest from its border."""
+    from scipy import ndimage
+
+    cell = session.names(z) == session.name_at(z, *point)
+    depth = ndimage.distance_transform_edt(np.pad(cell, 1))[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(y), int(x)
+
+
+def main() -> None:
+    """Make a run and proofread it."""
+    from tour import Tour, stack_file
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    for old in given.out.glob(f"{PREFIX}-*.png"):
+        old.unlink()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tour = Tour(given.out)
+        tour.command("COp-Net workflow")
+        panel = tour.docked(WorkflowPanel)
+        tour.answer_dialog(stack_file(given.data, folder))
+        tour.press(panel.stack.open_file)
+        tour.until(lambda: panel.stack.layer is not None and panel.job is None, "the stack opens")
+        tour.type_into(panel.sections["preprocess"].form.rows["size"].native, "256")
+        tour.press(panel.footer.run_button)
+        tour.until(lambda: panel.job is None, "the run ends", 500)
+        walk(tour, folder)
+        panel.shut_down()
+        tour.viewer.close()
+
+
+if __name__ == "__main__":
+    main()

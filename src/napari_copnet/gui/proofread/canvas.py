@@ -1,0 +1,90 @@
+"""Where the camera looks, and the widget that shows it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+from napari_copnet.gui.twin import camera_of
+
+# An item is shown with so much around it: pixels, or times its own size, whichever is more.
+AROUND_PX, AROUND = 140.0, 3.0
+
+
+def canvas_of(window: QWidget) -> QWidget | None:
+    """Return the widget in a window that shows the image, or None."""
+    found = window.findChildren(QWidget)
+    return next((w for w in found if type(w).__name__.startswith("CanvasBackend")), None)
+
+
+def is_shown(window: QWidget) -> bool:
+    """Whether a window is there and in sight."""
+    with contextlib.suppress(RuntimeError):
+        return bool(window.isVisible())
+    return False
+
+
+def repaint(window: QWidget) -> None:
+    """Draw the canvas of a window at once, if it is in sight."""
+    with contextlib.suppress(RuntimeError):
+        canvas = canvas_of(window)
+        if canvas is not None and canvas.isVisible():
+            canvas.repaint()
+
+
+def give_room(widget: QWidget, other: QWidget | None) -> None:
+    """Put a docked widget in one place with another, in front, where they share a side."""
+    mine, theirs = _dock_of(widget), _dock_of(other)
+    if mine is None or theirs is None or mine.isFloating() or theirs.isFloating():
+        return
+    window = mine.parent()
+    if (
+        isinstance(window, QMainWindow)
+        and window is theirs.parent()
+        and window.dockWidgetArea(mine) == window.dockWidgetArea(theirs)
+    ):
+        window.tabifyDockWidget(theirs, mine)
+        mine.raise_()
+
+
+def _dock_of(widget: QWidget | None) -> QDockWidget | None:
+    while widget is not None and not isinstance(widget, QDockWidget):
+        widget = widget.parentWidget()
+    return widget
+
+
+def fly_to(
+    viewer: Any,
+    layer: Any,
+    z: int,
+    centre: tuple[float, float] | None,
+    size: float,
+    canvas: QWidget | None,
+) -> None:
+    """Show a place of a layer with axes (Z, Y, X).
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    layer : napari layer
+    z : int
+    centre : (y, x) or None
+        In pixels of the layer; None changes the slice only.
+    size : float
+        Of what lies there, pixels.
+    canvas : QWidget or None
+        Tells how many pixels there are on the screen.
+    """
+    middle = centre if centre is not None else (0.0, 0.0)
+    world = np.asarray(layer.data_to_world((z, *middle)), float)
+    viewer.dims.set_point(viewer.dims.ndim - 3, float(world[-3]))
+    if centre is None:
+        return
+    camera = camera_of(viewer)
+    camera.center = (0.0, float(world[-2]), float(world[-1]))
+    room = min(canvas.width(), canvas.height()) if canvas is not None else 600
+    extent = max(AROUND_PX, AROUND * size) * float(max(np.abs(layer.scale[-2:])))
+    camera.zoom = max(room, 50) / extent

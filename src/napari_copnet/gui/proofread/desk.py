@@ -1,0 +1,330 @@
+"""An open session in a window: its layers, tools and keys, the queue and the history."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.gui.proofread.canvas import canvas_of, fly_to, is_shown, repaint
+from napari_copnet.gui.proofread.export import export_history
+from napari_copnet.gui.proofread.form import ProofreadForm
+from napari_copnet.gui.proofread.hands import Hands
+from napari_copnet.gui.proofread.keys import REDO, UNDO, Keys
+from napari_copnet.gui.proofread.layers import SessionLayers
+from napari_copnet.gui.proofread.marks import Marks
+from napari_copnet.gui.proofread.mouse import Mouse
+from napari_copnet.gui.proofread.reviewing import Reviewing
+from napari_copnet.gui.proofread.rows import Rows
+from napari_copnet.gui.proofread.tools import BRUSH, BY_NAME, DRAGGED, TOOLS
+from napari_copnet.review.edits import Edit
+from napari_copnet.review.session import Session, Touched
+
+SAVED_MS = 150
+NO_TOOL = "Pick a tool by its button or key, or press N for the next item to decide on."
+
+
+class Desk:
+    """What an open session puts in the window.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    form : ProofreadForm
+    session : Session
+        Closed by `close`.
+    compute : callable
+        Runs a generator in a thread: name, work, and who takes the result.
+    """
+
+    def __init__(
+        self, viewer: Any, form: ProofreadForm, session: Session, compute: Callable[..., None]
+    ) -> None:
+        self.viewer, self.form, self.session = viewer, form, session
+        # The dock may be out of it by the time of `close`.
+        self._window: QWidget | None = form.window()
+        self.layers = SessionLayers(viewer, session, self._stroke, self.undo, self.redo)
+        self.marks = Marks(viewer, self.layers.arguments)
+        self.hands = Hands(session, self.marks, self.slices, form.iteration.value, self._apply)
+        self.review = Reviewing(form, session, self._apply, self._show_item, compute)
+        self._history = Rows(
+            ("", "Edit"),
+            lambda: len(session.history) + 1,
+            self._history_cell,
+            lambda row: row > session.history.position,
+        )
+        session.on_change.append(self._on_change)
+        self._timer = QTimer(form)
+        self._timer.setInterval(SAVED_MS)
+        self._timer.timeout.connect(self._tell_saved)
+        self._timer.start()
+        self._connections: list[tuple[Any, Callable[..., Any]]] = []
+        self._fill_form()
+        self._connect()
+        self.mouse = Mouse(viewer, self.layers, self.hands, self._explained)
+        self.keys = Keys(viewer, self._actions())
+        self.pick(None)
+        middle = session.shape[0] // 2
+        fly_to(viewer, self.layers.contour, middle, None, 0, None)
+        viewer.reset_view()
+        self.review.find_all()
+
+    # What the user can do ----------------------------------------------------
+
+    def pick(self, name: str | None) -> None:
+        """Take a tool in hand, or put it away."""
+        tool = BY_NAME[name] if name is not None else None
+        if tool is not None and not self.form.tool_buttons[tool.name].isEnabled():
+            tool = None
+        self.hands.choose(tool)
+        for other, button in self.form.tool_buttons.items():
+            button.setChecked(tool is not None and other == tool.name)
+        idle = "" if self.session.read_only else NO_TOOL
+        self.form.hint.setText(tool.hint if tool is not None else idle)
+        contour = self.layers.contour
+        if contour not in self.viewer.layers:
+            return
+        brush = tool is not None and tool.gesture == BRUSH
+        if tool is not None:
+            # Before the mode: napari gives a layer that comes into view another one.
+            contour.visible = True
+            self.layers.activate()
+        contour.selected_label = 1
+        contour.mode = {"draw": "paint", "erase": "erase"}[tool.name] if brush else "pan_zoom"
+        if tool is not None and tool.gesture in DRAGGED:
+            # A drag means the tool, not the camera.
+            contour.mouse_pan = False
+
+    def enter(self) -> None:
+        """Take what is previewed, or accept the item in question."""
+        with self._explained():
+            if not self.hands.take():
+                self.review.decide(True)
+
+    def backspace(self) -> None:
+        """Drop what is previewed, or reject the item in question."""
+        with self._explained():
+            if not self.hands.drop():
+                self.review.decide(False)
+
+    def escape(self) -> None:
+        """Drop what was begun, or put the tool away."""
+        if not self.hands.drop():
+            self.pick(None)
+
+    def undo(self) -> None:
+        """Take the last edit back, whatever tool made it."""
+        self._jump(self.session.history.position - 1)
+
+    def redo(self) -> None:
+        """Make again what was taken back."""
+        self._jump(self.session.history.position + 1)
+
+    def export(self) -> None:
+        """Ask for a file and write the list of edits."""
+        name = str(self.session.folder.with_name(f"{self.session.folder.name}-edits.csv"))
+        path, _ = QFileDialog.getSaveFileName(
+            self.form, "Export the list of edits", name, "Tables (*.csv);;JSON (*.json)"
+        )
+        if path:
+            with self._explained():
+                export_history(self.session.history, Path(path))
+                self.form.message.note(f"The list of edits is in {Path(path).name}.")
+
+    def slices(self, z: int) -> list[int]:
+        """Return the slices that tools work on when slice z is clicked, z first.
+
+        Raises
+        ------
+        CopnetError
+            A range is chosen that z is not in.
+        """
+        form = self.form
+        if not form.ranged.isChecked():
+            return [z]
+        low, high = sorted((form.first.value(), form.last.value()))
+        if not low <= z <= high:
+            raise CopnetError(
+                f"Slice {z} is not among the chosen slices {low} to {high}.",
+                "Go to one of them, or choose others.",
+            )
+        return [z, *(other for other in range(low, high + 1) if other != z)]
+
+    def close(self) -> None:
+        """Save and let the session go; its layers go too, unless the window is going itself.
+
+        Raises
+        ------
+        OutputError
+            Something could not be saved.
+        """
+        self._timer.stop()
+        self.keys.release()
+        self.review.stop()
+        self.mouse.release()
+        for signal, slot in self._connections:
+            with contextlib.suppress(TypeError, RuntimeError):
+                signal.disconnect(slot)
+        self.layers.take_strokes()
+        try:
+            self.session.close()
+        finally:
+            # Lists and layers outlive the desk for a while: they shall not keep the window.
+            window, self._window = self._window, None
+            self.layers.release()
+            if window is not None and is_shown(window):
+                self.hands.drop()
+                self.marks.stop()
+                self.layers.remove(lambda: repaint(window))
+
+    # The form ----------------------------------------------------------------
+
+    def _fill_form(self) -> None:
+        form, session = self.form, self.session
+        form.title.setText(f"<b>{session.folder.name}</b>")
+        form.title.setToolTip(str(session.folder))
+        form.notice.setText(session.notice)
+        form.notice.setVisible(session.read_only)
+        form.tools.setEnabled(not session.read_only)
+        last = session.shape[0] - 1
+        for box, value in ((form.first, 0), (form.last, last)):
+            box.setRange(0, last)
+            box.setValue(value)
+        form.ranged.setChecked(False)
+        iterations = session.iterations
+        form.iteration_row.setVisible(iterations is not None)
+        form.tool_buttons["freeze"].setEnabled(iterations is not None)
+        if iterations is not None:
+            form.iteration.setRange(0, len(iterations) - 1)
+        for button in (form.undo_button, form.redo_button):
+            button.setEnabled(not session.read_only)
+        form.history_view.show_rows(self._history)
+        self._renew()
+        self._tell_saved()
+
+    def _connect(self) -> None:
+        form = self.form
+        for name, button in form.tool_buttons.items():
+            self._on(button.clicked, lambda on, name=name: self.pick(name if on else None))
+        self._on(form.undo_button.clicked, lambda _: self.undo())
+        self._on(form.redo_button.clicked, lambda _: self.redo())
+        self._on(form.export_button.clicked, lambda _: self.export())
+        self._on(form.accept_button.clicked, lambda _: self._decide(True))
+        self._on(form.reject_button.clicked, lambda _: self._decide(False))
+        self._on(form.next_button.clicked, lambda _: self.review.next())
+        self._on(form.previous_button.clicked, lambda _: self.review.previous())
+        self._on(form.queue_view.clicked, lambda index: self.review.go_to(index.row()))
+        self._on(form.kinds.currentIndexChanged, lambda _: self.review.choose_kind())
+        self._on(form.history_view.clicked, lambda index: self._jump(index.row()))
+
+    def _on(self, signal: Any, slot: Callable[..., Any]) -> None:
+        signal.connect(slot)
+        self._connections.append((signal, slot))
+
+    def _actions(self) -> dict[str, Callable[[], Any]]:
+        def picking(name: str) -> Callable[[], None]:
+            return lambda: self.pick(name)
+
+        looking: dict[str, Callable[[], Any]] = {
+            "N": self.review.next,
+            "P": self.review.previous,
+            UNDO: self.undo,
+            REDO: self.redo,
+        }
+        if self.session.read_only:
+            return looking
+        return {
+            **{tool.key: picking(tool.name) for tool in TOOLS},
+            **looking,
+            "U": self.undo,
+            "Enter": self.enter,
+            "Backspace": self.backspace,
+            "Escape": self.escape,
+        }
+
+    def _history_cell(self, row: int, column: int) -> str:
+        if column == 0:
+            return str(row)
+        return self.session.history[row - 1].text if row else "As the networks left it"
+
+    def _renew(self) -> None:
+        history = self.session.history
+        self.form.history_view.renew(history.position)
+        if not self.session.read_only:
+            self.form.undo_button.setEnabled(history.can_undo)
+            self.form.redo_button.setEnabled(history.can_redo)
+
+    def _tell_saved(self) -> None:
+        session, label = self.session, self.form.saved
+        if session.read_only:
+            state, colour, tip = "read-only", "#ffb74d", session.notice
+        elif session.problem:
+            state, colour, tip = "not saved", "#ff8a65", f"It is tried again: {session.problem}."
+        elif not session.is_saved:
+            state, colour, tip = "saving …", "#4fc3f7", "The last edits are on their way."
+        else:
+            state, colour, tip = "saved", "#81c784", "Every edit is on the disk."
+        text = f"<span style='color:{colour}'>● {state}</span>"
+        if label.text() != text:
+            label.setText(text)
+        label.setToolTip(tip)
+
+    # Changes -----------------------------------------------------------------
+
+    def _apply(self, edit: Edit) -> None:
+        self.session.apply(edit)
+
+    def _decide(self, yes: bool) -> None:
+        with self._explained():
+            self.review.decide(yes)
+
+    def _stroke(self, z: int, change: Any, drawn: bool) -> None:
+        with self._explained():
+            self.hands.stroke(z, change, drawn)
+
+    def _jump(self, position: int) -> None:
+        history = self.session.history
+        with self._explained():
+            self.layers.take_strokes()
+            self.hands.drop()
+            if position == history.position or not 0 <= position <= len(history):
+                return
+            with self.review.following():
+                touched = self.session.jump(position)
+            slices = {change.z for change in touched}
+            if slices and self.layers.z not in slices:
+                nearest = min(slices, key=lambda z: abs(z - self.layers.z))
+                fly_to(self.viewer, self.layers.contour, nearest, None, 0, None)
+
+    def _on_change(self, touched: list[Touched]) -> None:
+        self._renew()
+        self.review.changed({change.z for change in touched})
+        self._tell_saved()
+
+    def _show_item(self, item: Any) -> None:
+        self.marks.item(item.patch if item is not None else None, self.session.shape)
+        if item is None:
+            return
+        patch = item.patch
+        fly_to(
+            self.viewer,
+            self.layers.contour,
+            item.z,
+            item.centre if patch.count else None,
+            max(patch.height, patch.width),
+            canvas_of(self.form.window()),
+        )
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what is wrong in a sentence; the sentence goes with the next thing that works."""
+        try:
+            self.form.message.clear()
+            yield
+        except CopnetError as error:
+            self.form.message.error(error)

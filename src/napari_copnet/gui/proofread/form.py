@@ -1,0 +1,221 @@
+"""The widgets of the proofreading dock, without what they do."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_copnet.gui.compare_form import named, row
+from napari_copnet.gui.footer import Bar, Message
+from napari_copnet.gui.proofread.rows import RowsView
+from napari_copnet.gui.proofread.tools import TOOLS
+from napari_copnet.gui.sections.base import quiet_label
+from napari_copnet.review.gaps import CLOSURE, GAP, SPLIT, UNSETTLED
+
+KINDS = {
+    "": "All kinds",
+    CLOSURE: "Closed by the network",
+    GAP: "Likely gaps",
+    SPLIT: "Walls in one slice only",
+    UNSETTLED: "Did not converge",
+}
+_COLUMNS = 3
+_INVITATION = (
+    "Proofread closed contours and cells. A session is a folder that keeps the results of a run, "
+    "every edit and every decision; it is saved as you work."
+)
+
+
+class ProofreadForm(QWidget):
+    """What the proofreading dock shows.
+
+    Attributes
+    ----------
+    begin_button, folder_button, open_button, close_button : QPushButton
+    tool_buttons : dict of str to QPushButton
+        By name of the tool.
+    ranged, first, last : QCheckBox, QSpinBox, QSpinBox
+        Whether tools work on a range of slices, and which.
+    iteration : QSpinBox
+        To freeze at.
+    kinds : QComboBox
+    queue_view, history_view : RowsView
+    accept_button, reject_button, next_button, previous_button : QPushButton
+    undo_button, redo_button, export_button : QPushButton
+    message : Message
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("copnet_proofread")
+        self.setMinimumWidth(340)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 6, 8, 8)
+        column.setSpacing(6)
+        column.addWidget(self._beginning())
+        column.addWidget(self._desk(), 1)
+        self.message = Message()
+        column.addWidget(self.message)
+        self.progress_text = quiet_label()
+        self.bar = Bar()
+        for widget in (self.progress_text, self.bar):
+            widget.hide()
+            column.addWidget(widget)
+        self.show_desk(False)
+
+    def show_desk(self, on: bool) -> None:
+        """Show what is there for an open session, or how to begin one."""
+        self.table.setVisible(on)
+        self.beginning.setVisible(not on)
+
+    def _beginning(self) -> QWidget:
+        self.beginning = QWidget()
+        column = QVBoxLayout(self.beginning)
+        column.setContentsMargins(0, 0, 0, 0)
+        invitation = quiet_label(_INVITATION)
+        # In a low dock the text would be cut off.
+        invitation.setMinimumHeight(56)
+        column.addWidget(invitation)
+        self.begin_button = _button(
+            "Begin from this run", "begin", "Proofread what the workflow dock has just made."
+        )
+        self.folder_button = _button(
+            "Begin from a run's folder …", "begin_folder", "Proofread what `copnet run` wrote."
+        )
+        self.open_button = _button("Open a session …", "open_session", "Go on where it was left.")
+        for button in (self.begin_button, self.folder_button, self.open_button):
+            column.addWidget(button)
+        column.addStretch()
+        return self.beginning
+
+    def _desk(self) -> QWidget:
+        self.table = QWidget()
+        column = QVBoxLayout(self.table)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        self.title = QLabel()
+        self.saved = QLabel()
+        self.saved.setObjectName("saved")
+        self.close_button = _button("Close", "close_session", "Close the session; it is saved.")
+        head = QHBoxLayout()
+        head.addWidget(self.title, 1)
+        head.addWidget(self.saved)
+        head.addWidget(self.close_button)
+        column.addLayout(head)
+        self.notice = QLabel()
+        self.notice.setObjectName("notice")
+        self.notice.setWordWrap(True)
+        self.notice.setStyleSheet("background: #5d4a20; color: white; padding: 6px;")
+        column.addWidget(self.notice)
+        column.addWidget(self._tools())
+        self.tabs = QTabWidget()
+        self.tabs.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.tabs.tabBar().setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.tabs.addTab(self._queue(), "Review queue")
+        self.tabs.addTab(self._history(), "History")
+        column.addWidget(self.tabs, 1)
+        return self.table
+
+    def _tools(self) -> QWidget:
+        self.tools = QFrame()
+        column = QVBoxLayout(self.tools)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        grid = QGridLayout()
+        grid.setSpacing(3)
+        self.tool_buttons: dict[str, QPushButton] = {}
+        for number, tool in enumerate(TOOLS):
+            button = _button(f"{tool.label}  {tool.key}", f"tool_{tool.name}", tool.hint)
+            button.setCheckable(True)
+            self.tool_buttons[tool.name] = button
+            grid.addWidget(button, number // _COLUMNS, number % _COLUMNS)
+        column.addLayout(grid)
+        self.hint = quiet_label()
+        self.hint.setMinimumHeight(34)
+        column.addWidget(self.hint)
+        self.ranged = named(
+            QCheckBox("Slices"), "ranged", "Off: this slice only. On: a range of slices."
+        )
+        self.ranged.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.first = named(QSpinBox(), "range_first", "First slice of the range.")
+        self.last = named(QSpinBox(), "range_last", "Last slice of the range.")
+        self.iteration = named(QSpinBox(), "freeze_iteration", "Iteration for Freeze; 0 is Step 1.")
+        for box in (self.first, self.last, self.iteration):
+            # By wheel and arrows; the keyboard stays with the canvas unless asked for.
+            box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.iteration_row = row(QLabel("Freeze at"), self.iteration)
+        line = row(self.ranged, self.first, QLabel("to"), self.last, self.iteration_row)
+        line.layout().addStretch()
+        column.addWidget(line)
+        return self.tools
+
+    def _queue(self) -> QWidget:
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(4, 4, 4, 4)
+        self.kinds = named(QComboBox(), "kinds", "Which items to walk.")
+        self.kinds.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        for kind, text in KINDS.items():
+            self.kinds.addItem(text, kind)
+        column.addWidget(self.kinds)
+        self.queue_view = RowsView("queue", stretched=0)
+        column.addWidget(self.queue_view, 1)
+        self.question = QLabel()
+        self.question.setWordWrap(True)
+        self.question.setMinimumHeight(34)
+        column.addWidget(self.question)
+        self.previous_button = _button("◀  P", "previous_item", "The item before (P).")
+        self.next_button = _button("N  ▶", "next_item", "The next open item (N).")
+        self.accept_button = _button("Accept ⏎", "accept", "Yes, contour (Enter).")
+        self.reject_button = _button("Reject ⌫", "reject", "No, not contour (Backspace).")
+        buttons = QHBoxLayout()
+        for button in (
+            self.previous_button,
+            self.accept_button,
+            self.reject_button,
+            self.next_button,
+        ):
+            buttons.addWidget(button)
+        column.addLayout(buttons)
+        self.pace = quiet_label()
+        self.pace.setObjectName("pace")
+        column.addWidget(self.pace)
+        return box
+
+    def _history(self) -> QWidget:
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(4, 4, 4, 4)
+        self.history_view = RowsView("history", stretched=1)
+        column.addWidget(self.history_view, 1)
+        self.undo_button = _button("Undo  U", "undo", "Take the last edit back (U, Ctrl+Z).")
+        self.redo_button = _button("Redo", "redo", "Make it again (Ctrl+Shift+Z).")
+        self.export_button = _button("Export …", "export_history", "As CSV or JSON.")
+        buttons = QHBoxLayout()
+        for button in (self.undo_button, self.redo_button, self.export_button):
+            buttons.addWidget(button)
+        column.addLayout(buttons)
+        return box
+
+
+def _button(text: str, name: str, tip: str) -> QPushButton:
+    button: QPushButton = named(QPushButton(text), name, tip)
+    # The canvas keeps the keyboard.
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    button.setStyleSheet(
+        "QPushButton { padding: 4px 2px; }"
+        "QPushButton:checked { background: #0277bd; color: white; }"
+    )
+    return button

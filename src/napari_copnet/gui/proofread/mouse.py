@@ -1,0 +1,72 @@
+"""The mouse over the canvas: a click or a drag, told to the tool in hand."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.gui.proofread.hands import Hands
+from napari_copnet.gui.proofread.layers import SessionLayers
+from napari_copnet.gui.proofread.tools import BRUSH, DRAGGED
+
+# A press and release closer than this, in pixels of the screen, is a click.
+CLICK_PX = 4
+
+
+class Mouse:
+    """Listens to a viewer's mouse.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    layers : SessionLayers
+    hands : Hands
+    explained : callable
+        A context that says what went wrong inside.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        layers: SessionLayers,
+        hands: Hands,
+        explained: Callable[[], contextlib.AbstractContextManager[None]],
+    ) -> None:
+        self.viewer, self.layers, self.hands = viewer, layers, hands
+        self._explained = explained
+        viewer.mouse_drag_callbacks.append(self._on_press)
+
+    def release(self) -> None:
+        """Listen no more."""
+        with contextlib.suppress(ValueError):
+            self.viewer.mouse_drag_callbacks.remove(self._on_press)
+
+    def _on_press(self, _viewer: Any, event: Any) -> Iterator[None]:
+        tool = self.hands.tool
+        if tool is None or tool.gesture == BRUSH or event.button != 1:
+            return
+        active = self.viewer.layers.selection.active
+        if active is self.layers.contour and str(active.mode) != "pan_zoom":
+            # napari's own tools are at work.
+            return
+        start, pressed = self.layers.place(event.position), event.pos
+        more = "Shift" in [str(key.name) for key in event.modifiers]
+        yield
+        while event.type == "mouse_move":
+            yield
+        moved = max(abs(a - b) for a, b in zip(event.pos, pressed, strict=True)) > CLICK_PX
+        if moved and tool.gesture not in DRAGGED:
+            # The camera was moved.
+            return
+        end = self.layers.place(event.position)
+        with self._explained():
+            if self.viewer.dims.ndisplay == 3:
+                raise CopnetError("Tools work on slices.", "Go back to the 2D view.")
+            if start is None or end is None:
+                raise CopnetError("That lies outside the stack.", "Stay inside the image.")
+            if moved:
+                self.hands.drag(start, end)
+            else:
+                self.hands.click(start, more)

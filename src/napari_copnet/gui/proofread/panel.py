@@ -1,0 +1,206 @@
+"""The proofreading dock: begin or open a session, and close it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QEvent, Signal
+from qtpy.QtWidgets import QFileDialog
+
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.gui.footer import Pace
+from napari_copnet.gui.marks import panel_of
+from napari_copnet.gui.proofread.begin import begin_from_folder, begin_from_result, check
+from napari_copnet.gui.proofread.canvas import give_room
+from napari_copnet.gui.proofread.desk import Desk
+from napari_copnet.gui.proofread.form import ProofreadForm
+from napari_copnet.gui.tasks import Task, TaskQueue
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.review.session import Session
+
+
+class ProofreadPanel(ProofreadForm):
+    """Proofread a session.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+
+    Attributes
+    ----------
+    desk : Desk or None
+        Of the open session.
+    tasks : TaskQueue
+        What is being computed.
+    opened : Signal
+        The folder of a session that is open now.
+    """
+
+    opened = Signal(str)
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.desk: Desk | None = None
+        self.tasks = TaskQueue(last="queue")
+        self._pace = Pace()
+        self._is_closed = False
+        self.begin_button.clicked.connect(lambda: self.begin())
+        self.folder_button.clicked.connect(lambda: self.begin_from_folder())
+        self.open_button.clicked.connect(lambda: self.ask_open())
+        self.close_button.clicked.connect(lambda: self.close_session())
+
+    # What the user can do ----------------------------------------------------
+
+    @property
+    def session(self) -> Session | None:
+        """The open session, or None."""
+        return self.desk.session if self.desk is not None else None
+
+    def begin(self) -> None:
+        """Begin a session of the run that the workflow dock has finished."""
+        workflow = panel_of(self.viewer)
+        source = workflow.source if workflow is not None else None
+        settings = source.settings if source is not None else None
+        if source is None or settings is None or not source.is_done("cells", settings):
+            self.message.error(
+                InputError(
+                    "There is no finished run.",
+                    "Run the workflow dock to its end, or begin from the folder of a run.",
+                )
+            )
+            return
+        result, layers = source.result, source.layers
+        folder = self._new_folder(result.stack.name)
+        if folder is None:
+            return
+        contour = iterations = None
+        closed = layers.layer("closed")
+        if closed is not None and layers.editing is not None and layers.editing.is_edited():
+            data = np.array(closed.data)
+            contour = data if data.ndim == 3 else data[None]
+        if layers.iterations is not None and not layers.iterations.dropped:
+            iterations = layers.iterations.original(result.preprocessed.frame)
+        self._compute(
+            "session",
+            lambda: begin_from_result(folder, result, settings, contour, iterations),
+            self._show_session,
+        )
+
+    def begin_from_folder(self) -> None:
+        """Begin a session of the folder of a run."""
+        run = QFileDialog.getExistingDirectory(self, "The folder of a run")
+        if not run:
+            return
+        folder = self._new_folder(Path(run).name)
+        if folder is not None:
+            self._compute(
+                "session", lambda: begin_from_folder(folder, Path(run)), self._show_session
+            )
+
+    def ask_open(self) -> None:
+        """Ask for the folder of a session and open it."""
+        folder = QFileDialog.getExistingDirectory(self, "Open a session")
+        if folder:
+            self.open(folder)
+
+    def open(self, folder: Path | str) -> None:
+        """Open a session where it was left."""
+        self._compute("session", lambda: check(Path(folder)), self._show_session)
+
+    def close_session(self) -> None:
+        """Save and close the open session."""
+        desk, self.desk = self.desk, None
+        if desk is None:
+            return
+        try:
+            desk.close()
+        except CopnetError as error:
+            self.message.error(error)
+        self.show_desk(False)
+
+    def shut_down(self) -> None:
+        """Save, close, and stop all work; the dock is of no use afterwards."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.tasks.shut_down()
+        self.close_session()
+
+    # Work --------------------------------------------------------------------
+
+    def _new_folder(self, name: str) -> Path | None:
+        path, _ = QFileDialog.getSaveFileName(
+            self,
+            "A folder for the session",
+            str(Path.home() / f"{name} proofreading"),
+            options=QFileDialog.Option.DontConfirmOverwrite,
+        )
+        return Path(path) if path else None
+
+    def _show_session(self, folder: Path) -> None:
+        self.close_session()
+        self.message.clear()
+        try:
+            session = Session.open(folder)
+        except CopnetError as error:
+            self.message.error(error)
+            return
+        self.show_desk(True)
+        give_room(self, panel_of(self.viewer))
+        self.desk = Desk(self.viewer, self, session, self._compute)
+        self.opened.emit(str(folder))
+
+    def _compute(
+        self, name: str, work: Callable[[], Steps[Any]], finished: Callable[[Any], None]
+    ) -> None:
+        def end() -> None:
+            self.progress_text.hide()
+            self.bar.hide()
+
+        def done(result: Any) -> None:
+            end()
+            finished(result)
+
+        def failed(error: CopnetError) -> None:
+            end()
+            self.message.error(error)
+
+        self._pace = Pace()
+        self.tasks.add(Task(name, work, self._show_progress, done, failed))
+
+    def _show_progress(self, news: list[Progress]) -> None:
+        last = news[-1]
+        self.progress_text.setText(self._pace.text(last))
+        self.bar.set(last.done / last.total if last.total else 0.0)
+        self.progress_text.show()
+        self.bar.show()
+
+    # Qt ----------------------------------------------------------------------
+
+    def keyPressEvent(self, event: Any) -> None:
+        """Do what a key means also where the dock has the focus."""
+        if self.desk is not None and self.desk.keys.press(event):
+            event.accept()
+            return
+        super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """Shut down when the dock is taken out of the window, or deleted."""
+        kind = event.type()
+        if kind == QEvent.Type.DeferredDelete or (
+            kind == QEvent.Type.ParentChange and self.parent() is None
+        ):
+            self.shut_down()
+        return bool(super().event(event))
+
+    def hideEvent(self, event: Any) -> None:
+        """Shut down when the whole window goes."""
+        super().hideEvent(event)
+        if not event.spontaneous() and not self.window().isVisible():
+            with contextlib.suppress(RuntimeError):
+                self.shut_down()

@@ -1,0 +1,184 @@
+"""The review queue in the dock: computed in a thread, walked by keys, decided by Enter."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from qtpy.QtCore import QTimer
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.gui.proofread.form import ProofreadForm
+from napari_copnet.gui.proofread.rows import Rows
+from napari_copnet.gui.proofread.walk import Walk, find_items
+from napari_copnet.review.queue import Item, accept, reject
+from napari_copnet.review.session import Session
+
+# Slices that edits have touched are looked at again once the user pauses.
+AGAIN_MS = 1500
+_KIND = {"closure": "closed", "gap": "gap", "split": "one slice", "unsettled": "unsettled"}
+
+
+class Reviewing:
+    """Connects the queue with the form.
+
+    Parameters
+    ----------
+    form : ProofreadForm
+    session : Session
+    apply : callable
+        Applies an edit.
+    show : callable
+        Shows an `Item` on the canvas, or None.
+    compute : callable
+        Runs a generator in a thread: name, work, and who takes the result.
+
+    Attributes
+    ----------
+    walk : Walk
+    """
+
+    def __init__(
+        self,
+        form: ProofreadForm,
+        session: Session,
+        apply: Callable[[Any], None],
+        show: Callable[[Item | None], None],
+        compute: Callable[..., None],
+    ) -> None:
+        self.form, self.session, self.walk = form, session, Walk()
+        self._apply, self._show, self._compute = apply, show, compute
+        self._stale: set[int] = set()
+        self._following = self._stopped = False
+        self._rows = Rows(
+            ("Kind", "Slice", "Score", "State"),
+            lambda: len(self.walk.shown),
+            self._cell,
+            lambda row: bool(self.walk.verdict(self.walk.shown[row])),
+        )
+        form.queue_view.show_rows(self._rows)
+        form.kinds.setCurrentIndex(0)
+        self._timer = QTimer(form)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(AGAIN_MS)
+        self._timer.timeout.connect(self._look_again)
+        self.walk.read_verdicts(session)
+        self._renew()
+        form.pace.setText("Looking for likely errors …")
+        self._allow()
+
+    def find_all(self) -> None:
+        """Find the items of all slices."""
+        self._find(None)
+
+    def stop(self) -> None:
+        """Nothing is shown any more."""
+        self._stopped = True
+        self._timer.stop()
+
+    def next(self) -> None:
+        """Ask the next open item."""
+        if self.walk.next() is None and self.walk.shown:
+            self.form.message.note("Every item shown is decided.")
+            return
+        self._ask()
+
+    def previous(self) -> None:
+        """Ask the item before."""
+        self.walk.previous()
+        self._ask()
+
+    def go_to(self, position: int) -> None:
+        """Ask the item at a position of the list."""
+        self.walk.go_to(position)
+        self._ask()
+
+    def choose_kind(self) -> None:
+        """Walk the kind that is chosen in the form."""
+        self.walk.choose_kind(self.form.kinds.currentData())
+        self._renew()
+
+    def decide(self, yes: bool) -> None:
+        """Accept or reject the item in question and go on to the next.
+
+        Raises
+        ------
+        CopnetError
+            None is asked, or it was decided so already.
+        """
+        item = self.walk.current
+        if item is None:
+            raise CopnetError("No item is in question.", "Press N for the next one.")
+        edit = (accept if yes else reject)(self.session, item)
+        self._following = True
+        try:
+            self._apply(edit)
+        finally:
+            self._following = False
+        self.walk.decided()
+        if self.walk.next() is None:
+            self.form.message.note("Every item shown is decided.")
+        self._ask()
+
+    @contextlib.contextmanager
+    def following(self) -> Iterator[None]:
+        """Go to the item whose decision is taken back, or made again, inside."""
+        before = self.session.verdicts
+        yield
+        after = self.session.verdicts
+        changed = [key for key in {*before, *after} if before.get(key) != after.get(key)]
+        if len(changed) == 1 and self.walk.find(changed[0]) is not None:
+            self._ask()
+
+    def changed(self, slices: set[int]) -> None:
+        """The session has changed in these slices."""
+        self.walk.read_verdicts(self.session)
+        self._renew()
+        if slices and not self._following:
+            self._stale |= slices
+            self._timer.start()
+
+    def _ask(self) -> None:
+        item = self.walk.current
+        self._show(item)
+        self._renew()
+
+    def _look_again(self) -> None:
+        slices, self._stale = sorted(self._stale), set()
+        if slices:
+            self._find(slices)
+
+    def _find(self, slices: list[int] | None) -> None:
+        session = self.session
+
+        def take(items: list[Item]) -> None:
+            if not self._stopped:
+                self.walk.replace(items, slices)
+                self._renew()
+                self._allow()
+
+        name = "queue" if slices is None else f"queue {slices}"
+        self._compute(name, lambda: find_items(session, slices), take)
+
+    def _allow(self) -> None:
+        form, any_items = self.form, bool(self.walk.items)
+        for button in (form.previous_button, form.next_button):
+            button.setEnabled(any_items)
+        for button in (form.accept_button, form.reject_button):
+            button.setEnabled(any_items and not self.session.read_only)
+
+    def _renew(self) -> None:
+        form, item = self.form, self.walk.current
+        form.queue_view.renew(self.walk.at)
+        form.question.setText("" if item is None else item.text)
+        form.pace.setText(self.walk.text)
+
+    def _cell(self, row: int, column: int) -> str:
+        item = self.walk.shown[row]
+        return (
+            _KIND[item.kind],
+            str(item.z),
+            f"{item.score:.2f}",
+            self.walk.verdict(item) or "open",
+        )[column]

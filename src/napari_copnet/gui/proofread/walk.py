@@ -1,0 +1,140 @@
+"""Walking the review queue: which item is asked, what was decided, and how fast it goes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterable
+
+from napari_copnet.gui.footer import duration
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.review.queue import Item, build_queue
+from napari_copnet.review.session import Session
+
+# The pace is told from so many of the last decisions; longer pauses do not count.
+_LAST, _PAUSE = 20, 120.0
+
+
+class Walk:
+    """The items of a session and the one in question.
+
+    Attributes
+    ----------
+    items : list of Item
+        The highest score first.
+    kind : str
+        Only items of this kind are walked; empty for all.
+    at : int
+        Position among `shown`; -1 before the first.
+    """
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.kind = ""
+        self.at = -1
+        self._shown: list[Item] = []
+        self._verdicts: dict[str, str] = {}
+        self._decided: list[float] = []
+
+    @property
+    def shown(self) -> list[Item]:
+        """The items of the chosen kind."""
+        return self._shown
+
+    @property
+    def current(self) -> Item | None:
+        """The item in question."""
+        return self._shown[self.at] if 0 <= self.at < len(self._shown) else None
+
+    def verdict(self, item: Item) -> str:
+        """What was decided on an item; empty for nothing."""
+        return self._verdicts.get(item.key, "")
+
+    def replace(self, items: list[Item], slices: Iterable[int] | None = None) -> None:
+        """Take new items, of all slices or of some; the one in question stays if it is there."""
+        if slices is not None:
+            gone = set(slices)
+            kept = [item for item in self.items if item.z not in gone]
+            items = sorted([*kept, *items], key=lambda item: (-item.score, item.key))
+        self.items = items
+        self._filter()
+
+    def choose_kind(self, kind: str) -> None:
+        """Walk items of one kind; empty for all."""
+        self.kind = kind
+        self._filter()
+
+    def read_verdicts(self, session: Session) -> None:
+        """Look up what is decided now."""
+        self._verdicts = {key: v.verdict for key, v in session.verdicts.items()}
+
+    def go_to(self, position: int) -> Item | None:
+        """Ask the item at a position."""
+        if 0 <= position < len(self._shown):
+            self.at = position
+        return self.current
+
+    def find(self, key: str) -> Item | None:
+        """Ask the item with a key, where it is among those shown; return it."""
+        for position, item in enumerate(self._shown):
+            if item.key == key:
+                self.at = position
+                return item
+        return None
+
+    def next(self) -> Item | None:
+        """Ask the next item that is open, from the start again after the last; None for none."""
+        count = len(self._shown)
+        for step in range(1, count + 1):
+            position = (self.at + step) % count
+            if not self.verdict(self._shown[position]):
+                self.at = position
+                return self.current
+        return None
+
+    def previous(self) -> Item | None:
+        """Ask the item before, open or decided."""
+        if self.at > 0:
+            self.at -= 1
+        return self.current
+
+    def decided(self, now: float | None = None) -> None:
+        """Note that a decision was made."""
+        self._decided.append(time.monotonic() if now is None else now)
+        del self._decided[:-_LAST]
+
+    @property
+    def text(self) -> str:
+        """Progress, rate and time left."""
+        total = len(self._shown)
+        if not total:
+            return "No items."
+        done = sum(bool(self.verdict(item)) for item in self._shown)
+        text = f"{done} of {total} decided"
+        gaps = [b - a for a, b in zip(self._decided, self._decided[1:], strict=False)]
+        gaps = [gap for gap in gaps if gap < _PAUSE]
+        if not gaps:
+            return text
+        each = max(statistics.median(gaps), 0.05)
+        text += f", {60 / each:.0f} a minute" if each < 60 else f", {duration(each)} each"
+        return text + (f", about {duration(each * (total - done))} left" if done < total else "")
+
+    def _filter(self) -> None:
+        current = self.current
+        self._shown = [item for item in self.items if self.kind in ("", item.kind)]
+        # Where the item in question is gone, N goes on from the same place.
+        self.at = min(self.at, len(self._shown)) - 1 if current is not None else -1
+        if current is not None:
+            self.find(current.key)
+
+
+def find_items(session: Session, slices: list[int] | None) -> Steps[list[Item]]:
+    """Find the items of a session as it is on disk, in a thread beside the window.
+
+    Only the window's thread may look at its session, since looking labels slices: so this opens
+    the folder once more, for reading, when all edits are in the journal.
+    """
+    yield Progress("queue", 0, len(slices or ()) or session.shape[0], "slices")
+    session.wait_saved()
+    with Session.open(session.folder, read_only=True) as copy:
+        return (yield from build_queue(copy, slices))

@@ -1,0 +1,160 @@
+"""The review queue and the history in the dock, on a drawn session."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from drawn_session import GAP, WALL, rooms, start
+from hand import Hand, press
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog
+
+from napari_copnet.gui.proofread.walk import Walk
+from napari_copnet.gui.twin import camera_of
+from napari_copnet.progress import finish
+from napari_copnet.review import store
+from napari_copnet.review.edits import Patch
+from napari_copnet.review.queue import Item
+
+
+@pytest.fixture
+def dock(make_napari_viewer, tmp_path, qtbot):
+    window = make_napari_viewer(show=True)
+    _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    with qtbot.waitSignal(panel.opened, timeout=20000):
+        panel.open(finish(store.make(tmp_path / "rooms", start())))
+    qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
+    yield panel
+    panel.shut_down()
+
+
+def states(dock):
+    rows = dock.queue_view.model()
+    return [
+        tuple(rows.data(rows.index(row, column)) for column in (0, 1, 3))
+        for row in range(rows.rowCount())
+    ]
+
+
+def row_click(view, row):
+    place = view.visualRect(view.model().index(row, 0)).center()
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def test_walking_flies_there_and_decides(dock):
+    """The gap of slice 1 comes first, then what the network has closed in slice 2."""
+    window, session = dock.viewer, dock.session
+    hand = Hand(window, dock.desk.layers.contour, dock)
+    assert states(dock) == [("gap", "1", "open"), ("closed", "2", "open")]
+    window.dims.set_current_step(0, 3)
+    zoom = camera_of(window).zoom
+    hand.key(Qt.Key.Key_N)
+    assert window.dims.current_step[0] == 1 and camera_of(window).zoom != zoom
+    y, x = (c / 0.01 for c in camera_of(window).center[-2:])
+    assert GAP.start - 1 <= y <= GAP.stop and abs(x - WALL) <= 1.5
+    assert "A gap may be open here" in dock.question.text()
+    outline = dock.desk.marks.layer("item").data
+    assert set(outline[:, 0]) == {1} and np.abs(outline[:, 1:] - (y, x)).max() < 12
+    hand.key(Qt.Key.Key_Return)
+    assert session.contour[1, GAP, WALL - 1 : WALL + 1].any(axis=1).all()
+    assert states(dock)[0] == ("gap", "1", "accepted")
+    # On to the next by itself.
+    assert window.dims.current_step[0] == 2 and "closed this gap" in dock.question.text()
+    hand.key(Qt.Key.Key_Backspace)
+    assert not session.contour[2, GAP, WALL].any()
+    assert states(dock)[1] == ("closed", "2", "rejected")
+    assert dock.pace.text().startswith("2 of 2 decided")
+    assert dock.message.text == "Every item shown is decided."
+    # U takes it back and goes to it.
+    hand.key(Qt.Key.Key_P)
+    assert window.dims.current_step[0] == 1
+    hand.key(Qt.Key.Key_U)
+    assert states(dock)[1] == ("closed", "2", "open") and window.dims.current_step[0] == 2
+    assert session.contour[2, GAP, WALL].all()
+    hand.key(Qt.Key.Key_U)
+    np.testing.assert_array_equal(session.contour, rooms())
+    assert [state for *_, state in states(dock)] == ["open", "open"]
+
+
+def test_buttons_filter_and_list(dock):
+    row_click(dock.queue_view, 1)
+    assert "closed this gap" in dock.question.text()
+    press(dock.accept_button)
+    assert states(dock)[1][2] == "accepted"
+    dock.kinds.setCurrentIndex(dock.kinds.findData("closure"))
+    assert states(dock) == [("closed", "2", "accepted")]
+    press(dock.next_button)
+    assert dock.message.text == "Every item shown is decided."
+    dock.kinds.setCurrentIndex(dock.kinds.findData("gap"))
+    press(dock.next_button)
+    press(dock.reject_button)
+    assert states(dock) == [("gap", "1", "rejected")]
+    assert len(dock.session.history) == 2
+
+
+def test_an_edit_has_its_slice_looked_at_again(dock, qtbot):
+    hand = Hand(dock.viewer, dock.desk.layers.contour, dock)
+    dock.viewer.dims.set_current_step(0, 1)
+    hand.key(Qt.Key.Key_G)
+    hand.click((19.5, WALL))
+    hand.key(Qt.Key.Key_Return)
+    # What closes the gap by hand is no gap any more, but not of the network's making either.
+    qtbot.waitUntil(lambda: ("gap", "1", "open") not in states(dock), timeout=20000)
+    assert ("closed", "2", "open") in states(dock)
+
+
+def test_history_is_listed_jumped_in_and_exported(dock, tmp_path, monkeypatch, qtbot):
+    dock.tabs.setCurrentIndex(1)
+    dock.viewer.dims.set_current_step(0, 0)
+    hand = Hand(dock.viewer, dock.desk.layers.contour, dock)
+    hand.key(Qt.Key.Key_X)
+    hand.click((10, 12))
+    hand.click((10, 50))
+    rows = dock.history_view.model()
+    texts = [rows.data(rows.index(row, 1)) for row in range(rows.rowCount())]
+    assert texts[0] == "As the networks left it" and len(texts) == 3
+    assert all(text.startswith("delete cell in slice 0") for text in texts[1:])
+    row_click(dock.history_view, 0)
+    np.testing.assert_array_equal(dock.session.contour, rooms())
+    row_click(dock.history_view, 2)
+    assert dock.session.contour[0].all()
+    press(dock.undo_button)
+    assert dock.session.history.position == 1 and not dock.session.contour[0].all()
+    for name in ("edits.csv", "edits.json"):
+        path = tmp_path / name
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, path=path: (str(path), ""))
+        press(dock.export_button)
+    with open(tmp_path / "edits.csv", newline="") as file:
+        listed = list(csv.DictReader(file))
+    assert [row["tool"] for row in listed] == ["delete cell"] * 2
+    assert [row["applied"] for row in listed] == ["True", "False"]
+    stored = json.loads((tmp_path / "edits.json").read_text())
+    assert [row["text"] for row in stored] == texts[1:]
+    qtbot.waitUntil(lambda: "saved" in dock.saved.text(), timeout=5000)
+
+
+def made_item(key, z=0, score=0.5, kind="gap"):
+    return Item(key, kind, Patch(z, 0, 0, 1, 1, b"\x80"), score, score, 10)
+
+
+def test_the_pace_tells_rate_and_time_left():
+    walk = Walk()
+    walk.replace([made_item(str(n)) for n in range(11)])
+    assert walk.text == "0 of 11 decided"
+    for now in (0, 6, 12, 500, 506):
+        walk.decided(now)  # the long pause does not count
+    assert walk.text == "0 of 11 decided, 10 a minute, about 66 s left"
+
+
+def test_new_items_of_a_slice_replace_its_old_ones_and_the_question_stays():
+    walk = Walk()
+    walk.replace([made_item("a", 0, 0.9), made_item("b", 1, 0.5), made_item("c", 2, 0.1)])
+    walk.find("b")
+    walk.replace([made_item("d", 0, 0.3), made_item("e", 0, 0.7)], slices=[0])
+    assert [item.key for item in walk.shown] == ["e", "b", "d", "c"]
+    assert walk.current.key == "b"
+    walk.replace([], slices=[1])
+    assert [item.key for item in walk.shown] == ["e", "d", "c"]
+    assert walk.next().key == "d"  # on from where the question was
