@@ -10,6 +10,7 @@ import logging
 import threading
 
 import numpy as np
+from vispy.visuals.line.dash_atlas import DashAtlas
 
 from napari_copnet.gui.jobs import free_cores
 from napari_copnet.networks.nnunet import Network
@@ -37,6 +38,8 @@ def is_loading() -> bool:
 
 
 def _load() -> None:
+    # The first labels layer has vispy compute its dashes, a tenth of a second; it keeps them.
+    DashAtlas()
     # A first pass also loads what PyTorch leaves for later.
     try:
         network = Network.load(
