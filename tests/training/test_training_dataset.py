@@ -92,6 +92,21 @@ def test_nnunet_reads_what_is_written(stack, tmp_path):
     ]
 
 
+def test_planning_forks_no_processes(stack, tmp_path, monkeypatch):
+    """Joining nnU-Net's pool of forked processes now and then never ends."""
+    import multiprocessing
+
+    from napari_copnet.params import TrainParams
+    from napari_copnet.training import nnunet_trainer_plans
+
+    folder = finish(prepare("contours", [stack], tmp_path / "data", size=64))
+    monkeypatch.setattr(
+        multiprocessing.process.BaseProcess, "start", lambda process: pytest.fail("a process")
+    )
+    plans, _ = nnunet_trainer_plans.plan(folder, TrainParams(size="small"))
+    assert "2d" in plans["configurations"]
+
+
 def test_planes_cut_the_training_block_only(stack, tmp_path):
     import dataclasses
 

@@ -187,6 +187,15 @@ def prepare(
                 "numTraining": len(cases),
                 "file_ending": ".tif",
                 "overwrite_image_reader_writer": "Tiff3DIO",
+                # Listed, else nnU-Net's planner looks for the files with a pool of forked
+                # processes, and joining that pool now and then never ends.
+                "dataset": {
+                    name: {
+                        "images": [f"imagesTr/{name}_0000.tif"],
+                        "label": f"labelsTr/{name}.tif",
+                    }
+                    for name in cases
+                },
             },
         )
         roles = {
