@@ -18,7 +18,11 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.training.propagate import propagate
 from napari_copnet.types import SliceResult
 
-__all__ = ["DegradeFields", "degrade", "fields", "propagate", "simulate"]
+__all__ = ["DegradeFields", "degrade", "fields", "for_area", "propagate", "simulate"]
+
+# Numbers of disks are meant for a slice of this side when slices of several sizes have to have
+# gaps alike, as in training.
+SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,16 @@ def _cut(
     drawn = fields(contour, dataclasses.replace(params, diffusion_disks=0), rng, pixel_size)
     # A disk's cone is above 0 exactly inside its radius.
     return ((np.asarray(contour) > 0.5) & (drawn.beta <= 0)).astype(np.float32)
+
+
+def for_area(params: DegradeParams, shape: tuple[int, ...]) -> DegradeParams:
+    """Return the settings for a slice of shape (Y, X): as many disks by area as for 512×512 px."""
+    share = math.prod(shape[-2:]) / SIDE**2
+    return dataclasses.replace(
+        params,
+        diffusion_disks=round(params.diffusion_disks * share),
+        absorption_disks=round(params.absorption_disks * share),
+    )
 
 
 def simulate(
