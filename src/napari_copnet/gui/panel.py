@@ -267,6 +267,7 @@ class WorkflowPanel(QWidget):
         if isinstance(error, NeedsChoiceError):
             self.stack.ask(error.option)
         if source is not None:
+            source.layers.settle()
             self.ended.emit(source, "failed")
 
     def _on_cancelled(self) -> None:
@@ -300,6 +301,7 @@ class WorkflowPanel(QWidget):
     def _end(self, source: Source, state: str, note: str = "") -> None:
         self._running = None
         self._rest()
+        source.layers.settle()
         source.iteration = source.layers.iteration_in_view()
         notes = [note] if note else []
         notes += self._notes[-3:] + source.layers.notes
