@@ -217,18 +217,18 @@ def build_trainer(folder: Path, config: dict[str, Any]) -> Any:
     if device.threads:
         torch.set_num_threads(device.threads)
     data = folder / "dataset"
-    plans, dataset = nnunet_trainer_plans.plan(data, params)
     dimensions = "2d" if params.dimensions == 2 else "3d_fullres"
-    network_plan = plan_from_nnunet(plans, dimensions, dataset)
     weights = None
     if config["start_from"]:
         from napari_copnet.networks.package import load_package
 
         start = load_package(config["start_from"])
         network_plan, weights = start.plan, start.weights()
-        chosen = plans["configurations"][dimensions]
-        chosen["patch_size"] = list(start.plan.patch_size)
-        chosen["architecture"]["arch_kwargs"]["strides"] = [list(s) for s in start.plan.strides]
+        plans, dataset = nnunet_trainer_plans.plan_like(data, network_plan, params)
+        dimensions = "2d" if network_plan.dimensions == 2 else "3d_fullres"
+    else:
+        plans, dataset = nnunet_trainer_plans.plan(data, params)
+        network_plan = plan_from_nnunet(plans, dimensions, dataset)
     closing = config["kind"] == "closing"
     trainer = (nnunet_trainer.ClosingTrainer if closing else nnunet_trainer.StackTrainer)(
         {**plans, "continue_training": False},

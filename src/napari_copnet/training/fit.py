@@ -330,7 +330,9 @@ def _sources_of(config: dict[str, Any]) -> list[Source | MadeTissue]:
             continue
         for key in ("truth", "image", "contours"):
             values[key] = Path(values[key]) if values[key] else None
-        sources.append(Source(**{**values, "planes": tuple(values["planes"])}))
+        for key in ("planes", "positions"):
+            values[key] = tuple(values.get(key, ()))
+        sources.append(Source(**values))
     return sources
 
 
