@@ -71,10 +71,12 @@ class Sliders(QWidget):
         for name, span in spans.items():
             slider = self.rows[name]
             before = slider.blockSignals(True)
-            slider.setRange(span.low, span.high)
-            slider.setSingleStep(span.step)
-            if isinstance(slider, QLabeledDoubleSlider):
-                slider.setDecimals(max(0, len(f"{span.step:g}".partition(".")[2])))
+            whole = not isinstance(slider, QLabeledDoubleSlider)
+            sort = int if whole else float
+            slider.setRange(sort(span.low), sort(span.high))
+            slider.setSingleStep(sort(span.step))
+            if not whole:
+                slider.setDecimals(len(f"{span.step:f}".rstrip("0").partition(".")[2]))
             slider.blockSignals(before)
 
     def get(self) -> Any:
