@@ -28,6 +28,11 @@ _WORDS = {
     "contours": "Predicting contours",
     "closing": "Closing gaps",
     "cells": "Labelling cells",
+    "fit": "Fitting",
+    "choose": "Looking at slices",
+    "annotated": "Writing annotated slices",
+    "dataset": "Making the data set",
+    "evaluate": "Scoring",
 }
 
 

@@ -45,6 +45,8 @@ class IterationPlot(QWidget):
         A level to be compared with, and its name.
     highest : float, optional
         Top of the axis; from the values when not given.
+    empty, tip : str
+        What it says without values, and under the mouse.
 
     Attributes
     ----------
@@ -65,6 +67,8 @@ class IterationPlot(QWidget):
         logarithmic: bool = False,
         line: tuple[float, str] | None = None,
         highest: float | None = None,
+        empty: str = "Comes with the first iteration.",
+        tip: str = "Click to go to an iteration.",
     ) -> None:
         super().__init__()
         self.title = title
@@ -72,10 +76,12 @@ class IterationPlot(QWidget):
         self.current: int | None = None
         self._percent, self._logarithmic = percent, logarithmic
         self._line, self._highest = line, highest
+        self._empty = empty
         self._text, self._dim = QColor("#f0f1f2"), QColor("#868e93")
         self.setMinimumHeight(118)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip("Click to go to an iteration.")
+        if tip:
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setToolTip(tip)
 
     def show_series(self, *series: Series) -> None:
         """Draw these series."""
@@ -114,7 +120,11 @@ class IterationPlot(QWidget):
         if self._logarithmic:
             low = max(_SMALLEST, min((v for v in values if v > 0), default=_SMALLEST))
             return 10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(max(top, low)))
-        return 0.0, top if self._highest is not None else _round_up(top)
+        if self._highest is not None:
+            return 0.0, top
+        low = min(values, default=0.0)
+        # nnU-Net's loss falls below 0
+        return (-_round_up(-low) if low < 0 else 0.0), (_round_up(top) if top > 0 else 0.0)
 
     def _area(self) -> QRectF:
         return QRectF(
@@ -156,7 +166,7 @@ class IterationPlot(QWidget):
         self._paint_axes(painter, area)
         if not any(s.values for s in self.series):
             painter.setPen(self._dim.lighter(150))
-            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, "Comes with the first iteration.")
+            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, self._empty)
             return
         if self.current is not None and self._first() <= self.current <= self._last():
             x = self.point(self.current, self._range()[1]).x()
