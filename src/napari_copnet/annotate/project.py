@@ -25,7 +25,8 @@ from napari_copnet.annotate.check import Finding, check_slice
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.files import whole_file
 from napari_copnet.params import CheckParams
-from napari_copnet.review.edits import MARKS
+from napari_copnet.review.edits import CONTOUR as CONTOUR_PLANE
+from napari_copnet.review.edits import MARKS, Edit, Flip, Patch
 from napari_copnet.review.session import Session, Touched
 from napari_copnet.review.start import Start
 from napari_copnet.training.truth import BACKGROUND, CONTOUR, IGNORE
@@ -112,7 +113,7 @@ class Project:
         folder : path
             Must not exist, or be empty.
         start : Start
-            From `review.start.from_run_folder` or `from_result`, or `start_from_contours`.
+            From `review.start.from_result`, `begin.start_from_run` or `begin.start_from_images`.
         keep_image : bool
             Keep a copy of the image in the folder.
 
@@ -279,6 +280,11 @@ class Project:
             out = ~self._part(z) if out is None else out | ~self._part(z)
         return check_slice(self.session.contour[z], params, excluded=out)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many slices of the list are in each of `STATES`."""
+        states = [self.state(z) for z in self.chosen]
+        return {state: states.count(state) for state in STATES}
+
     # Changing it -------------------------------------------------------------
 
     def choose(self, proposals: Iterable[Any]) -> None:
@@ -303,6 +309,32 @@ class Project:
         if not self.slice(z).begun:
             self._set(replace(self.slice(z), chosen=True, begun=True))
             self._save()
+
+    def draw(self, z: int, contour: np.ndarray) -> None:
+        """Take a contour from elsewhere for a slice, as one edit that can be undone.
+
+        Parameters
+        ----------
+        z : int
+        contour : ndarray, shape (Y, X)
+            Above 0 on contours.
+
+        Raises
+        ------
+        InputError
+            Another shape, or no such slice.
+        """
+        self._check(z)
+        drawn = np.asarray(contour) > 0
+        if drawn.shape != self.shape[1:]:
+            raise InputError(
+                f"The contour has the shape {drawn.shape}, a slice {self.shape[1:]}.",
+                "Both have to be of one size.",
+            )
+        change = drawn != (self.session.contour[z] > 0)
+        if change.any():
+            self.session.apply(Edit("annotate", (Flip(CONTOUR_PLANE, Patch.of(z, change)),)))
+        self.begin(z)
 
     def set_reviewed(self, z: int, part: np.ndarray | None) -> None:
         """Say which pixels of a slice were reviewed; the others are left out of training.
