@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton
 
 from napari_copnet.annotate import gallery
-from napari_copnet.annotate.compare import Comparison, compare, comparable_slices
+from napari_copnet.annotate.compare import Comparison, comparable_slices, compare
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.compare_form import named, quiet, row
 from napari_copnet.gui.jobs import free_cores

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QInputDialog
 
 from napari_copnet.annotate import gallery
 from napari_copnet.annotate.gallery import Entry
+from napari_copnet.annotate.model_zoo import export_model_zoo
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.compare_form import row
 from napari_copnet.gui.proofread.rows import Rows, RowsView
 from napari_copnet.gui.sections.base import Mark, Section, quiet_label
 from napari_copnet.gui.training.slices import _button
-from napari_copnet.networks.package import import_zip
+from napari_copnet.networks.package import ModelPackage, import_zip
+from napari_copnet.progress import Progress, Steps
 
 _PURPOSE = "Every model with its card: where it comes from, and what it has learnt."
 _KINDS = {"contours": "contours", "closing": "closing"}
@@ -27,6 +29,8 @@ class ModelsSection(Section):
 
     Parameters
     ----------
+    compute : callable
+        Runs a generator beside the window: name, work, and who takes the result.
     tell : callable
         Takes a `CopnetError` to be shown.
     note : callable
@@ -41,10 +45,13 @@ class ModelsSection(Section):
     changed = Signal()
 
     def __init__(
-        self, tell: Callable[[CopnetError], None], note: Callable[[str], None]
+        self,
+        compute: Callable[..., None],
+        tell: Callable[[CopnetError], None],
+        note: Callable[[str], None],
     ) -> None:
         super().__init__(5, "Models", _PURPOSE)
-        self._tell, self._note = tell, note
+        self._compute, self._tell, self._note = compute, tell, note
         self.entries: list[Entry] = []
         self._at = -1
         self.table = RowsView("models", stretched=0)
@@ -69,7 +76,9 @@ class ModelsSection(Section):
             "Put back", "restore", "Bring back the model that was discarded last."
         )
         self.add(row(self.adopt_button, self.discard_button, self.restore_button))
-        self.folder_button = _button("Export folder …", "export_folder", "As the command line takes it.")
+        self.folder_button = _button(
+            "Export folder …", "export_folder", "As the command line takes it."
+        )
         self.zip_button = _button("Export zip …", "export_zip", "One file, to hand to others.")
         self.import_button = _button("Import …", "import_model", "A zip made by Export zip.")
         self.export_buttons = [self.folder_button, self.zip_button]
@@ -94,9 +103,7 @@ class ModelsSection(Section):
         self.zip_button.clicked.connect(
             lambda: self._export("Export to a zip", ".zip", gallery.export_zip)
         )
-        self.zoo_button.clicked.connect(
-            lambda: self._export("Export for the BioImage Model Zoo", ".zip", _export_zoo)
-        )
+        self.zoo_button.clicked.connect(lambda: self._export_zoo())
         self.import_button.clicked.connect(lambda: self._import())
 
     # What the user can do ----------------------------------------------------
@@ -130,6 +137,23 @@ class ModelsSection(Section):
         path, _ = QFileDialog.getOpenFileName(self, "Import a model", "", "Models (*.zip)")
         if path:
             self._change(lambda: import_zip(path))
+
+    def _export_zoo(self) -> None:
+        model = self._model()
+        authors, given = QInputDialog.getText(
+            self, "Export for the BioImage Model Zoo", "Who made the model (names, by commas)?"
+        )
+        if not given:
+            return
+        name = str(Path.home() / f"{model.name}-bioimageio.zip")
+        path, _ = QFileDialog.getSaveFileName(self, "Export for the BioImage Model Zoo", name)
+        if path:
+            names = authors.split(",")
+            self._compute(
+                "export",
+                lambda: _zoo(model, Path(path), names),
+                lambda made: self._note(f"{model.name} was exported to {made.name}."),
+            )
 
     def _export(self, title: str, suffix: str, export: Callable[[Any, Path], Any]) -> None:
         model = self._model()
@@ -212,7 +236,9 @@ def card_text(entry: Entry) -> str:
     return "\n".join(lines)
 
 
-def _export_zoo(model: Any, path: Path) -> None:
-    from napari_copnet.networks.zoo import export_zoo
-
-    export_zoo(model, path)
+def _zoo(model: ModelPackage, path: Path, authors: list[str]) -> Steps[Path]:
+    """Write the package as a step: its example is computed by the network."""
+    yield Progress("export", 0, 1, "files")
+    export_model_zoo(model, path, authors=authors)
+    yield Progress("export", 1, 1, "files")
+    return path

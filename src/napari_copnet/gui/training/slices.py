@@ -134,9 +134,7 @@ class SlicesSection(Section):
             if self._link.project is project:
                 self._do(lambda: project.choose(proposals))
 
-        self._compute(
-            "choose", lambda: propose(session, params, done=done, items=items), take
-        )
+        self._compute("choose", lambda: propose(session, params, done=done, items=items), take)
 
     def add_slice(self) -> None:
         """Put the slice in view on it."""
