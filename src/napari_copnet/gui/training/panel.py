@@ -13,6 +13,7 @@ from napari_copnet.errors import CopnetError
 from napari_copnet.gui.dock import Dock
 from napari_copnet.gui.footer import Bar, Message, Pace
 from napari_copnet.gui.marks import panel_of
+from napari_copnet.gui.proofread.canvas import give_room
 from napari_copnet.gui.sections.base import quiet_label
 from napari_copnet.gui.simulate import panel_of as simulation_of
 from napari_copnet.gui.tasks import Task, TaskQueue
@@ -101,7 +102,7 @@ class TrainingPanel(Dock):
 
     def _connect(self) -> None:
         self.link.touched.connect(lambda _: self._timer.start())
-        self.link.changed.connect(self._timer.start)
+        self.link.changed.connect(self._on_project)
         self.link.failed.connect(self._tell)
         self.slices.went.connect(lambda _: self._timer.start())
         self.train.trained.connect(self._on_trained)
@@ -137,6 +138,14 @@ class TrainingPanel(Dock):
 
     def _on_step(self) -> None:
         self._timer.start()
+
+    def _on_project(self) -> None:
+        if self._is_closed:
+            return
+        self._timer.start()
+        if self.link.project is not None:
+            # The proofreading dock has come in front of this one, or beside it.
+            give_room(self, self.link.dock)
 
     def _on_trained(self, old: ModelPackage | None, new: ModelPackage) -> None:
         self.models.show_model(new.folder)
