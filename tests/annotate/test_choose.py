@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import begin, grid
 
+from conftest import begin, grid
 from napari_copnet.annotate.choose import by_need, every_nth, looks, looks_of, propose
 from napari_copnet.errors import InputError
 from napari_copnet.params import ChooseParams

@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from conftest import begin, grid
 
+from conftest import begin, grid
 from napari_copnet.annotate.choose import Proposal
 from napari_copnet.annotate.project import DONE, IN_WORK, UNTOUCHED, Project, is_project
 from napari_copnet.errors import CopnetError, InputError
