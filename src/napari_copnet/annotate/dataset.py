@@ -155,11 +155,15 @@ def write_slices(project: Project, folder: Path, slices: Sequence[int]) -> Steps
     voxel = project.session.facts.voxel_size
     with whole_folder(folder) as beside:
         # Uncompressed: they are read again at once, and compressing takes longer than training on.
-        images = tifffile.memmap(
-            beside / "image.tif", shape=shape, dtype=dtype, metadata={"axes": "ZYX"}
-        )
-        truths = tifffile.memmap(
-            beside / "truth.tif", shape=shape, dtype=np.uint8, metadata={"axes": "ZYX"}
+        images, truths = (
+            tifffile.memmap(
+                beside / name,
+                shape=shape,
+                dtype=kind,
+                photometric="minisblack",
+                metadata={"axes": "ZYX"},
+            )
+            for name, kind in (("image.tif", dtype), ("truth.tif", np.dtype(np.uint8)))
         )
         for number, z in enumerate(slices):
             images[number] = image[z]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,9 @@ def write_torchscript(package: ModelPackage, path: Path, example: np.ndarray) ->
             return torch.softmax(self.network(image), 1)[:, 1:2]
 
     values = torch.from_numpy(np.ascontiguousarray(example, np.float32))
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # That checks of sizes are not traced, and that newer formats exist, which no reader takes.
+        warnings.simplefilter("ignore")
         traced = torch.jit.trace(Probability().eval(), values)
         torch.jit.save(traced, str(path))
         return torch.jit.load(str(path))(values).numpy()
