@@ -56,7 +56,7 @@ def click_row(tour: Tour, table: Any, row: int, column: int = 0) -> None:
     tour.wait(0.4)
 
 
-def show(tour: Tour, dock: TrainingPanel, widget: Any) -> None:
+def show(tour: Tour, widget: Any) -> None:
     """Scroll the dock until a widget is in sight."""
     parent = widget.parent()
     while parent is not None:
@@ -77,6 +77,7 @@ def walk(tour: Tour, folder: Path) -> None:
     tour.press(workflow.stack.open_file)
     tour.until(lambda: workflow.stack.layer is not None and workflow.job is None, "it opens")
     tour.type_into(workflow.sections["preprocess"].form.rows["size"].native, str(SIDE))
+    tour.type_into(workflow.sections["closing"].form.rows["max_iterations"].native, "4")
     tour.press(workflow.footer.run_button)
     tour.until(lambda: workflow.job is None, "the run ends", 900)
     tour.photo("default-models-fail")
@@ -92,11 +93,11 @@ def walk(tour: Tour, folder: Path) -> None:
     for number, z in enumerate(dock.link.project.chosen):
         annotate(tour, dock, z, truth[z], first=number == 0)
     assert dock.link.project.done == [0, EVERY, 2 * EVERY]
-    show(tour, dock, dock.slices.table)
+    show(tour, dock.slices.table)
     tour.photo("three-slices-done")
     train(tour, dock)
     compare(tour, dock, workflow)
-    simulate(tour, dock)
+    simulate(tour)
     dock.shut_down()
     proofread.shut_down()
     workflow.shut_down()
@@ -131,7 +132,7 @@ def annotate(tour: Tour, dock: TrainingPanel, z: int, truth: np.ndarray, first: 
         tour.press(dock.review.done_button)
         tour.until(lambda: dock.review.findings != [], "the checks find something", 30)
         assert project.state(z) == "in work"
-        show(tour, dock, dock.review.table)
+        show(tour, dock.review.table)
         tour.photo("checked")
         click_row(tour, dock.review.table, 0, 1)
         tour.photo("a-finding")
@@ -173,17 +174,17 @@ def train(tour: Tour, dock: TrainingPanel) -> None:
     section = dock.train
     tour.type_into(section.form.rows["minutes"].native, MINUTES)
     tour.wait(0.5)
-    show(tour, dock, section.train_button)
+    show(tour, section.train_button)
     tour.photo("what-it-will-do")
     tour.press(section.train_button)
     epochs = section.loss_plot
     tour.until(lambda: len(values(epochs)) >= 2, "two epochs are trained", 300)
-    show(tour, dock, section.dice_plot)
+    show(tour, section.dice_plot)
     tour.photo("training")
     tour.press(section.pause_button)
     tour.until(lambda: not section.run.is_running, "it pauses", 60)
     assert "stopped after" in section.progress_text.text()
-    show(tour, dock, section.dice_plot)
+    show(tour, section.dice_plot)
     tour.photo("paused")
     told = len(values(epochs))
     tour.press(section.continue_button)
@@ -201,7 +202,7 @@ def compare(tour: Tour, dock: TrainingPanel, workflow: WorkflowPanel) -> None:
     """Look at both models, and adopt the new one."""
     section = dock.compare
     tour.until(lambda: section.comparison is not None, "both are scored", 600)
-    show(tour, dock, section.adopt_button)
+    show(tour, section.adopt_button)
     tour.photo("before-and-after")
     print(section.comparison.text)
     assert section.comparison.is_better
@@ -217,11 +218,11 @@ def compare(tour: Tour, dock: TrainingPanel, workflow: WorkflowPanel) -> None:
     assert new != old
     note = workflow.sections["contours"].model.findChildren(QLabel)
     assert any(f"{new}, which you adopted" in label.text() for label in note)
-    show(tour, dock, dock.models.zoo_button)
+    show(tour, dock.models.zoo_button)
     tour.photo("adopted")
 
 
-def simulate(tour: Tour, dock: TrainingPanel) -> None:
+def simulate(tour: Tour) -> None:
     """Simulate gaps in the corrected contours, and fit them to those that were fixed."""
     tour.command("COp-Net gap simulation")
     panel = tour.docked(SimulatePanel)

@@ -16,7 +16,7 @@ from napari_copnet.gui.proofread.canvas import canvas_of
 from napari_copnet.gui.proofread.rows import Rows, RowsView
 from napari_copnet.gui.sections.base import Mark, Section, quiet_label
 from napari_copnet.gui.training.link import ProjectLink
-from napari_copnet.gui.training.slices import SIGNS, _button
+from napari_copnet.gui.training.slices import SIGNS, _button, doubts_left
 from napari_copnet.gui.twin import camera_of
 
 _PURPOSE = "Correct the contours of a slice; it is checked before it counts as done."
@@ -154,8 +154,8 @@ class ReviewSection(Section):
                 doubts = "1 place seems" if count == 1 else f"{count} places seem"
                 self.tell(Mark.CHANGED, f"{doubts} wrong:", "correct them, or let them be.")
             elif is_done:
-                left = f" {entry.left} doubts were left." if entry.left else ""
-                self.tell(Mark.DONE, f"Slice {z} is done.{left}", "Next: another one, or train.")
+                left = f", {doubts_left(entry.left)}" if entry.left else ""
+                self.tell(Mark.DONE, f"Slice {z} is done{left}.", "Next: another one, or train.")
             else:
                 self.tell(Mark.READY, _PURPOSE)
         for button in (*self.tools.values(), self.part_button, self.whole_button):

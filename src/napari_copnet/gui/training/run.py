@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from napari_copnet.gui.jobs import Job
 from napari_copnet.networks.package import ModelPackage, load_package, models_folder
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training import child
-from napari_copnet.training.fit import work_folder
+from napari_copnet.training.fit import read_losses, work_folder
 
 LOOK_MS = 100
 
@@ -113,20 +112,6 @@ class TrainingRun(QObject):
         self.failed.emit(error)
 
 
-def losses_of(out: Path) -> list[dict[str, float]]:
-    """Return what a training has told of each epoch: see `training.child.COLUMNS`."""
-    path = work_folder(out) / child.LOSSES
-    if not path.is_file():
-        return []
-    rows = []
-    with path.open(newline="") as file:
-        for line in csv.DictReader(file):
-            # The last line may be half written.
-            if line.get("step") and None not in line.values():
-                rows.append({key: float(value) for key, value in line.items() if value})
-    return rows
-
-
 def minutes_of(out: Path) -> float | None:
     """Return for how long a training was meant to run, or None."""
     try:
@@ -146,7 +131,7 @@ def seconds_a_step(kind: str) -> float | None:
     )
     for work in works:
         out = work.with_name(work.name.removesuffix(".training"))
-        rows = losses_of(out)
+        rows = read_losses(out)
         if rows and rows[-1].get("seconds") and _kind_of(out) == kind:
             return rows[-1]["seconds"] / rows[-1]["step"]
     return None

@@ -102,7 +102,7 @@ class SlicesSection(Section):
         )
         self.table.show_rows(self.rows)
         self.table.setColumnWidth(0, 50)
-        self.table.setColumnWidth(1, 92)
+        self.table.setColumnWidth(1, 104)
         self.table.clicked.connect(lambda index: self.go_to(self._listed[index.row()]))
         column.addWidget(self.table)
         self.hint = quiet_label("A click goes to a slice.")
@@ -196,7 +196,7 @@ class SlicesSection(Section):
         entry = project.slice(z)
         parts = [entry.reason] if entry.reason else []
         parts += ["a part of it"] if entry.part else []
-        parts += [f"{entry.left} doubts left"] if entry.left else []
+        parts += [doubts_left(entry.left)] if entry.left else []
         return ", ".join(parts)
 
     def _begin(self, ask: str) -> None:
@@ -217,6 +217,11 @@ class SlicesSection(Section):
         by_step = self.form.rows["by"].value == "step"
         for name, on in (("every", by_step), ("first", by_step), ("count", not by_step)):
             self.form.rows[name].native.setEnabled(on)
+
+
+def doubts_left(count: int) -> str:
+    """Say how many findings a slice was done with."""
+    return f"{count} doubt{'s' if count != 1 else ''} left"
 
 
 def _button(text: str, name: str, tip: str) -> QPushButton:

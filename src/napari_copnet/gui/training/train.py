@@ -29,7 +29,6 @@ from napari_copnet.gui.sections.models import DevicePicker, ModelPicker, likely_
 from napari_copnet.gui.training.link import ProjectLink
 from napari_copnet.gui.training.run import (
     TrainingRun,
-    losses_of,
     minutes_of,
     seconds_a_step,
     share_of,
@@ -38,6 +37,7 @@ from napari_copnet.gui.training.slices import _button
 from napari_copnet.networks.package import KINDS, ModelPackage, find_model, models_folder
 from napari_copnet.params import DegradeParams, DeviceParams, FineTuneParams
 from napari_copnet.progress import Progress
+from napari_copnet.training.fit import read_losses
 
 _PURPOSE = "The network goes on learning, from the slices that are done."
 _KINDS = {"contours": "Contours (Step 1)", "closing": "Closing (Step 2)"}
@@ -253,7 +253,7 @@ class TrainSection(Section):
                 self.tell(Mark.WAITING, _PURPOSE, str(error))
         self.train_button.setEnabled(self._link.project is not None and problem is None)
         if self._left is not None:
-            epochs = len(losses_of(self._left.out))
+            epochs = len(read_losses(self._left.out))
             self.progress_text.setText(
                 f"{self._left.name} was stopped after {epochs} epochs; it can go on."
             )
@@ -303,7 +303,7 @@ class TrainSection(Section):
             widget.setEnabled(not running)
 
     def _draw(self) -> None:
-        rows = losses_of(self.run.out) if self.run.out is not None else []
+        rows = read_losses(self.run.out) if self.run.out is not None else []
         columns = {
             key: {int(one["epoch"]): one[key] for one in rows if key in one}
             for key in ("train_loss", "validation_loss", "validation_dice")
@@ -331,7 +331,7 @@ class TrainSection(Section):
         minutes = minutes_of(self.run.out) if self.run.out is not None else None
         if minutes and share > 0:
             text += f", {duration(60 * minutes * (1 - share))} left"
-        rows = losses_of(self.run.out) if self.run.out is not None else []
+        rows = read_losses(self.run.out) if self.run.out is not None else []
         if rows and rows[-1].get("step"):
             text += f"; {rows[-1]['seconds'] / rows[-1]['step']:.2g} s a step"
         self.progress_text.setText(text + ".")
