@@ -53,7 +53,7 @@ class FineTuneParams:
         10.0, "Minutes", "How long to train.", unit="min", minimum=0.01, maximum=100_000.0
     )
     learning_rate: float = setting(
-        0.005, "Learning rate", "At the start.", minimum=1e-6, maximum=1.0, advanced=True
+        0.01, "Learning rate", "At the start.", minimum=1e-6, maximum=1.0, advanced=True
     )
     hold_out: bool = setting(
         True,
