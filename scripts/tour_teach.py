@@ -21,32 +21,29 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLabel
 
+from napari_copnet.benchmarks.finetune import unseen_tissue
 from napari_copnet.gui.panel import WorkflowPanel
 from napari_copnet.gui.proofread.panel import ProofreadPanel
 from napari_copnet.gui.simulate import SimulatePanel
 from napari_copnet.gui.training.panel import TrainingPanel
 from napari_copnet.io.write import write_image
 from napari_copnet.networks.package import MODELS_VARIABLE, find_model
-from napari_copnet.params import TissueParams
-from napari_copnet.samples import make_tissue
 
 if TYPE_CHECKING:
     from tour import Tour
 
 PREFIX = "teach"
 SLICES, SIDE, EVERY = 13, 256, 6
-MINUTES = "1.5"
-TISSUE = TissueParams(
-    slices=SLICES, size=SIDE, cell_diameter=1.6, faded=0.25, noise=0.4, drift=0.3, vessel=False
-)
+MINUTES = 1.5
+# As in `copnet bench finetune --quick`: learning on smaller patches is faster.
+PATCH, BATCH, STEPS = "128", "2", "20"
 
 
 def unknown_stack(folder: Path) -> tuple[Path, np.ndarray]:
     """Write the stack and return its path and its true contours, shape (Z, Y, X), uint8."""
-    tissue = make_tissue(TISSUE, seed=11)
-    pale = 255 - np.asarray(tissue.stack.data)
-    stack = replace(tissue.stack, data=pale, name="unknown")
-    return write_image(folder / "unknown", pale, like=stack), np.asarray(tissue.contours)
+    stack, truth = unseen_tissue(SLICES, SIDE)
+    stack = replace(stack, name="unknown")
+    return write_image(folder / "unknown", stack.data, like=stack), truth
 
 
 def click_row(tour: Tour, table: Any, row: int, column: int = 0) -> None:
@@ -66,7 +63,7 @@ def show(tour: Tour, widget: Any) -> None:
     tour.wait(0.2)
 
 
-def walk(tour: Tour, folder: Path) -> None:
+def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     """Go from an unknown stack to a better model adopted."""
     os.environ[MODELS_VARIABLE] = str(folder / "models")
     tour.prefix, tour.number = PREFIX, 0
@@ -95,7 +92,7 @@ def walk(tour: Tour, folder: Path) -> None:
     assert dock.link.project.done == [0, EVERY, 2 * EVERY]
     show(tour, dock.slices.table)
     tour.photo("three-slices-done")
-    train(tour, dock)
+    train(tour, dock, minutes)
     compare(tour, dock, workflow)
     simulate(tour)
     dock.shut_down()
@@ -169,16 +166,19 @@ def longest_wall(truth: np.ndarray, contour: np.ndarray) -> tuple[Any, Any]:
     return tuple(near[0]), tuple(near[-1])
 
 
-def train(tour: Tour, dock: TrainingPanel) -> None:
+def train(tour: Tour, dock: TrainingPanel, minutes: float) -> None:
     """Train, pause, go on, and wait for the new model."""
     section = dock.train
-    tour.type_into(section.form.rows["minutes"].native, MINUTES)
+    tour.type_into(section.form.rows["minutes"].native, str(minutes))
+    tour.press(section.form.advanced.button)
+    for name, value in (("patch", PATCH), ("batch", BATCH), ("steps_per_epoch", STEPS)):
+        tour.type_into(section.form.rows[name].native, value)
     tour.wait(0.5)
     show(tour, section.train_button)
     tour.photo("what-it-will-do")
     tour.press(section.train_button)
     epochs = section.loss_plot
-    tour.until(lambda: len(values(epochs)) >= 2, "two epochs are trained", 300)
+    tour.until(lambda: len(values(epochs)) >= 2, "two epochs are trained", 600)
     show(tour, section.dice_plot)
     tour.photo("training")
     tour.press(section.pause_button)
@@ -189,7 +189,7 @@ def train(tour: Tour, dock: TrainingPanel) -> None:
     told = len(values(epochs))
     tour.press(section.continue_button)
     tour.until(lambda: len(values(epochs)) > told, "it goes on", 300)
-    tour.until(lambda: not section.run.is_running, "the model is trained", 600)
+    tour.until(lambda: not section.run.is_running, "the model is trained", 60 * minutes + 600)
     assert dock.models.entries[-1].parent, dock.message.text
 
 
@@ -251,12 +251,13 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="How long to train.")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     for old in given.out.glob(f"{PREFIX}-*.png"):
         old.unlink()
     with tempfile.TemporaryDirectory() as name:
-        walk(Tour(given.out, PREFIX), Path(name))
+        walk(Tour(given.out, PREFIX), Path(name), given.minutes)
 
 
 if __name__ == "__main__":
