@@ -9,7 +9,7 @@ from conftest import begin, grid
 from napari_copnet.annotate import compare as module
 from napari_copnet.annotate.compare import comparable_slices, compare
 from napari_copnet.annotate.project import Project
-from napari_copnet.errors import InputError
+from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.networks.package import load_package
 from napari_copnet.progress import Progress, finish
@@ -82,6 +82,16 @@ def test_what_was_not_reviewed_is_not_scored(project, models):
     # the missing wall lies outside
     assert compared.gain["labelled"] == 0
     assert compared.new.cells < 16 and (compared.truth[0][:, :31] == 2).all()
+
+
+def test_a_model_that_draws_contour_everywhere_is_named(project, models, monkeypatch):
+    load = module._load
+    full = Drawn(models["new"], np.ones((60, 60), bool))
+    monkeypatch.setattr(
+        module, "_load", lambda model, device: full if model.name == "new" else load(model, device)
+    )
+    with pytest.raises(CopnetError, match="'new' takes 100% of the slices for contour"):
+        finish(compare(project, models["old"], models["new"], partner=models["same"]))
 
 
 def test_slices_that_a_model_has_learnt_from_and_their_neighbours_are_left_out(project, models):

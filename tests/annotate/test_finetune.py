@@ -8,7 +8,7 @@ import pytest
 
 from conftest import begin, grid
 from napari_copnet.annotate import finetune
-from napari_copnet.annotate.compare import comparable_slices, compare
+from napari_copnet.annotate.compare import comparable_slices
 from napari_copnet.annotate.dataset import learnt_slices
 from napari_copnet.annotate.project import Project
 from napari_copnet.errors import CopnetError, InputError
@@ -98,9 +98,6 @@ def test_a_model_is_trained_named_dated_and_knows_its_parent(project, tiny, mode
     with pytest.raises(InputError, match="already a model"):
         finish(finetune.fine_tune(project, "contours", tiny["contours"], SHORT, name=model.name))
     assert comparable_slices(project, tiny["contours"], model) == [20]
-    compared = finish(compare(project, tiny["contours"], model, partner=tiny["closing"]))
-    assert compared.slices == (20,)
-    assert compared.old_mask.shape == compared.new_mask.shape == (1, 48, 48)
 
 
 def test_stopped_it_waits_and_goes_on_without_the_project(project, tiny, models, tmp_path):

@@ -10,7 +10,8 @@ import numpy as np
 
 from napari_copnet.annotate.dataset import learnt_slices
 from napari_copnet.annotate.project import Project
-from napari_copnet.errors import InputError
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.evaluation.contour_input import MOST_CONTOUR
 from napari_copnet.evaluation.scores import Evaluation, evaluate_all
 from napari_copnet.evaluation.stats import mean_sd
 from napari_copnet.evaluation.true_slices import TrueStack
@@ -179,6 +180,12 @@ def compare(
         if step1 is None or old.kind == "contours":
             step1 = yield from predict_contours(image, _load(first, device))
         closed = yield from close(step1, _load(second, device), ClosingParams())
+        share = float(closed.mask.mean())
+        if share > MOST_CONTOUR:
+            raise CopnetError(
+                f"Model {model.name!r} takes {share:.0%} of the slices for contour.",
+                "It has not learnt its task: train it longer, or discard it.",
+            )
         masks[name] = closed.mask
         soft = soft_contour(closed.mask, closed.probability, step1)
         drawn[name] = to_original(closed.mask, frame, "mask", soft)

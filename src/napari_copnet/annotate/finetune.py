@@ -124,7 +124,8 @@ def prospect(
     lines = [parts.text]
     if corrected:
         lines.append(f"Corrections in {len(corrected)} more slices train too.")
-    lines.append(f"Begins from {parent.name} and trains for {params.minutes:g} min.")
+    steps = f", or {params.steps} steps" if params.steps else ""
+    lines.append(f"Begins from {parent.name} and trains for {params.minutes:g} min{steps}.")
     minutes = params.minutes
     if kind == "closing":
         maps = contour_model or find_model("default", "contours")
@@ -311,7 +312,7 @@ def train_params(params: FineTuneParams, parent: ModelPackage) -> TrainParams:
     batch = params.batch or int(parent.card.get("batch", 0))
     return TrainParams(
         size="small",
-        epochs=100_000,
+        epochs=-(-params.steps // params.steps_per_epoch) if params.steps else 100_000,
         minutes=params.minutes,
         iterations_per_epoch=params.steps_per_epoch,
         patch=params.patch,

@@ -82,6 +82,13 @@ class FineTuneParams:
         minimum=0.01,
         advanced=True,
     )
+    steps: int | None = setting(
+        None,
+        "Steps",
+        "Stop after so many training steps, if that comes before the time is up.",
+        minimum=1,
+        advanced=True,
+    )
     steps_per_epoch: int = setting(
         20, "Steps per epoch", "Training steps between two reports.", minimum=1, advanced=True
     )

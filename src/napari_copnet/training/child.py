@@ -26,6 +26,8 @@ from napari_copnet.params import DegradeParams, DeviceParams, TrainParams, from_
 CONFIG, PROGRESS, LOSSES, STOP = "config.json", "progress.jsonl", "losses.csv", "stop"
 EXPORT = "trained"
 REPORT_EVERY = 0.5
+# a child is gone within two seconds of its parent: it looks so often, and then saves for so long
+WATCH_EVERY, LAST_WORDS = 0.2, 1.4
 # a checkpoint of a large network takes seconds: spend at most this share of the time on them
 CHECKPOINT_SHARE = 0.05
 COLUMNS = (
@@ -84,11 +86,12 @@ def watch_parent(parent: int, folder: Path) -> None:
 
     def watch() -> None:
         while not gone():
-            time.sleep(0.3)
+            time.sleep(WATCH_EVERY)
         (folder / STOP).touch()
         if os.name == "posix":
             os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5.0)
+        # what can't be saved meanwhile is in the checkpoint before: files appear whole or not
+        time.sleep(LAST_WORDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="parent watch").start()
