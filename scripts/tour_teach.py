@@ -135,11 +135,10 @@ def annotate(tour: Tour, dock: TrainingPanel, z: int, truth: np.ndarray, first: 
         tour.photo("a-finding")
     paint_all(dock, z, truth)
     tour.press(dock.review.done_button)
-    tour.wait(0.5)
+    tour.until(lambda: dock.tasks.job is None, "it is checked", 60)
     if dock.review.findings:
         tour.press(dock.review.despite_button)
-        tour.wait(0.5)
-    assert project.state(z) == "done", dock.message.text
+    tour.until(lambda: project.state(z) == "done", "it is done", 60)
     tour.viewer.reset_view()
 
 

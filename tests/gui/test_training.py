@@ -102,13 +102,19 @@ def texts(table):
     ]
 
 
+def done(dock, qtbot, button=None):
+    """Press Done, and wait for the checks."""
+    press(button or dock.review.done_button)
+    qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+
+
 def finish_slices(dock, qtbot, *slices):
     for z in slices:
         dock.link.fly(z)
         settle(qtbot, dock)
-        press(dock.review.done_button)
+        done(dock, qtbot)
         if dock.review.findings:
-            press(dock.review.despite_button)
+            done(dock, qtbot, dock.review.despite_button)
     settle(qtbot, dock)
     assert dock.link.project.done == sorted(slices)
 
@@ -122,7 +128,7 @@ def test_slices_are_proposed_corrected_checked_and_done(dock, window, qtbot):
     click_row(dock.slices.table, 1)
     assert dock.link.z == 10 and window.dims.current_step[-3] == 10
     settle(qtbot, dock)
-    press(dock.review.done_button)
+    done(dock, qtbot)
     # The ends of the open wall are told, and the slice is not done.
     assert {finding.kind for finding in dock.review.findings} == {"open contour"}
     assert dock.link.project.state(10) == "in work"
@@ -138,7 +144,7 @@ def test_slices_are_proposed_corrected_checked_and_done(dock, window, qtbot):
     hand.drag((28, 16), (31, 16))
     assert dock.link.project.session.contour[(10, *OPEN)].all()
     settle(qtbot, dock)
-    press(dock.review.done_button)
+    done(dock, qtbot)
     assert dock.review.findings == [] and dock.link.project.done == [10]
     settle(qtbot, dock)
     assert texts(dock.slices.table)[1][1] == "● done"
@@ -163,7 +169,7 @@ def test_only_the_part_in_view_is_reviewed(dock, window, qtbot):
         half = size / 2 / camera.zoom / 0.01
         assert found[0] == max(0, np.ceil(12 - half))
         assert found[-1] == min(SIDE - 1, np.floor(12 + half))
-    press(dock.review.done_button)
+    done(dock, qtbot)
     assert (dock.link.project.truth(5) == 2).sum() == SIDE * SIDE - reviewed.sum()
     press(dock.review.whole_button)
     assert not dock.link.project.slice(5).part
@@ -173,7 +179,7 @@ def test_what_was_annotated_is_there_in_the_next_window(dock, window, folder, qt
     dock.link.fly(3)
     settle(qtbot, dock)
     press(dock.slices.add_button)
-    press(dock.review.done_button)
+    done(dock, qtbot)
     proofread = dock.link.dock
     press(proofread.close_button)
     assert dock.link.project is None and dock.slices.begin_button.isVisible()

@@ -54,10 +54,11 @@ class TrainingPanel(Dock):
         self.setMinimumWidth(360)
         self.tasks = TaskQueue()
         self._pace = Pace()
+        self._done: tuple[int, ...] | None = None
         self.link = ProjectLink(viewer)
         self.message = Message()
         self.slices = SlicesSection(self.link, self._compute, self._tell)
-        self.review = ReviewSection(self.link, self._tell)
+        self.review = ReviewSection(self.link, self._compute, self._tell)
         self.train = TrainSection(self.link, self._tell, self._degrade)
         self.compare = CompareSection(
             viewer, self.link, self._compute, self._tell, lambda: self.train.device.value
@@ -133,8 +134,13 @@ class TrainingPanel(Dock):
             return
         self.slices.renew()
         self.review.renew()
-        self.train.renew()
-        self.compare.renew()
+        project = self.link.project
+        done = None if project is None else tuple(project.done)
+        if done != self._done:
+            # These read models, which takes longer than a stroke may be followed by.
+            self._done = done
+            self.train.renew()
+            self.compare.renew()
 
     def _on_step(self) -> None:
         self._timer.start()

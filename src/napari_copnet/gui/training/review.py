@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtWidgets import QLabel
 
-from napari_copnet.annotate.check import Finding
+from napari_copnet.annotate.check import Finding, check_slice
 from napari_copnet.annotate.project import DONE
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.compare_form import row
@@ -18,6 +18,7 @@ from napari_copnet.gui.sections.base import Mark, Section, quiet_label
 from napari_copnet.gui.training.link import ProjectLink
 from napari_copnet.gui.training.slices import SIGNS, _button, doubts_left
 from napari_copnet.gui.twin import camera_of
+from napari_copnet.progress import Progress, Steps
 
 _PURPOSE = "Correct the contours of a slice; it is checked before it counts as done."
 _TOOLS = (("draw", "Draw"), ("erase", "Erase"), ("gap", "Close gap"))
@@ -29,6 +30,8 @@ class ReviewSection(Section):
     Parameters
     ----------
     link : ProjectLink
+    compute : callable
+        Runs a generator beside the window: name, work, and who takes the result.
     tell : callable
         Takes a `CopnetError` to be shown.
 
@@ -38,9 +41,14 @@ class ReviewSection(Section):
         Of the slice that was checked last.
     """
 
-    def __init__(self, link: ProjectLink, tell: Callable[[CopnetError], None]) -> None:
+    def __init__(
+        self,
+        link: ProjectLink,
+        compute: Callable[..., None],
+        tell: Callable[[CopnetError], None],
+    ) -> None:
         super().__init__(2, "Correct and check", _PURPOSE)
-        self._link, self._tell = link, tell
+        self._link, self._compute, self._tell = link, compute, tell
         self.findings: list[Finding] = []
         self._checked: int | None = None
         self.state = QLabel()
@@ -101,15 +109,21 @@ class ReviewSection(Section):
         project, z = self._link.project, self._link.z
         if project is None or z is None:
             return
-        desk = self._link.desk
-        desk.layers.take_strokes()
+        self._link.desk.layers.take_strokes()
+        contour, out = project.to_check(z)
 
-        def check() -> None:
-            self.findings, self._checked = project.finish(z, despite=despite), z
-            if despite:
-                self.findings = []
+        def take(found: list[Finding]) -> None:
+            if self._link.project is not project:
+                return
+            if not np.array_equal(contour, project.session.contour[z]):
+                # Painted on meanwhile.
+                self.finish(despite)
+                return
+            self.findings, self._checked = [] if despite else found, z
+            self._do(lambda: project.finish(z, despite=despite, findings=found))
 
-        self._do(check)
+        # In a thread: a slice of 4096 × 4096 px takes seconds.
+        self._compute("check", lambda: _checked(contour, out), take)
 
     def reopen(self) -> None:
         """Let the slice in view be in work again."""
@@ -195,3 +209,11 @@ class ReviewSection(Section):
             ranges.append(slice(max(0, int(np.ceil(low))), max(0, int(np.floor(high)) + 1)))
         mask[ranges[0], ranges[1]] = True
         return mask
+
+
+def _checked(contour: np.ndarray, out: np.ndarray | None) -> Steps[list[Finding]]:
+    """Check a slice as a step."""
+    yield Progress("check", 0, 1, "slices")
+    found = check_slice(contour, excluded=out)
+    yield Progress("check", 1, 1, "slices")
+    return found

@@ -201,6 +201,7 @@ class SlicesSection(Section):
 
     def _begin(self, ask: str) -> None:
         dock = self._link.open_dock()
+        dock.message.clear()
         getattr(dock, ask)()
         if dock.message.text:
             # What it says is read here, where the button is.
