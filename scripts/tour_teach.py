@@ -36,7 +36,7 @@ PREFIX = "teach"
 SLICES, SIDE, EVERY = 13, 256, 6
 MINUTES = 1.5
 # As in `copnet bench finetune --quick`: learning on smaller patches is faster.
-PATCH, BATCH, STEPS = "128", "2", "20"
+PATCH, BATCH, STEPS = "128", "2", "10"
 
 
 def unknown_stack(folder: Path) -> tuple[Path, np.ndarray]:
@@ -235,7 +235,7 @@ def simulate(tour: Tour) -> None:
     tour.until(lambda: panel.simulated is not before, "the slider shows", 30)
     tour.photo("simulated-gaps")
     tour.press(panel.fit_button)
-    tour.until(lambda: panel.job is None, "it is fitted", 400)
+    tour.until(lambda: panel.job is None, "it is fitted", 900)
     tour.wait(1.5)
     assert "Fitted" in panel.message.text, panel.message.text
     tour.press(panel.use_button)

@@ -237,7 +237,7 @@ def test_a_training_is_paused_goes_on_and_ends_with_a_model(
     assert section.pause_button.isHidden()
     press(section.train_button)
     assert section.train_button.isHidden() and not section.form.widget.isEnabled()
-    qtbot.waitUntil(lambda: len(section.loss_plot.series[0].values) >= 2, timeout=120000)
+    qtbot.waitUntil(lambda: len(section.loss_plot.series[0].values) >= 2, timeout=600000)
     assert len(training_processes()) == 1
     press(section.pause_button)
     qtbot.waitUntil(lambda: not section.run.is_running, timeout=30000)
@@ -254,7 +254,7 @@ def test_a_training_is_paused_goes_on_and_ends_with_a_model(
     assert section.progress_text.text().startswith("drawn-contours-")
     monkeypatch.setattr(again.compare, "start", lambda: offered.append(2))
     press(section.continue_button)
-    with qtbot.waitSignal(section.trained, timeout=120000) as signal:
+    with qtbot.waitSignal(section.trained, timeout=600000) as signal:
         pass
     old, new = signal.args
     assert old.name == "tiny-contours" and new.card["parent"]["name"] == "tiny-contours"
@@ -276,7 +276,7 @@ def test_the_window_closed_during_a_training_leaves_no_process(
     dock = opened(window, folder, qtbot)
     ready_to_train(dock, qtbot)
     press(dock.train.train_button)
-    qtbot.waitUntil(lambda: len(dock.train.loss_plot.series[0].values) >= 1, timeout=120000)
+    qtbot.waitUntil(lambda: len(dock.train.loss_plot.series[0].values) >= 1, timeout=600000)
     (process,) = training_processes()
     window.close()
     end = time.monotonic() + 2

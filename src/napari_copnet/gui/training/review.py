@@ -117,7 +117,8 @@ class ReviewSection(Section):
                 return
             if not np.array_equal(contour, project.session.contour[z]):
                 # Painted on meanwhile.
-                self.finish(despite)
+                if self._link.z == z:
+                    self.finish(despite)
                 return
             self.findings, self._checked = [] if despite else found, z
             self._do(lambda: project.finish(z, despite=despite, findings=found))
