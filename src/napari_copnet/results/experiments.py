@@ -158,7 +158,7 @@ def run(trials: Sequence[Trial], choices: argparse.Namespace) -> dict[str, dict[
     results = {}
     for trial in trials:
         path = choices.work / f"{trial.name}.json"
-        recipe = json.loads(json.dumps({"trial": trial.recipe(), "every": EVERY, **_seen(choices)}))
+        recipe = json.loads(json.dumps(_recipe(trial, choices)))
         if path.exists():
             kept = json.loads(path.read_text())
             if kept["recipe"] == recipe:
@@ -182,12 +182,15 @@ def run(trials: Sequence[Trial], choices: argparse.Namespace) -> dict[str, dict[
     return results
 
 
-def _seen(choices: argparse.Namespace) -> dict[str, Any]:
+def _recipe(trial: Trial, choices: argparse.Namespace) -> dict[str, Any]:
+    """Return all that decides the figures of a trial."""
+    trained = {} if trial.train is None else {"steps": choices.steps, "seed": choices.seed}
     return {
+        "trial": trial.recipe(),
+        "every": EVERY,
         "step1": find_model("default", "contours").sha256,
         "closing": find_model("default", "closing").sha256,
-        "steps": choices.steps,
-        "seed": choices.seed,
+        **trained,
     }
 
 

@@ -173,7 +173,9 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
             iterations=choices.iterations,
         )
         # Rounded: as bytes scaled back, 30 iterations of a stack would take gigabytes.
-        over = yield from score_iterations(history > 127, true, scored.numbers)
+        over = yield from score_iterations(
+            history > 127, true, scored.numbers, ClosingParams().unite
+        )
     methods = {
         name: Compared(
             titles[name],

@@ -157,7 +157,7 @@ _PAPER = ClosingParams(hold=False, tidy=False, unite=True)
 _HELD = ClosingParams(tidy=False)
 
 TRIALS = (
-    Trial("paper", "the paper's way: nothing held, united with Step 1", _PAPER, follow=True),
+    Trial("paper", "the paper's way: nothing held, united with Step 1", _PAPER),
     Trial("held", "what is contour is held", _HELD, follow=True),
     Trial("tidy", "held, then tidied: the default", follow=True),
     Trial("mirror", "tidied, passes averaged over mirrored copies", ClosingParams(mirror=True)),
