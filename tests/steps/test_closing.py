@@ -147,10 +147,10 @@ def test_union_brings_back_what_the_network_erased():
     def erase(image):
         return np.zeros_like(image)
 
-    united = finish(close(u, Operator(erase), ClosingParams(hold=False)))
+    united = finish(close(u, Operator(erase), ClosingParams(unite=True, hold=False)))
     np.testing.assert_array_equal(united.mask, u > 0.5)
     assert not united.probability.any()
-    assert not finish(close(u, Operator(erase), ClosingParams(unite=False, hold=False))).mask.any()
+    assert not finish(close(u, Operator(erase), ClosingParams(hold=False))).mask.any()
 
 
 @pytest.mark.parametrize(("tolerance", "passes"), [(1 / 30, 5), (1.01 / 30, 1), (0.0, 2)])
@@ -214,7 +214,8 @@ def test_a_3d_network_is_refused():
 @settings(max_examples=40, deadline=None)
 @given(arrays(np.float32, (2, 4, 5), elements=st.floats(0, 1, width=32)))
 def test_the_united_mask_only_adds_to_step_1(u):
-    result = finish(close(u, Operator(lambda image: np.roll(image, 1, axis=1))))
+    roll = Operator(lambda image: np.roll(image, 1, axis=1))
+    result = finish(close(u, roll, ClosingParams(unite=True)))
     assert (result.mask >= (u > 0.5)).all()
     rounded = (result.probability > 0.5) | (u > 0.5)
     np.testing.assert_array_equal(result.mask, rounded)
@@ -237,7 +238,7 @@ def test_what_is_closed_is_held_and_what_is_not_may_fade():
         out[2] = next(passes)
         return out
 
-    params = ClosingParams(tolerance=0.001, keep_iterations=True)
+    params = ClosingParams(tolerance=0.001, keep_iterations=True, tidy=False)
     result = finish(close(u, Operator(step), params))
     line = result.iterations[:, 0, 2].astype(np.float32)
     assert line[1] == pytest.approx([0.9, 0.9, 0.7, 0.7, 0.9, 0.1, 0.9, 0.9], abs=1e-3)
@@ -250,6 +251,62 @@ def test_what_is_closed_is_held_and_what_is_not_may_fade():
 def test_holding_only_adds(u, seed):
     rng = np.random.default_rng(seed)
     noise = Operator(lambda image: rng.random(image.shape, np.float32))
-    params = ClosingParams(tolerance=0.0, max_iterations=4, keep_iterations=True)
+    params = ClosingParams(tolerance=0.0, max_iterations=4, keep_iterations=True, tidy=False)
     masks = finish(close(u, noise, params)).iterations > 0.5
     assert all((before <= after).all() for before, after in pairwise(masks))
+
+
+def room():
+    """A wall round two rooms of 7 × 7, a wall between them, and a stub in the left room."""
+    u = np.zeros((1, 9, 17), np.float32)
+    u[0, [0, -1]] = u[0, :, [0, 8, -1]] = 0.9
+    u[0, 4, 1:4] = 0.6
+    return u
+
+
+def test_tidying_shows_what_the_network_returns_and_the_lines_that_part_cells():
+    def fade(image):
+        # Doubts all that is not the outer wall.
+        out = image.copy()
+        out[1:-1, 1:-1] *= 0.4
+        return out
+
+    u = room()
+    network = Operator(fade)
+    result = finish(close(u, network, ClosingParams(keep_iterations=True)))
+    expected = room()[0] > 0.5
+    expected[4, 1:4] = False  # the stub parts nothing
+    np.testing.assert_array_equal(result.mask[0] > 0, expected)
+    assert result.probability[0, 4, 8] == np.float32(0.9)  # held at what it was
+    assert result.probability[0, 4, 2] == pytest.approx(0.24)
+    np.testing.assert_array_equal(result.iterations[-1] > 0.5, result.mask > 0)
+    # The network keeps seeing what is held, so nothing changed for it.
+    assert result.changed.tolist() == [0.0] and result.converged.all()
+    loose = finish(close(u, Operator(fade), ClosingParams(tidy=False)))
+    np.testing.assert_array_equal(loose.mask, u > 0.5)
+    united = finish(close(u, Operator(fade), ClosingParams(unite=True)))
+    np.testing.assert_array_equal(united.mask, u > 0.5)
+
+
+def test_the_network_sees_what_is_held_not_what_is_tidied():
+    seen = []
+
+    def fade_stub(image):
+        seen.append(image.copy())
+        out = image.copy()
+        out[4, 1:4] = 0.1
+        out[4, 4 + len(seen)] = 0.8  # something goes on changing
+        return out
+
+    finish(close(room(), Operator(fade_stub), ClosingParams(tolerance=0, max_iterations=3)))
+    for image in seen:
+        np.testing.assert_array_equal(image[4, 1:4], np.float32(0.6))
+    assert seen[2][4, 5] == seen[2][4, 6] == np.float32(0.8)
+
+
+def test_tidying_changes_nothing_without_holding():
+    u = room()
+    fade = Operator(lambda image: image * 0.8)
+    for tidy in (True, False):
+        params = ClosingParams(hold=False, tidy=tidy, max_iterations=1)
+        np.testing.assert_array_equal(finish(close(u, fade, params)).probability, u * 0.8)

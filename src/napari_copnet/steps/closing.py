@@ -9,6 +9,7 @@ import numpy as np
 from napari_copnet.errors import InputError, ModelError
 from napari_copnet.params import ClosingParams
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.steps.parting import parting_lines
 from napari_copnet.types import Closing, Iteration
 
 
@@ -23,11 +24,13 @@ def close(
 
     With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ) slice by slice. With
     ``params.hold``, which the paper has not, uᵏ⁺¹ = max(uᵏ, N(uᵏ)) where uᵏ is contour (> 0.5): a
-    closed gap stays closed, as in closings of mathematical morphology, which only add. A slice
-    has converged, and takes no further part, when the share of its pixels whose rounded value
-    changed is under ``params.tolerance``; the work ends when that share of all pixels of the
-    stack is under it, or after ``params.max_iterations``. The mask is round(uᵏ), united with
-    round(u⁰) when ``params.unite``.
+    closed gap stays closed, as in closings of mathematical morphology, which only add. What comes
+    of an iteration is rᵏ = uᵏ; with ``params.tidy`` instead N(uᵏ⁻¹), raised to uᵏ on the lines of
+    round(uᵏ) that part cells (`parting.parting_lines`): loose ends that the network gave up and
+    too thick lines go, though they are held. A slice has converged, and takes no further part,
+    when the share of its pixels whose round(uᵏ) changed is under ``params.tolerance``; the work
+    ends when that share of all pixels of the stack is under it, or after
+    ``params.max_iterations``. The mask is round(rᵏ), united with round(u⁰) when ``params.unite``.
 
     Parameters
     ----------
@@ -64,7 +67,8 @@ def close(
             "Closing needs a 2D network, and this one is 3D.", "Choose another closing model."
         )
     depth, pixels = len(start), start[0].size
-    current, mask = start.copy(), start > 0.5
+    # uᵏ, which the network sees next, and rᵏ, what comes of an iteration.
+    seen = current = start.copy()
     converged = np.zeros(depth, bool)
     converged[[z for z in skip if 0 <= z < depth]] = True
     counts = np.zeros(depth, np.int64)
@@ -75,20 +79,24 @@ def close(
     while number < most and not settled:
         number += 1
         active = np.flatnonzero(~converged)
-        work = network.predict(current[active, None], mirror=params.mirror, batch=params.batch)
+        work = network.predict(seen[active, None], mirror=params.mirror, batch=params.batch)
         try:
             passed = yield from _within(work, number, most)
         finally:
             work.close()
         changed_by_slice = np.full(depth, np.nan)
-        if params.hold:
-            before = current[active]
-            passed = np.where(mask[active], np.maximum(before, passed), passed)
-        after = passed > 0.5
-        changed_by_slice[active] = (after != mask[active]).sum(axis=(1, 2)) / pixels
+        before = seen[active]
+        held = _held(before, passed) if params.hold else passed
+        flipped = (held > 0.5) != (before > 0.5)
+        changed_by_slice[active] = flipped.sum(axis=(1, 2)) / pixels
         # New arrays, so that an iteration handed out does not change afterwards.
-        current, mask = current.copy(), mask.copy()
-        current[active], mask[active] = passed, after
+        seen = seen.copy()
+        seen[active] = held
+        if params.hold and params.tidy:
+            current = current.copy()
+            current[active] = _tidied(held, passed)
+        else:
+            current = seen
         counts[active] += 1
         converged[active] = changed_by_slice[active] < params.tolerance
         history.append(changed_by_slice)
@@ -99,6 +107,7 @@ def close(
         partial = Iteration(number, current, share, changed_by_slice)
         total = number if settled else most
         yield Progress("closing", number, total, "iterations", partial=partial)
+    mask = current > 0.5
     by_slice = np.array(history).reshape(-1, depth)
     return Closing(
         mask=(mask | (start > 0.5) if params.unite else mask).astype(np.uint8),
@@ -110,6 +119,17 @@ def close(
         iterations=np.stack(kept) if kept else None,
         settled=settled,
     )
+
+
+def _held(before: np.ndarray, passed: np.ndarray) -> np.ndarray:
+    """Return what the network made of slices (Z, Y, X), but where they were contour no less."""
+    return np.where(before > 0.5, np.maximum(before, passed), passed)
+
+
+def _tidied(held: np.ndarray, passed: np.ndarray) -> np.ndarray:
+    """Return what the network made of slices (Z, Y, X), held only on lines that part cells."""
+    lines = np.stack([parting_lines(contour) for contour in held > 0.5])
+    return np.where(lines, held, passed)
 
 
 def _within(work: Steps[np.ndarray], number: int, most: int) -> Steps[np.ndarray]:

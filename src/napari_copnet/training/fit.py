@@ -149,6 +149,8 @@ def train(
             width=width,
             degrade=degrade,
             seed=params.seed,
+            fixed_maps=params.fixed_maps,
+            harder=params.harder,
         )
         config = {
             "kind": kind,
@@ -291,6 +293,8 @@ def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) 
     now = {"kind": kind, **settings}
     # the length may change: the schedule then runs to the new end
     free = {"epochs", "minutes"}
+    # a setting that did not exist then had the value that is its default now
+    began = {**as_dict(TrainParams()), **before["params"]}
     for key in ("kind", "degrade", "start_from"):
         if before[key] != now[key]:
             raise InputError(
@@ -298,9 +302,9 @@ def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) 
                 "Resume it with the same settings, or start anew.",
             )
     for key, value in now["params"].items():
-        if key not in free and before["params"].get(key) != value:
+        if key not in free and began[key] != value:
             raise InputError(
-                f"This training was begun with {key} {before['params'].get(key)}, not {value}.",
+                f"This training was begun with {key} {began[key]}, not {value}.",
                 "Resume it with the same settings, or start anew.",
             )
 

@@ -305,7 +305,8 @@ class ClosingTrainer(StackTrainer):
         pipeline = nnUNetTrainer.get_training_transforms(*args, **kwargs)
         first = next(t for t in pipeline.transforms if isinstance(t, SpatialTransform))
         # cells and contours come in all sizes, and a contour map has no grey values to tell
-        first.p_scaling, first.scaling, first.p_rotation = 0.6, (0.6, 1.6), 0.4
+        zoom = self.params.zoom
+        first.p_scaling, first.scaling, first.p_rotation = 0.6, (1 / zoom, zoom), 0.4
         last = next(i for i, t in enumerate(pipeline.transforms) if isinstance(t, MirrorTransform))
         after = pipeline.transforms[last + 1 :]
         # -1 is made 0 first: outside of the image there is no contour
@@ -313,20 +314,22 @@ class ClosingTrainer(StackTrainer):
         fresh = (
             FreshGaps(self.degrade)
             if self.degrade.method == "circles"
-            else FreshDegradation(self.degrade, self.params.harder)
+            else FreshDegradation(
+                self.degrade, self.params.harder, fixed=self.params.fixed_maps > 0
+            )
         )
         pipeline.transforms = [first, pipeline.transforms[last], *after[:at], fresh, *after[at:]]
         return pipeline
 
     def network_input(self, data: torch.Tensor) -> torch.Tensor:
-        """Replace some examples by the network's own output after one to three passes."""
+        """Replace some examples by the network's own output after one or more passes."""
         ramp = min(1.0, self.share_done / OWN_OUTPUTS_RAMP)
         # drawn from the step, so that a resumed training does the same
         rng = np.random.default_rng([self.params.seed, 7, self.step])
         chosen = np.flatnonzero(rng.random(len(data)) < self.params.own_outputs * ramp)
         if not len(chosen):
             return data
-        passes = rng.integers(1, 4, len(chosen))
+        passes = rng.integers(1, self.params.own_passes + 1, len(chosen))
         data = data.clone()
         with torch.no_grad():
             for number in range(1, int(passes.max()) + 1):

@@ -108,12 +108,15 @@ class FreshDegradation(BasicTransform):
         For a slice of 512×512; the number of disks follows the patch's area.
     harder : bool
         Add noise, a faint floor, false ridges and weak ridges.
+    fixed : bool
+        Give maps on disk as they are: the network sees the same few each time.
     """
 
-    def __init__(self, params: DegradeParams, harder: bool) -> None:
+    def __init__(self, params: DegradeParams, harder: bool, fixed: bool = False) -> None:
         super().__init__()
         self.params = params
         self.harder = harder
+        self.fixed = fixed
 
     def apply(self, data_dict: dict, **_: Any) -> dict:
         """Degrade ``segmentation`` (1, Y, X) into ``image`` (1, Y, X)."""
@@ -121,6 +124,9 @@ class FreshDegradation(BasicTransform):
         truth = data_dict["segmentation"][0].numpy()
         image = data_dict["image"][0]
         has_map = float(image.min()) > NO_MAP / 2
+        if has_map and self.fixed:
+            data_dict["image"] = image.clamp(0, 1)[None]
+            return data_dict
         if has_map and rng.random() > FRESH_SHARE:
             data_dict["image"] = image.clamp(0, 1)[None]
             if self.harder and rng.random() < WORN_SHARE:
