@@ -287,6 +287,11 @@ class Project:
             out = ~self._part(z) if out is None else out | ~self._part(z)
         return np.array(self.session.contour[z]), None if out is None else np.array(out)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many slices of the list are in each of `STATES`."""
+        states = [self.state(z) for z in self.chosen]
+        return {state: states.count(state) for state in STATES}
+
     # Changing it -------------------------------------------------------------
 
     def choose(self, proposals: Iterable[Any]) -> None:
