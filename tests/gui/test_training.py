@@ -330,6 +330,22 @@ def test_closing_learns_from_the_gaps_that_were_chosen(dock, qtbot, monkeypatch,
     gaps.shut_down()
 
 
+def test_gaps_fixed_in_the_session_are_the_real_ones(dock, window, qtbot):
+    _, gaps = window.window.add_plugin_dock_widget(PLUGIN, "COp-Net gap simulation")
+    assert gaps.truth is dock.link.desk.layers.contour
+    assert gaps.reals.currentText() == "what you fixed in the session"
+    qtbot.waitUntil(lambda: gaps.real is not None, timeout=20000)
+    assert len(gaps.real.lengths) == 0
+    # A wall of 15 px is drawn where there was none: without its ends it counts.
+    layers = dock.link.desk.layers
+    dock.link.fly(4)
+    layers.contour.data[4, 17:32, 24] = 1
+    layers.take_strokes()
+    qtbot.waitUntil(lambda: gaps.real is not None and len(gaps.real.lengths) > 0, timeout=20000)
+    assert 8 <= gaps.real.lengths.max() <= 15
+    gaps.shut_down()
+
+
 @pytest.fixture
 def better(models):
     """A model that says it was made from the tiny one."""

@@ -35,6 +35,8 @@ from napari_copnet.training.degrade import rescaled
 from napari_copnet.training.truth import scale_for
 
 ROLE = "simulated"
+# How often to look whether more gaps were fixed in the session.
+WATCH_MS = 1500
 # Longer side that networks see; see `training.fit.train`.
 NETWORK_SIDE = 512
 
@@ -79,6 +81,11 @@ class SimulatePanel(SimulateForm):
         self._timer.setSingleShot(True)
         self._timer.setInterval(40)
         self._timer.timeout.connect(self._draw)
+        self._counted_at: Any = None
+        self._watch = QTimer(self)
+        self._watch.setInterval(WATCH_MS)
+        self._watch.timeout.connect(self._on_watch)
+        self._watch.start()
         self._connect()
         self._use_theme()
         self._on_layers()
@@ -159,6 +166,7 @@ class SimulatePanel(SimulateForm):
 
     def _shut_down(self) -> None:
         self._timer.stop()
+        self._watch.stop()
         if self.job is not None:
             self.job.give_up(wait=True)
             self.job = None
@@ -231,6 +239,7 @@ class SimulatePanel(SimulateForm):
         self._real_of, self.real = self.reals.currentData(), None
         self._show_gaps()
         real, truth = self._real_of, self._truth
+        self._counted_at = _position(real)
         if real is None or truth is None:
             return
         work = (
@@ -243,6 +252,10 @@ class SimulatePanel(SimulateForm):
     def _on_counted(self, gaps: Gaps) -> None:
         self.real = gaps
         self._show_gaps()
+
+    def _on_watch(self) -> None:
+        if self.job is None and _position(self._real_of) != self._counted_at:
+            self._on_real()
 
     def _on_unit(self) -> None:
         unit, size = self.unit.currentData(), self._pixel_size
@@ -408,6 +421,12 @@ def _is_map(layer: Any) -> bool:
     if isinstance(layer, Labels):
         return role_of(layer) in ("", "closed")
     return role_of(layer) != "" or np.dtype(layer.data.dtype).kind == "f"
+
+
+def _position(real: Any) -> int | None:
+    """Return at which edit a session stands; None for layers."""
+    history = getattr(real, "history", None)
+    return None if history is None else int(history.position)
 
 
 def _stack(layer: Any) -> Any:
