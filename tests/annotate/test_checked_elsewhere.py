@@ -1,8 +1,8 @@
 """A slice that was checked in a thread is finished with what was found there."""
 
 import numpy as np
-from conftest import SIDE
 
+from conftest import SIDE
 from napari_copnet.annotate.check import Finding, check_slice
 
 
