@@ -158,7 +158,7 @@ _HELD = ClosingParams(tidy=False)
 
 TRIALS = (
     Trial("paper", "the paper's way: nothing held, united with Step 1", _PAPER),
-    Trial("held", "what is contour is held", _HELD, follow=True),
+    Trial("held", "what is contour is held", _HELD),
     Trial("tidy", "held, then tidied: the default", follow=True),
     Trial("mirror", "tidied, passes averaged over mirrored copies", ClosingParams(mirror=True)),
     Trial("over-0.6", "held, additions above 0.6 only", _HELD, after=_sure(0.6)),

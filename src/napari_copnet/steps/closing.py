@@ -37,7 +37,8 @@ def close(
     contours : ndarray, shape (Z, Y, X), float
         Step 1 probability, 0 to 1.
     network : networks.nnunet.Network
-        The 2D closing network; anything with its ``predict`` does.
+        The 2D closing network; anything with its ``predict`` does. With 2 c + 1 channels it sees
+        the Step 1 maps of c slices on either side besides.
     params : ClosingParams
         Tolerance, iterations, union, mirroring, batch.
     skip : tuple of int
@@ -58,7 +59,7 @@ def close(
     InputError
         Not three axes, or values that are not probabilities (slices are named).
     ModelError
-        The network is a 3D one or takes another number of channels.
+        The network is a 3D one or takes an even number of channels.
     """
     start = _checked(contours)
     plan = getattr(network, "plan", None)
@@ -66,6 +67,7 @@ def close(
         raise ModelError(
             "Closing needs a 2D network, and this one is 3D.", "Choose another closing model."
         )
+    context = _context(plan)
     depth, pixels = len(start), start[0].size
     # uᵏ, which the network sees next, and rᵏ, what comes of an iteration.
     seen = current = start.copy()
@@ -79,7 +81,8 @@ def close(
     while number < most and not settled:
         number += 1
         active = np.flatnonzero(~converged)
-        work = network.predict(seen[active, None], mirror=params.mirror, batch=params.batch)
+        images = _with_neighbours(seen, start, active, context)
+        work = network.predict(images, mirror=params.mirror, batch=params.batch)
         try:
             passed = yield from _within(work, number, most)
         finally:
@@ -119,6 +122,34 @@ def close(
         iterations=np.stack(kept) if kept else None,
         settled=settled,
     )
+
+
+def _context(plan: Any) -> int:
+    """Return how many slices on either side a network sees besides the one that it closes."""
+    if plan is None:
+        return 0
+    if plan.in_channels % 2 == 0:
+        raise ModelError(
+            f"Closing needs a network with an odd number of channels, and this one takes "
+            f"{plan.in_channels}.",
+            "Choose another closing model.",
+        )
+    return plan.in_channels // 2
+
+
+def _with_neighbours(
+    seen: np.ndarray, start: np.ndarray, slices: np.ndarray, context: int
+) -> np.ndarray:
+    """Return slices with their neighbours as channels, shape (N, 2 context + 1, Y, X).
+
+    Neighbours are those of Step 1, so that slices converge each on its own; beyond the ends the
+    first and last slices repeat.
+    """
+    images = np.empty((len(slices), 2 * context + 1, *seen.shape[1:]), np.float32)
+    for channel in range(2 * context + 1):
+        of = start if channel != context else seen
+        images[:, channel] = of[np.clip(slices + channel - context, 0, len(seen) - 1)]
+    return images
 
 
 def _held(before: np.ndarray, passed: np.ndarray) -> np.ndarray:
