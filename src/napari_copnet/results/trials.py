@@ -159,7 +159,9 @@ _HELD = ClosingParams(tidy=False)
 TRIALS = (
     Trial("paper", "the paper's way: nothing held, united with Step 1", _PAPER),
     Trial("held", "what is contour is held", _HELD),
-    Trial("tidy", "held, then tidied: the default", follow=True),
+    Trial("tidy", "held, then tidied, with faint lines from 0.2: the default", follow=True),
+    Trial("faint-0.5", "tidied, without faint lines", ClosingParams(faint=0.5)),
+    Trial("faint-0.1", "tidied, faint lines from 0.1", ClosingParams(faint=0.1)),
     Trial("mirror", "tidied, passes averaged over mirrored copies", ClosingParams(mirror=True)),
     Trial("over-0.6", "held, additions above 0.6 only", _HELD, after=_sure(0.6)),
     Trial("over-0.7", "held, additions above 0.7 only", _HELD, after=_sure(0.7)),
