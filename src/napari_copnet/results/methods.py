@@ -22,12 +22,14 @@ from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, find_model
 from napari_copnet.params import ClosingParams, DeviceParams, TrainParams
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.results.datasets import DataSet, Slices, hela_folders
+from napari_copnet.results.datasets import HELA_SIZE, DataSet, Slices, hela_folders
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
+from napari_copnet.steps.frame import to_original
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import WIDTH
+from napari_copnet.types import Frame
 
 ONCE, CONVERGED = "once", "closed"
 CLOSING_TITLES = {ONCE: "closing, one iteration", CONVERGED: "closing, converged"}
@@ -162,6 +164,7 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
         masks[name] = passes[number]
         notes[name] = {"seconds": made["seconds"]}
     true = scored.true
+    masks = {name: _onto(mask, scored.truth.shape) for name, mask in masks.items()}
     masks[CEILING] = true.contours
     scores = yield from evaluate_all(masks, true, scored.numbers)
     over = None
@@ -173,9 +176,8 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
             iterations=choices.iterations,
         )
         # Rounded: as bytes scaled back, 30 iterations of a stack would take gigabytes.
-        over = yield from score_iterations(
-            history > 127, true, scored.numbers, ClosingParams().unite
-        )
+        rounded = np.stack([_onto(m, scored.truth.shape) for m in (history > 127).view(np.uint8)])
+        over = yield from score_iterations(rounded > 0, true, scored.numbers, ClosingParams().unite)
     methods = {
         name: Compared(
             titles[name],
@@ -187,6 +189,15 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
         for name, mask in masks.items()
     }
     return Outcome(dataset, scored, methods, over, models, made["changed"])
+
+
+def _onto(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Bring a contour mask (Z, Y, X) to the size at which it is scored."""
+    if mask.shape == shape:
+        return mask
+    depth, height, width = shape
+    frame = Frame((depth, height, width), mask.shape, np.zeros((depth, 2)))
+    return to_original(mask, frame, "mask")
 
 
 def _step1_model(dataset: DataSet, choices: Choices) -> Steps[ModelPackage | None]:
@@ -209,6 +220,7 @@ def _step1_model(dataset: DataSet, choices: Choices) -> Steps[ModelPackage | Non
         device=choices.device,
         resume=resume,
         name=f"{dataset.name}-contours",
+        size=HELA_SIZE,
         width=WIDTH,
         card={"command": "make results", "licence": "not to be passed on: challenge data"},
     )
