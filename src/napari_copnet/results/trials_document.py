@@ -11,7 +11,7 @@ from napari_copnet.record import surroundings
 from napari_copnet.results.trials import Trial
 
 SHORT = {"labelled": "labelled", "split": "split", "nsd": "NSD", "cldice": "clDice"}
-STAGES = {"once": "1 iteration", "closed": "converged", "followed": "30 iterations"}
+STAGES = {"once": "1 iteration", "closed": "the last"}
 
 _HEAD = """# Experiments on closing
 
@@ -68,9 +68,9 @@ def write_trials(
     ):
         if chosen:
             parts.append(f"## {title}\n\n{_table(_gains(chosen, results))}")
-    followed = [trial for trial in made if trial.follow]
-    if followed:
-        parts.append(f"## Over iterations\n\n{_table(_over(followed, results))}")
+    applied = [trial for trial in made if trial.train is None]
+    if applied:
+        parts.append(f"## After one iteration and the last\n\n{_table(_over(applied, results))}")
     path = out / "experiments.md"
     with whole_file(path) as beside:
         beside.write_text("\n".join(parts), encoding="utf-8")
