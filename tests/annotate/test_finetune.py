@@ -113,6 +113,8 @@ def test_stopped_it_waits_and_goes_on_without_the_project(project, tiny, models,
     assert [(one.name, one.kind, one.parent) for one in waiting] == [
         ("stopped", "contours", "tiny-contours")
     ]
+    with pytest.raises(InputError, match="'stopped' is unfinished"):
+        finish(finetune.fine_tune(project, "contours", tiny["contours"], params, name="stopped"))
     before = fit.read_losses(waiting[0].out)
     project.close()
     # five minutes are long for a test: let the rest be short

@@ -203,6 +203,11 @@ def fine_tune(
     if out.exists():
         raise InputError(f"There is already a model {name!r}.", "Give the new one another name.")
     work = fit.work_folder(out)
+    if any(one.out == out for one in unfinished(gallery)):
+        raise InputError(
+            f"A fine-tuning named {name!r} is unfinished.",
+            "Go on with it, forget it, or give the new model another name.",
+        )
     slices = sorted({*plan.split.train, *plan.split.held_out, *plan.corrected})
     annotated = yield from dataset.write_slices(project, work / "annotated", slices)
     step1: dict[int, Path] | None = None
