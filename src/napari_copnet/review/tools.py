@@ -130,12 +130,27 @@ def fill(session: SessionView, slices: Sequence[int], point: Point) -> Edit:
     """Fill the holes of a cell: contour inside it that encloses no other cell is erased."""
 
     def holes(z: int, cell: np.ndarray) -> np.ndarray:
-        enclosed = ndimage.binary_fill_holes(cell) & ~cell
-        islands = cc3d.connected_components(enclosed, connectivity=8)
-        nested = np.unique(islands[session.names(z) > 0])
-        return enclosed & ~np.isin(islands, nested[nested > 0]) & (session.contour[z] > 0)
+        return holes_of(cell, session.contour[z] > 0, session.names(z))
 
     return _cell_edit("fill", session, slices, point, holes, "The cell has no holes.")
+
+
+def holes_of(cell: np.ndarray, contour: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Return the contour inside a cell that encloses no other cell.
+
+    Parameters
+    ----------
+    cell, contour : ndarray, shape (Y, X), bool
+    cells : ndarray, shape (Y, X), unsigned int
+
+    Returns
+    -------
+    ndarray, shape (Y, X), bool
+    """
+    enclosed = ndimage.binary_fill_holes(cell) & ~cell
+    islands = cc3d.connected_components(enclosed, connectivity=8)
+    nested = np.unique(islands[cells > 0])
+    return enclosed & ~np.isin(islands, nested[nested > 0]) & contour
 
 
 def mark(session: SessionView, slices: Sequence[int], region: np.ndarray, kind: str | None) -> Edit:
