@@ -40,13 +40,14 @@ from napari_copnet.review.view import SessionView
 from napari_copnet.steps.cells import label_slice
 
 WALL, BREAK, DELETE, FILL = "wall", "break", "delete", "fill"
-# How many slices are looked at on either side of an edit.
-REACH = 10
+# How many slices are looked at on either side of an edit; of large slices, which take longer to
+# copy than the window may stand still, half of that.
+REACH, _LARGE = 10, 1 << 21
 # A wall of the next slice runs within so many pixels of that of this one.
 NEAR_PX = 10
 # A cell is found again when it covers this share of its side; a whole cell, when intersection over
 # union is no less.
-_COVER, _ALIKE = 0.5, 0.5
+_COVER, _ALIKE = 0.5, 0.6
 # Sides smaller than this many pixels tell nothing.
 _SMALLEST = 20
 # A path pays this for each pixel of distance from the wall it follows.
@@ -67,6 +68,7 @@ class Plane:
     z : int
     contour : ndarray, shape (Y, X), bool
     marks : ndarray, shape (Y, X), uint8
+        Empty where the edit did not change marks.
     excluded : ndarray, shape (Y, X), bool, or None
         Where there can be no cells.
     verdicts : tuple of Verdict
@@ -109,7 +111,12 @@ class Fix:
     pixels: np.ndarray
 
 
-def copied(session: SessionView, edit: Edit, reach: int = REACH) -> dict[int, Plane]:
+def reach_of(session: SessionView) -> int:
+    """Return how many slices on either side of an edit are looked at."""
+    return REACH if session.shape[1] * session.shape[2] <= _LARGE else REACH // 2
+
+
+def copied(session: SessionView, edit: Edit, reach: int | None = None) -> dict[int, Plane]:
     """Copy the slices of an edit that was made, and those around it.
 
     Parameters
@@ -117,8 +124,8 @@ def copied(session: SessionView, edit: Edit, reach: int = REACH) -> dict[int, Pl
     session : SessionView
     edit : Edit
         Applied already.
-    reach : int
-        Slices on either side.
+    reach : int, optional
+        Slices on either side; `reach_of` them when not given.
 
     Returns
     -------
@@ -128,7 +135,8 @@ def copied(session: SessionView, edit: Edit, reach: int = REACH) -> dict[int, Pl
     slices = edit.slices
     if not slices or edit.tool in _OTHERS:
         return {}
-    depth = session.shape[0]
+    depth, reach = session.shape[0], reach_of(session) if reach is None else reach
+    marks = any(flip.plane in MARKS for flip in edit.flips)
     around = range(max(slices[0] - reach, 0), min(slices[-1] + reach + 1, depth))
     verdicts = list(session.verdicts.values())
 
@@ -137,7 +145,7 @@ def copied(session: SessionView, edit: Edit, reach: int = REACH) -> dict[int, Pl
         return Plane(
             z,
             np.array(session.contour[z]).view(bool),
-            np.array(session.marks[z]),
+            np.array(session.marks[z]) if marks else np.zeros((0, 0), np.uint8),
             None if excluded is None else np.array(excluded),
             tuple(verdict for verdict in verdicts if verdict.patch.z == z),
             lambda: session.probability(z),

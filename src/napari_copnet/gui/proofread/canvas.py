@@ -56,6 +56,16 @@ def _dock_of(widget: QWidget | None) -> QDockWidget | None:
     return widget
 
 
+def is_in_view(viewer: Any, layer: Any, point: tuple[float, float], canvas: QWidget | None) -> bool:
+    """Whether a pixel (y, x) of a layer lies well inside what the canvas shows."""
+    if canvas is None:
+        return False
+    camera = camera_of(viewer)
+    world = np.asarray(layer.data_to_world((0, *point)), float)[-2:]
+    away = np.abs(world - np.asarray(camera.center, float)[-2:]) * camera.zoom
+    return bool((away < 0.4 * np.array([canvas.height(), canvas.width()])).all())
+
+
 def fly_to(
     viewer: Any,
     layer: Any,

@@ -11,7 +11,13 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.proofread.canvas import canvas_of, fly_to, is_shown, repaint
+from napari_copnet.gui.proofread.canvas import (
+    canvas_of,
+    fly_to,
+    is_in_view,
+    is_shown,
+    repaint,
+)
 from napari_copnet.gui.proofread.export import export_history
 from napari_copnet.gui.proofread.form import ProofreadForm
 from napari_copnet.gui.proofread.hands import Hands
@@ -19,10 +25,11 @@ from napari_copnet.gui.proofread.keys import REDO, UNDO, Keys
 from napari_copnet.gui.proofread.layers import SessionLayers
 from napari_copnet.gui.proofread.marks import Marks
 from napari_copnet.gui.proofread.mouse import Mouse
+from napari_copnet.gui.proofread.neighbours import Neighbours
 from napari_copnet.gui.proofread.reviewing import Reviewing
 from napari_copnet.gui.proofread.rows import Rows
 from napari_copnet.gui.proofread.tools import BRUSH, BY_NAME, DRAGGED, TOOLS
-from napari_copnet.review.edits import Edit
+from napari_copnet.review.edits import Edit, Judge
 from napari_copnet.review.session import Session, Touched
 
 SAVED_MS = 150
@@ -51,6 +58,9 @@ class Desk:
         self.layers = SessionLayers(viewer, session, self._stroke, self.undo, self.redo)
         self.marks = Marks(viewer, self.layers.arguments)
         self.hands = Hands(session, self.marks, self.slices, form.iteration.value, self._apply)
+        self.neighbours = Neighbours(
+            form.same_fix, session, self.marks, self._show_place, self._make, form.message.note
+        )
         self.review = Reviewing(form, session, self._apply, self._show_item, compute)
         self._history = Rows(
             ("", "Edit"),
@@ -103,18 +113,18 @@ class Desk:
     def enter(self) -> None:
         """Take what is previewed, or accept the item in question."""
         with self._explained():
-            if not self.hands.take():
+            if not self.hands.take() and not self.neighbours.take():
                 self.review.decide(True)
 
     def backspace(self) -> None:
         """Drop what is previewed, or reject the item in question."""
         with self._explained():
-            if not self.hands.drop():
+            if not self.hands.drop() and not self.neighbours.leave():
                 self.review.decide(False)
 
     def escape(self) -> None:
         """Drop what was begun, or put the tool away."""
-        if not self.hands.drop():
+        if not self.hands.drop() and not self.neighbours.drop():
             self.pick(None)
 
     def undo(self) -> None:
@@ -166,6 +176,7 @@ class Desk:
         self._timer.stop()
         self.keys.release()
         self.review.stop()
+        self.neighbours.stop()
         self.mouse.release()
         for signal, slot in self._connections:
             with contextlib.suppress(TypeError, RuntimeError):
@@ -220,6 +231,12 @@ class Desk:
         self._on(form.previous_button.clicked, lambda _: self.review.previous())
         self._on(form.queue_view.clicked, lambda index: self.review.go_to(index.row()))
         self._on(form.kinds.currentIndexChanged, lambda _: self.review.choose_kind())
+        bar = form.same_fix
+        self._on(bar.look_button.clicked, lambda _: self.neighbours.look())
+        self._on(bar.yes_button.clicked, lambda _: self._answer(self.neighbours.take))
+        self._on(bar.no_button.clicked, lambda _: self._answer(self.neighbours.leave))
+        self._on(bar.all_button.clicked, lambda _: self._answer(self.neighbours.take_all))
+        self._on(bar.drop_button.clicked, lambda _: self.neighbours.drop())
         self._on(form.history_view.clicked, lambda index: self._jump(index.row()))
 
     def _on(self, signal: Any, slot: Callable[..., Any]) -> None:
@@ -242,6 +259,7 @@ class Desk:
             **{tool.key: picking(tool.name) for tool in TOOLS},
             **looking,
             "U": self.undo,
+            "T": self.neighbours.look,
             "Enter": self.enter,
             "Backspace": self.backspace,
             "Escape": self.escape,
@@ -276,12 +294,21 @@ class Desk:
 
     # Changes -----------------------------------------------------------------
 
-    def _apply(self, edit: Edit) -> None:
+    def _make(self, edit: Edit) -> None:
         self.session.apply(edit)
+
+    def _apply(self, edit: Edit) -> None:
+        self._make(edit)
+        decided = any(isinstance(change, Judge) for change in edit.changes)
+        self.neighbours.offer(edit, by_hand=not decided)
 
     def _decide(self, yes: bool) -> None:
         with self._explained():
             self.review.decide(yes)
+
+    def _answer(self, say: Callable[[], Any]) -> None:
+        with self._explained():
+            say()
 
     def _stroke(self, z: int, change: Any, drawn: bool) -> None:
         with self._explained():
@@ -302,6 +329,7 @@ class Desk:
                 fly_to(self.viewer, self.layers.contour, nearest, None, 0, None)
 
     def _on_change(self, touched: list[Touched]) -> None:
+        self.neighbours.drop()
         self._renew()
         self.review.changed({change.z for change in touched})
         self._tell_saved()
@@ -319,6 +347,13 @@ class Desk:
             max(patch.height, patch.width),
             canvas_of(self.form.window()),
         )
+
+    def _show_place(self, z: int, place: tuple[float, float] | None) -> None:
+        """Bring a slice into view, and move the camera only where the place is out of sight."""
+        canvas, layer = canvas_of(self.form.window()), self.layers.contour
+        if place is not None and is_in_view(self.viewer, layer, place, canvas):
+            place = None
+        fly_to(self.viewer, layer, z, place, 0, canvas)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
