@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.gui.compare_form import IterationsForm, quiet
@@ -69,7 +69,6 @@ class IterationsPanel(IterationsForm):
         self._cells: dict[int, float] = {}
         self._scores: dict[str, dict[int, float]] = {}
         self._marks = IterationMarks(viewer)
-        self._is_closed = False
         self._beside = SideBySide(viewer, lambda: self.side_button.setChecked(False))
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -171,11 +170,8 @@ class IterationsPanel(IterationsForm):
         self.score_plot.show()
         self._do("score", lambda: score_iterations(data, numbers, unite, true), lambda _: None)
 
-    def shut_down(self) -> None:
+    def _shut_down(self) -> None:
         """Stop all work, close the second canvas and let the viewer go."""
-        if self._is_closed:
-            return
-        self._is_closed = True
         self._timer.stop()
         self.tasks.shut_down()
         self._beside.shut_down()
@@ -375,19 +371,3 @@ class IterationsPanel(IterationsForm):
     def _use_theme(self) -> None:
         for plot in (self.changed_plot, self.cells_plot, self.score_plot):
             plot.use_theme(self.viewer.theme)
-
-    def event(self, event: QEvent) -> bool:
-        """Shut down when the dock is taken out of the window, or deleted."""
-        kind = event.type()
-        if kind == QEvent.Type.DeferredDelete or (
-            kind == QEvent.Type.ParentChange and self.parent() is None
-        ):
-            self.shut_down()
-        return bool(super().event(event))
-
-    def hideEvent(self, event: Any) -> None:
-        """Shut down when the whole window goes."""
-        super().hideEvent(event)
-        if not event.spontaneous() and not self.window().isVisible():
-            with contextlib.suppress(RuntimeError):
-                self.shut_down()

@@ -112,9 +112,10 @@ def run(folder: Path) -> None:
                 _train(folder, config, switch, report)
             except Stopped:
                 report(state="stopped")
-                # all is saved: don't wait for the batch that a thread is still making
-                sys.stdout.flush()
-                os._exit(0)
+                pass
+            # all is saved: don't wait for the batch that a thread is still making
+            sys.stdout.flush()
+            os._exit(0)
         except CopnetError as error:
             report(state="error", message=error.message, hint=error.hint)
             raise SystemExit(1) from error

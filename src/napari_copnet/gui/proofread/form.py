@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_copnet.gui.compare_form import named, row
+from napari_copnet.gui.dock import Dock
 from napari_copnet.gui.footer import Bar, Message
 from napari_copnet.gui.proofread.buttons import plain_button
 from napari_copnet.gui.proofread.neighbour_bar import NeighbourBar
@@ -40,7 +41,7 @@ _INVITATION = (
 )
 
 
-class ProofreadForm(QWidget):
+class ProofreadForm(Dock):
     """What the proofreading dock shows.
 
     Attributes

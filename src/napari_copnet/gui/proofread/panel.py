@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_copnet.errors import CopnetError, InputError
@@ -48,7 +47,6 @@ class ProofreadPanel(ProofreadForm):
         self.desk: Desk | None = None
         self.tasks = TaskQueue(last="queue")
         self._pace = Pace()
-        self._is_closed = False
         self.begin_button.clicked.connect(lambda: self.begin())
         self.folder_button.clicked.connect(lambda: self.begin_from_folder())
         self.open_button.clicked.connect(lambda: self.ask_open())
@@ -123,11 +121,8 @@ class ProofreadPanel(ProofreadForm):
             self.message.error(error)
         self.show_desk(False)
 
-    def shut_down(self) -> None:
-        """Save, close, and stop all work; the dock is of no use afterwards."""
-        if self._is_closed:
-            return
-        self._is_closed = True
+    def _shut_down(self) -> None:
+        """Save, close, and stop all work."""
         self.tasks.shut_down()
         self.close_session()
 
@@ -188,19 +183,3 @@ class ProofreadPanel(ProofreadForm):
             event.accept()
             return
         super().keyPressEvent(event)
-
-    def event(self, event: QEvent) -> bool:
-        """Shut down when the dock is taken out of the window, or deleted."""
-        kind = event.type()
-        if kind == QEvent.Type.DeferredDelete or (
-            kind == QEvent.Type.ParentChange and self.parent() is None
-        ):
-            self.shut_down()
-        return bool(super().event(event))
-
-    def hideEvent(self, event: Any) -> None:
-        """Shut down when the whole window goes."""
-        super().hideEvent(event)
-        if not event.spontaneous() and not self.window().isVisible():
-            with contextlib.suppress(RuntimeError):
-                self.shut_down()
