@@ -205,8 +205,7 @@ def freeze(session: SessionView, slices: Sequence[int], region: np.ndarray, iter
         raise CopnetError(
             f"There is no iteration {iteration}.", f"Choose one from 0 to {len(iterations) - 1}."
         )
-    settings = session.facts.runs[-1].get("settings", {}).get("closing", {})
-    unite = bool(settings.get("unite", True))
+    unite = session.unite
     return _contour_edit(
         "freeze",
         session,

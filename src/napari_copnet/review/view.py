@@ -77,6 +77,12 @@ class SessionView:
         return store.read_array(self._run / "iterations.npy")
 
     @property
+    def unite(self) -> bool:
+        """Whether the contour of Step 1 belongs to the closed contour of the last run."""
+        settings = self.facts.runs[-1].get("settings", {}).get("closing", {})
+        return bool(settings.get("unite", True))
+
+    @property
     def converged(self) -> np.ndarray | None:
         """Whether closing converged in each slice of the last run, where it is known."""
         return store.read_array(self._run / "converged.npy")

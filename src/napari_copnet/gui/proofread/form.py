@@ -21,6 +21,7 @@ from napari_copnet.gui.compare_form import named, row
 from napari_copnet.gui.dock import Dock
 from napari_copnet.gui.footer import Bar, Message
 from napari_copnet.gui.proofread.buttons import plain_button
+from napari_copnet.gui.proofread.course_tab import CourseTab
 from napari_copnet.gui.proofread.neighbour_bar import NeighbourBar
 from napari_copnet.gui.proofread.rows import RowsView
 from napari_copnet.gui.proofread.tools import TOOLS
@@ -46,7 +47,7 @@ class ProofreadForm(Dock):
 
     Attributes
     ----------
-    begin_button, folder_button, open_button, close_button : QPushButton
+    begin_button, folder_button, open_button, close_button, take_run_button : QPushButton
     tool_buttons : dict of str to QPushButton
         By name of the tool.
     ranged, first, last : QCheckBox, QSpinBox, QSpinBox
@@ -58,6 +59,9 @@ class ProofreadForm(Dock):
     queue_view, history_view : RowsView
     accept_button, reject_button, next_button, previous_button : QPushButton
     undo_button, redo_button, export_button : QPushButton
+    birth, see_button : QLabel, QPushButton
+        When the wall in question was closed; to that iteration.
+    course : CourseTab
     message : Message
     """
 
@@ -117,9 +121,15 @@ class ProofreadForm(Dock):
         self.close_button = plain_button(
             "Close", "close_session", "Close the session; it is saved."
         )
+        self.take_run_button = plain_button(
+            "Take new run",
+            "take_run",
+            "Take in what the workflow dock has just made; what you edited and decided stays.",
+        )
         head = QHBoxLayout()
         head.addWidget(self.title, 1)
         head.addWidget(self.saved)
+        head.addWidget(self.take_run_button)
         head.addWidget(self.close_button)
         column.addLayout(head)
         self.notice = QLabel()
@@ -135,6 +145,8 @@ class ProofreadForm(Dock):
         self.tabs.tabBar().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.tabs.addTab(self._queue(), "Review queue")
         self.tabs.addTab(self._history(), "History")
+        self.course = CourseTab()
+        self.tabs.addTab(self.course, "Iterations")
         column.addWidget(self.tabs, 1)
         return self.table
 
@@ -186,6 +198,14 @@ class ProofreadForm(Dock):
         self.question.setWordWrap(True)
         self.question.setMinimumHeight(34)
         column.addWidget(self.question)
+        self.birth = quiet_label()
+        self.birth.setObjectName("birth")
+        self.see_button = plain_button(
+            "Iteration", "see_iteration", "Show the contour as it was after that iteration."
+        )
+        self.birth_row = row(self.birth, self.see_button)
+        self.birth_row.layout().setStretch(0, 1)
+        column.addWidget(self.birth_row)
         self.previous_button = plain_button("◀  P", "previous_item", "The item before (P).")
         self.next_button = plain_button("N  ▶", "next_item", "The next open item (N).")
         self.accept_button = plain_button("Accept ⏎", "accept", "Yes, contour (Enter).")
