@@ -129,6 +129,10 @@ class SessionView:
         """Return the name of the slice cell at a pixel, 0 where there is none."""
         return int(self.names(z)[y, x])
 
+    def cell_count(self, z: int) -> int:
+        """Return the number of cells of a slice."""
+        return len(self._model.names[z])
+
     def present(self, z: int) -> set[int]:
         """Return the names of the cells of a slice."""
         return set(self._model.names[z].values())

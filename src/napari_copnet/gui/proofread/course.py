@@ -132,7 +132,7 @@ class Course:
 
     def changed(self) -> None:
         """The session has changed: count cells anew."""
-        counts = {z: float(len(self.session.present(z))) for z in range(self.session.shape[0])}
+        counts = {z: float(self.session.cell_count(z)) for z in range(self.session.shape[0])}
         self.tab.cells_plot.show_series(Series("", "#81c784", counts))
         self._rows.renew()
 
@@ -200,7 +200,7 @@ class Course:
         if column == 1:
             return f"{100 * course.changed[-1]:.3g} %" if course and course.changed else ""
         if column == 2:
-            return str(len(self.session.present(z)))
+            return str(self.session.cell_count(z))
         return course.state if course else ""
 
     def _filter(self) -> None:

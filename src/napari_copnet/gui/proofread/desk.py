@@ -29,7 +29,8 @@ from napari_copnet.gui.proofread.mouse import Mouse
 from napari_copnet.gui.proofread.neighbours import Neighbours
 from napari_copnet.gui.proofread.reviewing import Reviewing
 from napari_copnet.gui.proofread.rows import Rows
-from napari_copnet.gui.proofread.tools import BRUSH, BY_NAME, DRAGGED, TOOLS
+from napari_copnet.gui.proofread.solid import Solid
+from napari_copnet.gui.proofread.tools import BRUSH, BY_NAME, DRAGGED, SOLID, TOOLS
 from napari_copnet.gui.proofread.watch import Watch
 from napari_copnet.review.edits import Edit, Judge
 from napari_copnet.review.paths import snapped
@@ -62,7 +63,10 @@ class Desk:
         self._window: QWidget | None = form.window()
         self.layers = SessionLayers(viewer, ready, self._stroke, self.undo, self.redo)
         self.marks = Marks(viewer, self.layers.arguments)
-        self.hands = Hands(session, self.marks, self.slices, form.iteration.value, self._apply)
+        self.solid = Solid(viewer, session, self.layers, compute)
+        self.hands = Hands(
+            session, self.marks, self.slices, form.iteration.value, self._apply, self.solid.show
+        )
         self.neighbours = Neighbours(
             form.same_fix, session, self.marks, self._show_place, self._make, form.message.note
         )
@@ -103,6 +107,8 @@ class Desk:
 
     def pick(self, name: str | None) -> None:
         """Take a tool in hand, or put it away."""
+        if self.solid.back() and name == SOLID:
+            name = None
         tool = BY_NAME[name] if name is not None else None
         if tool is not None and not self.form.tool_buttons[tool.name].isEnabled():
             tool = None
@@ -139,7 +145,7 @@ class Desk:
 
     def escape(self) -> None:
         """Drop what was begun, or put the tool away."""
-        if not self.hands.drop() and not self.neighbours.drop():
+        if self.solid.is_shown or (not self.hands.drop() and not self.neighbours.drop()):
             self.pick(None)
 
     def undo(self) -> None:
@@ -361,6 +367,7 @@ class Desk:
         self.marks.item(item.patch if item is not None else None, self.session.shape)
         if item is None or not fly:
             return
+        self.solid.back()
         patch = item.patch
         fly_to(
             self.viewer,
