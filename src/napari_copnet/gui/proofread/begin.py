@@ -15,6 +15,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.pipeline import RunResult, Settings, restore
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.review import store
+from napari_copnet.review.edits import CONTOUR, Edit, Flip, Patch
 from napari_copnet.review.session import Session
 from napari_copnet.review.start import Start, from_result, from_run_folder
 
@@ -41,8 +42,11 @@ def begin_from_result(
         Those of the dock, in the frame of the stack, for a run that did not keep its own.
     """
     yield from ready()
-    start = yield from _start_of(result, settings, contour, iterations)
-    return (yield from store.make(folder, start))
+    start = yield from _start_of(result, settings, iterations)
+    yield from store.make(folder, start)
+    with Session.open(folder) as session:
+        _paint(session, start, contour)
+    return folder
 
 
 def begin_from_folder(folder: Path, run: Path) -> Steps[Path]:
@@ -68,7 +72,7 @@ def add_run(
         The run is of another image, or the session can't be written to.
     """
     yield Progress("session", 0, 2, "steps")
-    start = yield from _start_of(result, settings, contour, iterations)
+    start = yield from _start_of(result, settings, iterations)
     with Session.open(folder) as session:
         image = session.image
         if start.stack is not None and image is not None and image.shape == start.stack.shape:
@@ -80,6 +84,7 @@ def add_run(
                 )
         yield Progress("session", 1, 2, "steps")
         session.add_run(start)
+        _paint(session, start, contour)
     return folder
 
 
@@ -158,13 +163,23 @@ def ready() -> Steps[None]:
     yield Progress("open", 1, 1, "files")
 
 
-def _start_of(
-    result: RunResult, settings: Settings, contour: np.ndarray | None, iterations: Any
-) -> Steps[Start]:
+def _start_of(result: RunResult, settings: Settings, iterations: Any) -> Steps[Start]:
     restored = yield from restore(result)
     start = from_result(result, restored, settings)
-    if contour is not None:
-        start = dataclasses.replace(start, contour=contour)
     if start.iterations is None:
         start = dataclasses.replace(start, iterations=iterations)
     return start
+
+
+def _paint(session: Session, start: Start, contour: np.ndarray | None) -> None:
+    """Make an edit of what was painted on the contour of a run: it counts as done by hand."""
+    if contour is None:
+        return
+    painted = np.asarray(contour) > 0
+    changes = []
+    for z, plane in enumerate(painted):
+        change = plane != (np.asarray(start.contour[z]) > 0)
+        change &= plane != session.contour[z].view(bool)
+        if change.any():
+            changes.append(Flip(CONTOUR, Patch.of(z, change)))
+    session.apply(Edit("painted in the workflow", tuple(changes)))
