@@ -169,9 +169,9 @@ def test_a_session_begins_with_the_run_of_the_workflow(
     network = models.networks["contours"]
     network.transform = lambda image: np.maximum(dark_lines(image), wall_in(image, 8))
     panel.sections["contours"].form.rows["overlap"].value = 0.25
-    with qtbot.waitSignal(dock.opened, timeout=40000):
+    with qtbot.waitSignal(dock.opened, timeout=90000):
         panel.run()
-        ended(panel)
+        ended(panel, timeout=60000)
         press(dock.take_run_button)
     session = dock.session
     assert session.facts.name == "cells in a cross" and len(session.facts.runs) == 2

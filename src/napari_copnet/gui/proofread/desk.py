@@ -63,7 +63,7 @@ class Desk:
         self._window: QWidget | None = form.window()
         self.layers = SessionLayers(viewer, ready, self._stroke, self.undo, self.redo)
         self.marks = Marks(viewer, self.layers.arguments)
-        self.solid = Solid(viewer, session, self.layers, compute)
+        self.solid = Solid(viewer, session, self.layers, form.message.error)
         self.hands = Hands(
             session, self.marks, self.slices, form.iteration.value, self._apply, self.solid.show
         )
@@ -199,6 +199,7 @@ class Desk:
         self.review.stop()
         self.neighbours.stop()
         self.course.stop()
+        self.solid.stop()
         self.mouse.release()
         for signal, slot in self._connections:
             with contextlib.suppress(TypeError, RuntimeError):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
+from napari_copnet.errors import CopnetError
+from napari_copnet.gui.jobs import Job
 from napari_copnet.gui.proofread.canvas import View
 from napari_copnet.gui.proofread.layers import ROLE, SessionLayers
 from napari_copnet.progress import Progress, Steps
@@ -26,8 +28,8 @@ class Solid:
     viewer : napari.Viewer
     session : Session
     layers : SessionLayers
-    compute : callable
-        Runs a generator in a thread: name, work, and who takes the result.
+    say : callable
+        Tells the user an error.
 
     Attributes
     ----------
@@ -36,11 +38,16 @@ class Solid:
     """
 
     def __init__(
-        self, viewer: Any, session: Session, layers: SessionLayers, compute: Callable[..., None]
+        self,
+        viewer: Any,
+        session: Session,
+        layers: SessionLayers,
+        say: Callable[[CopnetError], None],
     ) -> None:
         self.viewer, self.session, self.layers = viewer, session, layers
         self.layer: Any = None
-        self._compute = compute
+        self._say = say
+        self._job: Job | None = None
         self._view: View | None = None
         self._hidden: list[Any] = []
 
@@ -52,12 +59,23 @@ class Solid:
     def show(self, name: int) -> None:
         """Show the cell that a slice cell belongs to."""
         session = self.session
+        self.stop()
 
         def take(found: tuple[np.ndarray, tuple[int, int, int], int]) -> None:
             if self.layers.contour in self.viewer.layers and not self.is_shown:
                 self._show(name, *found)
 
-        self._compute("solid", lambda: volume_of(session, name), take)
+        # A job of its own: the queue may be looked for all the while.
+        job = self._job = Job(lambda: volume_of(session, name), "copnet-solid")
+        job.finished.connect(take)
+        job.failed.connect(self._say)
+        job.start()
+
+    def stop(self) -> None:
+        """Compute nothing any more."""
+        if self._job is not None:
+            self._job.give_up(wait=True)
+            self._job = None
 
     def back(self) -> bool:
         """Go back to the slices; return whether a cell was shown."""
