@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,7 +188,7 @@ def use_tools(reviewer: Reviewer) -> None:
     reviewer.drag(left, right)
     reviewer.done("erase-in-a-range", 4)
     tour.press(dock.ranged)
-    use_neighbours(reviewer, z, wall, apart)
+    use_neighbours(reviewer, z, right)
     if dock.tool_buttons["freeze"].isEnabled():
         reviewer.key(Qt.Key.Key_I)
         (height, width), at = session.shape[1:], reviewer
@@ -203,24 +202,28 @@ def use_tools(reviewer: Reviewer) -> None:
     look_back(reviewer, z, wall)
 
 
-def use_neighbours(reviewer: Reviewer, z: int, wall: Point, apart: Callable[[], bool]) -> None:
-    """Close a gap that all slices have in one, and take what is proposed for the next ones."""
-    dock, tour, made = reviewer.dock, reviewer.tour, reviewer.session.history.position
-    reviewer.key(Qt.Key.Key_G)
-    reviewer.click(wall)
-    reviewer.key(Qt.Key.Key_Return)
-    assert apart()
-    tour.until(dock.same_fix.isVisible, "the same fix is offered", 30)
+def use_neighbours(reviewer: Reviewer, z: int, point: Point) -> None:
+    """Mark a cell and take the same mark for one of the next slices; leave the others out."""
+    dock, session, tour = reviewer.dock, reviewer.session, reviewer.tour
+    made = session.history.position
+    reviewer.key(Qt.Key.Key_V)
+    reviewer.click(point)
+    tour.until(dock.same_fix.isVisible, "the same fix is offered", 60)
     reviewer.done("same-fix-offered", made + 1)
     reviewer.key(Qt.Key.Key_T)
-    assert reviewer.z != z
+    other = reviewer.z
+    assert other != z
+    assert not session.marks[other].any()
     reviewer.done("same-fix-looked-at", made + 1)
     reviewer.key(Qt.Key.Key_Return)
     while dock.same_fix.isVisible():
         reviewer.key(Qt.Key.Key_Backspace)
     assert reviewer.z == z
+    assert session.marks[other].any()
+    assert {at for at in range(session.shape[0]) if session.marks[at].any()} == {z, other}
     reviewer.done("same-fix-taken", made + 2)
     reviewer.key(Qt.Key.Key_U)
+    assert not session.marks[other].any()
     reviewer.key(Qt.Key.Key_U)
 
 
