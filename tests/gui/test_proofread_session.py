@@ -136,7 +136,7 @@ def test_a_session_begins_with_the_run_of_the_workflow(
 
     viewer, panel = make_panel(show=True)
     panel.run()
-    ended(panel)
+    ended(panel, timeout=60000)
     closed = panel.source.layers.layer("closed")
     before = np.array(closed.data)
     free = tuple(np.argwhere(before == 0)[0])
