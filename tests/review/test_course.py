@@ -7,7 +7,7 @@ from drawn import two_rooms
 from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.params import CellParams
 from napari_copnet.progress import finish
-from napari_copnet.review.course import birth_of, courses, scores_by_edit
+from napari_copnet.review.course import Birth, birth_of, courses, scores_by_edit
 from napari_copnet.review.edits import Edit, Flip, Patch
 from napari_copnet.review.session import Session
 from napari_copnet.review.start import Start
@@ -57,6 +57,12 @@ def test_a_wall_is_born_with_its_last_pixel(session):
     assert birth.text.startswith("Closed in iteration 2; ")
     assert birth_of(session, patch(1, (3, 1))).iteration is None
     assert birth_of(session, patch(2, (0, 0))).iteration == 3
+
+
+def test_of_many_iterations_the_sentence_tells_the_first_and_the_last():
+    text = Birth(3, tuple(n / 20 for n in range(12))).text
+    assert text.endswith("0.00 → 0.05 → 0.10 → 0.15 → 0.20 → 0.25 → … → 0.55.")
+    assert "…" not in Birth(None, (0.1,) * 7).text
 
 
 def test_without_iterations_nothing_is_known(tmp_path, rooms):

@@ -20,6 +20,8 @@ SETTLED, OSCILLATES, UNSETTLED = "settled", "oscillates", "not settled"
 # A slice oscillates when more than this share of what the last iteration changed had been changed
 # by the one before: there it is back where it was.
 _BACK = 0.5
+# So many probabilities are told in a sentence.
+_TOLD = 7
 # So many points of the scores by edit are enough for a plot.
 _POINTS = 400
 
@@ -99,7 +101,10 @@ class Birth:
     @property
     def text(self) -> str:
         """One sentence for people."""
-        values = " → ".join(f"{value:.2f}" for value in self.probability)
+        parts = [f"{value:.2f}" for value in self.probability]
+        if len(parts) > _TOLD:
+            parts[_TOLD - 1 : -1] = ["…"]
+        values = " → ".join(parts)
         if self.iteration is None:
             return f"No iteration closed it; contour probability by iteration {values}."
         what = (
