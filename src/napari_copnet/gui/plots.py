@@ -45,6 +45,8 @@ class IterationPlot(QWidget):
         A level to be compared with, and its name.
     highest : float, optional
         Top of the axis; from the values when not given.
+    over : str
+        What is counted along the other axis: an iteration, a slice, an edit.
 
     Attributes
     ----------
@@ -65,6 +67,7 @@ class IterationPlot(QWidget):
         logarithmic: bool = False,
         line: tuple[float, str] | None = None,
         highest: float | None = None,
+        over: str = "iteration",
     ) -> None:
         super().__init__()
         self.title = title
@@ -75,7 +78,8 @@ class IterationPlot(QWidget):
         self._text, self._dim = QColor("#f0f1f2"), QColor("#868e93")
         self.setMinimumHeight(118)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip("Click to go to an iteration.")
+        self._over = over
+        self.setToolTip(f"Click to go to the {over}.")
 
     def show_series(self, *series: Series) -> None:
         """Draw these series."""
@@ -156,7 +160,9 @@ class IterationPlot(QWidget):
         self._paint_axes(painter, area)
         if not any(s.values for s in self.series):
             painter.setPen(self._dim.lighter(150))
-            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, "Comes with the first iteration.")
+            painter.drawText(
+                area, Qt.AlignmentFlag.AlignCenter, f"Comes with the first {self._over}."
+            )
             return
         if self.current is not None and self._first() <= self.current <= self._last():
             x = self.point(self.current, self._range()[1]).x()
