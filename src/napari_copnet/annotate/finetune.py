@@ -28,6 +28,7 @@ from napari_copnet.networks.package import (
     models_folder,
 )
 from napari_copnet.params import (
+    DegradeParams,
     DeviceParams,
     FineTuneParams,
     TrainParams,
@@ -151,6 +152,7 @@ def fine_tune(
     name: str | None = None,
     folder: Path | str | None = None,
     command: str = "",
+    degrade: DegradeParams | None = None,
 ) -> Steps[ModelPackage]:
     """Fine-tune a model on a project's annotated slices and add it to the gallery.
 
@@ -176,6 +178,8 @@ def fine_tune(
         The gallery; the user's models folder when not given.
     command : str
         For the card.
+    degrade : DegradeParams, optional
+        Closing: how gaps are simulated besides the real ones, in pixels of what networks see.
 
     Yields
     ------
@@ -216,12 +220,13 @@ def fine_tune(
         step1 = yield from _out_of_fold(project, maps, slices, annotated, work, params, device)
     size = project.network_size
     card = _card(project, plan, slices, params, command)
-    _write_record(work, kind, name, parent, params, device, size, card)
+    _write_record(work, kind, name, parent, params, device, size, card, degrade)
     package = yield from fit.train(
         kind,
         dataset.sources(kind, annotated, slices, plan.split, step1),
         out,
         train_params(params, parent),
+        degrade,
         device=device,
         name=name,
         start_from=parent.folder,
@@ -255,6 +260,7 @@ def resume(out: Path | str) -> Steps[ModelPackage]:
         [],
         out,
         train_params(params, load_package(record["start_from"])),
+        from_dict(DegradeParams, record.get("degrade", {})),
         device=from_dict(DeviceParams, record["device"]),
         resume=True,
         name=record["name"],
@@ -464,6 +470,7 @@ def _write_record(
     device: DeviceParams | None,
     size: int,
     card: dict[str, Any],
+    degrade: DegradeParams | None,
 ) -> None:
     values = {
         "kind": kind,
@@ -472,6 +479,7 @@ def _write_record(
         "start_from": str(parent.folder.resolve()),
         "params": as_dict(params),
         "device": as_dict(device or DeviceParams()),
+        "degrade": as_dict(degrade or DegradeParams()),
         "size": size,
         "card": card,
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
