@@ -127,7 +127,7 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
     training, scored = dataset.read(choices.data)
     if choices.limit:
         training, scored = training.first(choices.limit), scored.first(choices.limit)
-    closing = find_model("default", "closing")
+    closing = find_model("shipped", "closing")
     step1 = yield from _step1_model(dataset, choices)
     models = {"closing": f"{closing.name} {closing.sha256[:12]}"}
     if step1 is not None:
@@ -204,7 +204,7 @@ def _step1_model(dataset: DataSet, choices: Choices) -> Steps[ModelPackage | Non
     if dataset.step1 == "given":
         return None
     if dataset.step1 == "default":
-        return find_model("default", "contours")
+        return find_model("shipped", "contours")
     image, truth = hela_folders(choices.data)
     out = choices.work / dataset.name / "contours-model"
     if (out / "model.json").exists():

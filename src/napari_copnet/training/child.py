@@ -27,6 +27,8 @@ from napari_copnet.params import DegradeParams, DeviceParams, TrainParams, from_
 CONFIG, PROGRESS, LOSSES, STOP = "config.json", "progress.jsonl", "losses.csv", "stop"
 EXPORT = "trained"
 REPORT_EVERY = 0.5
+# a child is gone within two seconds of its parent: it looks so often, and then saves for so long
+WATCH_EVERY, LAST_WORDS = 0.2, 1.4
 # a checkpoint of a large network takes seconds: spend at most this share of the time on them
 CHECKPOINT_SHARE = 0.05
 COLUMNS = (
@@ -85,11 +87,12 @@ def watch_parent(parent: int, folder: Path) -> None:
 
     def watch() -> None:
         while not gone():
-            time.sleep(0.3)
+            time.sleep(WATCH_EVERY)
         (folder / STOP).touch()
         if os.name == "posix":
             os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5.0)
+        # what can't be saved meanwhile is in the checkpoint before: files appear whole or not
+        time.sleep(LAST_WORDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="parent watch").start()
@@ -218,25 +221,24 @@ def build_trainer(folder: Path, config: dict[str, Any]) -> Any:
     if device.threads:
         torch.set_num_threads(device.threads)
     data = folder / "dataset"
-    plans, dataset = nnunet_trainer_plans.plan(data, params)
     dimensions = "2d" if params.dimensions == 2 else "3d_fullres"
-    network_plan = plan_from_nnunet(plans, dimensions, dataset)
-    channels = 1 + 2 * params.context
-    network_plan = replace(
-        network_plan, in_channels=channels, normalisation=network_plan.normalisation[:1] * channels
-    )
     weights = None
     if config["start_from"]:
         from napari_copnet.networks.package import load_package
 
         start = load_package(config["start_from"])
-        weights = with_channels(start.weights(), start.plan.in_channels, channels)
-        network_plan = replace(
-            start.plan, in_channels=channels, normalisation=start.plan.normalisation[:1] * channels
-        )
-        chosen = plans["configurations"][dimensions]
-        chosen["patch_size"] = list(start.plan.patch_size)
-        chosen["architecture"]["arch_kwargs"]["strides"] = [list(s) for s in start.plan.strides]
+        network_plan, weights = start.plan, start.weights()
+        plans, dataset = nnunet_trainer_plans.plan_like(data, network_plan, params)
+        dimensions = "2d" if network_plan.dimensions == 2 else "3d_fullres"
+    else:
+        plans, dataset = nnunet_trainer_plans.plan(data, params)
+        network_plan = plan_from_nnunet(plans, dimensions, dataset)
+    channels = 1 + 2 * params.context
+    if weights is not None:
+        weights = with_channels(weights, network_plan.in_channels, channels)
+    network_plan = replace(
+        network_plan, in_channels=channels, normalisation=network_plan.normalisation[:1] * channels
+    )
     closing = config["kind"] == "closing"
     trainer = (nnunet_trainer.ClosingTrainer if closing else nnunet_trainer.StackTrainer)(
         {**plans, "continue_training": False},

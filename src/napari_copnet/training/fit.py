@@ -33,6 +33,29 @@ def work_folder(out: Path | str) -> Path:
     return out.with_name(f"{out.name}.training")
 
 
+def read_losses(out: Path | str) -> list[dict[str, float]]:
+    """Return what a training of `out` has written so far, a row per epoch, for curves.
+
+    Returns
+    -------
+    list of dict
+        With the keys of `child.COLUMNS`; those without a value (no validation) are missing.
+    """
+    try:
+        header, *lines = (work_folder(out) / child.LOSSES).read_text().splitlines()
+    except (OSError, ValueError):
+        return []
+    names = header.split(",")
+    rows = []
+    for line in lines:
+        values = line.split(",")
+        if len(values) == len(names):
+            # a line that is being written may end in half a number: the next look has all of it
+            with contextlib.suppress(ValueError):
+                rows.append({n: float(v) for n, v in zip(names, values, strict=True) if v})
+    return rows
+
+
 def train(
     kind: str,
     sources: Sequence[Source | MadeTissue],
@@ -251,7 +274,8 @@ def _progress(last: dict[str, Any], params: TrainParams) -> Progress:
     losses = {key: last[key] for key in child.COLUMNS[3:] if key in last}
     done, share = float(last.get("epoch", 0.0)), float(last.get("share", 1.0))
     # with a time limit the number of epochs follows from the speed so far
-    total = max(done, min(params.epochs, done / share if share > 0 else params.epochs))
+    unknown = 1.0 if params.minutes else params.epochs
+    total = max(done, min(params.epochs, done / share if share > 0 else unknown))
     return Progress("training", done, total, "epochs", partial=losses or None)
 
 
@@ -339,7 +363,9 @@ def _sources_of(config: dict[str, Any]) -> list[Source | MadeTissue]:
             continue
         for key in ("truth", "image", "contours"):
             values[key] = Path(values[key]) if values[key] else None
-        sources.append(Source(**{**values, "planes": tuple(values["planes"])}))
+        for key in ("planes", "positions"):
+            values[key] = tuple(values.get(key, ()))
+        sources.append(Source(**values))
     return sources
 
 
