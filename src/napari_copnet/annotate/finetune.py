@@ -34,6 +34,7 @@ from napari_copnet.networks.package import (
     models_folder,
 )
 from napari_copnet.params import (
+    DegradeParams,
     DeviceParams,
     FineTuneParams,
     as_dict,
@@ -146,6 +147,7 @@ def fine_tune(
     name: str | None = None,
     folder: Path | str | None = None,
     command: str = "",
+    degrade: DegradeParams | None = None,
 ) -> Steps[ModelPackage]:
     """Fine-tune a model on a project's annotated slices and add it to the gallery.
 
@@ -171,6 +173,8 @@ def fine_tune(
         The gallery; the user's models folder when not given.
     command : str
         For the card.
+    degrade : DegradeParams, optional
+        Closing: how gaps are simulated besides the real ones, in pixels of what networks see.
 
     Yields
     ------
@@ -211,12 +215,13 @@ def fine_tune(
         step1 = yield from out_of_fold(project, maps, slices, annotated, work, params, device)
     size = project.network_size
     card = _card(project, plan, slices, params, command)
-    write_record(work, kind, name, parent, params, device, size, card)
+    write_record(work, kind, name, parent, params, device, size, card, degrade)
     package = yield from fit.train(
         kind,
         dataset.sources(kind, annotated, slices, plan.split, step1),
         out,
         train_params(params, parent),
+        degrade,
         device=device,
         name=name,
         start_from=parent.folder,
@@ -250,6 +255,7 @@ def resume(out: Path | str) -> Steps[ModelPackage]:
         [],
         out,
         train_params(params, load_package(record["start_from"])),
+        from_dict(DegradeParams, record.get("degrade", {})),
         device=from_dict(DeviceParams, record["device"]),
         resume=True,
         name=record["name"],

@@ -246,12 +246,19 @@ class Project:
 
     def check(self, z: int, params: CheckParams = CheckParams()) -> list[Finding]:
         """Return what seems wrong in a slice; see `check.check_slice`."""
+        contour, out = self.to_check(z)
+        return check_slice(contour, params, excluded=out)
+
+    def to_check(self, z: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return copies of a slice's contour, and of where it is not looked at, or None.
+
+        What `check.check_slice` takes, so that a window can have it checked in a thread.
+        """
         self._check(z)
-        entry = self.slice(z)
         out = self.session.excluded(z)
-        if entry.part:
+        if self.slice(z).part:
             out = ~self._part(z) if out is None else out | ~self._part(z)
-        return check_slice(self.session.contour[z], params, excluded=out)
+        return np.array(self.session.contour[z]), None if out is None else np.array(out)
 
     def counts(self) -> dict[str, int]:
         """Return how many slices of the list are in each of `STATES`."""
@@ -342,7 +349,12 @@ class Project:
         self._save(None if whole else z)
 
     def finish(
-        self, z: int, params: CheckParams = CheckParams(), *, despite: bool = False
+        self,
+        z: int,
+        params: CheckParams = CheckParams(),
+        *,
+        despite: bool = False,
+        findings: list[Finding] | None = None,
     ) -> list[Finding]:
         """Check a slice, and let it count as done when nothing seems wrong.
 
@@ -352,13 +364,15 @@ class Project:
         params : CheckParams
         despite : bool
             Let it count as done whatever the checks say: they may be wrong.
+        findings : list of Finding, optional
+            Of the slice as it is now, where it was checked already.
 
         Returns
         -------
         list of Finding
             What seems wrong. Unless `despite`, the slice is not done when there is any.
         """
-        findings = self.check(z, params)
+        findings = self.check(z, params) if findings is None else findings
         if not findings or despite:
             self._set(
                 replace(

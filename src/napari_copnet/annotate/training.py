@@ -11,7 +11,7 @@ from typing import Any
 
 from napari_copnet.files import whole_file
 from napari_copnet.networks.package import ModelPackage, models_folder
-from napari_copnet.params import DeviceParams, FineTuneParams, TrainParams, as_dict
+from napari_copnet.params import DegradeParams, DeviceParams, FineTuneParams, TrainParams, as_dict
 from napari_copnet.training import child, fit
 
 RECORD = "finetune.json"
@@ -85,6 +85,7 @@ def write_record(
     device: DeviceParams | None,
     size: int,
     card: dict[str, Any],
+    degrade: DegradeParams | None,
 ) -> None:
     """Write down what `finetune.resume` needs to go on."""
     values = {
@@ -94,6 +95,7 @@ def write_record(
         "start_from": str(parent.folder.resolve()),
         "params": as_dict(params),
         "device": as_dict(device or DeviceParams()),
+        "degrade": as_dict(degrade or DegradeParams()),
         "size": size,
         "card": card,
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -57,14 +57,20 @@ class Slices:
 
     def first(self, count: int) -> Slices:
         """Return the first `count` slices."""
+        return self._part(slice(count))
 
+    def every(self, step: int) -> Slices:
+        """Return every `step`-th slice."""
+        return self._part(slice(None, None, step))
+
+    def _part(self, chosen: slice) -> Slices:
         def part(array: np.ndarray | None) -> np.ndarray | None:
-            return None if array is None else array[:count]
+            return None if array is None else array[chosen]
 
         return Slices(
             part(self.image),
-            self.truth[:count],
-            self.numbers[:count],
+            self.truth[chosen],
+            self.numbers[chosen],
             part(self.contours),
             part(self.excluded),
         )

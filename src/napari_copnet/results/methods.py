@@ -142,7 +142,7 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
     )
     maps = []
     for name, block in (("step1-training", training), ("step1", scored)):
-        u, _ = yield from kept.get(name, lambda b=block: _maps(b, step1, choices.device))  # type: ignore[misc]
+        u, _ = yield from kept.get(name, lambda b=block: predict_maps(b, step1, choices.device))  # type: ignore[misc]
         maps.append(u.astype(np.float32))
     tuning = Block(maps[0], training.image, training.true)
     test = Block(maps[1], scored.image)
@@ -177,7 +177,7 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
         )
         # Rounded: as bytes scaled back, 30 iterations of a stack would take gigabytes.
         rounded = np.stack([_onto(m, scored.truth.shape) for m in (history > 127).view(np.uint8)])
-        over = yield from score_iterations(rounded > 0, true, scored.numbers)
+        over = yield from score_iterations(rounded > 0, true, scored.numbers, ClosingParams().unite)
     methods = {
         name: Compared(
             titles[name],
@@ -227,9 +227,10 @@ def _step1_model(dataset: DataSet, choices: Choices) -> Steps[ModelPackage | Non
     return package
 
 
-def _maps(
+def predict_maps(
     block: Slices, model: ModelPackage | None, device: DeviceParams
 ) -> Steps[tuple[np.ndarray, dict[str, Any]]]:
+    """Return the Step 1 maps of a block and no notes: the model's, or those it comes with."""
     if model is None:
         assert block.contours is not None
         yield Progress("contours", 1, 1, "slices")
@@ -257,7 +258,7 @@ def _closing(
     network = Network.load(model, choices.device)
     closed = yield from close(contours, network, ClosingParams(keep_iterations=True))
     assert closed.iterations is not None
-    once = (closed.iterations[1] > 0.5) | (contours > 0.5)
+    once = closed.iterations[1] > 0.5
     notes = {
         "seconds": {"apply": time.monotonic() - started},
         "changed": closed.changed.tolist(),

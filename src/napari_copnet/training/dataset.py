@@ -109,6 +109,8 @@ def prepare(
     width: float = 4.0,
     degrade: DegradeParams | None = None,
     seed: int = 0,
+    fixed_maps: int = 0,
+    harder: bool = True,
 ) -> Steps[Path]:
     """Write the training examples of `sources` to `folder`, whole or not at all.
 
@@ -131,6 +133,11 @@ def prepare(
         degraded anew at each step.
     seed : int
         Of the degradation on disk.
+    fixed_maps : int
+        Degraded maps of each training slice for the closing network, to be used as they are; 0
+        makes one, which training replaces at each step.
+    harder : bool
+        Whether fixed maps are degraded beyond the equation.
 
     Returns
     -------
@@ -153,6 +160,7 @@ def prepare(
                 "width": width,
                 "degrade": dataclasses.asdict(degrade or DegradeParams()),
                 "seed": seed,
+                **({"fixed_maps": fixed_maps, "harder": harder} if fixed_maps else {}),
             },
             default=str,
         )
@@ -169,7 +177,10 @@ def prepare(
         cases: dict[str, dict[str, Any]] = {}
         for number, source in enumerate(sources):
             yield Progress("dataset", number, len(sources), "sources")
-            for case in _cases(kind, number, source, size, width, degrade, rng):
+            made = _cases(kind, number, source, size, width, degrade, rng)
+            if kind == "closing" and fixed_maps:
+                made = _fixed(made, fixed_maps, degrade, harder, rng)
+            for case in made:
                 _write(raw, case)
                 cases[case.name] = {
                     "role": case.role,
@@ -253,6 +264,28 @@ def _cases(
             yield dataclasses.replace(case, image=_degraded(case.truth, degrade, rng, hard))
         else:
             yield case
+
+
+def _fixed(
+    cases: Iterator[Case],
+    count: int,
+    degrade: DegradeParams | None,
+    harder: bool,
+    rng: np.random.Generator,
+) -> Iterator[Case]:
+    """Pass cases on; of a training case without a map of its own, `count` with degraded ones."""
+    for case in cases:
+        if case.given or case.role != "train":
+            yield case
+            continue
+        for number in range(count):
+            yield dataclasses.replace(
+                case,
+                name=f"{case.name}_{number:02d}",
+                image=_degraded(case.truth, degrade, rng, harder),
+                weight=case.weight / count,
+                given=True,
+            )
 
 
 def _step1(model: Path) -> Callable[[np.ndarray], np.ndarray]:

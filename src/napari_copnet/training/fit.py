@@ -124,6 +124,11 @@ def train(
         raise InputError(f"A network can't be of the kind {kind!r}.", "Choose contours or closing.")
     if kind == "closing" and params.dimensions != 2:
         raise InputError("The closing network works on slices.", "Choose 2 dimensions for it.")
+    if params.context and (kind != "closing" or degrade.method == "circles"):
+        raise InputError(
+            "Only a closing network that learns from degraded maps sees neighbouring slices.",
+            "Choose a context of 0.",
+        )
     check_name(name or out.name)
     before = _previous(work)
     if resume and before is None:
@@ -149,6 +154,8 @@ def train(
             width=width,
             degrade=degrade,
             seed=params.seed,
+            fixed_maps=params.fixed_maps,
+            harder=params.harder,
         )
         config = {
             "kind": kind,
@@ -291,6 +298,8 @@ def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) 
     now = {"kind": kind, **settings}
     # the length may change: the schedule then runs to the new end
     free = {"epochs", "minutes"}
+    # a setting that did not exist then had the value that is its default now
+    began = {**as_dict(TrainParams()), **before["params"]}
     for key in ("kind", "degrade", "start_from"):
         if before[key] != now[key]:
             raise InputError(
@@ -298,9 +307,9 @@ def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) 
                 "Resume it with the same settings, or start anew.",
             )
     for key, value in now["params"].items():
-        if key not in free and before["params"].get(key) != value:
+        if key not in free and began[key] != value:
             raise InputError(
-                f"This training was begun with {key} {before['params'].get(key)}, not {value}.",
+                f"This training was begun with {key} {began[key]}, not {value}.",
                 "Resume it with the same settings, or start anew.",
             )
 
