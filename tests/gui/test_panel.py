@@ -74,13 +74,34 @@ def test_only_the_stages_behind_a_changed_setting_run_again(make_panel, click, e
 
 
 def test_run_to_here_stops_there(make_panel, click, ended, models):
-    viewer, panel = make_panel()
+    viewer, panel = make_panel(
+        scale=(2.0, 0.5, 0.5), units=("um",) * 3, axis_labels=("z", "y", "x")
+    )
     click(panel.sections["contours"].run_button)
     ended(panel)
     assert names(viewer) == {"cells in a cross", "Contour probability"}
+    # No iterations came, so no axis of them is left.
+    assert viewer.dims.ndim == layer(panel, "contours").ndim == 3
+    image = viewer.layers["cells in a cross"]
+    for word in ("scale", "units", "axis_labels"):
+        assert tuple(getattr(layer(panel, "contours"), word)) == tuple(getattr(image, word))
     assert models.passes == {"contours": 1, "closing": 0}
     assert panel.sections["contours"].mark is Mark.DONE
     assert panel.sections["closing"].mark is Mark.READY
+
+
+def test_the_slider_of_iterations_is_made_while_contours_come(make_panel, click, ended, models):
+    """Slider and layer together hold the event loop for a fifth of a second."""
+    viewer, panel = make_panel()
+    seen = []
+    viewer.layers.events.inserted.connect(lambda e: seen.append((e.value.name, viewer.dims.ndim)))
+    viewer.dims.events.ndim.connect(lambda e: seen.append(("slider", viewer.dims.ndim)))
+    click(panel.footer.run_button)
+    ended(panel)
+    told = [name for name, _ in seen]
+    assert told.index("slider") == 1 + told.index("Contour probability")
+    assert told.index("slider") < told.index("Contour probability by iteration")
+    assert [ndim for name, ndim in seen if name == "slider"] == [4]
 
 
 def test_the_slice_in_view_comes_first(make_panel, click, ended, models):

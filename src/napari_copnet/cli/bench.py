@@ -12,11 +12,13 @@ from napari_copnet.cli.console import Json, show
 from napari_copnet.cli.options import add_command
 from napari_copnet.errors import InputError
 
-Name = Literal["closing", "degrade", "dock", "proofread"]
+Name = Literal["closing", "degrade", "dock", "finetune", "proofread"]
 # What can use data that the package does not hold.
-_WITH_DATA = {"proofread"}
+_WITH_DATA = {"proofread", "finetune"}
 # What is measured in a window belongs to the window.
 _ELSEWHERE = {"dock": "napari_copnet.gui.bench"}
+# What is measured in a window as well, where there is a display.
+_WINDOW_TOO = {"proofread": "napari_copnet.gui.proofread.bench"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +34,9 @@ def bench(
     ] = False,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="proofread: folder with the data set fib25, to use it too."),
+        typer.Option(
+            "--data", help="proofread, finetune: folder with fib25, or isbi2012, to use it too."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -43,6 +47,12 @@ def bench(
         raise InputError(f"The benchmark {name} takes no data.", "Leave --data out.")
     figures = measure(quick=quick, **({} if data is None else {"data": data}))
     lines = []
+    if name in _WINDOW_TOO:
+        window = importlib.import_module(_WINDOW_TOO[name])
+        if window.has_display():
+            figures += window.run(quick=quick)
+        else:
+            lines.append("No display: the window was not measured. Run it under xvfb-run.")
     for figure in figures:
         mark = "holds" if figure.holds else "falls short"
         lines.append(

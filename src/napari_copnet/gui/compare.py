@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.gui.compare_form import IterationsForm, quiet
@@ -23,6 +23,7 @@ from napari_copnet.gui.iteration_work import (
 from napari_copnet.gui.marks import (
     ADDED_COLOUR,
     REMOVED_COLOUR,
+    SCORE_COLOURS,
     birth_colours,
     is_iterations,
     is_truth,
@@ -36,8 +37,6 @@ from napari_copnet.gui.tasks import Task, TaskQueue
 from napari_copnet.gui.twin import TwinView
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.history import ADDED, REMOVED, births, difference
-
-_SCORE_COLOURS = {"labelled": "#81c784", "merged": "#ff8a65", "split": "#ba68c8"}
 
 
 class IterationsPanel(IterationsForm):
@@ -69,7 +68,6 @@ class IterationsPanel(IterationsForm):
         self._cells: dict[int, float] = {}
         self._scores: dict[str, dict[int, float]] = {}
         self._marks = IterationMarks(viewer)
-        self._is_closed = False
         self._beside = SideBySide(viewer, lambda: self.side_button.setChecked(False))
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -167,15 +165,12 @@ class IterationsPanel(IterationsForm):
         except CopnetError as error:
             self._say_error(error)
             return
-        self._scores = {name: {} for name in _SCORE_COLOURS}
+        self._scores = {name: {} for name in SCORE_COLOURS}
         self.score_plot.show()
         self._do("score", lambda: score_iterations(data, numbers, unite, true), lambda _: None)
 
-    def shut_down(self) -> None:
+    def _shut_down(self) -> None:
         """Stop all work, close the second canvas and let the viewer go."""
-        if self._is_closed:
-            return
-        self._is_closed = True
         self._timer.stop()
         self.tasks.shut_down()
         self._beside.shut_down()
@@ -260,7 +255,7 @@ class IterationsPanel(IterationsForm):
             Series("", ADDED_COLOUR, {n: v for n, v in self._changed.items() if n})
         )
         self.cells_plot.show_series(Series("", "#81c784", dict(self._cells)))
-        scores = [Series(n, c, dict(self._scores.get(n, {}))) for n, c in _SCORE_COLOURS.items()]
+        scores = [Series(n, c, dict(self._scores.get(n, {}))) for n, c in SCORE_COLOURS.items()]
         self.score_plot.show_series(*scores)
 
     # Iteration in view -------------------------------------------------------
@@ -375,19 +370,3 @@ class IterationsPanel(IterationsForm):
     def _use_theme(self) -> None:
         for plot in (self.changed_plot, self.cells_plot, self.score_plot):
             plot.use_theme(self.viewer.theme)
-
-    def event(self, event: QEvent) -> bool:
-        """Shut down when the dock is taken out of the window, or deleted."""
-        kind = event.type()
-        if kind == QEvent.Type.DeferredDelete or (
-            kind == QEvent.Type.ParentChange and self.parent() is None
-        ):
-            self.shut_down()
-        return bool(super().event(event))
-
-    def hideEvent(self, event: Any) -> None:
-        """Shut down when the whole window goes."""
-        super().hideEvent(event)
-        if not event.spontaneous() and not self.window().isVisible():
-            with contextlib.suppress(RuntimeError):
-                self.shut_down()

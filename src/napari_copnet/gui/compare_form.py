@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_copnet.gui.dock import Dock
 from napari_copnet.gui.plots import IterationPlot
 from napari_copnet.params import ClosingParams
 
@@ -27,7 +28,7 @@ NO_LAYER = (
 )
 
 
-class IterationsForm(QWidget):
+class IterationsForm(Dock):
     """What the dock for iterations shows, without what it does.
 
     Attributes

@@ -28,6 +28,15 @@ _WORDS = {
     "contours": "Predicting contours",
     "closing": "Closing gaps",
     "cells": "Labelling cells",
+    "restore": "Going back to the size of the stack",
+    "session": "Making the session",
+    "open": "Opening the session",
+    "queue": "Looking for likely errors",
+    "fit": "Fitting",
+    "choose": "Looking at slices",
+    "annotated": "Writing annotated slices",
+    "dataset": "Making the data set",
+    "evaluate": "Scoring",
 }
 
 

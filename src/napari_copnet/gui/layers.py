@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from napari_copnet.gui.lazy import Grid, Iterations, slice_frame
 from napari_copnet.gui.paint import ContourEditing
+from napari_copnet.gui.placed import NAMES, PlacedLayers
 from napari_copnet.gui.source import Placement, slice_in_view
 from napari_copnet.gui.work import Contours, IterationSlices, ShownCells, ShownClosed
 from napari_copnet.params import CellParams
@@ -18,19 +19,11 @@ from napari_copnet.review.start import scaled_params
 from napari_copnet.steps.frame import to_original
 from napari_copnet.types import Frame, Preprocessed, SliceResult
 
-NAMES = {
-    "contours": "Contour probability",
-    "iterations": "Contour probability by iteration",
-    "closed": "Closed contour",
-    "cells": "Cells",
-}
 CONTOUR_COLOUR = "#ffd54f"
 
 
-class ResultLayers:
+class ResultLayers(PlacedLayers):
     """The layers of one image's results.
-
-    Layers are held as objects. One that the user deletes during a run is not made again in it.
 
     Parameters
     ----------
@@ -55,16 +48,11 @@ class ResultLayers:
     edited = Signal(int, int)
 
     def __init__(self, viewer: Any, placement: Placement, iteration_bytes: int) -> None:
-        self.viewer = viewer
-        self.placement = placement
+        super().__init__(viewer, placement)
         self.iterations: Iterations | None = None
         self.editing: ContourEditing | None = None
-        self.notes: list[str] = []
         self._iteration_bytes = iteration_bytes
-        self._layers: dict[str, Any] = {}
-        self._gone: set[str] = set()
         self._ready: Preprocessed | None = None
-        self._grid: Grid | None = None
         self._slices: list[np.ndarray] = []
         self._contours: np.ndarray | None = None
         self._closing: Any = None
@@ -79,14 +67,7 @@ class ResultLayers:
     def begin(self, params: CellParams, unite: bool) -> None:
         """Get ready for a run with these settings; layers deleted before may come again."""
         self._params, self.unite = params, unite
-        self._gone.clear()
-        self.notes.clear()
-        self._layers = {role: x for role, x in self._layers.items() if x in self.viewer.layers}
-
-    def layer(self, role: str) -> Any:
-        """Return the layer of a role (see `NAMES`), or None when there is none in the viewer."""
-        layer = self._layers.get(role)
-        return layer if layer is not None and layer in self.viewer.layers else None
+        self._welcome_all()
 
     def show(self, partials: list[Any]) -> None:
         """Show what came since the last time; each layer is drawn anew at most once."""
@@ -110,15 +91,9 @@ class ResultLayers:
             elif isinstance(partial, ShownCells):
                 self._show_cells(partial)
 
-    def place(self, placement: Placement) -> None:
-        """Move all layers along with the image, after its voxel size was set."""
-        self.placement = placement
-        for role in self._layers:
-            layer = self.layer(role)
-            if layer is not None:
-                given = self._arguments(role)
-                layer.units = given["units"]
-                layer.scale, layer.translate = given["scale"], given["translate"]
+    def settle(self) -> None:
+        """Take the iteration axis off the contours where no iterations came."""
+        self._set_lead(0)
 
     @property
     def last_iteration(self) -> tuple[int, np.ndarray, np.ndarray] | None:
@@ -159,6 +134,9 @@ class ResultLayers:
         layer = self.layer("contours")
         if layer is None:
             layer = self._add_probability("contours", self._probability())
+        elif self._expects_iterations(layer):
+            # A slider takes napari as long as a layer: make it now, not with the iterations.
+            self._set_lead(1)
         elif layer.data is not self._shown_contours:
             layer.data = self._probability()
         elif self.viewer.dims.ndisplay == 3 or slice_in_view(self.viewer, layer) in {
@@ -169,14 +147,32 @@ class ResultLayers:
             layer.visible = True
             self._hide("iterations")
 
-    def _probability(self) -> Any:
+    def _probability(self, lead: int | None = None) -> Any:
         slices = self._slices
         grid = self._grid
         assert grid is not None
+        if lead is None:
+            layer = self.layer("contours")
+            lead = 0 if layer is None else self._lead_of(layer)
         self._shown_contours = grid.array(
-            (), np.float16, lambda z: grid.plane(slices[z], z, "probability")
+            (1,) * lead,
+            np.float16,
+            lambda *at: grid.plane(slices[at[-1]], at[-1], "probability"),
         )
         return self._shown_contours
+
+    def _expects_iterations(self, layer: Any) -> bool:
+        alone = self.layer("iterations") is None and self.viewer.dims.ndim == layer.ndim
+        return alone and self._lead_of(layer) == 0
+
+    def _set_lead(self, lead: int) -> None:
+        """Give the contours an iteration axis of length 1, or take it off."""
+        layer = self.layer("contours")
+        if layer is None or self._lead_of(layer) == lead or self._grid is None:
+            return
+        layer.data = self._probability(lead)
+        # With another number of axes napari forgets their units and names.
+        self._put(layer, "contours")
 
     def _show_contours(self, probability: np.ndarray) -> None:
         known = probability is self._contours
@@ -210,6 +206,7 @@ class ResultLayers:
         if layer is None:
             layer = self._add_probability("iterations", probability)
             self._hide("contours")
+            self._set_lead(0)
         else:
             _set_data(layer, probability)
             if not layer.visible:  # results of an earlier run are in view
@@ -323,40 +320,6 @@ class ResultLayers:
             opacity=0.8,
             contrast_limits=(0, 1),
         )
-
-    def _add(self, role: str, kind: type, data: Any, **more: Any) -> Any:
-        if role in self._layers and self.layer(role) is None:
-            self._gone.add(role)
-            del self._layers[role]
-            self.notes.append(f"The layer {NAMES[role]} was deleted and is left out of this run.")
-        if role in self._gone:
-            return None
-        arguments = {**self._arguments(role), **more}
-        layer = kind(data, name=NAMES[role], metadata={"copnet": {"role": role}}, **arguments)
-        self.viewer.add_layer(layer)
-        self._layers[role] = layer
-        return layer
-
-    def _arguments(self, role: str) -> dict[str, Any]:
-        lead = 1 if role == "iterations" else 0
-        placement = self.placement
-        if role not in ("closed", "cells") and self._grid is not None:
-            scale, translate = self._grid.placed(placement.scale, placement.translate)
-            placement = Placement(
-                scale, translate, placement.units, placement.axis_labels, placement.flat
-            )
-        return placement.arguments(lead)
-
-    def _hide(self, role: str) -> None:
-        layer = self.layer(role)
-        if layer is not None:
-            layer.visible = False
-
-    def _remove(self, role: str) -> None:
-        layer = self.layer(role)
-        if layer is not None:
-            self.viewer.layers.remove(layer)
-        self._layers.pop(role, None)
 
     def _retire(self, role: str) -> None:
         """Take a layer away before its successor comes, unless the user worked on it."""

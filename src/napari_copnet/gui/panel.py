@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from psygnal import Signal as PySignal
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_copnet.errors import CopnetError, InputError, NeedsChoiceError
 from napari_copnet.gui.controls import ResultControls
+from napari_copnet.gui.dock import Dock
 from napari_copnet.gui.estimate import estimate, iteration_bytes
 from napari_copnet.gui.footer import Footer
 from napari_copnet.gui.jobs import Job
@@ -28,7 +28,7 @@ from napari_copnet.pipeline import RunResult, Settings
 from napari_copnet.progress import Progress
 
 
-class WorkflowPanel(QWidget):
+class WorkflowPanel(Dock):
     """The dock in which a stack becomes cells.
 
     Parameters
@@ -64,7 +64,6 @@ class WorkflowPanel(QWidget):
         self._running: Source | None = None
         self._until = STAGES[-1]
         self._notes: list[str] = []
-        self._closed = False
         self.setObjectName("copnet_workflow")
         self.setMinimumWidth(340)
 
@@ -194,11 +193,8 @@ class WorkflowPanel(QWidget):
             self.footer.stopping()
             self.job.cancel()
 
-    def shut_down(self) -> None:
-        """Stop all work and wait for its thread; the dock is of no use afterwards."""
-        if self._closed:
-            return
-        self._closed = True
+    def _shut_down(self) -> None:
+        """Stop all work and wait for its thread."""
         self._timer.stop()
         if self.job is not None:
             self.job.give_up(wait=True)
@@ -215,7 +211,7 @@ class WorkflowPanel(QWidget):
     # Jobs --------------------------------------------------------------------
 
     def _is_busy(self) -> bool:
-        return self._closed or (self.job is not None and self.job.is_running)
+        return self._is_closed or (self.job is not None and self.job.is_running)
 
     def _start(self, job: Job, finished: Callable[[Any], None]) -> None:
         self.job = job
@@ -267,6 +263,7 @@ class WorkflowPanel(QWidget):
         if isinstance(error, NeedsChoiceError):
             self.stack.ask(error.option)
         if source is not None:
+            source.layers.settle()
             self.ended.emit(source, "failed")
 
     def _on_cancelled(self) -> None:
@@ -300,6 +297,7 @@ class WorkflowPanel(QWidget):
     def _end(self, source: Source, state: str, note: str = "") -> None:
         self._running = None
         self._rest()
+        source.layers.settle()
         source.iteration = source.layers.iteration_in_view()
         notes = [note] if note else []
         notes += self._notes[-3:] + source.layers.notes
@@ -367,22 +365,3 @@ class WorkflowPanel(QWidget):
         needs = estimate((1,) * (3 - len(shape)) + tuple(shape), settings)
         self.footer.memory.setText(str(needs))
         self.footer.memory.setStyleSheet("color: #aab0ba;" if needs.fits else "color: #ffb74d;")
-
-    # Qt ----------------------------------------------------------------------
-
-    def event(self, event: QEvent) -> bool:
-        """Shut down when the dock is taken out of the window, or deleted."""
-        kind = event.type()
-        gone = kind == QEvent.Type.DeferredDelete or (
-            kind == QEvent.Type.ParentChange and self.parent() is None
-        )
-        if gone and not self._closed:
-            self.shut_down()
-        return bool(super().event(event))
-
-    def hideEvent(self, event: Any) -> None:
-        """Shut down when the whole window goes; a dock that is only hidden goes on."""
-        super().hideEvent(event)
-        if not event.spontaneous() and not self.window().isVisible():
-            with contextlib.suppress(RuntimeError):
-                self.shut_down()

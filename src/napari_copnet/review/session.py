@@ -1,12 +1,13 @@
 """The session: the one thing that changes. Contour, marks, links and verdicts; cells follow.
 
-Only the thread that opened it may change it. Everything an edit does goes through `apply`, which
-relabels the touched box, writes the edit to the journal and tells the listeners where to look.
+Only one thread may use it at a time; the one that opened it may hand it on. Everything an edit does
+goes through `apply`, which relabels the touched box, writes the edit to the journal and tells the
+listeners where to look.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,7 +69,8 @@ class Session(SessionView):
         self.folder = Path(folder)
         self.facts = store.read_facts(self.folder)
         self.on_change: list[Callable[[list[Touched]], None]] = []
-        self._lock = filelock.FileLock(self.folder / store.LOCK)
+        # Opened in one thread, it may be closed in another.
+        self._lock = filelock.FileLock(self.folder / store.LOCK, thread_local=False)
         self.read_only = read_only or not self._locked()
         self.saved_as = 0
         self._closed = False
@@ -115,7 +117,10 @@ class Session(SessionView):
         """A sentence for the user about how it was opened; empty for plain."""
         if not self.read_only:
             return ""
-        return "This session is open in another window: here it can be looked at, not changed."
+        return (
+            "This session is open in another window: here it can be looked at, not changed. "
+            "What is edited there shows here within a second."
+        )
 
     # Changing it -------------------------------------------------------------
 
@@ -173,11 +178,11 @@ class Session(SessionView):
         self._since_snapshot += len(steps)
         return self._tell(touched)
 
-    def add_run(self, start: Start) -> list[Touched]:
+    def add_run(self, start: Start, keep: Iterable[int] = ()) -> list[Touched]:
         """Take the results of networks that ran again; what was decided by hand stays.
 
-        Pixels that an edit has changed since the last run, and those of accepted and rejected
-        items, keep their value. The rest becomes that of the new run, as one edit.
+        Pixels that an edit has changed since the last run, those of accepted and rejected items,
+        and slices in `keep` keep their value. The rest becomes that of the new run, as one edit.
 
         Raises
         ------
@@ -191,7 +196,10 @@ class Session(SessionView):
                 "Begin a new session for another stack.",
             )
         flips: list[Change] = []
+        kept = set(keep)
         for z in range(self.shape[0]):
+            if z in kept:
+                continue
             decided = self._model.contour[z].view(bool) != self.run_contour(z)
             for verdict in self._model.verdicts.values():
                 if verdict.patch.z == z:
@@ -202,6 +210,26 @@ class Session(SessionView):
                 flips.append(Flip("contour", Patch.of(z, change)))
         self.facts = store.add_run(self.folder, self.facts, start)
         return self.apply(Edit("networks ran again", tuple(flips)))
+
+    def follow(self) -> list[Touched]:
+        """Catch up with what the writer of a session opened for reading has made since.
+
+        Returns an empty list when nothing has changed, and for the writer itself.
+
+        Raises
+        ------
+        InputError
+            The journal can't be read.
+        """
+        if not self.read_only or self._closed:
+            return []
+        steps = self.history.news()
+        if steps is None:
+            return []
+        self.facts = store.read_facts(self.folder)
+        touched = self._replay(joined("follow", *steps), whole_slices=len(steps) > 1)
+        self.history.reload()
+        return self._tell(touched)
 
     # Keeping it --------------------------------------------------------------
 
@@ -219,6 +247,26 @@ class Session(SessionView):
     def problem(self) -> str:
         """Why edits are not being saved at present; empty when they are."""
         return self._journal.problem
+
+    def after_saving(self, work: Callable[[], None]) -> int:
+        """Run something in the writer's thread once every edit made so far is on disk.
+
+        What lies beside the session and depends on its edits is written this way: never before
+        them, and not on the thread of the window.
+
+        Returns
+        -------
+        int
+            It is done once `acknowledged` is no less.
+
+        Raises
+        ------
+        CopnetError
+            The session is read-only or closed.
+        """
+        self._check_writable()
+        self.saved_as = self._journal.then(work)
+        return self.saved_as
 
     def wait_saved(self, timeout: float = 30.0) -> bool:
         """Wait until every edit is on disk; return whether it is."""
