@@ -19,7 +19,6 @@ from napari_copnet.review import store
 from napari_copnet.review.edits import Patch
 from napari_copnet.review.queue import Item
 
-
 ONE_SLICE = _KIND["split"]
 
 
