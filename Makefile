@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 DISPLAYED := $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY" ] || [ -n "$$WAYLAND_DISPLAY" ] && echo yes)
 VIRTUAL := $(shell [ "$$(uname)" = Linux ] && echo 'xvfb-run -a -s "-screen 0 1920x1200x24"')
 
-.PHONY: demo test test-all lint models results tour trust trust-full clean
+.PHONY: demo test test-all lint models results experiments tour trust trust-full clean
 
 demo:
 	@scripts/setup.sh $(if $(DISPLAYED),gui,run)
@@ -36,6 +36,11 @@ models:
 results:
 	@scripts/setup.sh run
 	@$(BIN)/python -m napari_copnet.results --data $(DATA) --out docs --work work-results
+
+experiments:
+	@scripts/setup.sh run
+	@$(BIN)/python -m napari_copnet.results.experiments --data $(DATA) --models work-models \
+		--out docs --work work-experiments
 
 tour:
 	@scripts/setup.sh gui

@@ -16,6 +16,7 @@ from pathlib import Path
 import napari
 import numpy as np
 import tour_proofread
+import tour_teach
 from PIL import Image
 from qtpy.QtCore import QPoint, QPointF, Qt, QTimer
 from qtpy.QtTest import QTest
@@ -218,11 +219,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    for prefix in ("tour", tour_proofread.PREFIX):
+    for prefix in ("tour", tour_proofread.PREFIX, tour_teach.PREFIX):
         for old in given.out.glob(f"{prefix}-*.png"):
             old.unlink()
     with tempfile.TemporaryDirectory() as folder:
         walk(Tour(given.out), stack_file(given.data, Path(folder)), Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        tour_teach.walk(Tour(given.out, tour_teach.PREFIX), Path(folder))
 
 
 def walk(tour: Tour, stack: Path, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Try to lose or break edits: kill an editing process at random moments, and compare with arrays.
+"""Try to lose or break things: kill editing and training at random moments, and compare.
 
 Prints one line for each promise: what, how often it was tried, survived and lost.
 """
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import trust_training
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.params import CellParams
@@ -265,6 +266,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--trainings", type=int, default=10, help="kills of a training")
+    parser.add_argument("--parents", type=int, default=4, help="kills of a training's parent")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="trust-"))
@@ -282,6 +285,16 @@ def main() -> int:
             differed,
         )
         failed = lost + unreadable + differed
+        if options.trainings:
+            counts = trust_training.killed_trainings(
+                folder / "trainings", options.trainings, options.seed
+            )
+            _line("a training killed at random resumes and ends in the same model", *counts)
+            failed += counts[2]
+        if options.parents:
+            counts = trust_training.orphans(folder / "parents", options.parents, options.seed)
+            _line("2 s after its parent was killed no training is left", *counts)
+            failed += counts[2]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 1 if failed else 0

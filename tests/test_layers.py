@@ -21,6 +21,8 @@ ORDER = [
     {"evaluation", "distributed"},
     # A session is made of a run, and a proofreader is scored against the truth.
     {"review"},
+    # Annotated slices lie in a session, train networks, and compare them by their scores.
+    {"annotate"},
     {"benchmarks"},
     {"demo", "default_models"},
     # The result tables score the default models on the slices these were validated on.

@@ -175,3 +175,17 @@ def test_missing_data_is_one_sentence(tmp_path, capsys):
     assert code == 1
     assert "train-volume.tif is missing. Name the folder" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+def test_masks_are_scored_at_the_size_of_the_truth(models, dataset, tmp_path):
+    """Networks may see a data set at another size than it is scored at, as HeLa."""
+    training, scored = dataset.read(tmp_path)
+    large = dataclasses.replace(scored, truth=scored.truth.repeat(2, 1).repeat(2, 2))
+    dataset = dataclasses.replace(dataset, read=lambda data: (training, large))
+    outcome = finish(measure(dataset, [Threshold()], Choices(tmp_path, tmp_path, iterations=2)))
+    for method in outcome.methods.values():
+        assert method.mask.shape == large.truth.shape
+    # Doors of 0.9 are contour at either size: Step 1 parts the two rooms there, all over the wall.
+    np.testing.assert_array_equal(outcome.methods["step1"].mask[2], large.truth[2])
+    assert outcome.methods["truth"].scores.mean("labelled") == 1
+    assert len(outcome.over.means("labelled")) == 3

@@ -1,6 +1,7 @@
 """Closing with operators drawn by hand: what each does in a pass is plain to see."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -147,10 +148,10 @@ def test_union_brings_back_what_the_network_erased():
     def erase(image):
         return np.zeros_like(image)
 
-    united = finish(close(u, Operator(erase), ClosingParams(hold=False)))
+    united = finish(close(u, Operator(erase), ClosingParams(unite=True, hold=False)))
     np.testing.assert_array_equal(united.mask, u > 0.5)
     assert not united.probability.any()
-    assert not finish(close(u, Operator(erase), ClosingParams(unite=False, hold=False))).mask.any()
+    assert not finish(close(u, Operator(erase), ClosingParams(hold=False))).mask.any()
 
 
 @pytest.mark.parametrize(("tolerance", "passes"), [(1 / 30, 5), (1.01 / 30, 1), (0.0, 2)])
@@ -206,7 +207,7 @@ def test_what_is_no_contour_is_refused_before_any_work(contours, words):
 
 def test_a_3d_network_is_refused():
     network = Operator(fill_one)
-    network.plan = type("Plan", (), {"dimensions": 3})
+    network.plan = SimpleNamespace(dimensions=3, in_channels=1)
     with pytest.raises(ModelError, match="2D"):
         next(close(stack(1), network))
 
@@ -214,7 +215,8 @@ def test_a_3d_network_is_refused():
 @settings(max_examples=40, deadline=None)
 @given(arrays(np.float32, (2, 4, 5), elements=st.floats(0, 1, width=32)))
 def test_the_united_mask_only_adds_to_step_1(u):
-    result = finish(close(u, Operator(lambda image: np.roll(image, 1, axis=1))))
+    roll = Operator(lambda image: np.roll(image, 1, axis=1))
+    result = finish(close(u, roll, ClosingParams(unite=True)))
     assert (result.mask >= (u > 0.5)).all()
     rounded = (result.probability > 0.5) | (u > 0.5)
     np.testing.assert_array_equal(result.mask, rounded)
@@ -237,7 +239,7 @@ def test_what_is_closed_is_held_and_what_is_not_may_fade():
         out[2] = next(passes)
         return out
 
-    params = ClosingParams(tolerance=0.001, keep_iterations=True)
+    params = ClosingParams(tolerance=0.001, keep_iterations=True, tidy=False)
     result = finish(close(u, Operator(step), params))
     line = result.iterations[:, 0, 2].astype(np.float32)
     assert line[1] == pytest.approx([0.9, 0.9, 0.7, 0.7, 0.9, 0.1, 0.9, 0.9], abs=1e-3)
@@ -250,6 +252,104 @@ def test_what_is_closed_is_held_and_what_is_not_may_fade():
 def test_holding_only_adds(u, seed):
     rng = np.random.default_rng(seed)
     noise = Operator(lambda image: rng.random(image.shape, np.float32))
-    params = ClosingParams(tolerance=0.0, max_iterations=4, keep_iterations=True)
+    params = ClosingParams(tolerance=0.0, max_iterations=4, keep_iterations=True, tidy=False)
     masks = finish(close(u, noise, params)).iterations > 0.5
     assert all((before <= after).all() for before, after in pairwise(masks))
+
+
+def room():
+    """A wall round two rooms of 7 × 7, a wall between them, and a stub in the left room."""
+    u = np.zeros((1, 9, 17), np.float32)
+    u[0, [0, -1]] = u[0, :, [0, 8, -1]] = 0.9
+    u[0, 4, 1:4] = 0.6
+    return u
+
+
+def test_tidying_shows_what_the_network_returns_and_the_lines_that_part_cells():
+    def fade(image):
+        # Doubts all that is not the outer wall.
+        out = image.copy()
+        out[1:-1, 1:-1] *= 0.4
+        return out
+
+    u = room()
+    network = Operator(fade)
+    result = finish(close(u, network, ClosingParams(keep_iterations=True)))
+    expected = room()[0] > 0.5
+    expected[4, 1:4] = False  # the stub parts nothing
+    np.testing.assert_array_equal(result.mask[0] > 0, expected)
+    assert result.probability[0, 4, 8] == np.float32(0.9)  # held at what it was
+    assert result.probability[0, 4, 2] == pytest.approx(0.24)
+    np.testing.assert_array_equal(result.iterations[-1] > 0.5, result.mask > 0)
+    # The network keeps seeing what is held, so nothing changed for it.
+    assert result.changed.tolist() == [0.0] and result.converged.all()
+    loose = finish(close(u, Operator(fade), ClosingParams(tidy=False)))
+    np.testing.assert_array_equal(loose.mask, u > 0.5)
+    united = finish(close(u, Operator(fade), ClosingParams(unite=True)))
+    np.testing.assert_array_equal(united.mask, u > 0.5)
+
+
+def test_the_network_sees_what_is_held_not_what_is_tidied():
+    seen = []
+
+    def fade_stub(image):
+        seen.append(image.copy())
+        out = image.copy()
+        out[4, 1:4] = 0.1
+        out[4, 4 + len(seen)] = 0.8  # something goes on changing
+        return out
+
+    finish(close(room(), Operator(fade_stub), ClosingParams(tolerance=0, max_iterations=3)))
+    for image in seen:
+        np.testing.assert_array_equal(image[4, 1:4], np.float32(0.6))
+    assert seen[2][4, 5] == seen[2][4, 6] == np.float32(0.8)
+
+
+def test_tidying_changes_nothing_without_holding():
+    u = room()
+    fade = Operator(lambda image: image * 0.8)
+    for tidy in (True, False):
+        params = ClosingParams(hold=False, tidy=tidy, max_iterations=1)
+        np.testing.assert_array_equal(finish(close(u, fade, params)).probability, u * 0.8)
+
+
+def test_a_network_with_context_sees_the_step_1_maps_of_its_neighbours():
+    u = np.stack([np.full((3, 4), value, np.float32) for value in (0.1, 0.2, 0.3, 0.4)])
+    seen = []
+
+    class Wide:
+        plan = SimpleNamespace(dimensions=2, in_channels=3)
+
+        def predict(self, images, **_):
+            yield from ()
+            seen.append(images[:, :, 0, 0].copy())
+            return images[:, 1] + np.float32(0.2)
+
+    params = ClosingParams(tolerance=0, max_iterations=2)
+    finish(close(u, Wide(), params, skip=(2,)))
+    np.testing.assert_allclose(seen[0], [[0.1, 0.1, 0.2], [0.1, 0.2, 0.3], [0.3, 0.4, 0.4]])
+    # In the next pass a slice is what it has become, and its neighbours are what they were.
+    np.testing.assert_allclose(seen[1], [[0.1, 0.3, 0.2], [0.1, 0.4, 0.3], [0.3, 0.6, 0.4]])
+
+
+def test_a_network_with_an_even_number_of_channels_is_refused():
+    network = Operator(fill_one)
+    network.plan = SimpleNamespace(dimensions=2, in_channels=2)
+    with pytest.raises(ModelError, match="odd"):
+        next(close(stack(1), network))
+
+
+def test_faint_lines_count_where_they_part_cells():
+    u = room()
+    u[0, 1:-1, 8] = 0.3  # the wall between the rooms
+    u[0, 4, 1:4] = 0.4  # and the stub are faint
+    keep = Operator(lambda image: image)
+    mask = finish(close(u, keep)).mask[0] > 0
+    assert mask[:, 8].all() and not mask[4, 1:4].any()
+    result = finish(close(u, keep, ClosingParams(faint=0.35, keep_iterations=True)))
+    assert not result.mask[0, 1:-1, 8].any()
+    # of Step 1 too, though the network rubs them out, and in half precision
+    rub = Operator(lambda image: np.where(image > 0.5, image, 0))
+    result = finish(close(u, rub, ClosingParams(keep_iterations=True)))
+    assert result.mask[0, :, 8].all()
+    np.testing.assert_array_equal(result.iterations[-1] > 0.5, result.mask > 0)

@@ -19,10 +19,12 @@ app = typer.Typer(
 def modules() -> tuple[ModuleType, ...]:
     """Return the modules of the commands, in the order of the help."""
     from napari_copnet.cli import (
+        annotate,
         baselines,
         bench,
         demo,
         evaluate,
+        finetune,
         grid_search,
         model,
         run,
@@ -31,7 +33,20 @@ def modules() -> tuple[ModuleType, ...]:
         train,
     )
 
-    return (demo, run, steps, train, grid_search, evaluate, baselines, model, session, bench)
+    return (
+        demo,
+        run,
+        steps,
+        train,
+        annotate,
+        finetune,
+        grid_search,
+        evaluate,
+        baselines,
+        model,
+        session,
+        bench,
+    )
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ from napari_copnet.cli.console import Json, show
 from napari_copnet.cli.options import add_command
 from napari_copnet.errors import InputError
 
-Name = Literal["closing", "degrade", "dock", "proofread"]
+Name = Literal["closing", "degrade", "dock", "finetune", "proofread"]
 # What can use data that the package does not hold.
-_WITH_DATA = {"proofread"}
+_WITH_DATA = {"proofread", "finetune"}
 # What is measured in a window belongs to the window.
 _ELSEWHERE = {"dock": "napari_copnet.gui.bench"}
 # What is measured in a window as well, where there is a display.
@@ -34,7 +34,9 @@ def bench(
     ] = False,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="proofread: folder with the data set fib25, to use it too."),
+        typer.Option(
+            "--data", help="proofread, finetune: folder with fib25, or isbi2012, to use it too."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

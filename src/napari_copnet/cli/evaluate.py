@@ -112,8 +112,9 @@ def evaluate_command(
     evaluation = replace(scores["prediction"], baseline=scores.get("baseline"))
     result = plain(evaluation.as_dict())
     by_iteration = None
-    if kept is not None:
-        by_iteration = watched(score_iterations(kept[:, numbers], stack, numbers))
+    if kept is not None and iterations is not None:
+        unite = _united(iterations)
+        by_iteration = watched(score_iterations(kept[:, numbers], stack, numbers, unite))
         result["iterations"] = by_iteration.as_dict()
 
     files: dict[str, str] = {}
@@ -142,3 +143,17 @@ def evaluate_command(
     rows = ["".join(f"{cell:<20}" for cell in row).rstrip() for row in score_table(table)]
     end = f"{result['cells']} true cells in {len(numbers)} slices"
     show(result, as_json, [*rows, end, *(f"  {name:<12}{path}" for name, path in files.items())])
+
+
+def _united(iterations: Path) -> bool:
+    """Return whether the run whose iterations these are united results with Step 1's contour."""
+    import json
+
+    from napari_copnet.params import ClosingParams
+
+    record = iterations.parent / "run.json"
+    try:
+        closing = json.loads(record.read_text())["settings"]["closing"]
+        return bool(closing["unite"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ClosingParams().unite

@@ -1,4 +1,4 @@
-"""`copnet model`: see, import and export models."""
+"""`copnet model`: see, import, adopt, discard and export models."""
 
 from __future__ import annotations
 
@@ -22,21 +22,38 @@ Kind = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="See, import and export models.", no_args_is_help=True)
+    group = typer.Typer(help="See, import, adopt, discard and export models.", no_args_is_help=True)
     add_command(group, "list", list_command)
     add_command(group, "show", show_command)
     add_command(group, "import", import_command)
+    add_command(group, "adopt", adopt_command)
+    add_command(group, "discard", discard_command)
+    add_command(group, "restore", restore_command)
     add_command(group, "export", export_command)
     app.add_typer(group, name="model")
 
 
-def list_command(*, as_json: Json = False) -> None:
-    """List the models that can be used by name."""
-    from napari_copnet.networks.package import list_models
+def list_command(
+    *,
+    discarded: Annotated[
+        bool, typer.Option("--discarded", help="Those that were discarded and can be put back.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the models that can be used by name; the default of each kind is marked."""
+    from napari_copnet.annotate import gallery
 
-    models = [_described(model) for model in list_models()]
-    lines = [f"{m['name']:<28}{m['kind']:<10}{m['dimensions']}D  {m['folder']}" for m in models]
-    show({"models": models}, as_json, lines)
+    if discarded:
+        gone = [_described(model) for model in gallery.discarded()]
+        show({"models": gone}, as_json, [f"{m['name']:<28}{m['kind']}" for m in gone])
+        return
+    entries = gallery.entries()
+    lines = [
+        f"{'*' if e.adopted else ' '} {e.model.name:<34}{e.model.kind:<10}"
+        f"{e.model.plan.dimensions}D  {e.text}"
+        for e in entries
+    ]
+    show({"models": [gallery.as_plain(e) for e in entries]}, as_json, lines)
 
 
 def show_command(
@@ -99,17 +116,83 @@ def import_command(
     show(_described(model), as_json, [f"Imported {model.name} ({model.kind}) to {model.folder}"])
 
 
-def export_command(
-    model: Annotated[str, typer.Argument(help="Name or folder of a model.")],
-    out: Annotated[Path, typer.Option("--out", help="Zip file to write.")],
+def adopt_command(
+    model: Annotated[str, typer.Argument(help="Name of a model, or shipped to go back.")],
     *,
     kind: Kind = "contours",
     as_json: Json = False,
 ) -> None:
-    """Write a model to a zip file that others can import."""
+    """Let a model be the default of its kind from now on."""
+    from napari_copnet.networks.package import adopt, find_model
+
+    found = find_model(model, kind)
+    adopt(found)
+    show(_described(found), as_json, [f"The default {found.kind} model is now {found.name}"])
+
+
+def discard_command(
+    model: Annotated[str, typer.Argument(help="Name of a model.")],
+    *,
+    kind: Kind = "contours",
+    as_json: Json = False,
+) -> None:
+    """Take a model out of the list; `copnet model restore` puts it back."""
+    from napari_copnet.annotate.gallery import discard
+    from napari_copnet.networks.package import find_model
+
+    found = find_model(model, kind)
+    place = discard(found)
+    lines = [f"Discarded {found.name}. Put it back with: copnet model restore {found.name}"]
+    show({"name": found.name, "files": {"model": str(place)}}, as_json, lines)
+
+
+def restore_command(
+    model: Annotated[str, typer.Argument(help="Name of a discarded model.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Put a discarded model back."""
+    from napari_copnet.annotate.gallery import restore
+
+    found = restore(model)
+    show(_described(found), as_json, [f"{found.name} is back in {found.folder}"])
+
+
+def export_command(
+    model: Annotated[str, typer.Argument(help="Name or folder of a model.")],
+    out: Annotated[Path, typer.Option("--out", help="Zip file, or folder, to write.")],
+    *,
+    kind: Kind = "contours",
+    format: Annotated[
+        Literal["zip", "folder", "bioimageio"],
+        typer.Option(
+            "--format",
+            help="zip: for `copnet model import`. folder: as it is. bioimageio: a package of the "
+            "BioImage Model Zoo, which Fiji, ilastik and others run.",
+        ),
+    ] = "zip",
+    author: Annotated[
+        list[str] | None, typer.Option("--author", help="bioimageio: who made it; may be repeated.")
+    ] = None,
+    licence: Annotated[
+        str, typer.Option("--licence", help="bioimageio: SPDX identifier, such as CC-BY-4.0.")
+    ] = "CC-BY-3.0",
+    as_json: Json = False,
+) -> None:
+    """Write a model for others."""
     from napari_copnet.networks.package import export_zip, find_model
 
-    path = export_zip(find_model(model, kind), out)
+    found = find_model(model, kind)
+    if format == "bioimageio":
+        from napari_copnet.annotate.model_zoo import export_model_zoo
+
+        path = export_model_zoo(found, out, authors=author or (), licence=licence)
+    elif format == "folder":
+        from napari_copnet.annotate.gallery import export_folder
+
+        path = export_folder(found, out)
+    else:
+        path = export_zip(found, out)
     show({"files": {"model": str(path)}}, as_json, [f"Wrote {path}"])
 
 

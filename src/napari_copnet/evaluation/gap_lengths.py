@@ -27,11 +27,17 @@ def missing_lengths(contour: np.ndarray, other: np.ndarray, tolerance: float = 2
     ndarray, shape (N,), int64
         Pixels along the centre line of each piece.
     """
-    contour, other = np.asarray(contour) > 0, np.asarray(other) > 0
+    contour = np.asarray(contour) > 0
     if not contour.any():
         return np.zeros(0, np.int64)
-    lacking = skeletonize(contour)
+    return missing_on(skeletonize(contour), other, tolerance)
+
+
+def missing_on(line: np.ndarray, other: np.ndarray, tolerance: float = 2.0) -> np.ndarray:
+    """Return the same for a centre line that is known, shape (Y, X), bool."""
+    other = np.asarray(other) > 0
+    lacking = line
     if other.any():
-        lacking &= edt.edtsq(~other, black_border=False) > tolerance**2 + 1e-6
+        lacking = line & (edt.edtsq(~other, black_border=False) > tolerance**2 + 1e-6)
     pieces, _ = ndimage.label(lacking, ndimage.generate_binary_structure(2, 2))
     return np.bincount(pieces.ravel())[1:]

@@ -289,7 +289,7 @@ def _scored(search: Search, point: Mapping[str, Any], package: ModelPackage) -> 
     network = Network.load(package, search.device)
     closed = yield from close(search.contours, network, ClosingParams(keep_iterations=True))
     assert closed.iterations is not None
-    once = (closed.iterations[1] > 0.5) | (search.contours > 0.5)
+    once = (closed.iterations[1] > 0.5).astype(np.uint8)
     scores = yield from evaluate_all({"closed": closed.mask, "once": once}, search.true)
     return {
         **point,

@@ -10,6 +10,8 @@ from napari_copnet.gui.compare import IterationsPanel
 from napari_copnet.gui.panel import WorkflowPanel
 from napari_copnet.gui.preload import preload
 from napari_copnet.gui.proofread.panel import ProofreadPanel
+from napari_copnet.gui.simulate import SimulatePanel
+from napari_copnet.gui.training.panel import TrainingPanel
 
 PRELOAD_MS = 300
 
@@ -32,6 +34,20 @@ class IterationsDock(IterationsPanel):
 
 class ProofreadDock(ProofreadPanel):
     """Proofreading, given a viewer under the name by which napari knows to give one."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_bare(napari_viewer))
+
+
+class TrainingDock(TrainingPanel):
+    """Annotating and training, given a viewer under the name by which napari knows to give one."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_bare(napari_viewer))
+
+
+class SimulateDock(SimulatePanel):
+    """Simulated gaps, given a viewer under the name by which napari knows to give one."""
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(_bare(napari_viewer))

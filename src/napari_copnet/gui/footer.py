@@ -32,6 +32,11 @@ _WORDS = {
     "session": "Making the session",
     "open": "Opening the session",
     "queue": "Looking for likely errors",
+    "fit": "Fitting",
+    "choose": "Looking at slices",
+    "annotated": "Writing annotated slices",
+    "dataset": "Making the data set",
+    "evaluate": "Scoring",
 }
 
 

@@ -89,6 +89,11 @@ class Job(QObject):
         """Whether none of the closing signals has been sent."""
         return self.state is State.RUNNING
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is still at work, which it may be for a while after `cancelled`."""
+        return self._thread.is_alive()
+
     def cancel(self) -> None:
         """Ask the work to stop; `cancelled` follows within a second."""
         if self.is_running and self._asked_to_stop is None:

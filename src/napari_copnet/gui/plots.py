@@ -47,6 +47,8 @@ class IterationPlot(QWidget):
         Top of the axis; from the values when not given.
     over : str
         What is counted along the other axis: an iteration, a slice, an edit.
+    empty, tip : str, optional
+        What it says without values, and under the mouse; without a tip it can't be clicked.
 
     Attributes
     ----------
@@ -68,6 +70,8 @@ class IterationPlot(QWidget):
         line: tuple[float, str] | None = None,
         highest: float | None = None,
         over: str = "iteration",
+        empty: str | None = None,
+        tip: str | None = None,
     ) -> None:
         super().__init__()
         self.title = title
@@ -77,9 +81,11 @@ class IterationPlot(QWidget):
         self._line, self._highest = line, highest
         self._text, self._dim = QColor("#f0f1f2"), QColor("#868e93")
         self.setMinimumHeight(118)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self._over = over
-        self.setToolTip(f"Click to go to the {over}.")
+        self._empty = f"Comes with the first {over}." if empty is None else empty
+        tip = f"Click to go to the {over}." if tip is None else tip
+        if tip:
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setToolTip(tip)
 
     def show_series(self, *series: Series) -> None:
         """Draw these series."""
@@ -118,7 +124,11 @@ class IterationPlot(QWidget):
         if self._logarithmic:
             low = max(_SMALLEST, min((v for v in values if v > 0), default=_SMALLEST))
             return 10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(max(top, low)))
-        return 0.0, top if self._highest is not None else _round_up(top)
+        if self._highest is not None:
+            return 0.0, top
+        low = min(values, default=0.0)
+        # nnU-Net's loss falls below 0
+        return (-_round_up(-low) if low < 0 else 0.0), (_round_up(top) if top > 0 else 0.0)
 
     def _area(self) -> QRectF:
         return QRectF(
@@ -160,9 +170,7 @@ class IterationPlot(QWidget):
         self._paint_axes(painter, area)
         if not any(s.values for s in self.series):
             painter.setPen(self._dim.lighter(150))
-            painter.drawText(
-                area, Qt.AlignmentFlag.AlignCenter, f"Comes with the first {self._over}."
-            )
+            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, self._empty)
             return
         if self.current is not None and self._first() <= self.current <= self._last():
             x = self.point(self.current, self._range()[1]).x()

@@ -22,6 +22,9 @@ from napari_copnet.networks.plan import NetworkPlan, plan_from_dict
 KINDS = ("contours", "closing")
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "shipped"
+# Which of the user's models "default" means, by kind, written by `adopt`.
+ADOPTED = "adopted.json"
+_RESERVED = ("default", "shipped")
 MODELS_VARIABLE = "NAPARI_COPNET_MODELS"
 
 _JSON, _WEIGHTS = "model.json", "weights.safetensors"
@@ -247,7 +250,8 @@ def find_model(name_or_path: str | Path, kind: str) -> ModelPackage:
     Parameters
     ----------
     name_or_path : str or path
-        ``"default"`` is the shipped model of the kind; else a model folder or a model's name.
+        ``"shipped"`` is the shipped model of the kind, ``"default"`` the adopted one, or the
+        shipped one when none was adopted; else a model folder or a model's name.
     kind : str
         ``"contours"`` or ``"closing"``.
 
@@ -258,6 +262,8 @@ def find_model(name_or_path: str | Path, kind: str) -> ModelPackage:
     """
     text, path = str(name_or_path), Path(name_or_path).expanduser()
     if text == "default":
+        package = _adopted_or_shipped(kind)
+    elif text == "shipped":
         package = load_package(SHIPPED / kind)
     elif path.is_dir() and (path / _JSON).is_file():
         package = load_package(path)
@@ -271,7 +277,7 @@ def find_model(name_or_path: str | Path, kind: str) -> ModelPackage:
         elif _NAME.fullmatch(text) and (models_folder() / text / _JSON).is_file():
             package = load_package(models_folder() / text)  # broken: say how
         else:
-            names = ["default", *(model.name for model in known if model.kind == kind)]
+            names = ["default", "shipped", *(model.name for model in known if model.kind == kind)]
             raise ModelError(
                 f"There is no {kind} model {text!r}.",
                 f"Known {kind} models: {', '.join(dict.fromkeys(names))}; or give a model folder.",
@@ -282,6 +288,72 @@ def find_model(name_or_path: str | Path, kind: str) -> ModelPackage:
             f"Choose a {kind} model here.",
         )
     return package
+
+
+def adopted_name(kind: str) -> str:
+    """Return the name of the model that ``"default"`` means; empty for the shipped one."""
+    path = models_folder() / ADOPTED
+    try:
+        name = json.loads(path.read_text(encoding="utf-8")).get(kind, "")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{path} can't be read: it says which model is the default.",
+            "Remove it to go back to the shipped models, or adopt a model again.",
+        ) from error
+    return name if isinstance(name, str) else ""
+
+
+def adopt(package: ModelPackage | None, kind: str = "") -> None:
+    """Let ``"default"`` mean a model of the user's models folder from now on.
+
+    Parameters
+    ----------
+    package : ModelPackage or None
+        None, or a shipped model, goes back to the shipped one.
+    kind : str
+        Of which kind to go back, when `package` is None.
+
+    Raises
+    ------
+    ModelError
+        The model does not lie in the models folder: it could vanish unnoticed.
+    OutputError
+        It can't be written.
+    """
+    kind = package.kind if package is not None else kind
+    if kind not in KINDS:
+        raise ModelError(f"There is no kind of model {kind!r}.", f"Kinds: {', '.join(KINDS)}.")
+    name = ""
+    if package is not None and package.folder.resolve().parent != SHIPPED.resolve():
+        if package.folder.resolve().parent != models_folder().resolve():
+            raise ModelError(
+                f"Model {package.name!r} does not lie in the models folder.",
+                f"Export it, and import it to {models_folder()} first.",
+            )
+        name = package.folder.name
+    path = models_folder() / ADOPTED
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        values = {}
+    values = values if isinstance(values, dict) else {}
+    with whole_file(path) as beside:
+        beside.write_text(json.dumps({**values, kind: name}, indent=1) + "\n", encoding="utf-8")
+
+
+def _adopted_or_shipped(kind: str) -> ModelPackage:
+    name = adopted_name(kind)
+    if not name:
+        return load_package(SHIPPED / kind)
+    folder = models_folder() / name
+    if not (folder / _JSON).is_file():
+        raise ModelError(
+            f"The adopted {kind} model {name!r} is gone.",
+            "Adopt another one, or the shipped one again: copnet model adopt shipped.",
+        )
+    return load_package(folder)
 
 
 def export_zip(package: ModelPackage, path: Path | str) -> Path:
@@ -375,12 +447,12 @@ def check_name(name: Any) -> str:
     Raises
     ------
     ModelError
-        Not 1 to 64 letters, digits, dots, dashes or underscores, or ``"default"``.
+        Not 1 to 64 letters, digits, dots, dashes or underscores, or ``"default"`` or ``"shipped"``.
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name == "default":
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _RESERVED:
         raise ModelError(
             f"A model can't be called {str(name)[:80]!r}.",
             "Use 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or "
-            "digit; 'default' is taken.",
+            "digit; 'default' and 'shipped' are taken.",
         )
     return name

@@ -6,6 +6,7 @@ choices and whether it is folded away as advanced. A field whose default is None
 
 from __future__ import annotations
 
+from napari_copnet.params.annotate import CheckParams, ChooseParams, FineTuneParams
 from napari_copnet.params.evaluation import BaselineParams, ScoreParams
 from napari_copnet.params.steps import (
     CellParams,
@@ -21,10 +22,13 @@ from napari_copnet.setting import Setting, as_dict, checked, field_type, from_di
 __all__ = [
     "BaselineParams",
     "CellParams",
+    "CheckParams",
+    "ChooseParams",
     "ClosingParams",
     "ContourParams",
     "DegradeParams",
     "DeviceParams",
+    "FineTuneParams",
     "PreprocessParams",
     "ReadParams",
     "ScoreParams",

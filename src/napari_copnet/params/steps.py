@@ -144,9 +144,9 @@ class ClosingParams:
         50, "Most iterations", "Passes after which to stop all the same.", minimum=1, maximum=1000
     )
     unite: bool = setting(
-        True,
+        False,
         "Keep Step 1 contours",
-        "Unite the result with the rounded Step 1 contour.",
+        "Unite the result with the rounded Step 1 contour, as the paper's authors do.",
         advanced=True,
     )
     hold: bool = setting(
@@ -154,6 +154,22 @@ class ClosingParams:
         "Keep what is closed",
         "Contour, once marked, does not fade in later iterations: they converge sooner and lose no "
         "closed gap. Off is the paper's way.",
+        advanced=True,
+    )
+    tidy: bool = setting(
+        True,
+        "Tidy lines",
+        "Of what is kept, results show only lines that part cells, and what the network itself "
+        "still returns: loose ends go, and lines are as thin as it draws them.",
+        advanced=True,
+    )
+    faint: float = setting(
+        0.2,
+        "Faint lines from",
+        "When lines are tidied, those that part cells count from this probability on; 0.5 takes "
+        "none but those that are kept.",
+        minimum=0.0,
+        maximum=0.5,
         advanced=True,
     )
     keep_iterations: bool = setting(

@@ -96,16 +96,51 @@ class TrainParams:
     own_outputs: float = setting(
         0.4,
         "Own outputs",
-        "Closing network: share of examples whose input is the network's own output after one to "
-        "three passes.",
+        "Closing network: share of examples whose input is the network's own output after some "
+        "passes.",
         minimum=0.0,
         maximum=1.0,
+        advanced=True,
+    )
+    own_passes: int = setting(
+        3,
+        "Own passes",
+        "Closing network: after up to how many passes.",
+        minimum=1,
+        maximum=30,
         advanced=True,
     )
     harder: bool = setting(
         True,
         "Harder degradations",
         "Closing network: noise, faint floor, false ridges and weak ridges besides the equation.",
+        advanced=True,
+    )
+    zoom: float = setting(
+        1.6,
+        "Zoom",
+        "Closing network: most of the examples are enlarged or shrunk by up to this factor; 1 "
+        "leaves all as they are.",
+        minimum=1.0,
+        maximum=4.0,
+        advanced=True,
+    )
+    fixed_maps: int = setting(
+        0,
+        "Fixed maps",
+        "Closing network: degraded maps made of each slice before training, as in the paper, "
+        "which makes 20; 0 degrades anew at each step.",
+        minimum=0,
+        maximum=1000,
+        advanced=True,
+    )
+    context: int = setting(
+        0,
+        "Context",
+        "Closing network: slices on either side of a slice whose Step 1 map it also sees; 0 is the "
+        "paper's way.",
+        minimum=0,
+        maximum=5,
         advanced=True,
     )
     seed: int = setting(0, "Seed", "Of all random choices.", minimum=0, advanced=True)

@@ -22,12 +22,14 @@ from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, find_model
 from napari_copnet.params import ClosingParams, DeviceParams, TrainParams
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.results.datasets import DataSet, Slices, hela_folders
+from napari_copnet.results.datasets import HELA_SIZE, DataSet, Slices, hela_folders
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
+from napari_copnet.steps.frame import to_original
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import WIDTH
+from napari_copnet.types import Frame
 
 ONCE, CONVERGED = "once", "closed"
 CLOSING_TITLES = {ONCE: "closing, one iteration", CONVERGED: "closing, converged"}
@@ -125,7 +127,7 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
     training, scored = dataset.read(choices.data)
     if choices.limit:
         training, scored = training.first(choices.limit), scored.first(choices.limit)
-    closing = find_model("default", "closing")
+    closing = find_model("shipped", "closing")
     step1 = yield from _step1_model(dataset, choices)
     models = {"closing": f"{closing.name} {closing.sha256[:12]}"}
     if step1 is not None:
@@ -140,7 +142,7 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
     )
     maps = []
     for name, block in (("step1-training", training), ("step1", scored)):
-        u, _ = yield from kept.get(name, lambda b=block: _maps(b, step1, choices.device))  # type: ignore[misc]
+        u, _ = yield from kept.get(name, lambda b=block: predict_maps(b, step1, choices.device))  # type: ignore[misc]
         maps.append(u.astype(np.float32))
     tuning = Block(maps[0], training.image, training.true)
     test = Block(maps[1], scored.image)
@@ -162,6 +164,7 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
         masks[name] = passes[number]
         notes[name] = {"seconds": made["seconds"]}
     true = scored.true
+    masks = {name: _onto(mask, scored.truth.shape) for name, mask in masks.items()}
     masks[CEILING] = true.contours
     scores = yield from evaluate_all(masks, true, scored.numbers)
     over = None
@@ -173,7 +176,8 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
             iterations=choices.iterations,
         )
         # Rounded: as bytes scaled back, 30 iterations of a stack would take gigabytes.
-        over = yield from score_iterations(history > 127, true, scored.numbers)
+        rounded = np.stack([_onto(m, scored.truth.shape) for m in (history > 127).view(np.uint8)])
+        over = yield from score_iterations(rounded > 0, true, scored.numbers, ClosingParams().unite)
     methods = {
         name: Compared(
             titles[name],
@@ -187,11 +191,20 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
     return Outcome(dataset, scored, methods, over, models, made["changed"])
 
 
+def _onto(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Bring a contour mask (Z, Y, X) to the size at which it is scored."""
+    if mask.shape == shape:
+        return mask
+    depth, height, width = shape
+    frame = Frame((depth, height, width), mask.shape, np.zeros((depth, 2)))
+    return to_original(mask, frame, "mask")
+
+
 def _step1_model(dataset: DataSet, choices: Choices) -> Steps[ModelPackage | None]:
     if dataset.step1 == "given":
         return None
     if dataset.step1 == "default":
-        return find_model("default", "contours")
+        return find_model("shipped", "contours")
     image, truth = hela_folders(choices.data)
     out = choices.work / dataset.name / "contours-model"
     if (out / "model.json").exists():
@@ -207,15 +220,17 @@ def _step1_model(dataset: DataSet, choices: Choices) -> Steps[ModelPackage | Non
         device=choices.device,
         resume=resume,
         name=f"{dataset.name}-contours",
+        size=HELA_SIZE,
         width=WIDTH,
         card={"command": "make results", "licence": "not to be passed on: challenge data"},
     )
     return package
 
 
-def _maps(
+def predict_maps(
     block: Slices, model: ModelPackage | None, device: DeviceParams
 ) -> Steps[tuple[np.ndarray, dict[str, Any]]]:
+    """Return the Step 1 maps of a block and no notes: the model's, or those it comes with."""
     if model is None:
         assert block.contours is not None
         yield Progress("contours", 1, 1, "slices")
@@ -243,7 +258,7 @@ def _closing(
     network = Network.load(model, choices.device)
     closed = yield from close(contours, network, ClosingParams(keep_iterations=True))
     assert closed.iterations is not None
-    once = (closed.iterations[1] > 0.5) | (contours > 0.5)
+    once = closed.iterations[1] > 0.5
     notes = {
         "seconds": {"apply": time.monotonic() - started},
         "changed": closed.changed.tolist(),

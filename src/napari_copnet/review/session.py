@@ -7,7 +7,7 @@ listeners where to look.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -178,11 +178,11 @@ class Session(SessionView):
         self._since_snapshot += len(steps)
         return self._tell(touched)
 
-    def add_run(self, start: Start) -> list[Touched]:
+    def add_run(self, start: Start, keep: Iterable[int] = ()) -> list[Touched]:
         """Take the results of networks that ran again; what was decided by hand stays.
 
-        Pixels that an edit has changed since the last run, and those of accepted and rejected
-        items, keep their value. The rest becomes that of the new run, as one edit.
+        Pixels that an edit has changed since the last run, those of accepted and rejected items,
+        and slices in `keep` keep their value. The rest becomes that of the new run, as one edit.
 
         Raises
         ------
@@ -196,7 +196,10 @@ class Session(SessionView):
                 "Begin a new session for another stack.",
             )
         flips: list[Change] = []
+        kept = set(keep)
         for z in range(self.shape[0]):
+            if z in kept:
+                continue
             decided = self._model.contour[z].view(bool) != self.run_contour(z)
             for verdict in self._model.verdicts.values():
                 if verdict.patch.z == z:
@@ -244,6 +247,26 @@ class Session(SessionView):
     def problem(self) -> str:
         """Why edits are not being saved at present; empty when they are."""
         return self._journal.problem
+
+    def after_saving(self, work: Callable[[], None]) -> int:
+        """Run something in the writer's thread once every edit made so far is on disk.
+
+        What lies beside the session and depends on its edits is written this way: never before
+        them, and not on the thread of the window.
+
+        Returns
+        -------
+        int
+            It is done once `acknowledged` is no less.
+
+        Raises
+        ------
+        CopnetError
+            The session is read-only or closed.
+        """
+        self._check_writable()
+        self.saved_as = self._journal.then(work)
+        return self.saved_as
 
     def wait_saved(self, timeout: float = 30.0) -> bool:
         """Wait until every edit is on disk; return whether it is."""

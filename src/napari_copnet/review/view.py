@@ -117,6 +117,15 @@ class SessionView:
             return marked
         return self._excluded[z] if marked is None else self._excluded[z] | marked
 
+    def unseen(self, z: int) -> np.ndarray | None:
+        """Return where a slice has no results of networks, shape (Y, X), bool, or None.
+
+        These are blank slices, and what alignment moved out of sight.
+        """
+        if self._excluded is None or not self._excluded[z].any():
+            return None
+        return self._view(self._excluded[z])
+
     def names(self, z: int) -> np.ndarray:
         """Return the slice cells of a slice by name, shape (Y, X), uint32. A view.
 

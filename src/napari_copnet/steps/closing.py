@@ -9,7 +9,11 @@ import numpy as np
 from napari_copnet.errors import InputError, ModelError
 from napari_copnet.params import ClosingParams
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.steps.parting import parting_lines
 from napari_copnet.types import Closing, Iteration
+
+# Contour in half precision too, in which iterations are kept.
+SURELY = np.float32(0.501)
 
 
 def close(
@@ -23,18 +27,22 @@ def close(
 
     With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ) slice by slice. With
     ``params.hold``, which the paper has not, uᵏ⁺¹ = max(uᵏ, N(uᵏ)) where uᵏ is contour (> 0.5): a
-    closed gap stays closed, as in closings of mathematical morphology, which only add. A slice
-    has converged, and takes no further part, when the share of its pixels whose rounded value
-    changed is under ``params.tolerance``; the work ends when that share of all pixels of the
-    stack is under it, or after ``params.max_iterations``. The mask is round(uᵏ), united with
-    round(u⁰) when ``params.unite``.
+    closed gap stays closed, as in closings of mathematical morphology, which only add. What comes
+    of an iteration is rᵏ = uᵏ; with ``params.tidy`` instead N(uᵏ⁻¹), raised above 0.5 on the lines
+    that part cells (`parting.parting_lines`) of all that is above ``params.faint`` in uᵏ or u⁰:
+    loose ends that the network gave up and too thick lines go, though they are held, and faint
+    lines count where they are whole. A slice has converged, and takes no further part,
+    when the share of its pixels whose round(uᵏ) changed is under ``params.tolerance``; the work
+    ends when that share of all pixels of the stack is under it, or after
+    ``params.max_iterations``. The mask is round(rᵏ), united with round(u⁰) when ``params.unite``.
 
     Parameters
     ----------
     contours : ndarray, shape (Z, Y, X), float
         Step 1 probability, 0 to 1.
     network : networks.nnunet.Network
-        The 2D closing network; anything with its ``predict`` does.
+        The 2D closing network; anything with its ``predict`` does. With 2 c + 1 channels it sees
+        the Step 1 maps of c slices on either side besides.
     params : ClosingParams
         Tolerance, iterations, union, mirroring, batch.
     skip : tuple of int
@@ -55,7 +63,7 @@ def close(
     InputError
         Not three axes, or values that are not probabilities (slices are named).
     ModelError
-        The network is a 3D one or takes another number of channels.
+        The network is a 3D one or takes an even number of channels.
     """
     start = _checked(contours)
     plan = getattr(network, "plan", None)
@@ -63,8 +71,10 @@ def close(
         raise ModelError(
             "Closing needs a 2D network, and this one is 3D.", "Choose another closing model."
         )
+    context = _context(plan)
     depth, pixels = len(start), start[0].size
-    current, mask = start.copy(), start > 0.5
+    # uᵏ, which the network sees next, and rᵏ, what comes of an iteration.
+    seen = current = start.copy()
     converged = np.zeros(depth, bool)
     converged[[z for z in skip if 0 <= z < depth]] = True
     counts = np.zeros(depth, np.int64)
@@ -75,20 +85,25 @@ def close(
     while number < most and not settled:
         number += 1
         active = np.flatnonzero(~converged)
-        work = network.predict(current[active, None], mirror=params.mirror, batch=params.batch)
+        images = _with_neighbours(seen, start, active, context)
+        work = network.predict(images, mirror=params.mirror, batch=params.batch)
         try:
             passed = yield from _within(work, number, most)
         finally:
             work.close()
         changed_by_slice = np.full(depth, np.nan)
-        if params.hold:
-            before = current[active]
-            passed = np.where(mask[active], np.maximum(before, passed), passed)
-        after = passed > 0.5
-        changed_by_slice[active] = (after != mask[active]).sum(axis=(1, 2)) / pixels
+        before = seen[active]
+        held = _held(before, passed) if params.hold else passed
+        flipped = (held > 0.5) != (before > 0.5)
+        changed_by_slice[active] = flipped.sum(axis=(1, 2)) / pixels
         # New arrays, so that an iteration handed out does not change afterwards.
-        current, mask = current.copy(), mask.copy()
-        current[active], mask[active] = passed, after
+        seen = seen.copy()
+        seen[active] = held
+        if params.hold and params.tidy:
+            current = current.copy()
+            current[active] = _tidied(start[active], held, passed, params.faint)
+        else:
+            current = seen
         counts[active] += 1
         converged[active] = changed_by_slice[active] < params.tolerance
         history.append(changed_by_slice)
@@ -99,6 +114,7 @@ def close(
         partial = Iteration(number, current, share, changed_by_slice)
         total = number if settled else most
         yield Progress("closing", number, total, "iterations", partial=partial)
+    mask = current > 0.5
     by_slice = np.array(history).reshape(-1, depth)
     return Closing(
         mask=(mask | (start > 0.5) if params.unite else mask).astype(np.uint8),
@@ -110,6 +126,48 @@ def close(
         iterations=np.stack(kept) if kept else None,
         settled=settled,
     )
+
+
+def _context(plan: Any) -> int:
+    """Return how many slices on either side a network sees besides the one that it closes."""
+    channels = getattr(plan, "in_channels", 1)
+    if channels % 2 == 0:
+        raise ModelError(
+            f"Closing needs a network with an odd number of channels, and this one takes "
+            f"{channels}.",
+            "Choose another closing model.",
+        )
+    return channels // 2
+
+
+def _with_neighbours(
+    seen: np.ndarray, start: np.ndarray, slices: np.ndarray, context: int
+) -> np.ndarray:
+    """Return slices with their neighbours as channels, shape (N, 2 context + 1, Y, X).
+
+    Neighbours are those of Step 1, so that slices converge each on its own; beyond the ends the
+    first and last slices repeat.
+    """
+    images = np.empty((len(slices), 2 * context + 1, *seen.shape[1:]), np.float32)
+    for channel in range(2 * context + 1):
+        of = start if channel != context else seen
+        images[:, channel] = of[np.clip(slices + channel - context, 0, len(seen) - 1)]
+    return images
+
+
+def _held(before: np.ndarray, passed: np.ndarray) -> np.ndarray:
+    """Return what the network made of slices (Z, Y, X), but where they were contour no less."""
+    return np.where(before > 0.5, np.maximum(before, passed), passed)
+
+
+def _tidied(start: np.ndarray, held: np.ndarray, passed: np.ndarray, faint: float) -> np.ndarray:
+    """Return what the network made of slices (Z, Y, X), and contour on lines that part cells.
+
+    Such lines are looked for in all that is held or was in Step 1, down to a probability `faint`.
+    """
+    candidates = np.maximum(start, held) > faint
+    lines = np.stack([parting_lines(contour) for contour in candidates])
+    return np.where(lines, np.maximum(held, SURELY), passed)
 
 
 def _within(work: Steps[np.ndarray], number: int, most: int) -> Steps[np.ndarray]:

@@ -60,7 +60,9 @@ class Case:
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
-def split_slices(chosen: Sequence[int], validation: Sequence[int]) -> tuple[list[int], list[int]]:
+def split_slices(
+    chosen: Sequence[int], validation: Sequence[int], positions: Sequence[int] = ()
+) -> tuple[list[int], list[int]]:
     """Split slices into training and validation by contiguous blocks with a margin between.
 
     Parameters
@@ -70,6 +72,8 @@ def split_slices(chosen: Sequence[int], validation: Sequence[int]) -> tuple[list
     validation : sequence of int
         Slices to validate on. Empty: the last 15 % of `chosen`; then the training slices nearer
         than `MARGIN` to them are left out. None are set apart from fewer than ten slices.
+    positions : sequence of int
+        Where slices lie in the stack they were taken from; where they are numbered by default.
 
     Raises
     ------
@@ -77,8 +81,12 @@ def split_slices(chosen: Sequence[int], validation: Sequence[int]) -> tuple[list
         Validation slices given are nearer than `MARGIN` to training slices.
     """
     chosen = sorted(chosen)
+
+    def at(z: int) -> int:
+        return positions[z] if positions else z
+
     if validation:
-        nearest = min(abs(a - b) for a in chosen for b in validation)
+        nearest = min(abs(at(a) - at(b)) for a in chosen for b in validation)
         if nearest < MARGIN:
             raise InputError(
                 "Validation slices lie too near to training slices: neighbours look alike.",
@@ -88,7 +96,7 @@ def split_slices(chosen: Sequence[int], validation: Sequence[int]) -> tuple[list
     if len(chosen) < 10:
         return chosen, []
     held = chosen[-max(1, round(len(chosen) * VALIDATION_SHARE)) :]
-    kept = [z for z in chosen if z <= held[0] - MARGIN]
+    kept = [z for z in chosen if at(z) <= at(held[0]) - MARGIN]
     return kept, held
 
 
@@ -101,6 +109,8 @@ def prepare(
     width: float = 4.0,
     degrade: DegradeParams | None = None,
     seed: int = 0,
+    fixed_maps: int = 0,
+    harder: bool = True,
 ) -> Steps[Path]:
     """Write the training examples of `sources` to `folder`, whole or not at all.
 
@@ -123,6 +133,11 @@ def prepare(
         degraded anew at each step.
     seed : int
         Of the degradation on disk.
+    fixed_maps : int
+        Degraded maps of each training slice for the closing network, to be used as they are; 0
+        makes one, which training replaces at each step.
+    harder : bool
+        Whether fixed maps are degraded beyond the equation.
 
     Returns
     -------
@@ -145,6 +160,7 @@ def prepare(
                 "width": width,
                 "degrade": dataclasses.asdict(degrade or DegradeParams()),
                 "seed": seed,
+                **({"fixed_maps": fixed_maps, "harder": harder} if fixed_maps else {}),
             },
             default=str,
         )
@@ -161,7 +177,10 @@ def prepare(
         cases: dict[str, dict[str, Any]] = {}
         for number, source in enumerate(sources):
             yield Progress("dataset", number, len(sources), "sources")
-            for case in _cases(kind, number, source, size, width, degrade, rng):
+            made = _cases(kind, number, source, size, width, degrade, rng)
+            if kind == "closing" and fixed_maps:
+                made = _fixed(made, fixed_maps, degrade, harder, rng)
+            for case in made:
                 _write(raw, case)
                 cases[case.name] = {
                     "role": case.role,
@@ -247,6 +266,28 @@ def _cases(
             yield case
 
 
+def _fixed(
+    cases: Iterator[Case],
+    count: int,
+    degrade: DegradeParams | None,
+    harder: bool,
+    rng: np.random.Generator,
+) -> Iterator[Case]:
+    """Pass cases on; of a training case without a map of its own, `count` with degraded ones."""
+    for case in cases:
+        if case.given or case.role != "train":
+            yield case
+            continue
+        for number in range(count):
+            yield dataclasses.replace(
+                case,
+                name=f"{case.name}_{number:02d}",
+                image=_degraded(case.truth, degrade, rng, harder),
+                weight=case.weight / count,
+                given=True,
+            )
+
+
 def _step1(model: Path) -> Callable[[np.ndarray], np.ndarray]:
     """Return what predicts the contour probability of z-scored slices (Z, Y, X)."""
     from napari_copnet.networks.nnunet import Network
@@ -275,8 +316,7 @@ def _stack_cases(kind: str, number: int, source: Source, size: int, width: float
             )
     form = source.truth_kind if source.truth_kind != "auto" else truths.truth_kind(truth)
     chosen = parse_slices(source.slices, len(truth))
-    held = parse_slices(source.validation, len(truth)) if source.validation else []
-    train, validation = split_slices(chosen, held)
+    train, validation = _roles(source, chosen, len(truth))
     scale = truths.scale_for(truth.shape, size)
     z, _, x = voxel
     depth = 1.0 if z is None or x is None else z / x * scale
@@ -304,6 +344,18 @@ def _stack_cases(kind: str, number: int, source: Source, size: int, width: float
                 given=image is not None,
                 spacing=(depth, 1.0, 1.0) if plane == "xy" else (scale, 1.0, 1.0),
             )
+
+
+def _roles(source: Source, chosen: list[int], total: int) -> tuple[list[int], list[int]]:
+    if source.validation == "none":
+        return chosen, []
+    if source.positions and len(source.positions) != total:
+        raise InputError(
+            f"{source.truth.name} has {total} slices, but {len(source.positions)} positions.",
+            "Name the position of each slice.",
+        )
+    held = parse_slices(source.validation, total) if source.validation else []
+    return split_slices(chosen, held, source.positions)
 
 
 def _tissue_cases(number: int, source: MadeTissue, size: int, width: float) -> Iterator[Case]:

@@ -18,7 +18,11 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.training.propagate import propagate
 from napari_copnet.types import SliceResult
 
-__all__ = ["DegradeFields", "degrade", "fields", "propagate", "simulate"]
+__all__ = ["DegradeFields", "degrade", "fields", "for_area", "propagate", "rescaled", "simulate"]
+
+# Numbers of disks are meant for a slice of this side when slices of several sizes have to have
+# gaps alike, as in training.
+SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,46 @@ def _cut(
     drawn = fields(contour, dataclasses.replace(params, diffusion_disks=0), rng, pixel_size)
     # A disk's cone is above 0 exactly inside its radius.
     return ((np.asarray(contour) > 0.5) & (drawn.beta <= 0)).astype(np.float32)
+
+
+def for_area(params: DegradeParams, shape: tuple[int, ...]) -> DegradeParams:
+    """Return the settings for a slice of shape (Y, X): as many disks by area as for 512×512 px."""
+    share = math.prod(shape[-2:]) / SIDE**2
+    return dataclasses.replace(
+        params,
+        diffusion_disks=round(params.diffusion_disks * share),
+        absorption_disks=round(params.absorption_disks * share),
+    )
+
+
+def rescaled(params: DegradeParams, scale: float, pixel_size: float | None = None) -> DegradeParams:
+    """Return settings in pixels that do to a resized slice what `params` do to the slice.
+
+    Parameters
+    ----------
+    params : DegradeParams
+        For 512×512 px of the slice; see `for_area`.
+    scale : float
+        New size over old.
+    pixel_size : float, optional
+        µm per pixel of the slice; needed when ``params.unit`` is ``"um"``.
+
+    Raises
+    ------
+    InputError
+        µm without a pixel size.
+    """
+    radius_min, radius_max, diffusion_min, diffusion_max = _in_pixels(params, pixel_size)
+    return dataclasses.replace(
+        params,
+        diffusion_disks=round(params.diffusion_disks / scale**2),
+        absorption_disks=round(params.absorption_disks / scale**2),
+        radius_min=radius_min * scale,
+        radius_max=radius_max * scale,
+        diffusion_min=diffusion_min * scale**2,
+        diffusion_max=diffusion_max * scale**2,
+        unit="px",
+    )
 
 
 def simulate(

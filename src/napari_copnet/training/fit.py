@@ -33,6 +33,29 @@ def work_folder(out: Path | str) -> Path:
     return out.with_name(f"{out.name}.training")
 
 
+def read_losses(out: Path | str) -> list[dict[str, float]]:
+    """Return what a training of `out` has written so far, a row per epoch, for curves.
+
+    Returns
+    -------
+    list of dict
+        With the keys of `child.COLUMNS`; those without a value (no validation) are missing.
+    """
+    try:
+        header, *lines = (work_folder(out) / child.LOSSES).read_text().splitlines()
+    except (OSError, ValueError):
+        return []
+    names = header.split(",")
+    rows = []
+    for line in lines:
+        values = line.split(",")
+        if len(values) == len(names):
+            # a line that is being written may end in half a number: the next look has all of it
+            with contextlib.suppress(ValueError):
+                rows.append({n: float(v) for n, v in zip(names, values, strict=True) if v})
+    return rows
+
+
 def train(
     kind: str,
     sources: Sequence[Source | MadeTissue],
@@ -101,6 +124,11 @@ def train(
         raise InputError(f"A network can't be of the kind {kind!r}.", "Choose contours or closing.")
     if kind == "closing" and params.dimensions != 2:
         raise InputError("The closing network works on slices.", "Choose 2 dimensions for it.")
+    if params.context and (kind != "closing" or degrade.method == "circles"):
+        raise InputError(
+            "Only a closing network that learns from degraded maps sees neighbouring slices.",
+            "Choose a context of 0.",
+        )
     check_name(name or out.name)
     before = _previous(work)
     if resume and before is None:
@@ -126,6 +154,8 @@ def train(
             width=width,
             degrade=degrade,
             seed=params.seed,
+            fixed_maps=params.fixed_maps,
+            harder=params.harder,
         )
         config = {
             "kind": kind,
@@ -244,7 +274,8 @@ def _progress(last: dict[str, Any], params: TrainParams) -> Progress:
     losses = {key: last[key] for key in child.COLUMNS[3:] if key in last}
     done, share = float(last.get("epoch", 0.0)), float(last.get("share", 1.0))
     # with a time limit the number of epochs follows from the speed so far
-    total = max(done, min(params.epochs, done / share if share > 0 else params.epochs))
+    unknown = 1.0 if params.minutes else params.epochs
+    total = max(done, min(params.epochs, done / share if share > 0 else unknown))
     return Progress("training", done, total, "epochs", partial=losses or None)
 
 
@@ -267,6 +298,8 @@ def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) 
     now = {"kind": kind, **settings}
     # the length may change: the schedule then runs to the new end
     free = {"epochs", "minutes"}
+    # a setting that did not exist then had the value that is its default now
+    began = {**as_dict(TrainParams()), **before["params"]}
     for key in ("kind", "degrade", "start_from"):
         if before[key] != now[key]:
             raise InputError(
@@ -274,9 +307,9 @@ def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) 
                 "Resume it with the same settings, or start anew.",
             )
     for key, value in now["params"].items():
-        if key not in free and before["params"].get(key) != value:
+        if key not in free and began[key] != value:
             raise InputError(
-                f"This training was begun with {key} {before['params'].get(key)}, not {value}.",
+                f"This training was begun with {key} {began[key]}, not {value}.",
                 "Resume it with the same settings, or start anew.",
             )
 
@@ -330,7 +363,9 @@ def _sources_of(config: dict[str, Any]) -> list[Source | MadeTissue]:
             continue
         for key in ("truth", "image", "contours"):
             values[key] = Path(values[key]) if values[key] else None
-        sources.append(Source(**{**values, "planes": tuple(values["planes"])}))
+        for key in ("planes", "positions"):
+            values[key] = tuple(values.get(key, ()))
+        sources.append(Source(**values))
     return sources
 
 

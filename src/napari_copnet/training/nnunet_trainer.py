@@ -22,6 +22,7 @@ from napari_copnet.training.dataset import read_cases
 from napari_copnet.training.nnunet_trainer_data import (
     FreshDegradation,
     FreshGaps,
+    MiddleTruth,
     SeededLoader,
     StackDataset,
 )
@@ -100,8 +101,8 @@ class StackTrainer(nnUNetTrainer):
             for role in ("train", "validation")
         }
         return (
-            StackDataset(self.folder, names["train"], fresh=self.degrades_anew),
-            StackDataset(self.folder, names["validation"], fresh=False),
+            StackDataset(self.folder, names["train"], self.degrades_anew, self.params.context),
+            StackDataset(self.folder, names["validation"], False, self.params.context),
         )
 
     def get_dataloaders(self) -> tuple[SeededLoader, SeededLoader | None]:
@@ -126,6 +127,8 @@ class StackTrainer(nnUNetTrainer):
             foreground_labels=self.label_manager.foreground_labels,
             ignore_label=self.label_manager.ignore_label,
         )
+        if self.params.context:
+            validation.transforms.insert(0, MiddleTruth())
         train_set, validation_set = self.get_tr_and_val_datasets()
         cases = read_cases(self.folder)["cases"]
         weights = np.array([cases[name]["weight"] for name in train_set.identifiers])
@@ -305,7 +308,8 @@ class ClosingTrainer(StackTrainer):
         pipeline = nnUNetTrainer.get_training_transforms(*args, **kwargs)
         first = next(t for t in pipeline.transforms if isinstance(t, SpatialTransform))
         # cells and contours come in all sizes, and a contour map has no grey values to tell
-        first.p_scaling, first.scaling, first.p_rotation = 0.6, (0.6, 1.6), 0.4
+        zoom = self.params.zoom
+        first.p_scaling, first.scaling, first.p_rotation = 0.6, (1 / zoom, zoom), 0.4
         last = next(i for i, t in enumerate(pipeline.transforms) if isinstance(t, MirrorTransform))
         after = pipeline.transforms[last + 1 :]
         # -1 is made 0 first: outside of the image there is no contour
@@ -313,25 +317,28 @@ class ClosingTrainer(StackTrainer):
         fresh = (
             FreshGaps(self.degrade)
             if self.degrade.method == "circles"
-            else FreshDegradation(self.degrade, self.params.harder)
+            else FreshDegradation(
+                self.degrade, self.params.harder, fixed=self.params.fixed_maps > 0
+            )
         )
         pipeline.transforms = [first, pipeline.transforms[last], *after[:at], fresh, *after[at:]]
         return pipeline
 
     def network_input(self, data: torch.Tensor) -> torch.Tensor:
-        """Replace some examples by the network's own output after one to three passes."""
+        """Replace some examples by the network's own output after one or more passes."""
         ramp = min(1.0, self.share_done / OWN_OUTPUTS_RAMP)
         # drawn from the step, so that a resumed training does the same
         rng = np.random.default_rng([self.params.seed, 7, self.step])
         chosen = np.flatnonzero(rng.random(len(data)) < self.params.own_outputs * ramp)
         if not len(chosen):
             return data
-        passes = rng.integers(1, 4, len(chosen))
+        passes = rng.integers(1, self.params.own_passes + 1, len(chosen))
         data = data.clone()
         with torch.no_grad():
             for number in range(1, int(passes.max()) + 1):
                 going = torch.as_tensor(chosen[passes >= number], device=data.device)
                 with self.autocast():
                     output = self.network(data[going])[0]
-                data[going] = torch.softmax(output.float(), 1)[:, 1:2]
+                # neighbouring slices stay as Step 1 left them, as they do in closing
+                data[going, data.shape[1] // 2] = torch.softmax(output.float(), 1)[:, 1]
         return data

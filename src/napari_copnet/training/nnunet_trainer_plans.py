@@ -17,6 +17,7 @@ from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner
 from nnunetv2.imageio.tif_reader_writer import Tiff3DIO
 
 from napari_copnet.files import whole_file
+from napari_copnet.networks.plan import NetworkPlan
 from napari_copnet.params import TrainParams
 from napari_copnet.training.dataset import read_cases
 
@@ -74,8 +75,7 @@ def plan(folder: Path, params: TrainParams) -> tuple[dict[str, Any], dict[str, A
         ``"3d_fullres"``.
     """
     name = read_cases(folder)["dataset"]
-    for part in ("raw", "preprocessed", "results"):
-        os.environ[f"nnUNet_{part}"] = str(folder / f"nnUNet_{part}")
+    _point_at(folder)
     preprocessed = folder / "nnUNet_preprocessed" / name
     # the compute_conv_feature_map_size estimate sets torch threads from this
     os.environ.setdefault("nnUNet_n_proc_DA", "1")
@@ -98,6 +98,64 @@ def plan(folder: Path, params: TrainParams) -> tuple[dict[str, Any], dict[str, A
             chosen["patch_size"][axis] = max(step, round(params.patch / step) * step)
     _write(preprocessed / "nnUNetPlans.json", plans)
     return plans, dataset
+
+
+def plan_like(
+    folder: Path, start: NetworkPlan, params: TrainParams
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return plans for going on with a network, without looking at the data.
+
+    What nnU-Net's planner would find out is known: patch, batch and strides are the network's.
+
+    Parameters
+    ----------
+    folder : Path
+        As `dataset.prepare` writes it.
+    start : NetworkPlan
+        Of the network to go on with.
+    params : TrainParams
+        `patch` and `batch` are used.
+
+    Returns
+    -------
+    plans, dataset : dict
+        As from `plan`, but only of what training asks for.
+    """
+    name = read_cases(folder)["dataset"]
+    _point_at(folder)
+    patch = list(start.patch_size)
+    if params.patch:
+        for axis in (-2, -1):
+            step = start.total_stride[axis]
+            patch[axis] = max(step, round(params.patch / step) * step)
+    dataset = json.loads((folder / "nnUNet_raw" / name / "dataset.json").read_text())
+    # nnU-Net's smallest batch is 2; larger patches leave no room for more on small devices
+    batch = params.batch or (4 if np.prod(patch) <= 256**2 else 2)
+    configuration = {
+        "data_identifier": "nnUNetPlans",
+        "batch_size": batch,
+        "patch_size": patch,
+        "spacing": list(start.spacing or (1.0,) * start.dimensions),
+        "normalization_schemes": ["NoNormalization"] * start.in_channels,
+        "use_mask_for_norm": [False] * start.in_channels,
+        "batch_dice": start.dimensions == 2,
+        "architecture": {"arch_kwargs": {"strides": [list(step) for step in start.strides]}},
+    }
+    plans = {
+        "dataset_name": name,
+        "plans_name": "nnUNetPlans",
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "configurations": {"2d" if start.dimensions == 2 else "3d_fullres": configuration},
+    }
+    _write(folder / "nnUNet_preprocessed" / name / "nnUNetPlans.json", plans)
+    return plans, dataset
+
+
+def _point_at(folder: Path) -> None:
+    """Tell nnU-Net where its folders are."""
+    for part in ("raw", "preprocessed", "results"):
+        os.environ[f"nnUNet_{part}"] = str(folder / f"nnUNet_{part}")
 
 
 def _fingerprint(folder: Path, name: str) -> dict[str, Any]:

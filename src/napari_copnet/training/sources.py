@@ -36,7 +36,10 @@ class Source:
         all of them.
     validation : str
         Slices to validate on, at least `dataset.MARGIN` away from the training slices. Empty:
-        the last part of `slices` is set apart.
+        the last part of `slices` is set apart; ``"none"``: nothing is.
+    positions : tuple of int
+        Where each slice of the file lies in the stack it was taken from, when the file holds only
+        some of it: distances are measured there. Empty: the file holds the whole stack.
     planes : tuple of str
         Of ``"xy"``, ``"xz"``, ``"yz"``: how to cut training slices. The last two are for
         isotropic voxels.
@@ -56,6 +59,7 @@ class Source:
     step1: Path | None = None
     slices: str = ""
     validation: str = ""
+    positions: tuple[int, ...] = ()
     planes: tuple[str, ...] = ("xy",)
     truth_kind: str = "auto"
     zero: str = "region"

@@ -45,9 +45,12 @@ class ProofreadPanel(ProofreadForm):
         What is being computed.
     opened : Signal
         The folder of a session that is open now.
+    closing : Signal
+        The session is about to be saved and closed.
     """
 
     opened = Signal(str)
+    closing = Signal()
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -142,9 +145,10 @@ class ProofreadPanel(ProofreadForm):
 
     def close_session(self) -> None:
         """Save and close the open session."""
-        desk, self.desk = self.desk, None
-        if desk is None:
+        if self.desk is None:
             return
+        self.closing.emit()
+        desk, self.desk = self.desk, None
         try:
             desk.close()
         except CopnetError as error:

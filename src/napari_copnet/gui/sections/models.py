@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QVBoxLay
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.sections.base import quiet_label
-from napari_copnet.networks.package import find_model, list_models
+from napari_copnet.networks.package import SHIPPED, find_model, list_models
 
 _FOLDER = "Choose a model folder …"
 
@@ -88,7 +88,9 @@ class ModelPicker(QWidget):
         self._note.setToolTip(f"Trained on {data}." if data else "")
         self.combo.setToolTip(self._note.toolTip())
         is_default = self.value == "default"
-        self._note.setText(f"{model.name}, comes with napari-copnet." if is_default else "")
+        ships = model.folder.resolve().parent == SHIPPED.resolve()
+        why = "comes with napari-copnet" if ships else "which you adopted"
+        self._note.setText(f"{model.name}, {why}." if is_default else "")
         self._note.setVisible(is_default)
 
 

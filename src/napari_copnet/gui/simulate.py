@@ -1,0 +1,444 @@
+"""The dock for simulated gaps: true contours degraded live, and fitted to real gaps."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtCore import QTimer, Signal
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.evaluation.fit_gaps import GapFit, Gaps
+from napari_copnet.gui.compare_form import quiet
+from napari_copnet.gui.footer import Pace
+from napari_copnet.gui.jobs import Job
+from napari_copnet.gui.marks import role_of
+from napari_copnet.gui.simulate_form import LENGTHS, SPANS, SimulateForm
+from napari_copnet.gui.simulate_work import (
+    Preview,
+    fit,
+    live_box,
+    map_gaps,
+    preview,
+    session_gaps,
+)
+from napari_copnet.gui.sliders import Span
+from napari_copnet.gui.source import slice_in_view, voxel_size_of
+from napari_copnet.gui.tasks import Task, TaskQueue
+from napari_copnet.gui.twin import camera_of
+from napari_copnet.params import DegradeParams
+from napari_copnet.progress import Progress
+from napari_copnet.training.degrade import rescaled
+from napari_copnet.training.truth import scale_for
+
+ROLE = "simulated"
+# How often to look whether more gaps were fixed in the session.
+WATCH_MS = 1500
+# Longer side that networks see; see `training.fit.train`.
+NETWORK_SIDE = 512
+
+
+class SimulatePanel(SimulateForm):
+    """Simulate gaps in true contours.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+
+    Attributes
+    ----------
+    chosen : DegradeParams or None
+        What "Use for training" was pressed for, in pixels of what networks see.
+    simulated, real : Gaps or None
+    shown : Signal
+        The simulated map is there, with its gaps counted.
+    taken : Signal
+        Settings (DegradeParams) that training shall use.
+    """
+
+    shown = Signal()
+    taken = Signal(object)
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.chosen: DegradeParams | None = None
+        self.simulated: Gaps | None = None
+        self.real: Gaps | None = None
+        self.job: Job | None = None
+        self._seed = 0
+        self._unit = "px"
+        self._layer: Any = None
+        self._truth: Any = None
+        self._real_of: Any = None
+        self._seen: tuple[Any, ...] = ()
+        self._pace = Pace()
+        self._previews, self._counts = TaskQueue(), TaskQueue()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(40)
+        self._timer.timeout.connect(self._draw)
+        self._counted_at: Any = None
+        self._watch = QTimer(self)
+        self._watch.setInterval(WATCH_MS)
+        self._watch.timeout.connect(self._on_watch)
+        self._watch.start()
+        self._connect()
+        self._use_theme()
+        self._on_layers()
+        self._allow()
+
+    def _connect(self) -> None:
+        self.truths.currentIndexChanged.connect(self._on_truth)
+        self.reals.currentIndexChanged.connect(self._on_real)
+        self.unit.currentIndexChanged.connect(self._on_unit)
+        self.sliders.changed.connect(self._timer.start)
+        self.again_button.clicked.connect(lambda: self.again())
+        self.default_button.clicked.connect(lambda: self.reset())
+        self.fit_button.clicked.connect(lambda: self.fit_or_stop())
+        self.use_button.clicked.connect(lambda: self.use())
+        events = self.viewer.layers.events
+        for emitter in (events.inserted, events.removed, events.reordered):
+            emitter.connect(self._on_layers)
+        self.viewer.dims.events.current_step.connect(self._on_step)
+        self.viewer.events.theme.connect(self._use_theme)
+
+    # What the user can do ----------------------------------------------------
+
+    @property
+    def truth(self) -> Any:
+        """The layer of true contours, or None."""
+        return self._truth
+
+    def params(self) -> DegradeParams:
+        """Return the settings as the sliders show them."""
+        return dataclasses.replace(self.sliders.get(), unit=self._unit)
+
+    def again(self) -> None:
+        """Draw other disks with the same settings."""
+        self._seed += 1
+        self._draw()
+
+    def reset(self) -> None:
+        """Take the default settings."""
+        with quiet(self.unit):
+            self.unit.setCurrentIndex(0)
+        self._unit = "px"
+        self.sliders.reach(SPANS)
+        self.sliders.set(DegradeParams())
+        self._draw()
+
+    def fit_or_stop(self) -> None:
+        """Fit the settings to the real gaps; while that goes on, stop it."""
+        if self.job is not None:
+            self.job.cancel()
+            return
+        if self._truth is None or self.real is None:
+            return
+        truth, real, start, size = _stack(self._truth), self.real, self.params(), self._pixel_size
+        self.message.clear()
+        self._pace = Pace()
+        job = self.job = Job(lambda: fit(truth, real, start, size), "copnet-fit")
+        job.progressed.connect(self._on_fit_progress)
+        job.finished.connect(self._on_fitted)
+        job.failed.connect(lambda error: self._rest(error))
+        job.cancelled.connect(lambda: self._rest(None, "Stopped. The best so far is shown."))
+        self.fit_button.setText("Stop")
+        self.bar.set(0.0)
+        for widget in (self.bar, self.progress_text):
+            widget.show()
+        self._allow()
+        job.start()
+
+    def use(self) -> None:
+        """Have the next training of a closing network learn from such gaps."""
+        scale = scale_for(np.shape(self._truth.data), NETWORK_SIDE) if self._truth else 1.0
+        try:
+            self.chosen = rescaled(self.params(), scale, self._pixel_size)
+        except CopnetError as error:
+            self.message.error(error)
+            return
+        self.taken.emit(self.chosen)
+        self.message.note("Closing networks trained in this window will learn from such gaps.")
+
+    def _shut_down(self) -> None:
+        self._timer.stop()
+        self._watch.stop()
+        if self.job is not None:
+            self.job.give_up(wait=True)
+            self.job = None
+        for queue in (self._previews, self._counts):
+            queue.shut_down()
+        events = self.viewer.layers.events
+        for emitter in (events.inserted, events.removed, events.reordered):
+            with contextlib.suppress(ValueError):
+                emitter.disconnect(self._on_layers)
+        for emitter, slot in (
+            (self.viewer.dims.events.current_step, self._on_step),
+            (self.viewer.events.theme, self._use_theme),
+        ):
+            with contextlib.suppress(ValueError):
+                emitter.disconnect(slot)
+
+    # Layers and units --------------------------------------------------------
+
+    @property
+    def _pixel_size(self) -> float | None:
+        return voxel_size_of(self._truth).x if self._truth is not None else None
+
+    def _on_layers(self) -> None:
+        if self._is_closed:
+            return
+        layers = [layer for layer in self.viewer.layers if _is_truth(layer)]
+        chosen = self._truth if self._truth in layers else (layers[-1] if layers else None)
+        self.list_truths(layers, chosen)
+        if chosen is not self._truth:
+            self._set_truth(chosen)
+        else:
+            self._list_reals()
+
+    def _on_truth(self) -> None:
+        self._set_truth(self.truths.currentData())
+
+    def _set_truth(self, layer: Any) -> None:
+        self._truth = layer
+        self.simulated = None
+        known = self._pixel_size is not None
+        self.unit.model().item(1).setEnabled(known)
+        if not known and self._unit == "um":
+            self.unit.setCurrentIndex(0)
+        self._list_reals()
+        self._allow()
+        self._timer.start()
+
+    def _list_reals(self) -> None:
+        found: list[tuple[str, Any]] = []
+        if self._truth is not None:
+            shape = self._truth.data.shape
+            found += [
+                (f"{layer.name} beside the truth", layer)
+                for layer in self.viewer.layers
+                if isinstance(layer, Image | Labels)
+                and layer is not self._truth
+                and role_of(layer) not in (ROLE, "iterations")
+                and layer.data.shape == shape
+                and _is_map(layer)
+            ]
+            session = _session_of(self.viewer)
+            if session is not None and session.shape == _stack(self._truth).shape:
+                found.append(("what you fixed in the session", session))
+        before = self._real_of
+        self.list_reals(found, before)
+        if self.reals.currentData() is not before:
+            self._on_real()
+
+    def _on_real(self) -> None:
+        self._real_of, self.real = self.reals.currentData(), None
+        self._show_gaps()
+        real, truth = self._real_of, self._truth
+        self._counted_at = _position(real)
+        if real is None or truth is None:
+            return
+        work = (
+            (lambda: map_gaps(_stack(truth), _stack(real)))
+            if hasattr(real, "data")
+            else (lambda: session_gaps(real))
+        )
+        self._counts.add(Task("count", work, lambda _: None, self._on_counted, self.message.error))
+
+    def _on_counted(self, gaps: Gaps) -> None:
+        self.real = gaps
+        self._show_gaps()
+
+    def _on_watch(self) -> None:
+        if self.job is None and _position(self._real_of) != self._counted_at:
+            self._on_real()
+
+    def _on_unit(self) -> None:
+        unit, size = self.unit.currentData(), self._pixel_size
+        if unit == self._unit or size is None:
+            return
+        factor = size if unit == "um" else 1 / size
+        params = self.sliders.get()
+        power = {**LENGTHS, "diffusion_min": 2}
+        values = {name: getattr(params, name) * factor**p for name, p in power.items()}
+        self._unit = unit
+        self._reach()
+        self.sliders.set(dataclasses.replace(params, unit=unit, **values))
+        self._timer.start()
+
+    def _reach(self) -> None:
+        """Let the sliders reach as many pixels whatever the unit."""
+        size = self._pixel_size if self._unit == "um" else 1.0
+        assert size is not None
+        spans = {}
+        for name, power in LENGTHS.items():
+            span = SPANS[name]
+            unit = size**power
+            step = 10.0 ** np.floor(np.log10(span.step * unit)) if unit != 1 else span.step
+            spans[name] = Span(span.low * unit, span.high * unit, float(step))
+        self.sliders.reach(spans)
+
+    # The map -----------------------------------------------------------------
+
+    def _on_step(self) -> None:
+        if self._truth is not None and self._place() != self._seen:
+            self._timer.start()
+
+    def _place(self) -> tuple[Any, ...]:
+        """Return the slice in view and the part of it that is degraded."""
+        layer = self._truth
+        shape = layer.data.shape[-2:]
+        point = np.zeros(layer.ndim)
+        point[-2:] = camera_of(self.viewer).center[-2:]
+        centre = layer.world_to_data(point)[-2:]
+        return slice_in_view(self.viewer, layer), live_box(shape, centre)
+
+    def _draw(self) -> None:
+        if self._is_closed or self._truth is None or self._truth not in self.viewer.layers:
+            return
+        layer, params, seed, size = self._truth, self.params(), self._seed, self._pixel_size
+        if params.radius_min > params.radius_max:
+            params = dataclasses.replace(params, radius_max=params.radius_min)
+        place = self._seen = self._place()
+        z, box = place
+        plane = np.array(_stack(layer)[z][box])
+
+        def show(done: Preview) -> None:
+            if layer is self._truth and layer in self.viewer.layers:
+                self._show(done, box)
+
+        def came(news: list[Progress]) -> None:
+            for progress in news:
+                if progress.partial is not None:
+                    show(progress.partial)
+
+        def done(result: Preview) -> None:
+            show(result)
+            self.shown.emit()
+
+        self._previews.add(
+            Task(
+                "preview",
+                lambda: preview(plane, params, seed, size),
+                came,
+                done,
+                self.message.error,
+            )
+        )
+
+    def _show(self, done: Preview, box: tuple[slice, slice]) -> None:
+        truth = self._truth
+        corner = np.zeros(truth.ndim)
+        corner[-2:] = box[0].start, box[1].start
+        translate = truth.data_to_world(corner)[-2:]
+        if self._layer is None or self._layer not in self.viewer.layers:
+            self._layer = Image(
+                done.values,
+                name="Simulated gaps",
+                metadata={"copnet": {"role": ROLE}},
+                colormap="magma",
+                contrast_limits=(0, 1),
+                scale=truth.scale[-2:],
+                translate=translate,
+                units=tuple(str(unit) for unit in truth.units[-2:]),
+                axis_labels=truth.axis_labels[-2:],
+            )
+            self.viewer.add_layer(self._layer)
+        else:
+            self._layer.data = done.values
+            self._layer.scale, self._layer.translate = truth.scale[-2:], translate
+        if done.gaps is not None:
+            self.simulated = done.gaps
+            self._show_gaps()
+
+    def _show_gaps(self) -> None:
+        self.histogram.show_gaps(self.simulated, self.real)
+        self._allow()
+
+    def _allow(self) -> None:
+        has = self._truth is not None
+        for widget in (self.sliders, self.again_button, self.default_button, self.unit):
+            widget.setEnabled(has and self.job is None)
+        self.use_button.setEnabled(has and self.job is None)
+        self.fit_button.setEnabled(self.job is not None or (has and self.real is not None))
+
+    # The fit -----------------------------------------------------------------
+
+    def _on_fit_progress(self, news: list[Progress]) -> None:
+        last = news[-1]
+        self.progress_text.setText(self._pace.text(last))
+        self.bar.set(last.done / last.total if last.total else 0.0)
+        best = next((p.partial for p in reversed(news) if p.partial is not None), None)
+        if best is not None and best != self.params():
+            self.sliders.set(best)
+            self._draw()
+
+    def _on_fitted(self, found: GapFit) -> None:
+        self.sliders.set(found.params)
+        self._rest(
+            None,
+            f"Fitted. Lengths differ by {found.distance_after:.1f} px on average, before by "
+            f"{found.distance_before:.1f} px; {found.gaps.rate:.1f} gaps by 1000 px of contour "
+            f"instead of {self.real.rate if self.real else 0:.1f} real ones.",
+        )
+        self._draw()
+
+    def _rest(self, error: CopnetError | None, note: str = "") -> None:
+        self.job = None
+        self.fit_button.setText("Fit to real gaps")
+        for widget in (self.bar, self.progress_text):
+            widget.hide()
+        if error is not None:
+            self.message.error(error)
+        elif note:
+            self.message.note(note)
+        self._allow()
+
+    def _use_theme(self) -> None:
+        self.histogram.use_theme(self.viewer.theme)
+
+
+def panel_of(viewer: Any) -> SimulatePanel | None:
+    """Return the dock for simulated gaps of a window, or None."""
+    docked = getattr(getattr(viewer, "window", None), "dock_widgets", {})
+    return next((w for w in docked.values() if isinstance(w, SimulatePanel)), None)
+
+
+def _is_truth(layer: Any) -> bool:
+    """Whether a layer may hold true contours: labels, but not cells and marks of this plugin."""
+    if not isinstance(layer, Labels) or layer.ndim not in (2, 3) or layer.multiscale:
+        return False
+    role = role_of(layer)
+    return role in ("", "closed") or (role == "session" and layer.editable)
+
+
+def _is_map(layer: Any) -> bool:
+    """Whether a layer may be a contour map: probabilities, or a mask."""
+    if isinstance(layer, Labels):
+        return role_of(layer) in ("", "closed")
+    return role_of(layer) != "" or np.dtype(layer.data.dtype).kind == "f"
+
+
+def _position(real: Any) -> int | None:
+    """Return at which edit a session stands; None for layers."""
+    history = getattr(real, "history", None)
+    return None if history is None else int(history.position)
+
+
+def _stack(layer: Any) -> Any:
+    data = layer.data
+    return data if data.ndim == 3 else data[None]
+
+
+def _session_of(viewer: Any) -> Any:
+    """Return the session that is open in the proofreading dock, or None."""
+    docked = getattr(getattr(viewer, "window", None), "dock_widgets", {})
+    for widget in docked.values():
+        session = getattr(widget, "session", None)
+        if session is not None:
+            return session
+    return None

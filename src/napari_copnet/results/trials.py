@@ -1,0 +1,232 @@
+"""The trials of closing: what each changes, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.default_models import OTHER_HALF, SEED, VALIDATION
+from napari_copnet.params import ClosingParams, as_dict
+from napari_copnet.steps.parting import parting_lines
+from napari_copnet.training.sources import MadeTissue, Source
+
+# Takes what closing began with and what came of it, probabilities of shape (Z, Y, X),
+# and returns the mask.
+After = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# Takes the probability of a slice by iteration, shape (I + 1, Y, X), and returns where to stop.
+Stop = Callable[[np.ndarray], int]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One change, and what is measured of it.
+
+    Attributes
+    ----------
+    name, title : str
+        For files, and for people: what is changed.
+    closing : ClosingParams
+        How the closing network is applied.
+    train : dict or None
+        Changed settings of a training that starts from the shipped weights; None takes the
+        shipped network as it is.
+    degrade : dict
+        Changed settings of the degradation.
+    maps : str
+        What the training learns from: ``"some"`` (Step 1 maps made out of fold, and degraded
+        truth), ``"none"`` (degraded truth alone) or ``"all"`` (maps alone).
+    scratch : bool
+        Start from random weights.
+    after, stop : callable or None
+        What is done to the result, see `After`; where to stop instead of at convergence.
+    verdict : str
+        Kept or not, and why: as it was when the table of the repository was made.
+    """
+
+    name: str
+    title: str
+    closing: ClosingParams = ClosingParams()
+    train: Mapping[str, Any] | None = None
+    degrade: Mapping[str, Any] = field(default_factory=dict)
+    maps: str = "some"
+    scratch: bool = False
+    after: After | None = None
+    stop: Stop | None = None
+    verdict: str = ""
+
+    def recipe(self) -> dict[str, Any]:
+        """Return all that decides the figures as plain values."""
+        return {
+            "closing": as_dict(self.closing),
+            "train": None if self.train is None else dict(self.train),
+            "degrade": dict(self.degrade),
+            "maps": self.maps,
+            "scratch": self.scratch,
+            "after": self.after.__name__ if self.after else None,
+            "stop": self.stop.__name__ if self.stop else None,
+        }
+
+
+def thin_additions(start: np.ndarray, result: np.ndarray) -> np.ndarray:
+    """Return Step 1's contour and, of what closing adds, the centre lines 3 px wide."""
+    from scipy.ndimage import binary_dilation
+    from skimage.morphology import skeletonize
+
+    first, last = start > 0.5, result > 0.5
+    near = np.stack([binary_dilation(skeletonize(mask)) for mask in first | last])
+    return first | (last & near)
+
+
+def _sure(threshold: float) -> After:
+    def additions(start: np.ndarray, result: np.ndarray) -> np.ndarray:
+        return (start > 0.5) | (result > threshold)
+
+    additions.__name__ = f"additions_over_{threshold:g}"
+    return additions
+
+
+def parting_alone(start: np.ndarray, result: np.ndarray) -> np.ndarray:
+    """Return Step 1's contour and, of what closing adds, the lines that part cells."""
+    both = (start > 0.5) | (result > 0.5)
+    return (start > 0.5) | np.stack([parting_lines(mask) for mask in both])
+
+
+def when_additions_part_nothing(iterations: np.ndarray) -> int:
+    """Return the iteration after which most of what is added no longer parts cells."""
+    masks = iterations > 0.5
+    for number in range(1, len(masks)):
+        added = masks[number] & ~masks[number - 1]
+        if not added.any():
+            return number - 1
+        useful = np.count_nonzero(added & parting_lines(masks[number]))
+        if number > 1 and useful < 0.5 * np.count_nonzero(added):
+            return number - 1
+    return len(masks) - 1
+
+
+def sources_of(trial: Trial, data: Path, models: Path) -> list[Source | MadeTissue]:
+    """Return what a trial's training learns from: a part of what the default model does.
+
+    Parameters
+    ----------
+    trial : Trial
+    data : Path
+        Folder with ``fib25`` and ``gala-fibsem``.
+    models : Path
+        Folder with ``contours-half`` and ``contours`` as `default_models` writes them.
+    """
+    fib25, gala = data / "fib25", data / "gala-fibsem"
+    first, last = (int(z) for z in OTHER_HALF.split("-"))
+    truth = Source(
+        truth=fib25 / "instances.tif",
+        slices=",".join(map(str, range(first, last + 1, 5))),
+        validation=f"{VALIDATION[0]},{VALIDATION[1]}",
+        truth_kind="labels",
+        weight=0.25,
+    )
+    crop = Source(
+        truth=gala / "train-instances-3d.tif",
+        slices="0,16,32",
+        truth_kind="labels",
+        zero="contour",
+        weight=0.05,
+    )
+    made = MadeTissue(count=3, seed=SEED + 2000, slices=3, weight=0.15)
+    mapped: list[Source | MadeTissue] = [
+        replace(
+            truth,
+            image=fib25 / "raw.tif",
+            step1=models / "contours-half",
+            weight=0.35,
+        ),
+        MadeTissue(count=4, seed=SEED + 1000, slices=3, step1=models / "contours", weight=0.2),
+    ]
+    degraded: list[Source | MadeTissue] = [truth, crop, made]
+    return {"some": mapped + degraded, "none": degraded, "all": mapped}[trial.maps]
+
+
+_PAPER = ClosingParams(hold=False, tidy=False, unite=True)
+_HELD = ClosingParams(tidy=False)
+
+TRIALS = (
+    Trial("paper", "the paper's way: nothing held, united with Step 1", _PAPER),
+    Trial(
+        "held",
+        "what is contour is held",
+        _HELD,
+        verdict="kept, now tidied: most added pixels that part nothing, and merged cells that "
+        "thick lines then split, come of it",
+    ),
+    Trial(
+        "tidy",
+        "held, then tidied, with faint lines from 0.2: the default",
+        verdict="kept: fewer splits and better contours on all three, more labelled on fib25 and "
+        "made tissue",
+    ),
+    Trial(
+        "far",
+        "tidied, 30 iterations without a stop",
+        ClosingParams(tolerance=0.0, max_iterations=30),
+    ),
+    Trial("faint-0.5", "tidied, without faint lines", ClosingParams(faint=0.5)),
+    Trial("faint-0.1", "tidied, faint lines from 0.1", ClosingParams(faint=0.1)),
+    Trial("mirror", "tidied, passes averaged over mirrored copies", ClosingParams(mirror=True)),
+    Trial(
+        "over-0.6",
+        "held, additions above 0.6 only",
+        _HELD,
+        after=_sure(0.6),
+        verdict="not kept: fewer splits, but fewer labelled too",
+    ),
+    Trial(
+        "over-0.7",
+        "held, additions above 0.7 only",
+        _HELD,
+        after=_sure(0.7),
+        verdict="not kept: the same, more so",
+    ),
+    Trial(
+        "thin",
+        "held, additions thinned to 3 px",
+        _HELD,
+        after=thin_additions,
+        verdict="not kept: clDice falls on all three",
+    ),
+    Trial("parting", "held, additions only where they part cells", _HELD, after=parting_alone),
+    Trial(
+        "stop-rule",
+        "held, stopped when most of what a pass adds parts no cells",
+        replace(_HELD, tolerance=0.0, max_iterations=12),
+        stop=when_additions_part_nothing,
+    ),
+    Trial("tolerance", "tidied, stop below 0.01 % changed", ClosingParams(tolerance=1e-4)),
+    Trial(
+        "base", "trained on with the default's settings: what the next rows compare to", train={}
+    ),
+    Trial("fixed-20", "20 fixed degraded maps a slice (the paper's way)", train={"fixed_maps": 20}),
+    Trial("no-maps", "no Step 1 maps made out of fold", train={}, maps="none"),
+    Trial("only-maps", "Step 1 maps made out of fold alone", train={}, maps="all"),
+    Trial("not-harder", "the equation alone, nothing harder", train={"harder": False}),
+    Trial("own-0", "never its own outputs", train={"own_outputs": 0.0}),
+    Trial("own-0.7", "own outputs in 0.7 of the examples", train={"own_outputs": 0.7}),
+    Trial("own-6", "own outputs after up to 6 passes", train={"own_passes": 6}),
+    Trial("no-zoom", "no random zoom", train={"zoom": 1.0}),
+    Trial("zoom-2.5", "random zoom up to 2.5", train={"zoom": 2.5}),
+    Trial("patch-384", "patches of 384 px, two in a step", train={"patch": 384, "batch": 2}),
+    Trial(
+        "small-disks",
+        "disks of half the radius",
+        train={},
+        degrade={"radius_min": 6.0, "radius_max": 20.0},
+    ),
+    Trial(
+        "large-disks",
+        "disks of twice the radius",
+        train={},
+        degrade={"radius_min": 24.0, "radius_max": 80.0},
+    ),
+)

@@ -1,0 +1,169 @@
+"""Annotated slices as training data: split by blocks, compact on disk, and nnU-Net's own form."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from conftest import begin, grid
+from napari_copnet.annotate import dataset
+from napari_copnet.annotate.nnunet_export import export_nnunet
+from napari_copnet.annotate.project import Project
+from napari_copnet.errors import InputError, OutputError
+from napari_copnet.networks.package import load_package, save_package
+from napari_copnet.progress import finish
+from napari_copnet.review.edits import Edit, Flip, Patch
+from napari_copnet.training.dataset import prepare, read_cases
+
+
+@pytest.mark.parametrize(
+    ("done", "train", "held"),
+    [
+        ([0], [0], []),
+        ([0, 10], [0, 10], []),
+        ([0, 10, 20], [0, 10], [20]),
+        # 15 % of ten are two, and both lie in one block
+        (range(0, 100, 10), range(0, 80, 10), [80, 90]),
+        # neighbours of the block are left out
+        ([0, 10, 17, 20], [0, 10], [20]),
+        # nothing can be kept apart from neighbours
+        ([3, 4, 5, 6], [3, 4, 5, 6], []),
+    ],
+)
+def test_the_last_block_is_kept_apart_with_a_margin(done, train, held):
+    parts = dataset.split(list(done))
+    assert (list(parts.train), list(parts.held_out)) == (list(train), list(held))
+    assert parts.text.endswith(".")
+    everything = dataset.split(list(done), hold_out=False)
+    assert list(everything.train) == list(done) and not everything.held_out
+
+
+def test_without_a_done_slice_there_is_nothing_to_split():
+    with pytest.raises(InputError, match="No slice is annotated"):
+        dataset.split([])
+
+
+def done_project(folder, slices, depth=31):
+    project = Project.create(folder, begin(grid(depth)))
+    for z in slices:
+        project.finish(z, despite=True)
+    return project
+
+
+def test_only_done_slices_are_written_and_distances_are_those_of_the_stack(tmp_path):
+    with done_project(tmp_path / "p", (0, 10, 20)) as project:
+        parts = dataset.split(project.done)
+        folder = finish(dataset.write_slices(project, tmp_path / "w", project.done))
+        sources = dataset.sources("contours", folder, project.done, parts)
+        image = np.asarray(project.session.image)
+    assert np.array_equal(tifffile.imread(folder / "image.tif"), image[[0, 10, 20]])
+    finish(prepare("contours", sources, tmp_path / "d", size=0))
+    cases = read_cases(tmp_path / "d")["cases"]
+    # in the file the slices are neighbours; in the stack they are ten apart
+    roles = {case["role"]: case["shape"][0] for case in cases.values()}
+    assert roles == {"train": 2, "validation": 1}
+
+
+def test_fewer_slices_than_can_be_split_all_train(tmp_path):
+    with done_project(tmp_path / "p", range(10)) as project:
+        parts = dataset.split(project.done)
+        folder = finish(dataset.write_slices(project, tmp_path / "w", project.done))
+        sources = dataset.sources("contours", folder, project.done, parts)
+    finish(prepare("contours", sources, tmp_path / "d", size=0))
+    cases = read_cases(tmp_path / "d")["cases"]
+    assert parts.held_out == () and len(cases) == 1
+    assert next(iter(cases.values()))["shape"][0] == 10
+
+
+def test_corrections_teach_around_what_was_decided_and_nothing_else(tmp_path):
+    with done_project(tmp_path / "p", (0,)) as project:
+        project.session.apply(
+            Edit("draw", (Flip("contour", Patch.of(9, np.ones((1, 4)), (6, 6))),))
+        )
+        assert dataset.corrected_slices(project) == [9]
+        assert dataset.corrected_slices(project, margin_to=[12]) == []
+        around = dataset.corrected(project, 9)
+        assert around[6, 6:10].all() and around.sum() < 60
+        folder = finish(dataset.write_slices(project, tmp_path / "w", [0, 9]))
+        with pytest.raises(InputError, match="Nothing of slice 5"):
+            finish(dataset.write_slices(project, tmp_path / "v", [5]))
+        assert not (tmp_path / "v").exists()
+    truth = tifffile.imread(folder / "truth.tif")
+    assert np.array_equal(truth[1] == 2, ~around)
+    assert (truth[1][6, 6:10] == 1).all()
+
+
+def test_each_slice_gets_its_map_from_the_model_that_has_not_learnt_from_it(tmp_path):
+    with done_project(tmp_path / "p", (0, 10, 20, 30)) as project:
+        parts = dataset.split(project.done)
+        folder = finish(dataset.write_slices(project, tmp_path / "w", project.done))
+        first, second = tmp_path / "a", tmp_path / "b"
+        maps = {0: first, 10: second, 20: first, 30: second}
+        sources = dataset.sources("closing", folder, project.done, parts, maps)
+        with pytest.raises(InputError, match="Name one for each slice"):
+            dataset.sources("closing", folder, project.done, parts, {0: first})
+    assert {(one.step1, one.slices, one.validation) for one in sources} == {
+        (first, "0,2", "3"),
+        (second, "1", "none"),
+    }
+
+
+def test_a_model_that_has_learnt_from_a_slice_may_not_make_its_map(tmp_path, tiny_models):
+    with done_project(tmp_path / "p", (0, 10)) as project:
+        tiny = load_package(tiny_models["contours"])
+        assert dataset.learnt_slices(tiny, project.stack_id) == set()
+        card = {"learnt": [{"stack": project.stack_id, "slices": [10, 12]}]}
+        seen = save_package(
+            tmp_path / "seen",
+            name="seen",
+            kind="contours",
+            plan=tiny.plan,
+            weights=tiny.weights(),
+            card=card,
+        )
+        dataset.refuse_seen(project, seen, [0])
+        with pytest.raises(InputError, match="has learnt from slice 10"):
+            finish(export_nnunet(project, tmp_path / "nn", "closing", model=seen))
+        assert not (tmp_path / "nn").exists()
+
+
+def test_the_nnunet_dataset_is_what_nnunet_reads(tmp_path, tiny_models):
+    from nnunetv2.imageio.tif_reader_writer import Tiff3DIO
+
+    part = np.ones((48, 48), bool)
+    part[:, 40:] = False
+    with done_project(tmp_path / "p", (0, 10, 20)) as project:
+        project.set_reviewed(10, part)
+        project.finish(10, despite=True)
+        result = finish(export_nnunet(project, tmp_path / "nn", number=7, name="drawn"))
+        contour = np.array(project.session.contour)
+        with pytest.raises(OutputError, match="not empty"):
+            finish(export_nnunet(project, tmp_path / "nn"))
+        maps = finish(
+            export_nnunet(
+                project, tmp_path / "c", "closing", model=load_package(tiny_models["contours"])
+            )
+        )
+    raw = tmp_path / "nn" / "nnUNet_raw" / "Dataset007_drawn"
+    described = json.loads((raw / "dataset.json").read_text())
+    assert described["labels"] == {"background": 0, "contour": 1, "ignore": 2}
+    assert described["numTraining"] == 3 and described["channel_names"] == {"0": "SEM"}
+    reader = Tiff3DIO()
+    image, properties = reader.read_images([str(raw / "imagesTr" / "slice_0010_0000.tif")])
+    truth, _ = reader.read_seg(str(raw / "labelsTr" / "slice_0010.tif"))
+    assert image.shape == truth.shape == (1, 1, 48, 48)
+    assert list(properties["spacing"]) == [999.0, 1.0, 1.0]
+    assert image.mean() == pytest.approx(0, abs=1e-4) and image.std() == pytest.approx(1, abs=1e-3)
+    assert np.array_equal(truth[0, 0, :, :40], contour[10][:, :40])
+    assert (truth[0, 0, :, 40:] == 2).all()
+    folds = json.loads(Path(result["files"]["splits"]).read_text())
+    assert folds[0] == {"train": ["slice_0000", "slice_0010"], "val": ["slice_0020"]}
+    assert all(not set(fold["train"]) & set(fold["val"]) for fold in folds)
+    assert any("-num_gpus" in line for line in result["commands"])
+    # the closing network's input is a probability, taken as it is
+    closing = tmp_path / "c" / "nnUNet_raw" / maps["dataset"]
+    assert json.loads((closing / "dataset.json").read_text())["channel_names"] == {"0": "noNorm"}
+    values = tifffile.imread(closing / "imagesTr" / "slice_0000_0000.tif")
+    assert values.min() >= 0 and values.max() <= 1
