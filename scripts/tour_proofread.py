@@ -92,6 +92,13 @@ def walk(tour: Tour, folder: Path) -> None:
     use_queue(reviewer)
     use_tools(reviewer)
     use_history(reviewer, folder)
+    position = dock.session.history.position
+    tour.press(dock.take_run_button)
+    tour.until(lambda: dock.session is None, "the session is let go")
+    tour.until(lambda: dock.session is not None, "it opens with the new run")
+    assert len(dock.session.facts.runs) == 2
+    assert dock.session.history.position >= position
+    tour.photo("new-run")
     tour.until(lambda: dock.session.is_saved, "all is saved", 10)
     position = dock.session.history.position
     tour.press(dock.close_button)
@@ -176,6 +183,7 @@ def use_tools(reviewer: Reviewer) -> None:
         assert session.name_at(z, *right) == 0
         reviewer.done(f"mark-{name}", 4)
         reviewer.key(Qt.Key.Key_U)
+    use_neighbours(reviewer, z, right)
     tour.press(dock.ranged)
     tour.press(dock.tool_buttons["erase"])
     reviewer.drag(left, right)
@@ -190,6 +198,74 @@ def use_tools(reviewer: Reviewer) -> None:
         reviewer.key(Qt.Key.Key_U)
     reviewer.look(z, wall)
     across(reviewer, z, left)
+    see_in_3d(reviewer, z, left)
+    look_back(reviewer, z, wall)
+
+
+def use_neighbours(reviewer: Reviewer, z: int, point: Point) -> None:
+    """Mark a cell and take the same mark for one of the next slices; leave the others out."""
+    dock, session, tour = reviewer.dock, reviewer.session, reviewer.tour
+    made = session.history.position
+    reviewer.key(Qt.Key.Key_V)
+    reviewer.click(point)
+    tour.until(dock.same_fix.isVisible, "the same fix is offered", 60)
+    reviewer.done("same-fix-offered", made + 1)
+    reviewer.key(Qt.Key.Key_T)
+    other = reviewer.z
+    assert other != z
+    assert not session.marks[other].any()
+    reviewer.done("same-fix-looked-at", made + 1)
+    reviewer.key(Qt.Key.Key_Return)
+    while dock.same_fix.isVisible():
+        reviewer.key(Qt.Key.Key_Backspace)
+    assert reviewer.z == z
+    assert session.marks[other].any()
+    assert {at for at in range(session.shape[0]) if session.marks[at].any()} == {z, other}
+    reviewer.done("same-fix-taken", made + 2)
+    reviewer.key(Qt.Key.Key_U)
+    assert not session.marks[other].any()
+    reviewer.key(Qt.Key.Key_U)
+
+
+def see_in_3d(reviewer: Reviewer, z: int, point: Point) -> None:
+    """Show a cell in 3D and go back."""
+    tour = reviewer.tour
+    reviewer.look(z, point)
+    reviewer.key(Qt.Key.Key_C)
+    reviewer.click(point)
+    tour.until(lambda: tour.viewer.dims.ndisplay == 3, "the cell is shown in 3D", 60)
+    tour.wait(1.0)
+    tour.photo("in-3d")
+    reviewer.key(Qt.Key.Key_Escape)
+    assert tour.viewer.dims.ndisplay == 2
+    assert reviewer.z == z
+
+
+def look_back(reviewer: Reviewer, z: int, wall: Point) -> None:
+    """Click a contour: when was it closed; look at that iteration, and at all slices."""
+    dock, session, tour = reviewer.dock, reviewer.session, reviewer.tour
+    if session.iterations is None:
+        return
+    drawn = np.argwhere(session.contour[z])
+    closed = [item for item in dock.desk.review.walk.items if item.kind == "closure"]
+    if closed:
+        item = closed[0]
+        corner = np.array([item.patch.top, item.patch.left])
+        z, drawn = item.z, np.argwhere(item.patch.mask) + corner
+        wall = tuple(int(v) for v in item.centre)
+    nearest = drawn[((drawn - wall) ** 2).sum(axis=1).argmin()]
+    at = (int(nearest[0]), int(nearest[1]))
+    reviewer.look(z, at)
+    reviewer.click(at)
+    assert dock.birth.text(), dock.question.text()
+    tour.photo("closed-when")
+    if dock.see_button.isVisible():
+        tour.press(dock.see_button)
+        assert dock.tabs.currentWidget() is dock.course
+        assert dock.desk.course.layer.visible
+        tour.photo("iteration")
+        tour.press(dock.course.show_iteration)
+    dock.tabs.setCurrentIndex(0)
 
 
 def across(reviewer: Reviewer, z: int, point: Point) -> None:

@@ -91,7 +91,9 @@ def orphans(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
         left = [psutil.Process(parent.pid), *psutil.Process(parent.pid).children(recursive=True)]
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
-        _, alive = psutil.wait_procs(left, timeout=ORPHANS_GONE)
+        end = time.monotonic() + ORPHANS_GONE
+        while (alive := [one for one in left if _runs(one)]) and time.monotonic() < end:
+            time.sleep(0.05)
         if alive or child is None:
             print(f"    parent {number}: {alive} still there after {ORPHANS_GONE:g} s")
             for process in alive:
@@ -174,6 +176,14 @@ def _child_of(pid: int) -> psutil.Process | None:
             if "napari_copnet.training.child" in process.cmdline():
                 return process
     return None
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process is there; one that has ended and waits to be noted is not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _wait(condition, seconds: float = 120.0):

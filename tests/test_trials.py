@@ -63,17 +63,16 @@ def choices(tmp_path, monkeypatch):
     )  # fmt: skip
 
 
-def test_trials_are_scored_once_at_convergence_and_far_on(choices):
-    held = Trial("held", "held", ClosingParams(tidy=False), follow=True)
+def test_trials_are_scored_after_one_iteration_and_the_last(choices):
+    held = Trial("held", "held", ClosingParams(tidy=False))
     tidy = Trial("tidy", "tidied")
     results = module.run([held, tidy], choices)
     rooms = results["held"]["scores"]["rooms"]
     assert rooms["step1"]["labelled"] == 0 and rooms["step1"]["merged"] == 1
     # the score's own dilation closes what is left of the door after two passes
-    assert rooms["closed"]["labelled"] == rooms["followed"]["labelled"] == 1
+    assert rooms["closed"]["labelled"] == 1
     assert rooms["once"]["labelled"] == 0
     assert rooms["iterations"] == 5 and rooms["slices"] == 2
-    assert "followed" not in results["tidy"]["scores"]["rooms"]
     # tidied: the stub, which the network doubts, is gone, and the line is the true one
     assert results["tidy"]["scores"]["rooms"]["closed"]["nsd"] == 1 > rooms["closed"]["nsd"]
     before = len(choices.networks)
@@ -166,16 +165,17 @@ def test_the_stop_is_before_what_parts_nothing():
 
 def test_the_document_has_a_row_for_each_trial_that_was_made(choices, tmp_path):
     trials = [
-        Trial("held", "held on", ClosingParams(tidy=False), follow=True, verdict="kept: better"),
+        Trial("held", "held on", ClosingParams(tidy=False), verdict="kept: better"),
         Trial("never", "never made"),
     ]
     text = write_trials(trials, module.run(trials[:1], choices), tmp_path).read_text()
     rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| held on")]
     assert [cell.strip() for cell in rows[0]][2] == "kept: better"
     assert rows[0][1].strip().startswith("+100.0 / +0.0 / ")
-    assert [row[1].strip() for row in rows[1:]] == ["1 iteration", "converged", "30 iterations"]
+    assert [row[1].strip() for row in rows[1:]] == ["1 iteration", "the last"]
     assert rows[2][2].strip() == "100.0 / 0.0 (5)"
-    assert "never made" not in text
+    assert text.partition("## Not measured yet")[2].split("\n")[2] == "- never made"
+    assert "Trainings start from" not in text
 
 
 def test_a_block_is_thinned_and_an_unknown_trial_refused(tmp_path, capsys):

@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with fib25, gala-fibsem")
     parser.add_argument("--out", type=Path, required=True, help="where the model folders go")
     parser.add_argument("--stage", choices=(*STAGES, "all", "none"), default="all")
-    parser.add_argument("--minutes", default="20,75,125", help="of each stage")
+    parser.add_argument("--minutes", default="20,75,45", help="of each stage")
     parser.add_argument("--resume", action="store_true", help="go on with a stopped training")
     chosen = parser.parse_args(arguments)
     minutes = dict(zip(STAGES, map(float, chosen.minutes.split(",")), strict=True))

@@ -154,11 +154,13 @@ class Closing:
     Attributes
     ----------
     mask : ndarray, shape (Z, Y, X), uint8
-        1 on the closed contour: the rounded last iteration united with the rounded Step 1 contour.
+        1 on the closed contour: the rounded last iteration, united with the rounded Step 1 contour
+        where that was asked for.
     probability : ndarray, shape (Z, Y, X), float32
         Contour probability after the last iteration.
     changed : ndarray, shape (I,), float64
-        Share of pixels of the stack that changed in each iteration, 0 to 1.
+        Share of pixels of the stack that changed in each iteration, 0 to 1: of what is held, where
+        results show only a part of it.
     changed_by_slice : ndarray, shape (I, Z), float64
         The same by slice; NaN where a slice took no part any more.
     iterations_by_slice : ndarray, shape (Z,), int

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from drawn_session import GAP, WALL, rooms, start
+from fake_networks import dark_lines
 from hand import Hand, press
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
+from napari_copnet.io.write import write_image
 from napari_copnet.progress import finish
-from napari_copnet.review import store
+from napari_copnet.review import store, tools
 from napari_copnet.review.session import Session
 
 PLUGIN, DOCK = "napari-copnet", "COp-Net proofreading"
@@ -69,7 +71,51 @@ def test_dropping_the_folder_opens_the_dock_and_a_second_window_only_looks(
         hand.click((10, 12))
         assert len(dock.session.history) == 0
         np.testing.assert_array_equal(dock.session.contour, rooms())
+        assert not dock.take_run_button.isEnabled()
         dock.shut_down()
+
+
+def test_the_window_that_only_looks_follows_the_other_one(make_napari_viewer, folder, qtbot):
+    with Session.open(folder) as writer:
+        window = make_napari_viewer(show=True)
+        dock = opened(window, folder, qtbot)
+        cells = dock.desk.layers.cells
+        assert cells.data[1][10, 12] == cells.data[1][10, 50]
+        writer.apply(tools.close_gap(writer, [1], [(19.5, WALL)]))
+        layer = dock.desk.layers.contour
+        qtbot.waitUntil(lambda: layer.data[1, GAP, WALL].all(), timeout=10000)
+        assert cells.data[1][10, 12] != cells.data[1][10, 50]
+        rows = dock.history_view.model()
+        assert rows.rowCount() == 2 and "close gap" in rows.data(rows.index(1, 1))
+        writer.undo()
+        qtbot.waitUntil(lambda: not layer.data[1, GAP, WALL].any(), timeout=10000)
+        assert cells.data[1][10, 12] == cells.data[1][10, 50]
+        dock.shut_down()
+
+
+def test_a_session_begins_with_the_folder_of_a_run(
+    make_napari_viewer, tmp_path, monkeypatch, qtbot
+):
+    run = tmp_path / "run"
+    run.mkdir()
+    write_image(run / "closed.tif", rooms())
+    write_image(run / "contours.tif", start().step1)
+    window = make_napari_viewer(show=True)
+    _, dock = window.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    folder = tmp_path / "session"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(run))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(folder), ""))
+    with qtbot.waitSignal(dock.opened, timeout=20000):
+        press(dock.folder_button)
+    np.testing.assert_array_equal(dock.session.contour, rooms())
+    np.testing.assert_allclose(dock.session.step1, start().step1)
+    assert dock.session.folder == folder and not dock.session.read_only
+    press(dock.close_button)
+    (run / "closed.tif").unlink()
+    press(dock.folder_button)
+    qtbot.waitUntil(lambda: dock.message.text != "", timeout=20000)
+    assert "holds no closed contours" in dock.message.text and dock.session is None
+    dock.shut_down()
 
 
 def test_a_folder_that_holds_no_session_is_said_in_a_sentence(make_napari_viewer, tmp_path, qtbot):
@@ -84,13 +130,13 @@ def test_a_folder_that_holds_no_session_is_said_in_a_sentence(make_napari_viewer
 
 
 def test_a_session_begins_with_the_run_of_the_workflow(
-    make_panel, ended, tmp_path, monkeypatch, qtbot
+    make_panel, models, ended, tmp_path, monkeypatch, qtbot
 ):
     from napari_copnet.gui.proofread.panel import ProofreadPanel
 
-    viewer, panel = make_panel()
+    viewer, panel = make_panel(show=True)
     panel.run()
-    ended(panel)
+    ended(panel, timeout=60000)
     closed = panel.source.layers.layer("closed")
     before = np.array(closed.data)
     free = tuple(np.argwhere(before == 0)[0])
@@ -111,5 +157,42 @@ def test_a_session_begins_with_the_run_of_the_workflow(
     assert np.allclose(dock.session.iterations[0], dock.session.step1, atol=1e-3)
     assert dock.tool_buttons["freeze"].isEnabled()
     assert dock.session.facts.name == "cells in a cross"
+    # A second run, with a wall that was not there, taken into the session that is open.
+    hand = Hand(viewer, dock.desk.layers.contour, dock)
+    middle = before.shape[-1] // 2
+    viewer.dims.set_current_step(0, 2)
+    viewer.reset_view()
+    hand.key(Qt.Key.Key_E)
+    hand.drag((30, middle - 4), (30, middle + 4))
+    erased = dock.session.contour[2, 30] == 0
+    assert erased[middle]
+    network = models.networks["contours"]
+    network.transform = lambda image: np.maximum(dark_lines(image), wall_in(image, 8))
+    panel.sections["contours"].form.rows["overlap"].value = 0.25
+    with qtbot.waitSignal(dock.opened, timeout=90000):
+        panel.run()
+        ended(panel, timeout=60000)
+        press(dock.take_run_button)
+    session = dock.session
+    assert session.facts.name == "cells in a cross" and len(session.facts.runs) == 2
+    assert session.contour[:, 8, 5].all() and not before[:, 8, 5].any()
+    np.testing.assert_array_equal(session.contour[2, 30] == 0, erased)
+    assert session.contour[free]
+    assert viewer.dims.current_step[-3] == 2
+    assert "as it was" in dock.message.text
+    hand.key(Qt.Key.Key_U)
+    assert not session.contour[:, 8, 5].any() and session.history.position == 2
+    tools_used = [session.history[n].tool for n in range(len(session.history))]
+    assert tools_used == ["painted in the workflow", "erase", "networks ran again"]
+    hand.key(Qt.Key.Key_U)
+    hand.key(Qt.Key.Key_U)
+    np.testing.assert_array_equal(session.contour, before)
     dock.shut_down()
     assert store.is_session(folder)
+
+
+def wall_in(image, row):
+    """Contour along one row."""
+    wall = np.zeros(image.shape, np.float32)
+    wall[row] = 0.9
+    return wall

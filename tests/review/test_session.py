@@ -316,3 +316,47 @@ def test_damage_is_told_in_a_sentence(tmp_path, rooms):
     (tmp_path / "s" / "journal.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(InputError, match="recover"):
         Session.open(tmp_path / "s")
+
+
+def test_a_reader_follows_edits_undo_and_new_branches(session):
+    with Session.open(session.folder) as reader:
+        heard = []
+        reader.on_change.append(heard.append)
+        assert reader.follow() == [] and heard == []
+
+        def same():
+            assert session.wait_saved()
+            reader.follow()
+            assert np.array_equal(reader.contour, session.contour)
+            assert np.array_equal(reader.all_cells(), session.all_cells())
+            assert reader.history.position == session.history.position
+            texts = [[h[n].text for n in range(len(h))] for h in (reader.history, session.history)]
+            assert texts[0] == texts[1]
+
+        reader.all_cells()
+        session.apply(dot(1, 3, 4))
+        same()
+        assert {t.z for t in heard[0]} >= {1}
+        session.apply(dot(0, 1, 1))
+        session.apply(dot(2, 1, 1))
+        same()
+        session.undo()
+        session.undo()
+        same()
+        session.apply(dot(2, 5, 1))
+        same()
+        assert session.follow() == []
+
+
+def test_a_session_opened_in_one_thread_is_closed_in_another(tmp_path, rooms):
+    from threading import Thread
+
+    Session.create(tmp_path / "s", rooms).close()
+    made = []
+    thread = Thread(target=lambda: made.append(Session.open(tmp_path / "s")))
+    thread.start()
+    thread.join()
+    made[0].apply(dot(1, 3, 4))
+    made[0].close()
+    with Session.open(tmp_path / "s") as again:
+        assert not again.read_only and again.contour[1, 3, 4]

@@ -1,6 +1,7 @@
 """Closing with operators drawn by hand: what each does in a pass is plain to see."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,9 +111,10 @@ def test_every_iteration_is_handed_out_and_stays_as_it_was():
 
 
 def test_progress_rises_within_an_iteration_and_ends_complete():
+    # three slices computed, three tidied, the iteration handed out
     seen, _ = steps_of(close(stack(1, 1, 1), Operator(fill_one)))
     done = [step.done for step in seen]
-    assert done == sorted(done) and len(seen) == 2 * (3 + 1)
+    assert done == sorted(done) and len(seen) == 2 * (3 + 3 + 1)
     assert 0 < done[0] < 1 and seen[-1].done == seen[-1].total == 2
     assert {step.step for step in seen} == {"closing"}
 
@@ -206,7 +208,7 @@ def test_what_is_no_contour_is_refused_before_any_work(contours, words):
 
 def test_a_3d_network_is_refused():
     network = Operator(fill_one)
-    network.plan = type("Plan", (), {"dimensions": 3})
+    network.plan = SimpleNamespace(dimensions=3, in_channels=1)
     with pytest.raises(ModelError, match="2D"):
         next(close(stack(1), network))
 
@@ -310,3 +312,45 @@ def test_tidying_changes_nothing_without_holding():
     for tidy in (True, False):
         params = ClosingParams(hold=False, tidy=tidy, max_iterations=1)
         np.testing.assert_array_equal(finish(close(u, fade, params)).probability, u * 0.8)
+
+
+def test_a_network_with_context_sees_the_step_1_maps_of_its_neighbours():
+    u = np.stack([np.full((3, 4), value, np.float32) for value in (0.1, 0.2, 0.3, 0.4)])
+    seen = []
+
+    class Wide:
+        plan = SimpleNamespace(dimensions=2, in_channels=3)
+
+        def predict(self, images, **_):
+            yield from ()
+            seen.append(images[:, :, 0, 0].copy())
+            return images[:, 1] + np.float32(0.2)
+
+    params = ClosingParams(tolerance=0, max_iterations=2)
+    finish(close(u, Wide(), params, skip=(2,)))
+    np.testing.assert_allclose(seen[0], [[0.1, 0.1, 0.2], [0.1, 0.2, 0.3], [0.3, 0.4, 0.4]])
+    # In the next pass a slice is what it has become, and its neighbours are what they were.
+    np.testing.assert_allclose(seen[1], [[0.1, 0.3, 0.2], [0.1, 0.4, 0.3], [0.3, 0.6, 0.4]])
+
+
+def test_a_network_with_an_even_number_of_channels_is_refused():
+    network = Operator(fill_one)
+    network.plan = SimpleNamespace(dimensions=2, in_channels=2)
+    with pytest.raises(ModelError, match="odd"):
+        next(close(stack(1), network))
+
+
+def test_faint_lines_count_where_they_part_cells():
+    u = room()
+    u[0, 1:-1, 8] = 0.3  # the wall between the rooms
+    u[0, 4, 1:4] = 0.4  # and the stub are faint
+    keep = Operator(lambda image: image)
+    mask = finish(close(u, keep)).mask[0] > 0
+    assert mask[:, 8].all() and not mask[4, 1:4].any()
+    result = finish(close(u, keep, ClosingParams(faint=0.35, keep_iterations=True)))
+    assert not result.mask[0, 1:-1, 8].any()
+    # of Step 1 too, though the network rubs them out, and in half precision
+    rub = Operator(lambda image: np.where(image > 0.5, image, 0))
+    result = finish(close(u, rub, ClosingParams(keep_iterations=True)))
+    assert result.mask[0, :, 8].all()
+    np.testing.assert_array_equal(result.iterations[-1] > 0.5, result.mask > 0)

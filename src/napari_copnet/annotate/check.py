@@ -132,9 +132,12 @@ def _large_cells(drawn: np.ndarray, out: np.ndarray, times: float, island: int) 
         return []
     usual = float(np.median(counted))
     found = []
+    boxes = ndimage.find_objects(cells)
     for name in np.flatnonzero(areas > times * usual):
-        depth = edt.edt(cells == name, black_border=False)
-        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+        box = boxes[name - 1]
+        depth = edt.edt(np.ascontiguousarray(cells[box] == name), black_border=True)
+        inside = np.unravel_index(int(depth.argmax()), depth.shape)
+        y, x = (part.start + at for part, at in zip(box, inside, strict=True))
         text = (
             f"This cell is {areas[name] / usual:.0f} times as large as a usual one: "
             "a contour may be missing."
@@ -150,7 +153,7 @@ def _islands(drawn: np.ndarray, out: np.ndarray, smallest: int) -> list[Finding]
     cells = cc3d.connected_components(~drawn & ~out, connectivity=4, out_dtype=np.uint32)
     for pieces, what in ((contours, "piece of contour"), (cells, "piece of cell")):
         areas = np.bincount(pieces.ravel())
-        beside = np.unique(pieces[ndimage.binary_dilation(out)]) if out.any() else ()
+        beside = set(np.unique(pieces[ndimage.binary_dilation(out)]).tolist()) if out.any() else ()
         for name, box in enumerate(ndimage.find_objects(pieces), start=1):
             cut = name in beside or any(
                 part.start == 0 or part.stop == size

@@ -17,6 +17,8 @@ Name = Literal["closing", "degrade", "dock", "finetune", "proofread"]
 _WITH_DATA = {"proofread", "finetune"}
 # What is measured in a window belongs to the window.
 _ELSEWHERE = {"dock": "napari_copnet.gui.bench"}
+# What is measured in a window as well, where there is a display.
+_WINDOW_TOO = {"proofread": "napari_copnet.gui.proofread.bench"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,6 +47,12 @@ def bench(
         raise InputError(f"The benchmark {name} takes no data.", "Leave --data out.")
     figures = measure(quick=quick, **({} if data is None else {"data": data}))
     lines = []
+    if name in _WINDOW_TOO:
+        window = importlib.import_module(_WINDOW_TOO[name])
+        if window.has_display():
+            figures += window.run(quick=quick)
+        else:
+            lines.append("No display: the window was not measured. Run it under xvfb-run.")
     for figure in figures:
         mark = "holds" if figure.holds else "falls short"
         lines.append(

@@ -112,7 +112,7 @@ def evaluate_command(
     evaluation = replace(scores["prediction"], baseline=scores.get("baseline"))
     result = plain(evaluation.as_dict())
     by_iteration = None
-    if kept is not None:
+    if kept is not None and iterations is not None:
         unite = _united(iterations)
         by_iteration = watched(score_iterations(kept[:, numbers], stack, numbers, unite))
         result["iterations"] = by_iteration.as_dict()

@@ -23,6 +23,7 @@ from napari_copnet.gui.iteration_work import (
 from napari_copnet.gui.marks import (
     ADDED_COLOUR,
     REMOVED_COLOUR,
+    SCORE_COLOURS,
     birth_colours,
     is_iterations,
     is_truth,
@@ -36,8 +37,6 @@ from napari_copnet.gui.tasks import Task, TaskQueue
 from napari_copnet.gui.twin import TwinView
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.history import ADDED, REMOVED, births, difference
-
-_SCORE_COLOURS = {"labelled": "#81c784", "merged": "#ff8a65", "split": "#ba68c8"}
 
 
 class IterationsPanel(IterationsForm):
@@ -166,7 +165,7 @@ class IterationsPanel(IterationsForm):
         except CopnetError as error:
             self._say_error(error)
             return
-        self._scores = {name: {} for name in _SCORE_COLOURS}
+        self._scores = {name: {} for name in SCORE_COLOURS}
         self.score_plot.show()
         self._do("score", lambda: score_iterations(data, numbers, unite, true), lambda _: None)
 
@@ -256,7 +255,7 @@ class IterationsPanel(IterationsForm):
             Series("", ADDED_COLOUR, {n: v for n, v in self._changed.items() if n})
         )
         self.cells_plot.show_series(Series("", "#81c784", dict(self._cells)))
-        scores = [Series(n, c, dict(self._scores.get(n, {}))) for n, c in _SCORE_COLOURS.items()]
+        scores = [Series(n, c, dict(self._scores.get(n, {}))) for n, c in SCORE_COLOURS.items()]
         self.score_plot.show_series(*scores)
 
     # Iteration in view -------------------------------------------------------

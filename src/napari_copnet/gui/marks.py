@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import ensure_colormap
 
 ADDED_COLOUR, REMOVED_COLOUR, STEP_1_COLOUR = "#40c4ff", "#ff5252", "#bdbdbd"
+SCORE_COLOURS = {"labelled": "#81c784", "merged": "#ff8a65", "split": "#ba68c8"}
 
 
 def is_iterations(layer: Any) -> bool:

@@ -45,8 +45,10 @@ class IterationPlot(QWidget):
         A level to be compared with, and its name.
     highest : float, optional
         Top of the axis; from the values when not given.
-    empty, tip : str
-        What it says without values, and under the mouse.
+    over : str
+        What is counted along the other axis: an iteration, a slice, an edit.
+    empty, tip : str, optional
+        What it says without values, and under the mouse; without a tip it can't be clicked.
 
     Attributes
     ----------
@@ -67,8 +69,9 @@ class IterationPlot(QWidget):
         logarithmic: bool = False,
         line: tuple[float, str] | None = None,
         highest: float | None = None,
-        empty: str = "Comes with the first iteration.",
-        tip: str = "Click to go to an iteration.",
+        over: str = "iteration",
+        empty: str | None = None,
+        tip: str | None = None,
     ) -> None:
         super().__init__()
         self.title = title
@@ -76,9 +79,10 @@ class IterationPlot(QWidget):
         self.current: int | None = None
         self._percent, self._logarithmic = percent, logarithmic
         self._line, self._highest = line, highest
-        self._empty = empty
         self._text, self._dim = QColor("#f0f1f2"), QColor("#868e93")
         self.setMinimumHeight(118)
+        self._empty = f"Comes with the first {over}." if empty is None else empty
+        tip = f"Click to go to the {over}." if tip is None else tip
         if tip:
             self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setToolTip(tip)

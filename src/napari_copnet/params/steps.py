@@ -163,6 +163,15 @@ class ClosingParams:
         "still returns: loose ends go, and lines are as thin as it draws them.",
         advanced=True,
     )
+    faint: float = setting(
+        0.2,
+        "Faint lines from",
+        "When lines are tidied, those that part cells count from this probability on; 0.5 takes "
+        "none but those that are kept.",
+        minimum=0.0,
+        maximum=0.5,
+        advanced=True,
+    )
     keep_iterations: bool = setting(
         False, "Keep iterations", "Keep the contour probability of every iteration."
     )

@@ -134,4 +134,13 @@ class TrainParams:
         maximum=1000,
         advanced=True,
     )
+    context: int = setting(
+        0,
+        "Context",
+        "Closing network: slices on either side of a slice whose Step 1 map it also sees; 0 is the "
+        "paper's way.",
+        minimum=0,
+        maximum=5,
+        advanced=True,
+    )
     seed: int = setting(0, "Seed", "Of all random choices.", minimum=0, advanced=True)

@@ -38,7 +38,6 @@ from napari_copnet.training.truth import WIDTH
 # Of each block every n-th slice: neighbours look alike, and there are many trials.
 EVERY = {"fib25": 5, "made": 2, "isbi2012": 2}
 SCORES = ("labelled", "merged", "split", "nsd", "cldice")
-FOLLOWED = 30
 
 
 def blocks(data: Path, work: Path, device: DeviceParams) -> dict[str, tuple[Slices, np.ndarray]]:
@@ -109,8 +108,8 @@ def measure(
     Returns
     -------
     dict
-        By block: ``step1``, ``once``, ``closed`` and, when followed, ``followed`` (after 30
-        iterations, stopped by nothing), each with the five scores; and ``iterations``.
+        By block: ``step1``, ``once`` (after one iteration) and ``closed``, each with the five
+        scores; ``iterations``, how many were made; ``slices``.
     """
     network = Network.load(model, device)
     result: dict[str, Any] = {}
@@ -127,9 +126,6 @@ def measure(
             "once": _mask(trial, u, closed.iterations[1]),
             "closed": _mask(trial, u, last),
         }
-        if trial.follow:
-            on = replace(trial.closing, tolerance=0.0, max_iterations=FOLLOWED)
-            masks["followed"] = _mask(trial, u, finish(close(u, network, on)).probability)
         scores = finish(
             evaluate_all(
                 {key: mask.astype(np.uint8) for key, mask in masks.items()},

@@ -36,11 +36,7 @@ class History:
 
     def __init__(self, journal: Journal, memory: int = MEMORY) -> None:
         self._journal = journal
-        head = journal.head()
-        self._branch = journal.listed(head.tip)
-        numbers = [entry.id for entry in self._branch]
-        self.position = numbers.index(head.current) + 1 if head.current else 0
-        self._next = journal.last_id() + 1
+        self.reload()
         self._memory = memory
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._size = 0
@@ -49,6 +45,23 @@ class History:
 
     def __len__(self) -> int:
         return len(self._branch)
+
+    def reload(self) -> None:
+        """Read the branch from the journal."""
+        head = self._journal.head()
+        self._branch = self._journal.listed(head.tip)
+        numbers = [entry.id for entry in self._branch]
+        self.position = numbers.index(head.current) + 1 if head.current else 0
+        self._next = self._journal.last_id() + 1
+
+    def news(self) -> list[Edit] | None:
+        """Return the edits that lead to where the journal's writer stands; None for no change."""
+        head = self._journal.head()
+        if head == Head(self.current, self._branch[-1].id if self._branch else 0):
+            return None
+        back, forth = self._journal.way(self.current, head.current)
+        steps = [from_bytes(self._journal.entry(number).edit).inverse for number in back]
+        return steps + [from_bytes(self._journal.entry(number).edit) for number in forth]
 
     def __getitem__(self, index: int) -> Entry:
         """Return an edit of the branch without its bytes."""

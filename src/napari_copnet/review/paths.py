@@ -109,7 +109,7 @@ def across(contour: np.ndarray, probability: np.ndarray, click: Point) -> np.nda
         raise CopnetError("There is no contour near the click.", "Click into the gap itself.")
     nearest = ends[costs[tuple(ends.T)].argmin()]
     # The side of the slice ends a cell as well, but contour is preferred.
-    ends = np.concatenate([ends, np.argwhere(~inside & _side(contour.shape)[box])])
+    ends = np.concatenate([ends, np.argwhere(~inside & side(contour.shape)[box])])
     prices = costs[tuple(ends.T)] + np.where(inside[tuple(ends.T)], 0, _SIDE)
     away = ends - start
     opposite = away @ (nearest - start) <= 0 if (nearest != start).any() else away.any(axis=1)
@@ -198,7 +198,7 @@ def to_contour(
     start = at - corner
     work = MCP_Geometric(price(contour[box], probability[box]))
     costs, _ = work.find_costs([tuple(start)])
-    ends = np.argwhere((contour[box] > 0) | _side(contour.shape)[box])
+    ends = np.argwhere((contour[box] > 0) | side(contour.shape)[box])
     ends = ends[(ends - start) @ np.array(ahead) >= 0]
     if not len(ends):
         return at[None]
@@ -293,10 +293,11 @@ def _shared_box(first: np.ndarray, second: np.ndarray) -> tuple[slice, slice] | 
     return box if first[box].any() and second[box].any() else None
 
 
-def _side(shape: tuple[int, ...]) -> np.ndarray:
-    side = np.ones(shape, bool)
-    side[1:-1, 1:-1] = False
-    return side
+def side(shape: tuple[int, ...]) -> np.ndarray:
+    """Return the outermost pixels of a slice, shape (Y, X), bool."""
+    outermost = np.ones(shape, bool)
+    outermost[1:-1, 1:-1] = False
+    return outermost
 
 
 def _around(

@@ -1,21 +1,22 @@
 """The review queue: every suspect of a session as an item with a score, the likeliest errors first.
 
 An item asks about a wall. Accepting a closure, or a wall that is there, keeps it; rejecting erases
-it. Accepting a gap draws the wall; rejecting leaves the cell whole. What was decided is kept as a
-verdict with its pixels: items found anew at the same place, also after the networks ran again,
+it. Accepting a gap draws the wall; rejecting leaves the cell whole. A wall that runs on through
+neighbouring slices is one item, and the answer counts for all of them. What was decided is kept as
+a verdict with its pixels: items found anew at the same place, also after the networks ran again,
 take it on.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.review.chains import chained
 from napari_copnet.review.edits import (
     ACCEPTED,
     CONTOUR,
@@ -32,25 +33,18 @@ from napari_copnet.review.gaps import (
     GAP,
     SPLIT,
     UNSETTLED,
+    Plane,
     Suspect,
-    closures,
+    drawn_walls,
     gaps,
-    one_slice_splits,
 )
+from napari_copnet.review.likely import judged, sort_of
 from napari_copnet.review.view import SessionView
 
-# How likely a suspect is an error: a logistic model of (1, logarithm of the contour probability
-# along the wall, witness of the slices around, logarithm of the wall's length over the smaller
-# side's diameter, echo of the slices around).
-# Fitted to the suspects of slices 60-69 of fib25 and of 16 slices of made tissue (seed 5), whose
-# truth is known, with the default models; rounded.
-WEIGHTS = {
-    CLOSURE: (1.2, -0.4, 0.0, 1.2, -1.5),
-    GAP: (-0.5, 0.5, 0.8, -0.2, 0.8),
-    SPLIT: (-0.3, -1.6, 0.0, 0.1, -1.4),
-}
 # A slice that did not converge is looked at when the plainer suspects are done.
 _UNSETTLED = 0.05
+# What is less likely to win a labelled cell is not asked; what the network closed always is.
+WORTH_ASKING = 0.005
 # Two items are at one place when so much of the smaller one lies on the other.
 SAME_PLACE = 0.5
 
@@ -68,14 +62,15 @@ class Item:
     patch : Patch
         The wall in question; empty for a slice that did not converge.
     score : float
-        0 to 1: how likely an error is, times the share of the pixels that hang on it beside a
-        usual cell.
+        How many cells more will be right, as expected, when it is decided; over all its slices.
     likely : float
         0 to 1: how likely an error is.
     hanging : int
         Cell pixels that hang on it.
     verdict : str
         What was decided; empty when nothing was.
+    also : tuple of Item
+        The same wall in the slices around: what is decided counts for these as well.
     """
 
     key: str
@@ -85,6 +80,13 @@ class Item:
     likely: float
     hanging: int
     verdict: str = ""
+    also: tuple[Item, ...] = ()
+
+    @property
+    def patches(self) -> tuple[Patch, ...]:
+        """The wall in each of its slices, from the first slice to the last."""
+        every = (self.patch, *(item.patch for item in self.also))
+        return tuple(sorted(every, key=lambda patch: patch.z))
 
     @property
     def z(self) -> int:
@@ -105,10 +107,14 @@ class Item:
         what = {
             CLOSURE: "The network closed this gap. Is it a contour?",
             GAP: "A gap may be open here. Is it a contour?",
-            SPLIT: "This wall is in one slice only. Is it a contour?",
+            SPLIT: "This wall may part one cell. Is it a contour?",
             UNSETTLED: "Closing did not converge in this slice. Is it right?",
         }[self.kind]
-        return f"{what} Slice {self.z}, {self.hanging} px of cell."
+        slices = [patch.z for patch in self.patches]
+        where = f"Slice {self.z}"
+        if len(slices) > 1:
+            where = f"Slices {slices[0]} to {slices[-1]}, shown in {self.z}"
+        return f"{what} {where}, {self.hanging} px of cell."
 
 
 def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> Steps[list[Item]]:
@@ -132,10 +138,16 @@ def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> St
     """
     wanted = list(range(session.shape[0]) if slices is None else slices)
     verdicts = list(session.verdicts.values())
-    usual = _usual_cell(session)
+    usual = usual_cell(session)
     items: list[Item] = []
     for done, z in enumerate(wanted, start=1):
-        found = [_item(z, suspect, usual) for suspect in _suspects(session, z)]
+        found = [
+            item
+            for item in (
+                _item(z, suspect, usual, session.shape) for suspect in suspects(session, z)
+            )
+            if item.score >= WORTH_ASKING or item.kind == CLOSURE
+        ]
         unsettled = session.converged is not None and not session.converged[z]
         if unsettled:
             everything = int(np.count_nonzero(session.names(z)))
@@ -144,20 +156,22 @@ def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> St
             found.append(Item(key, UNSETTLED, nothing, likely, likely, everything))
         items += _judged(_without_doubles(found), [v for v in verdicts if v.patch.z == z])
         yield Progress("queue", done, len(wanted), "slices")
-    return sorted(items, key=lambda item: (-item.score, item.key))
+    return sorted(_through_slices(items), key=lambda item: (-item.score, item.key))
 
 
 def item_at(items: Iterable[Item], z: int, y: int, x: int) -> Item | None:
     """Return the item of the highest score whose box holds a pixel, or None."""
-    found = [
-        item
-        for item in items
-        if item.z == z
-        and item.patch.count
-        and item.patch.top <= y < item.patch.top + item.patch.height
-        and item.patch.left <= x < item.patch.left + item.patch.width
-    ]
+    found = [item for item in items if any(_holds(p, z, y, x) for p in item.patches)]
     return max(found, key=lambda item: item.score, default=None)
+
+
+def _holds(patch: Patch, z: int, y: int, x: int) -> bool:
+    return (
+        patch.z == z
+        and patch.count > 0
+        and patch.top <= y < patch.top + patch.height
+        and patch.left <= x < patch.left + patch.width
+    )
 
 
 def accept(session: SessionView, item: Item) -> Edit:
@@ -171,59 +185,74 @@ def reject(session: SessionView, item: Item) -> Edit:
 
 
 def _decide(session: SessionView, item: Item, verdict: str) -> Edit:
-    patch = item.patch
-    before = session.verdicts.get(item.key)
-    after = Verdict(item.key, item.kind, patch, verdict)
-    if before == after:
-        raise CopnetError(f"This item is {verdict} already.", "Go on to the next one.")
     changes: list[Change] = []
-    contour = session.contour[patch.z][patch.box].view(bool)
-    change = patch.mask & (contour != (verdict == ACCEPTED))
-    if change.any():
-        changes.append(Flip(CONTOUR, Patch.of(patch.z, change, (patch.top, patch.left))))
-    changes.append(Judge(before, after))
+    for one in (item, *item.also):
+        patch = one.patch
+        before = session.verdicts.get(one.key)
+        after = Verdict(one.key, one.kind, patch, verdict)
+        if before == after:
+            continue
+        contour = session.contour[patch.z][patch.box].view(bool)
+        change = patch.mask & (contour != (verdict == ACCEPTED))
+        if change.any():
+            changes.append(Flip(CONTOUR, Patch.of(patch.z, change, (patch.top, patch.left))))
+        changes.append(Judge(before, after))
+    if not changes:
+        raise CopnetError(f"This item is {verdict} already.", "Go on to the next one.")
     return Edit("accept" if verdict == ACCEPTED else "reject", tuple(changes))
 
 
-def _suspects(session: SessionView, z: int) -> list[Suspect]:
+def suspects(session: SessionView, z: int) -> list[Suspect]:
+    """Return every wall of a slice that is drawn or that may be missing, likely an error or not."""
+    plane = plane_of(session, z)
+    return [*drawn_walls(plane), *gaps(plane)]
+
+
+def plane_of(session: SessionView, z: int) -> Plane:
+    """Return what a session knows of a slice."""
     around = [session.names(at) for at in (z - 1, z + 1) if 0 <= at < session.shape[0]]
-    contour, cells = session.contour[z].view(bool), session.names(z)
-    step1, best = np.asarray(session.step1[z]) > 0.5, session.probability(z)
-    return [
-        *closures(contour, step1, cells, best, around),
-        *one_slice_splits(contour, cells, best, around, session.excluded(z)),
-        *gaps(contour, cells, best, around),
-    ]
-
-
-def _item(z: int, suspect: Suspect, usual: float) -> Item:
-    values = (1.0, *features(suspect))
-    strength = sum(w * v for w, v in zip(WEIGHTS[suspect.kind], values, strict=True))
-    likely = 1 / (1 + math.exp(-strength))
-    patch = Patch.of(z, suspect.mask)
-    y, x = np.argwhere(suspect.mask)[suspect.mask.sum() // 2]
-    weight = suspect.hanging / (suspect.hanging + usual)
-    key = f"{suspect.kind} {z} {y} {x}"
-    return Item(key, suspect.kind, patch, likely * weight, likely, suspect.hanging)
-
-
-def features(suspect: Suspect) -> tuple[float, float, float, float]:
-    """Return what the likelihood of an error is told from; see `WEIGHTS`."""
-    return (
-        math.log(suspect.probability + 0.01),
-        suspect.witness,
-        math.log(max(suspect.width, 1e-3)),
-        suspect.echo,
+    return Plane(
+        session.contour[z].view(bool),
+        session.names(z),
+        np.asarray(session.step1[z], np.float32),
+        session.probability(z),
+        around,
     )
 
 
-def _usual_cell(session: SessionView) -> float:
-    """Return a tenth of the median area of a cell: below it an error weighs little."""
+def _item(z: int, suspect: Suspect, usual: float, shape: tuple[int, ...]) -> Item:
+    likely, wins = judged(suspect, usual)
+    rows, columns = np.divmod(suspect.pixels, shape[2])
+    top, left = int(rows.min()), int(columns.min())
+    mask = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), bool)
+    mask[rows - top, columns - left] = True
+    middle = len(rows) // 2
+    key = f"{suspect.kind} {z} {rows[middle]} {columns[middle]}"
+    return Item(key, suspect.kind, Patch.of(z, mask, (top, left)), wins, likely, suspect.hanging)
+
+
+def _through_slices(items: list[Item]) -> list[Item]:
+    """Put walls that run through neighbouring slices, and are decided alike, together."""
+    done = [item for item in items if item.kind == UNSETTLED]
+    groups: dict[tuple[str, str], list[Item]] = {}
+    for item in items:
+        if item.kind != UNSETTLED:
+            groups.setdefault((sort_of(item.kind), item.verdict), []).append(item)
+    for group in groups.values():
+        for chain in chained([i.patch for i in group], [i.likely for i in group]):
+            head, *also = (group[index] for index in chain)
+            score = sum(group[index].score for index in chain)
+            done.append(replace(head, score=score, also=tuple(also)) if also else head)
+    return done
+
+
+def usual_cell(session: SessionView) -> float:
+    """Return the median area of a cell."""
     depth = session.shape[0]
     sample = range(0, depth, max(1, depth // 10))
     areas = [np.unique(session.names(z), return_counts=True) for z in sample]
     cells = np.concatenate([counts[names > 0] for names, counts in areas])
-    return 0.1 * float(np.median(cells)) if cells.size else 1.0
+    return float(np.median(cells)) if cells.size else 1.0
 
 
 def _without_doubles(items: list[Item]) -> list[Item]:
@@ -244,8 +273,8 @@ def _judged(items: list[Item], verdicts: list[Verdict]) -> list[Item]:
         )
         if mine is not None:
             left.remove(mine)
-            item = Item(
-                mine.key, mine.kind, mine.patch, item.score, item.likely, item.hanging, mine.verdict
+            item = replace(
+                item, key=mine.key, kind=mine.kind, patch=mine.patch, verdict=mine.verdict
             )
         judged.append(item)
     return judged + [Item(v.key, v.kind, v.patch, 0.0, 0.0, 0, v.verdict) for v in left]

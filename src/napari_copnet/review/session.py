@@ -1,7 +1,8 @@
 """The session: the one thing that changes. Contour, marks, links and verdicts; cells follow.
 
-Only the thread that opened it may change it. Everything an edit does goes through `apply`, which
-relabels the touched box, writes the edit to the journal and tells the listeners where to look.
+Only one thread may use it at a time; the one that opened it may hand it on. Everything an edit does
+goes through `apply`, which relabels the touched box, writes the edit to the journal and tells the
+listeners where to look.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ class Session(SessionView):
         self.folder = Path(folder)
         self.facts = store.read_facts(self.folder)
         self.on_change: list[Callable[[list[Touched]], None]] = []
-        self._lock = filelock.FileLock(self.folder / store.LOCK)
+        # Opened in one thread, it may be closed in another.
+        self._lock = filelock.FileLock(self.folder / store.LOCK, thread_local=False)
         self.read_only = read_only or not self._locked()
         self.saved_as = 0
         self._closed = False
@@ -115,7 +117,10 @@ class Session(SessionView):
         """A sentence for the user about how it was opened; empty for plain."""
         if not self.read_only:
             return ""
-        return "This session is open in another window: here it can be looked at, not changed."
+        return (
+            "This session is open in another window: here it can be looked at, not changed. "
+            "What is edited there shows here within a second."
+        )
 
     # Changing it -------------------------------------------------------------
 
@@ -205,6 +210,26 @@ class Session(SessionView):
                 flips.append(Flip("contour", Patch.of(z, change)))
         self.facts = store.add_run(self.folder, self.facts, start)
         return self.apply(Edit("networks ran again", tuple(flips)))
+
+    def follow(self) -> list[Touched]:
+        """Catch up with what the writer of a session opened for reading has made since.
+
+        Returns an empty list when nothing has changed, and for the writer itself.
+
+        Raises
+        ------
+        InputError
+            The journal can't be read.
+        """
+        if not self.read_only or self._closed:
+            return []
+        steps = self.history.news()
+        if steps is None:
+            return []
+        self.facts = store.read_facts(self.folder)
+        touched = self._replay(joined("follow", *steps), whole_slices=len(steps) > 1)
+        self.history.reload()
+        return self._tell(touched)
 
     # Keeping it --------------------------------------------------------------
 

@@ -103,7 +103,7 @@ def split(session: SessionView, slices: Sequence[int], points: Sequence[Point]) 
 def merge(session: SessionView, slices: Sequence[int], first: Point, second: Point) -> Edit:
     """Merge two cells: erase the contour between them."""
     z = slices[0]
-    one, other = _clicked(session, z, first), _clicked(session, z, second)
+    one, other = clicked(session, z, first), clicked(session, z, second)
     if one == other:
         raise CopnetError("Both clicks lie in one cell.", "Click two cells.")
 
@@ -130,12 +130,27 @@ def fill(session: SessionView, slices: Sequence[int], point: Point) -> Edit:
     """Fill the holes of a cell: contour inside it that encloses no other cell is erased."""
 
     def holes(z: int, cell: np.ndarray) -> np.ndarray:
-        enclosed = ndimage.binary_fill_holes(cell) & ~cell
-        islands = cc3d.connected_components(enclosed, connectivity=8)
-        nested = np.unique(islands[session.names(z) > 0])
-        return enclosed & ~np.isin(islands, nested[nested > 0]) & (session.contour[z] > 0)
+        return holes_of(cell, session.contour[z] > 0, session.names(z))
 
     return _cell_edit("fill", session, slices, point, holes, "The cell has no holes.")
+
+
+def holes_of(cell: np.ndarray, contour: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Return the contour inside a cell that encloses no other cell.
+
+    Parameters
+    ----------
+    cell, contour : ndarray, shape (Y, X), bool
+    cells : ndarray, shape (Y, X), unsigned int
+
+    Returns
+    -------
+    ndarray, shape (Y, X), bool
+    """
+    enclosed = ndimage.binary_fill_holes(cell) & ~cell
+    islands = cc3d.connected_components(enclosed, connectivity=8)
+    nested = np.unique(islands[cells > 0])
+    return enclosed & ~np.isin(islands, nested[nested > 0]) & contour
 
 
 def mark(session: SessionView, slices: Sequence[int], region: np.ndarray, kind: str | None) -> Edit:
@@ -157,7 +172,7 @@ def mark(session: SessionView, slices: Sequence[int], region: np.ndarray, kind: 
 
 def mark_cell(session: SessionView, slices: Sequence[int], point: Point, kind: str) -> Edit:
     """Mark a cell, such as the lumen of a vessel, as an area without cells."""
-    name = _clicked(session, slices[0], point)
+    name = clicked(session, slices[0], point)
     return _mark_edit(
         session,
         {z: np.isin(session.names(z), _same_cell(session, name, z)) for z in slices},
@@ -190,8 +205,7 @@ def freeze(session: SessionView, slices: Sequence[int], region: np.ndarray, iter
         raise CopnetError(
             f"There is no iteration {iteration}.", f"Choose one from 0 to {len(iterations) - 1}."
         )
-    settings = session.facts.runs[-1].get("settings", {}).get("closing", {})
-    unite = bool(settings.get("unite", True))
+    unite = session.unite
     return _contour_edit(
         "freeze",
         session,
@@ -206,7 +220,7 @@ def freeze(session: SessionView, slices: Sequence[int], region: np.ndarray, iter
 
 def link(session: SessionView, first: tuple[int, Point], second: tuple[int, Point]) -> Edit:
     """Link two slice cells, each given by (slice, (y, x)): they are one cell from now on."""
-    one, other = _clicked(session, *first), _clicked(session, *second)
+    one, other = clicked(session, *first), clicked(session, *second)
     if other in session.links.together(one):
         raise CopnetError("The two are one cell already.", "Click cells of different colours.")
     return Edit("link", (Relink(added=((min(one, other), max(one, other)),)),))
@@ -218,7 +232,7 @@ def unlink(session: SessionView, first: tuple[int, Point], second: tuple[int, Po
     All links of the cell that lead across the middle between the two slices go; of two slice
     cells in one slice, the second loses its links.
     """
-    one, other = _clicked(session, *first), _clicked(session, *second)
+    one, other = clicked(session, *first), clicked(session, *second)
     cell = session.links.together(one)
     if one == other or other not in cell:
         raise CopnetError("The two are not one cell.", "Click twice in a cell, in two slices.")
@@ -277,7 +291,7 @@ def _cell_edit(
     change: Callable[[int, np.ndarray], np.ndarray],
     nothing: str = "There is no such cell.",
 ) -> Edit:
-    name = _clicked(session, slices[0], point)
+    name = clicked(session, slices[0], point)
 
     def of_slice(z: int) -> np.ndarray:
         cell = np.isin(session.names(z), _same_cell(session, name, z))
@@ -307,7 +321,14 @@ def _pixels(session: SessionView, path: np.ndarray) -> np.ndarray:
     return mask
 
 
-def _clicked(session: SessionView, z: int, point: Point) -> int:
+def clicked(session: SessionView, z: int, point: Point) -> int:
+    """Return the name of the slice cell at a point (y, x).
+
+    Raises
+    ------
+    CopnetError
+        There is none.
+    """
     y, x = (int(np.rint(value)) for value in point)
     depth, height, width = session.shape
     if 0 <= z < depth and 0 <= y < height and 0 <= x < width:

@@ -77,6 +77,12 @@ class SessionView:
         return store.read_array(self._run / "iterations.npy")
 
     @property
+    def unite(self) -> bool:
+        """Whether the contour of Step 1 belongs to the closed contour of the last run."""
+        settings = self.facts.runs[-1].get("settings", {}).get("closing", {})
+        return bool(settings.get("unite", True))
+
+    @property
     def converged(self) -> np.ndarray | None:
         """Whether closing converged in each slice of the last run, where it is known."""
         return store.read_array(self._run / "converged.npy")
@@ -131,6 +137,10 @@ class SessionView:
     def name_at(self, z: int, y: int, x: int) -> int:
         """Return the name of the slice cell at a pixel, 0 where there is none."""
         return int(self.names(z)[y, x])
+
+    def cell_count(self, z: int) -> int:
+        """Return the number of cells of a slice."""
+        return len(self._model.names[z])
 
     def present(self, z: int) -> set[int]:
         """Return the names of the cells of a slice."""

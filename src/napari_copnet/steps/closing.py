@@ -12,6 +12,11 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.parting import parting_lines
 from napari_copnet.types import Closing, Iteration
 
+# Contour in half precision too, in which iterations are kept.
+SURELY = np.float32(0.501)
+# A whole iteration is counted once it can be handed out.
+NEARLY = 0.999
+
 
 def close(
     contours: np.ndarray,
@@ -25,9 +30,10 @@ def close(
     With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ) slice by slice. With
     ``params.hold``, which the paper has not, uᵏ⁺¹ = max(uᵏ, N(uᵏ)) where uᵏ is contour (> 0.5): a
     closed gap stays closed, as in closings of mathematical morphology, which only add. What comes
-    of an iteration is rᵏ = uᵏ; with ``params.tidy`` instead N(uᵏ⁻¹), raised to uᵏ on the lines of
-    round(uᵏ) that part cells (`parting.parting_lines`): loose ends that the network gave up and
-    too thick lines go, though they are held. A slice has converged, and takes no further part,
+    of an iteration is rᵏ = uᵏ; with ``params.tidy`` instead N(uᵏ⁻¹), raised above 0.5 on the lines
+    that part cells (`parting.parting_lines`) of all that is above ``params.faint`` in uᵏ or u⁰:
+    loose ends that the network gave up and too thick lines go, though they are held, and faint
+    lines count where they are whole. A slice has converged, and takes no further part,
     when the share of its pixels whose round(uᵏ) changed is under ``params.tolerance``; the work
     ends when that share of all pixels of the stack is under it, or after
     ``params.max_iterations``. The mask is round(rᵏ), united with round(u⁰) when ``params.unite``.
@@ -37,7 +43,8 @@ def close(
     contours : ndarray, shape (Z, Y, X), float
         Step 1 probability, 0 to 1.
     network : networks.nnunet.Network
-        The 2D closing network; anything with its ``predict`` does.
+        The 2D closing network; anything with its ``predict`` does. With 2 c + 1 channels it sees
+        the Step 1 maps of c slices on either side besides.
     params : ClosingParams
         Tolerance, iterations, union, mirroring, batch.
     skip : tuple of int
@@ -58,7 +65,7 @@ def close(
     InputError
         Not three axes, or values that are not probabilities (slices are named).
     ModelError
-        The network is a 3D one or takes another number of channels.
+        The network is a 3D one or takes an even number of channels.
     """
     start = _checked(contours)
     plan = getattr(network, "plan", None)
@@ -66,6 +73,7 @@ def close(
         raise ModelError(
             "Closing needs a 2D network, and this one is 3D.", "Choose another closing model."
         )
+    context = _context(plan)
     depth, pixels = len(start), start[0].size
     # uᵏ, which the network sees next, and rᵏ, what comes of an iteration.
     seen = current = start.copy()
@@ -79,7 +87,8 @@ def close(
     while number < most and not settled:
         number += 1
         active = np.flatnonzero(~converged)
-        work = network.predict(seen[active, None], mirror=params.mirror, batch=params.batch)
+        images = _with_neighbours(seen, start, active, context)
+        work = network.predict(images, mirror=params.mirror, batch=params.batch)
         try:
             passed = yield from _within(work, number, most)
         finally:
@@ -94,7 +103,9 @@ def close(
         seen[active] = held
         if params.hold and params.tidy:
             current = current.copy()
-            current[active] = _tidied(held, passed)
+            for index, z in enumerate(active):
+                current[z] = _tidied(start[z], held[index], passed[index], params.faint)
+                yield Progress("closing", number - 1 + NEARLY, most, "iterations")
         else:
             current = seen
         counts[active] += 1
@@ -121,15 +132,45 @@ def close(
     )
 
 
+def _context(plan: Any) -> int:
+    """Return how many slices on either side a network sees besides the one that it closes."""
+    channels = getattr(plan, "in_channels", 1)
+    if channels % 2 == 0:
+        raise ModelError(
+            f"Closing needs a network with an odd number of channels, and this one takes "
+            f"{channels}.",
+            "Choose another closing model.",
+        )
+    return channels // 2
+
+
+def _with_neighbours(
+    seen: np.ndarray, start: np.ndarray, slices: np.ndarray, context: int
+) -> np.ndarray:
+    """Return slices with their neighbours as channels, shape (N, 2 context + 1, Y, X).
+
+    Neighbours are those of Step 1, so that slices converge each on its own; beyond the ends the
+    first and last slices repeat.
+    """
+    images = np.empty((len(slices), 2 * context + 1, *seen.shape[1:]), np.float32)
+    for channel in range(2 * context + 1):
+        of = start if channel != context else seen
+        images[:, channel] = of[np.clip(slices + channel - context, 0, len(seen) - 1)]
+    return images
+
+
 def _held(before: np.ndarray, passed: np.ndarray) -> np.ndarray:
     """Return what the network made of slices (Z, Y, X), but where they were contour no less."""
     return np.where(before > 0.5, np.maximum(before, passed), passed)
 
 
-def _tidied(held: np.ndarray, passed: np.ndarray) -> np.ndarray:
-    """Return what the network made of slices (Z, Y, X), held only on lines that part cells."""
-    lines = np.stack([parting_lines(contour) for contour in held > 0.5])
-    return np.where(lines, held, passed)
+def _tidied(start: np.ndarray, held: np.ndarray, passed: np.ndarray, faint: float) -> np.ndarray:
+    """Return what the network made of a slice (Y, X), and contour on lines that part cells.
+
+    Such lines are looked for in all that is held or was in Step 1, down to a probability `faint`.
+    """
+    lines = parting_lines(np.maximum(start, held) > faint)
+    return np.where(lines, np.maximum(held, SURELY), passed)
 
 
 def _within(work: Steps[np.ndarray], number: int, most: int) -> Steps[np.ndarray]:
@@ -140,8 +181,7 @@ def _within(work: Steps[np.ndarray], number: int, most: int) -> Steps[np.ndarray
         except StopIteration as end:
             return end.value
         fraction = progress.done / progress.total if progress.total else 0.0
-        # A whole iteration is counted once it can be handed out.
-        done = number - 1 + min(fraction, 0.999)
+        done = number - 1 + min(fraction, NEARLY)
         yield Progress("closing", done, most, "iterations", note=progress.note)
 
 

@@ -108,11 +108,36 @@ def births(iterations: Any, unite: bool = True) -> Steps[np.ndarray]:
     shape = _checked(iterations)
     born = np.zeros(shape[1:], np.uint16)
     for z in range(shape[1]):
-        for number in range(shape[0]):
-            contour = contour_after(iterations, number, z, unite)
-            born[z][~contour] = 0
-            born[z][contour & (born[z] == 0)] = number + 1
+        born[z] = births_in(iterations, z, (slice(None), slice(None)), unite)
         yield Progress("births", z + 1, shape[1], "slices")
+    return born
+
+
+def births_in(iterations: Any, z: int, box: tuple[slice, slice], unite: bool = True) -> np.ndarray:
+    """Find the iteration that closed each pixel of a part of a slice; values as of `births`.
+
+    Parameters
+    ----------
+    iterations : array, shape (I, Z, Y, X), float
+        Contour probability by iteration, Step 1 first. May be lazy.
+    z : int
+    box : tuple of slice
+        The part of the slice.
+    unite : bool
+        See `contour_after`.
+
+    Returns
+    -------
+    ndarray, of the shape of the box, uint16
+    """
+    first = np.asarray(iterations[0, z][box]) > 0.5
+    born = first.astype(np.uint16)
+    for number in range(1, iterations.shape[0]):
+        contour = np.asarray(iterations[number, z][box]) > 0.5
+        if unite:
+            contour |= first
+        born[~contour] = 0
+        born[contour & (born == 0)] = number + 1
     return born
 
 

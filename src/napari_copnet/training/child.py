@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +80,13 @@ def watch_parent(parent: int, folder: Path) -> None:
     A watching thread, not Linux's parent-death signal: that one fires when the *thread* that
     started the child ends, which for a thread pool may be long before the parent does.
     """
-    import psutil
 
     def gone() -> bool:
-        return os.getppid() != parent if os.name == "posix" else not psutil.pid_exists(parent)
+        if os.name == "posix":
+            return os.getppid() != parent
+        import psutil
+
+        return not psutil.pid_exists(parent)
 
     def watch() -> None:
         while not gone():
@@ -232,6 +236,12 @@ def build_trainer(folder: Path, config: dict[str, Any]) -> Any:
     else:
         plans, dataset = nnunet_trainer_plans.plan(data, params)
         network_plan = plan_from_nnunet(plans, dimensions, dataset)
+    channels = 1 + 2 * params.context
+    if weights is not None:
+        weights = with_channels(weights, network_plan.in_channels, channels)
+    network_plan = replace(
+        network_plan, in_channels=channels, normalisation=network_plan.normalisation[:1] * channels
+    )
     closing = config["kind"] == "closing"
     trainer = (nnunet_trainer.ClosingTrainer if closing else nnunet_trainer.StackTrainer)(
         {**plans, "continue_training": False},
@@ -255,6 +265,39 @@ def build_trainer(folder: Path, config: dict[str, Any]) -> Any:
                 "The model to start from does not fit its own plan.", "Choose another model."
             )
     return trainer
+
+
+def with_channels(weights: dict[str, Any], channels: int, wanted: int) -> dict[str, Any]:
+    """Return weights for a network that sees more slices around the middle one.
+
+    The slices it did not see before weigh nothing at first, so its output is the same.
+
+    Parameters
+    ----------
+    weights : dict of ndarray
+    channels, wanted : int
+        Channels of the input, before and after: odd numbers.
+
+    Raises
+    ------
+    CopnetError
+        The model saw more slices than `wanted`.
+    """
+    import numpy as np
+
+    if channels == wanted:
+        return weights
+    if channels > wanted or (wanted - channels) % 2:
+        raise CopnetError(
+            f"The model to start from takes {channels} channels, not {wanted}.",
+            "Choose the context it was trained with, or a larger one.",
+        )
+    more = (wanted - channels) // 2
+    changed = dict(weights)
+    for name, values in weights.items():
+        if name.startswith("encoder.stages.0.0.convs.0.") and values.ndim == 4:
+            changed[name] = np.pad(values, ((0, 0), (more, more), (0, 0), (0, 0)))
+    return changed
 
 
 def _export(folder: Path, trainer: Any, scores: dict[str, Any], report: Any) -> None:

@@ -124,6 +124,11 @@ def train(
         raise InputError(f"A network can't be of the kind {kind!r}.", "Choose contours or closing.")
     if kind == "closing" and params.dimensions != 2:
         raise InputError("The closing network works on slices.", "Choose 2 dimensions for it.")
+    if params.context and (kind != "closing" or degrade.method == "circles"):
+        raise InputError(
+            "Only a closing network that learns from degraded maps sees neighbouring slices.",
+            "Choose a context of 0.",
+        )
     check_name(name or out.name)
     before = _previous(work)
     if resume and before is None:

@@ -22,6 +22,7 @@ from napari_copnet.training.dataset import read_cases
 from napari_copnet.training.nnunet_trainer_data import (
     FreshDegradation,
     FreshGaps,
+    MiddleTruth,
     SeededLoader,
     StackDataset,
 )
@@ -100,8 +101,8 @@ class StackTrainer(nnUNetTrainer):
             for role in ("train", "validation")
         }
         return (
-            StackDataset(self.folder, names["train"], fresh=self.degrades_anew),
-            StackDataset(self.folder, names["validation"], fresh=False),
+            StackDataset(self.folder, names["train"], self.degrades_anew, self.params.context),
+            StackDataset(self.folder, names["validation"], False, self.params.context),
         )
 
     def get_dataloaders(self) -> tuple[SeededLoader, SeededLoader | None]:
@@ -126,6 +127,8 @@ class StackTrainer(nnUNetTrainer):
             foreground_labels=self.label_manager.foreground_labels,
             ignore_label=self.label_manager.ignore_label,
         )
+        if self.params.context:
+            validation.transforms.insert(0, MiddleTruth())
         train_set, validation_set = self.get_tr_and_val_datasets()
         cases = read_cases(self.folder)["cases"]
         weights = np.array([cases[name]["weight"] for name in train_set.identifiers])
@@ -336,5 +339,6 @@ class ClosingTrainer(StackTrainer):
                 going = torch.as_tensor(chosen[passes >= number], device=data.device)
                 with self.autocast():
                     output = self.network(data[going])[0]
-                data[going] = torch.softmax(output.float(), 1)[:, 1:2]
+                # neighbouring slices stay as Step 1 left them, as they do in closing
+                data[going, data.shape[1] // 2] = torch.softmax(output.float(), 1)[:, 1]
         return data

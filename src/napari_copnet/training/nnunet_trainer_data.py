@@ -49,9 +49,11 @@ class StackDataset(nnUNetBaseDataset):
         Cases.
     fresh : bool
         Give `NO_MAP` instead of maps that were degraded on disk.
+    context : int
+        Slices on either side that come as further channels, the slice itself in their midst.
     """
 
-    def __init__(self, folder: Path, identifiers: list[str], fresh: bool) -> None:
+    def __init__(self, folder: Path, identifiers: list[str], fresh: bool, context: int = 0) -> None:
         super().__init__(str(folder), identifiers=list(identifiers))
         index = read_cases(folder)
         raw = folder / "nnUNet_raw" / index["dataset"]
@@ -60,19 +62,19 @@ class StackDataset(nnUNetBaseDataset):
             truth = tifffile.memmap(raw / "labelsTr" / f"{name}.tif", mode="r")
             truth = truth.reshape(index["cases"][name]["shape"])
             if fresh and not index["cases"][name]["given"]:
-                image = np.broadcast_to(np.float32(NO_MAP), truth.shape)
+                image = np.broadcast_to(np.float32(NO_MAP), (2 * context + 1, *truth.shape))
             else:
                 image = tifffile.memmap(raw / "imagesTr" / f"{name}_0000.tif", mode="r")
-                image = image.reshape(truth.shape)
+                image = with_neighbours(np.asarray(image.reshape(truth.shape)), context)
             places = {"class_locations": _locations(truth)}
             self.cases[name] = (
-                np.asarray(image)[None].view(Lent),
-                np.asarray(truth)[None].view(Lent),
+                image.view(Lent),
+                with_neighbours(np.asarray(truth), context).view(Lent),
                 places,
             )
 
     def load_case(self, identifier: str) -> tuple[np.ndarray, np.ndarray, None, dict]:
-        """Return image (1, Z, Y, X), truth (1, Z, Y, X), None, and where classes lie."""
+        """Return image (C, Z, Y, X), truth (C, Z, Y, X), None, and where classes lie."""
         image, truth, properties = self.cases[identifier]
         return image, truth, None, properties
 
@@ -85,6 +87,19 @@ class StackDataset(nnUNetBaseDataset):
     def get_identifiers(folder: str) -> list[str]:
         """Return all cases in a folder."""
         return sorted(read_cases(Path(folder))["cases"])
+
+
+def with_neighbours(stack: np.ndarray, context: int) -> np.ndarray:
+    """Return a stack (Z, Y, X) with neighbouring slices as channels, (2 context + 1, Z, Y, X).
+
+    Channel k of slice z is slice z + k − context, or the first or last one beyond the ends. Without
+    context it is the same memory.
+    """
+    if not context:
+        return stack[None]
+    padded = np.pad(stack, ((context, context), (0, 0), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * context + 1, axis=0)
+    return np.moveaxis(windows, -1, 0)
 
 
 def _locations(truth: np.ndarray) -> dict[Any, np.ndarray]:
@@ -119,28 +134,36 @@ class FreshDegradation(BasicTransform):
         self.fixed = fixed
 
     def apply(self, data_dict: dict, **_: Any) -> dict:
-        """Degrade ``segmentation`` (1, Y, X) into ``image`` (1, Y, X)."""
+        """Degrade ``segmentation`` (C, Y, X) into ``image`` (C, Y, X); keep the middle one's truth.
+
+        Channels are neighbouring slices; each is degraded on its own, all lines are as thick.
+        """
         rng = np.random.default_rng(random.getrandbits(32))
-        truth = data_dict["segmentation"][0].numpy()
-        image = data_dict["image"][0]
-        has_map = float(image.min()) > NO_MAP / 2
+        truths = data_dict["segmentation"].numpy()
+        image = data_dict["image"]
+        middle = len(truths) // 2
+        data_dict["segmentation"] = data_dict["segmentation"][middle : middle + 1]
+        has_map = float(image[middle].min()) > NO_MAP / 2
         if has_map and self.fixed:
-            data_dict["image"] = image.clamp(0, 1)[None]
+            data_dict["image"] = image.clamp(0, 1)
             return data_dict
         if has_map and rng.random() > FRESH_SHARE:
-            data_dict["image"] = image.clamp(0, 1)[None]
+            data_dict["image"] = image.clamp(0, 1)
             if self.harder and rng.random() < WORN_SHARE:
                 from napari_copnet.training.harder import harden
 
-                worn = harden(
-                    data_dict["image"][0].numpy(), truth == 1, rng, strength=rng.uniform(0.2, 0.7)
-                )
-                data_dict["image"] = torch.from_numpy(worn)[None]
+                strength = rng.uniform(0.2, 0.7)
+                worn = [
+                    harden(u.numpy(), truth == 1, rng, strength=strength)
+                    for u, truth in zip(data_dict["image"], truths, strict=True)
+                ]
+                data_dict["image"] = torch.from_numpy(np.stack(worn))
             return data_dict
-        contour = change_thickness(truth == 1, rng)
-        changed = np.where(truth >= 2, truth, contour).astype(truth.dtype)
-        data_dict["segmentation"] = torch.from_numpy(changed)[None]
-        data_dict["image"] = torch.from_numpy(self._map(contour, rng))[None]
+        contours = change_thickness(truths == 1, rng)
+        changed = np.where(truths[middle] >= 2, truths[middle], contours[middle])
+        data_dict["segmentation"] = torch.from_numpy(changed.astype(truths.dtype))[None]
+        maps = np.stack([self._map(contour, rng) for contour in contours])
+        data_dict["image"] = torch.from_numpy(maps)
         return data_dict
 
     def _map(self, contour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -198,22 +221,35 @@ def _about(value: float, rng: np.random.Generator) -> int:
     return int(value + rng.random())
 
 
-def change_thickness(contour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the contour as it is (half of the time), or up to 3 px thicker.
+def change_thickness(contours: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return contours as they are (half of the time), or all of them up to 3 px thicker.
 
     Contours come in widths from 2 to 12 px, and annotators' lines vary too.
 
     Parameters
     ----------
-    contour : ndarray, shape (Y, X), bool
+    contours : ndarray, shape (N, Y, X), bool
 
     Returns
     -------
-    ndarray, shape (Y, X), bool
+    ndarray, shape (N, Y, X), bool
     """
-    if rng.random() < 0.5 or not contour.any():
-        return contour
-    return distance_transform_edt(~contour) <= rng.uniform(0.5, 3.0)
+    if rng.random() < 0.5 or not contours.any():
+        return contours
+    reach = rng.uniform(0.5, 3.0)
+    return np.stack(
+        [distance_transform_edt(~one) <= reach if one.any() else one for one in contours]
+    )
+
+
+class MiddleTruth(BasicTransform):
+    """Leave of a truth with neighbouring slices as channels that of the slice itself."""
+
+    def apply(self, data_dict: dict, **_: Any) -> dict:
+        """Take the middle channel of ``segmentation`` (C, Y, X)."""
+        middle = len(data_dict["segmentation"]) // 2
+        data_dict["segmentation"] = data_dict["segmentation"][middle : middle + 1]
+        return data_dict
 
 
 class SeededLoader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,38 @@ def _dock_of(widget: QWidget | None) -> QDockWidget | None:
     while widget is not None and not isinstance(widget, QDockWidget):
         widget = widget.parentWidget()
     return widget
+
+
+@dataclass(frozen=True)
+class View:
+    """Where a viewer looks: point of the dims, centre and zoom of the camera."""
+
+    point: tuple[float, ...]
+    centre: tuple[float, ...]
+    zoom: float
+
+    @classmethod
+    def of(cls, viewer: Any) -> View:
+        """Return where it looks now."""
+        camera = camera_of(viewer)
+        return cls(tuple(viewer.dims.point), tuple(camera.center), float(camera.zoom))
+
+    def restore(self, viewer: Any) -> None:
+        """Look there again."""
+        for axis, value in enumerate(self.point[-viewer.dims.ndim :]):
+            viewer.dims.set_point(axis, value)
+        camera = camera_of(viewer)
+        camera.center, camera.zoom = self.centre, self.zoom
+
+
+def is_in_view(viewer: Any, layer: Any, point: tuple[float, float], canvas: QWidget | None) -> bool:
+    """Whether a pixel (y, x) of a layer lies well inside what the canvas shows."""
+    if canvas is None:
+        return False
+    camera = camera_of(viewer)
+    world = np.asarray(layer.data_to_world((0, *point)), float)[-2:]
+    away = np.abs(world - np.asarray(camera.center, float)[-2:]) * camera.zoom
+    return bool((away < 0.4 * np.array([canvas.height(), canvas.width()])).all())
 
 
 def fly_to(

@@ -7,11 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.proofread.canvas import canvas_of, fly_to, is_shown, repaint
+from napari_copnet.gui.proofread.begin import Ready
+from napari_copnet.gui.proofread.canvas import (
+    canvas_of,
+    fly_to,
+    is_in_view,
+    is_shown,
+    repaint,
+)
+from napari_copnet.gui.proofread.course import Course
 from napari_copnet.gui.proofread.export import export_history
 from napari_copnet.gui.proofread.form import ProofreadForm
 from napari_copnet.gui.proofread.hands import Hands
@@ -19,13 +26,18 @@ from napari_copnet.gui.proofread.keys import REDO, UNDO, Keys
 from napari_copnet.gui.proofread.layers import SessionLayers
 from napari_copnet.gui.proofread.marks import Marks
 from napari_copnet.gui.proofread.mouse import Mouse
+from napari_copnet.gui.proofread.neighbours import Neighbours
 from napari_copnet.gui.proofread.reviewing import Reviewing
 from napari_copnet.gui.proofread.rows import Rows
-from napari_copnet.gui.proofread.tools import BRUSH, BY_NAME, DRAGGED, TOOLS
-from napari_copnet.review.edits import Edit
-from napari_copnet.review.session import Session, Touched
+from napari_copnet.gui.proofread.solid import Solid
+from napari_copnet.gui.proofread.tools import BRUSH, BY_NAME, DRAGGED, SOLID, TOOLS
+from napari_copnet.gui.proofread.watch import Watch
+from napari_copnet.review.edits import Edit, Judge
+from napari_copnet.review.paths import snapped
+from napari_copnet.review.session import Touched
 
-SAVED_MS = 150
+# A click so near to contour, in pixels of the image, means it.
+INSPECT_PX = 3
 NO_TOOL = "Pick a tool by its button or key, or press N for the next item to decide on."
 
 
@@ -36,22 +48,41 @@ class Desk:
     ----------
     viewer : napari.Viewer
     form : ProofreadForm
-    session : Session
-        Closed by `close`.
+    ready : Ready
+        The session, closed by `close`.
     compute : callable
         Runs a generator in a thread: name, work, and who takes the result.
     """
 
     def __init__(
-        self, viewer: Any, form: ProofreadForm, session: Session, compute: Callable[..., None]
+        self, viewer: Any, form: ProofreadForm, ready: Ready, compute: Callable[..., None]
     ) -> None:
+        session = ready.session
         self.viewer, self.form, self.session = viewer, form, session
         # The dock may be out of it by the time of `close`.
         self._window: QWidget | None = form.window()
-        self.layers = SessionLayers(viewer, session, self._stroke, self.undo, self.redo)
+        self.layers = SessionLayers(viewer, ready, self._stroke, self.undo, self.redo)
         self.marks = Marks(viewer, self.layers.arguments)
-        self.hands = Hands(session, self.marks, self.slices, form.iteration.value, self._apply)
-        self.review = Reviewing(form, session, self._apply, self._show_item, compute)
+        self.solid = Solid(viewer, session, self.layers, form.message.error)
+        self.hands = Hands(
+            session, self.marks, self.slices, form.iteration.value, self._apply, self.solid.show
+        )
+        self.neighbours = Neighbours(
+            form.same_fix, session, self.marks, self._show_place, self._make, form.message.note
+        )
+        self.course = Course(
+            viewer,
+            form.course,
+            session,
+            self.layers,
+            self._show_slice,
+            self._jump,
+            compute,
+            form.message.error,
+        )
+        self.review = Reviewing(
+            form, session, self._apply, self._show_item, compute, self.course.birth
+        )
         self._history = Rows(
             ("", "Edit"),
             lambda: len(session.history) + 1,
@@ -59,25 +90,25 @@ class Desk:
             lambda row: row > session.history.position,
         )
         session.on_change.append(self._on_change)
-        self._timer = QTimer(form)
-        self._timer.setInterval(SAVED_MS)
-        self._timer.timeout.connect(self._tell_saved)
-        self._timer.start()
+        self.watch = Watch(form, session)
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
         self._fill_form()
         self._connect()
-        self.mouse = Mouse(viewer, self.layers, self.hands, self._explained)
+        self.mouse = Mouse(viewer, self.layers, self.hands, self._explained, self._inspect)
         self.keys = Keys(viewer, self._actions())
         self.pick(None)
         middle = session.shape[0] // 2
         fly_to(viewer, self.layers.contour, middle, None, 0, None)
         viewer.reset_view()
         self.review.find_all()
+        self.course.find()
 
     # What the user can do ----------------------------------------------------
 
     def pick(self, name: str | None) -> None:
         """Take a tool in hand, or put it away."""
+        if self.solid.back() and name == SOLID:
+            name = None
         tool = BY_NAME[name] if name is not None else None
         if tool is not None and not self.form.tool_buttons[tool.name].isEnabled():
             tool = None
@@ -103,18 +134,18 @@ class Desk:
     def enter(self) -> None:
         """Take what is previewed, or accept the item in question."""
         with self._explained():
-            if not self.hands.take():
+            if not self.hands.take() and not self.neighbours.take():
                 self.review.decide(True)
 
     def backspace(self) -> None:
         """Drop what is previewed, or reject the item in question."""
         with self._explained():
-            if not self.hands.drop():
+            if not self.hands.drop() and not self.neighbours.leave():
                 self.review.decide(False)
 
     def escape(self) -> None:
         """Drop what was begun, or put the tool away."""
-        if not self.hands.drop():
+        if self.solid.is_shown or (not self.hands.drop() and not self.neighbours.drop()):
             self.pick(None)
 
     def undo(self) -> None:
@@ -163,9 +194,12 @@ class Desk:
         OutputError
             Something could not be saved.
         """
-        self._timer.stop()
+        self.watch.stop()
         self.keys.release()
         self.review.stop()
+        self.neighbours.stop()
+        self.course.stop()
+        self.solid.stop()
         self.mouse.release()
         for signal, slot in self._connections:
             with contextlib.suppress(TypeError, RuntimeError):
@@ -191,6 +225,7 @@ class Desk:
         form.notice.setText(session.notice)
         form.notice.setVisible(session.read_only)
         form.tools.setEnabled(not session.read_only)
+        form.take_run_button.setEnabled(not session.read_only)
         last = session.shape[0] - 1
         for box, value in ((form.first, 0), (form.last, last)):
             box.setRange(0, last)
@@ -205,7 +240,7 @@ class Desk:
             button.setEnabled(not session.read_only)
         form.history_view.show_rows(self._history)
         self._renew()
-        self._tell_saved()
+        self.watch.tell()
 
     def _connect(self) -> None:
         form = self.form
@@ -220,6 +255,13 @@ class Desk:
         self._on(form.previous_button.clicked, lambda _: self.review.previous())
         self._on(form.queue_view.clicked, lambda index: self.review.go_to(index.row()))
         self._on(form.kinds.currentIndexChanged, lambda _: self.review.choose_kind())
+        self._on(form.see_button.clicked, lambda _: self._see_iteration())
+        bar = form.same_fix
+        self._on(bar.look_button.clicked, lambda _: self.neighbours.look())
+        self._on(bar.yes_button.clicked, lambda _: self._answer(self.neighbours.take))
+        self._on(bar.no_button.clicked, lambda _: self._answer(self.neighbours.leave))
+        self._on(bar.all_button.clicked, lambda _: self._answer(self.neighbours.take_all))
+        self._on(bar.drop_button.clicked, lambda _: self.neighbours.drop())
         self._on(form.history_view.clicked, lambda index: self._jump(index.row()))
 
     def _on(self, signal: Any, slot: Callable[..., Any]) -> None:
@@ -242,6 +284,7 @@ class Desk:
             **{tool.key: picking(tool.name) for tool in TOOLS},
             **looking,
             "U": self.undo,
+            "T": self.neighbours.look,
             "Enter": self.enter,
             "Backspace": self.backspace,
             "Escape": self.escape,
@@ -259,29 +302,23 @@ class Desk:
             self.form.undo_button.setEnabled(history.can_undo)
             self.form.redo_button.setEnabled(history.can_redo)
 
-    def _tell_saved(self) -> None:
-        session, label = self.session, self.form.saved
-        if session.read_only:
-            state, colour, tip = "read-only", "#ffb74d", session.notice
-        elif session.problem:
-            state, colour, tip = "not saved", "#ff8a65", f"It is tried again: {session.problem}."
-        elif not session.is_saved:
-            state, colour, tip = "saving …", "#4fc3f7", "The last edits are on their way."
-        else:
-            state, colour, tip = "saved", "#81c784", "Every edit is on the disk."
-        text = f"<span style='color:{colour}'>● {state}</span>"
-        if label.text() != text:
-            label.setText(text)
-        label.setToolTip(tip)
-
     # Changes -----------------------------------------------------------------
 
-    def _apply(self, edit: Edit) -> None:
+    def _make(self, edit: Edit) -> None:
         self.session.apply(edit)
+
+    def _apply(self, edit: Edit) -> None:
+        self._make(edit)
+        decided = any(isinstance(change, Judge) for change in edit.changes)
+        self.neighbours.offer(edit, by_hand=not decided)
 
     def _decide(self, yes: bool) -> None:
         with self._explained():
             self.review.decide(yes)
+
+    def _answer(self, say: Callable[[], Any]) -> None:
+        with self._explained():
+            say()
 
     def _stroke(self, z: int, change: Any, drawn: bool) -> None:
         with self._explained():
@@ -302,14 +339,36 @@ class Desk:
                 fly_to(self.viewer, self.layers.contour, nearest, None, 0, None)
 
     def _on_change(self, touched: list[Touched]) -> None:
+        self.neighbours.drop()
         self._renew()
         self.review.changed({change.z for change in touched})
-        self._tell_saved()
+        self.course.changed()
+        self.watch.tell()
 
-    def _show_item(self, item: Any) -> None:
+    def _inspect(self, place: tuple[int, tuple[float, float]]) -> None:
+        """Tell about the contour that was clicked."""
+        z, point = place
+        contour = self.session.contour[z]
+        y, x = snapped(contour, point, INSPECT_PX)
+        if contour[y, x]:
+            with self._explained():
+                self.form.tabs.setCurrentIndex(0)
+                self.review.inspect(z, y, x)
+
+    def _see_iteration(self) -> None:
+        """Show the iteration that closed what is in question."""
+        if self.review.iteration is not None:
+            self.course.show_iteration(self.review.iteration)
+            self.form.tabs.setCurrentWidget(self.form.course)
+
+    def _show_slice(self, z: int) -> None:
+        fly_to(self.viewer, self.layers.contour, z, None, 0, None)
+
+    def _show_item(self, item: Any, fly: bool = True) -> None:
         self.marks.item(item.patch if item is not None else None, self.session.shape)
-        if item is None:
+        if item is None or not fly:
             return
+        self.solid.back()
         patch = item.patch
         fly_to(
             self.viewer,
@@ -319,6 +378,13 @@ class Desk:
             max(patch.height, patch.width),
             canvas_of(self.form.window()),
         )
+
+    def _show_place(self, z: int, place: tuple[float, float] | None) -> None:
+        """Bring a slice into view, and move the camera only where the place is out of sight."""
+        canvas, layer = canvas_of(self.form.window()), self.layers.contour
+        if place is not None and is_in_view(self.viewer, layer, place, canvas):
+            place = None
+        fly_to(self.viewer, layer, z, place, 0, canvas)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

@@ -20,6 +20,9 @@ from qtpy.QtWidgets import (
 from napari_copnet.gui.compare_form import named, row
 from napari_copnet.gui.dock import Dock
 from napari_copnet.gui.footer import Bar, Message
+from napari_copnet.gui.proofread.buttons import plain_button
+from napari_copnet.gui.proofread.course_tab import CourseTab
+from napari_copnet.gui.proofread.neighbour_bar import NeighbourBar
 from napari_copnet.gui.proofread.rows import RowsView
 from napari_copnet.gui.proofread.tools import TOOLS
 from napari_copnet.gui.sections.base import quiet_label
@@ -44,17 +47,21 @@ class ProofreadForm(Dock):
 
     Attributes
     ----------
-    begin_button, folder_button, open_button, close_button : QPushButton
+    begin_button, folder_button, open_button, close_button, take_run_button : QPushButton
     tool_buttons : dict of str to QPushButton
         By name of the tool.
     ranged, first, last : QCheckBox, QSpinBox, QSpinBox
         Whether tools work on a range of slices, and which.
     iteration : QSpinBox
         To freeze at.
+    same_fix : NeighbourBar
     kinds : QComboBox
     queue_view, history_view : RowsView
     accept_button, reject_button, next_button, previous_button : QPushButton
     undo_button, redo_button, export_button : QPushButton
+    birth, see_button : QLabel, QPushButton
+        When the wall in question was closed; to that iteration.
+    course : CourseTab
     message : Message
     """
 
@@ -89,13 +96,15 @@ class ProofreadForm(Dock):
         # In a low dock the text would be cut off.
         invitation.setMinimumHeight(56)
         column.addWidget(invitation)
-        self.begin_button = _button(
+        self.begin_button = plain_button(
             "Begin from this run", "begin", "Proofread what the workflow dock has just made."
         )
-        self.folder_button = _button(
+        self.folder_button = plain_button(
             "Begin from a run's folder …", "begin_folder", "Proofread what `copnet run` wrote."
         )
-        self.open_button = _button("Open a session …", "open_session", "Go on where it was left.")
+        self.open_button = plain_button(
+            "Open a session …", "open_session", "Go on where it was left."
+        )
         for button in (self.begin_button, self.folder_button, self.open_button):
             column.addWidget(button)
         column.addStretch()
@@ -109,10 +118,18 @@ class ProofreadForm(Dock):
         self.title = QLabel()
         self.saved = QLabel()
         self.saved.setObjectName("saved")
-        self.close_button = _button("Close", "close_session", "Close the session; it is saved.")
+        self.close_button = plain_button(
+            "Close", "close_session", "Close the session; it is saved."
+        )
+        self.take_run_button = plain_button(
+            "Take new run",
+            "take_run",
+            "Take in what the workflow dock has just made; what you edited and decided stays.",
+        )
         head = QHBoxLayout()
         head.addWidget(self.title, 1)
         head.addWidget(self.saved)
+        head.addWidget(self.take_run_button)
         head.addWidget(self.close_button)
         column.addLayout(head)
         self.notice = QLabel()
@@ -121,11 +138,15 @@ class ProofreadForm(Dock):
         self.notice.setStyleSheet("background: #5d4a20; color: white; padding: 6px;")
         column.addWidget(self.notice)
         column.addWidget(self._tools())
+        self.same_fix = NeighbourBar()
+        column.addWidget(self.same_fix)
         self.tabs = QTabWidget()
         self.tabs.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.tabs.tabBar().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.tabs.addTab(self._queue(), "Review queue")
         self.tabs.addTab(self._history(), "History")
+        self.course = CourseTab()
+        self.tabs.addTab(self.course, "Iterations")
         column.addWidget(self.tabs, 1)
         return self.table
 
@@ -138,7 +159,7 @@ class ProofreadForm(Dock):
         grid.setSpacing(3)
         self.tool_buttons: dict[str, QPushButton] = {}
         for number, tool in enumerate(TOOLS):
-            button = _button(f"{tool.label}  {tool.key}", f"tool_{tool.name}", tool.hint)
+            button = plain_button(f"{tool.label}  {tool.key}", f"tool_{tool.name}", tool.hint)
             button.setCheckable(True)
             self.tool_buttons[tool.name] = button
             grid.addWidget(button, number // _COLUMNS, number % _COLUMNS)
@@ -177,10 +198,18 @@ class ProofreadForm(Dock):
         self.question.setWordWrap(True)
         self.question.setMinimumHeight(34)
         column.addWidget(self.question)
-        self.previous_button = _button("◀  P", "previous_item", "The item before (P).")
-        self.next_button = _button("N  ▶", "next_item", "The next open item (N).")
-        self.accept_button = _button("Accept ⏎", "accept", "Yes, contour (Enter).")
-        self.reject_button = _button("Reject ⌫", "reject", "No, not contour (Backspace).")
+        self.birth = quiet_label()
+        self.birth.setObjectName("birth")
+        self.see_button = plain_button(
+            "Iteration", "see_iteration", "Show the contour as it was after that iteration."
+        )
+        self.birth_row = row(self.birth, self.see_button)
+        self.birth_row.layout().setStretch(0, 1)
+        column.addWidget(self.birth_row)
+        self.previous_button = plain_button("◀  P", "previous_item", "The item before (P).")
+        self.next_button = plain_button("N  ▶", "next_item", "The next open item (N).")
+        self.accept_button = plain_button("Accept ⏎", "accept", "Yes, contour (Enter).")
+        self.reject_button = plain_button("Reject ⌫", "reject", "No, not contour (Backspace).")
         buttons = QHBoxLayout()
         for button in (
             self.previous_button,
@@ -201,22 +230,11 @@ class ProofreadForm(Dock):
         column.setContentsMargins(4, 4, 4, 4)
         self.history_view = RowsView("history", stretched=1)
         column.addWidget(self.history_view, 1)
-        self.undo_button = _button("Undo  U", "undo", "Take the last edit back (U, Ctrl+Z).")
-        self.redo_button = _button("Redo", "redo", "Make it again (Ctrl+Shift+Z).")
-        self.export_button = _button("Export …", "export_history", "As CSV or JSON.")
+        self.undo_button = plain_button("Undo  U", "undo", "Take the last edit back (U, Ctrl+Z).")
+        self.redo_button = plain_button("Redo", "redo", "Make it again (Ctrl+Shift+Z).")
+        self.export_button = plain_button("Export …", "export_history", "As CSV or JSON.")
         buttons = QHBoxLayout()
         for button in (self.undo_button, self.redo_button, self.export_button):
             buttons.addWidget(button)
         column.addLayout(buttons)
         return box
-
-
-def _button(text: str, name: str, tip: str) -> QPushButton:
-    button: QPushButton = named(QPushButton(text), name, tip)
-    # The canvas keeps the keyboard.
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    button.setStyleSheet(
-        "QPushButton { padding: 4px 2px; }"
-        "QPushButton:checked { background: #0277bd; color: white; }"
-    )
-    return button

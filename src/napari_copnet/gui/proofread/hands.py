@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.proofread.marks import Marks
-from napari_copnet.gui.proofread.tools import BOX, CELL, LINE, PAIR, PREVIEW, Tool
+from napari_copnet.gui.proofread.tools import BOX, CELL, LINE, PAIR, PREVIEW, SOLID, Tool
 from napari_copnet.review import tools
 from napari_copnet.review.edits import CONTOUR, MARKS, Edit, Flip, Patch
 from napari_copnet.review.paths import Point
@@ -32,6 +32,8 @@ class Hands:
         Returns the iteration to freeze at.
     do : callable
         Applies an edit.
+    see : callable
+        Shows a slice cell, given by its name, in 3D.
 
     Attributes
     ----------
@@ -48,11 +50,12 @@ class Hands:
         slices: Callable[[int], list[int]],
         iteration: Callable[[], int],
         do: Callable[[Edit], None],
+        see: Callable[[int], None],
     ) -> None:
         self.session, self.marks = session, marks
         self.tool: Tool | None = None
         self.pending: Edit | None = None
-        self._slices, self._iteration, self._do = slices, iteration, do
+        self._slices, self._iteration, self._do, self._see = slices, iteration, do, see
         self._places: list[Place] = []
 
     def choose(self, tool: Tool | None) -> None:
@@ -74,6 +77,8 @@ class Hands:
         z, point = place
         if tool.gesture == PREVIEW:
             self._preview(place, more)
+        elif tool.name == SOLID:
+            self._see(tools.clicked(self.session, z, point))
         elif tool.gesture == CELL:
             self._do(self._cell_edit(tool.name, z, point))
         elif tool.gesture in (PAIR, LINE, BOX):

@@ -12,6 +12,7 @@ from qtpy.QtCore import QTimer
 
 from napari_copnet.gui.layers import CONTOUR_COLOUR
 from napari_copnet.gui.lazy import PlaneArray
+from napari_copnet.gui.proofread.begin import Ready
 from napari_copnet.gui.source import slice_in_view
 from napari_copnet.review.session import Session, Touched
 
@@ -29,7 +30,8 @@ class SessionLayers:
     Parameters
     ----------
     viewer : napari.Viewer
-    session : Session
+    ready : Ready
+        The session.
     stroke : callable
         Called with slice, the pixels a stroke flipped, shape (Y, X), and whether they were drawn
         or, for False, erased.
@@ -46,22 +48,23 @@ class SessionLayers:
     def __init__(
         self,
         viewer: Any,
-        session: Session,
+        ready: Ready,
         stroke: Callable[[int, np.ndarray, bool], None],
         undo: Callable[[], None],
         redo: Callable[[], None],
     ) -> None:
+        session = ready.session
         self.viewer, self.session = viewer, session
         self._stroke = stroke
         self._stopped = False
-        self._marked = {z for z, marks in enumerate(session.marks) if marks.any()}
+        self._beside: list[Any] = []
+        self._marked = set(ready.marked)
         # What lies under the session would hide it.
         self._hidden = [layer for layer in viewer.layers if layer.visible]
         for layer in self._hidden:
             layer.visible = False
         self.arguments = _frame(session)
-        values = session.image
-        self.image = None if values is None else self._image(values)
+        self.image = None if ready.image is None else self._image(ready.image)
         self.probability = self._add(
             Image,
             PlaneArray(session.shape, np.float32, session.probability),
@@ -87,7 +90,7 @@ class SessionLayers:
         )
         self.contour = self._add(
             Labels,
-            np.array(session.contour),
+            ready.contour,
             "Session: contour",
             colormap=CyclicLabelColormap(colors=["transparent", CONTOUR_COLOUR, CONTOUR_COLOUR]),
             # What the image shows under a wall decides whether it is one.
@@ -107,7 +110,8 @@ class SessionLayers:
     def all(self) -> list[Any]:
         """The layers that are there."""
         made = (self.image, self.probability, self.cells, self.marks, self.contour)
-        return [layer for layer in made if layer is not None and layer in self.viewer.layers]
+        every = (*made, *self._beside)
+        return [layer for layer in every if layer is not None and layer in self.viewer.layers]
 
     @property
     def z(self) -> int:
@@ -121,6 +125,11 @@ class SessionLayers:
         depth, height, width = self.session.shape
         inside = -0.5 <= z < depth - 0.5 and -0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5
         return (round(z), (y, x)) if inside else None
+
+    def add_beside(self, layer: Any) -> None:
+        """Add another layer that goes when the session is closed."""
+        self._beside.append(layer)
+        self.viewer.add_layer(layer)
 
     def activate(self) -> None:
         """Make the contour the active layer, on which napari's brush works."""

@@ -11,6 +11,9 @@ from scipy import ndimage
 from napari_copnet.review.edits import Edit, Patch
 
 PREVIEW_COLOUR, ITEM_COLOUR, CLICK_COLOUR = "#00e5ff", "#ff4081", "#ffffff"
+PROPOSAL_COLOUR = "#ffd54f"
+# Of larger patches only the border is drawn: each pixel is a point.
+_SOLID_PX = 2000
 # The outline of an item runs so many pixels from it, so as not to cover what is asked.
 DISTANCE_PX = 4
 
@@ -31,7 +34,7 @@ class Marks:
         self._layers: dict[str, Any] = {}
 
     def layer(self, role: str) -> Any:
-        """Return the layer of a role (``"preview"``, ``"item"``, ``"clicks"``), or None."""
+        """Return the layer of a role (such as ``"preview"`` or ``"item"``), or None."""
         layer = self._layers.get(role)
         return layer if layer is not None and layer in self.viewer.layers else None
 
@@ -41,6 +44,11 @@ class Marks:
         if edit is not None:
             places = [_pixels(flip.patch) for flip in edit.flips]
         self._show("preview", "Preview", _joined(places), PREVIEW_COLOUR, 1.0)
+
+    def proposals(self, edits: Sequence[Edit]) -> None:
+        """Show the pixels that edits proposed for other slices would flip; none shows nothing."""
+        places = [_pixels(flip.patch) for edit in edits for flip in edit.flips]
+        self._show("proposals", "Same fix, proposed", _joined(places), PROPOSAL_COLOUR, 1.0)
 
     def clicks(self, places: Sequence[tuple[int, tuple[float, float]]]) -> None:
         """Show where was clicked: slices and (y, x)."""
@@ -96,7 +104,10 @@ class Marks:
 
 def _pixels(patch: Patch) -> np.ndarray:
     """Return the pixels of a patch, shape (N, 3)."""
-    at = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
+    mask = patch.mask
+    if patch.count > _SOLID_PX:
+        mask = mask & ~ndimage.binary_erosion(mask)
+    at = np.argwhere(mask) + np.array([patch.top, patch.left])
     return np.column_stack([np.full(len(at), patch.z), at]).astype(float)
 
 

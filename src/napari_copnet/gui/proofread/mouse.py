@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.proofread.hands import Hands
+from napari_copnet.gui.proofread.hands import Hands, Place
 from napari_copnet.gui.proofread.layers import SessionLayers
 from napari_copnet.gui.proofread.tools import BRUSH, DRAGGED
 
@@ -25,6 +25,8 @@ class Mouse:
     hands : Hands
     explained : callable
         A context that says what went wrong inside.
+    inspect : callable
+        Told of a click without a tool.
     """
 
     def __init__(
@@ -33,9 +35,10 @@ class Mouse:
         layers: SessionLayers,
         hands: Hands,
         explained: Callable[[], contextlib.AbstractContextManager[None]],
+        inspect: Callable[[Place], None],
     ) -> None:
         self.viewer, self.layers, self.hands = viewer, layers, hands
-        self._explained = explained
+        self._explained, self._inspect = explained, inspect
         viewer.mouse_drag_callbacks.append(self._on_press)
 
     def release(self) -> None:
@@ -45,7 +48,7 @@ class Mouse:
 
     def _on_press(self, _viewer: Any, event: Any) -> Iterator[None]:
         tool = self.hands.tool
-        if tool is None or tool.gesture == BRUSH or event.button != 1:
+        if event.button != 1 or (tool is not None and tool.gesture == BRUSH):
             return
         active = self.viewer.layers.selection.active
         if active is self.layers.contour and str(active.mode) != "pan_zoom":
@@ -57,8 +60,12 @@ class Mouse:
         while event.type == "mouse_move":
             yield
         moved = max(abs(a - b) for a, b in zip(event.pos, pressed, strict=True)) > CLICK_PX
-        if moved and tool.gesture not in DRAGGED:
+        if moved and (tool is None or tool.gesture not in DRAGGED):
             # The camera was moved.
+            return
+        if tool is None:
+            if start is not None and self.viewer.dims.ndisplay == 2:
+                self._inspect(start)
             return
         end = self.layers.place(event.position)
         with self._explained():

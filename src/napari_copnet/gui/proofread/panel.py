@@ -13,12 +13,20 @@ from qtpy.QtWidgets import QFileDialog
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.gui.footer import Pace
 from napari_copnet.gui.marks import panel_of
-from napari_copnet.gui.proofread.begin import begin_from_folder, begin_from_result, check
-from napari_copnet.gui.proofread.canvas import give_room
+from napari_copnet.gui.proofread.begin import (
+    Ready,
+    add_run,
+    begin_from_folder,
+    begin_from_result,
+    no_session,
+    open_session,
+)
+from napari_copnet.gui.proofread.canvas import View, give_room
 from napari_copnet.gui.proofread.desk import Desk
 from napari_copnet.gui.proofread.form import ProofreadForm
 from napari_copnet.gui.tasks import Task, TaskQueue
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.review import store
 from napari_copnet.review.session import Session
 
 
@@ -48,12 +56,14 @@ class ProofreadPanel(ProofreadForm):
         super().__init__()
         self.viewer = viewer
         self.desk: Desk | None = None
+        self._made: list[Ready] = []
         self.tasks = TaskQueue(last="queue")
         self._pace = Pace()
         self.begin_button.clicked.connect(lambda: self.begin())
         self.folder_button.clicked.connect(lambda: self.begin_from_folder())
         self.open_button.clicked.connect(lambda: self.ask_open())
         self.close_button.clicked.connect(lambda: self.close_session())
+        self.take_run_button.clicked.connect(lambda: self.take_run())
 
     # What the user can do ----------------------------------------------------
 
@@ -64,33 +74,44 @@ class ProofreadPanel(ProofreadForm):
 
     def begin(self) -> None:
         """Begin a session of the run that the workflow dock has finished."""
-        workflow = panel_of(self.viewer)
-        source = workflow.source if workflow is not None else None
-        settings = source.settings if source is not None else None
-        if source is None or settings is None or not source.is_done("cells", settings):
-            self.message.error(
-                InputError(
-                    "There is no finished run.",
-                    "Run the workflow dock to its end, or begin from the folder of a run.",
+        run = self._finished_run()
+        if run is None:
+            return
+        folder = self._new_folder(run[0].stack.name)
+        if folder is not None:
+            self._open_after(lambda: begin_from_result(folder, *run))
+
+    def take_run(self) -> None:
+        """Take the run that the workflow dock has finished into the open session.
+
+        What was edited and decided by hand stays; the rest becomes that of the run, as one edit.
+        """
+        session = self.session
+        run = self._finished_run() if session is not None and not session.read_only else None
+        if session is None or run is None:
+            return
+        folder, view = session.folder, View.of(self.viewer)
+        self.close_session()
+
+        def taken() -> Steps[Path]:
+            try:
+                return (yield from add_run(folder, *run))
+            except CopnetError as error:
+                # The session opens again as it was.
+                problems.append(error)
+                return folder
+
+        def tell() -> None:
+            view.restore(self.viewer)
+            if problems:
+                self.message.error(problems[0])
+            else:
+                self.message.note(
+                    "The new run is in the session. What you edited and decided is as it was."
                 )
-            )
-            return
-        result, layers = source.result, source.layers
-        folder = self._new_folder(result.stack.name)
-        if folder is None:
-            return
-        contour = iterations = None
-        closed = layers.layer("closed")
-        if closed is not None and layers.editing is not None and layers.editing.is_edited():
-            data = np.array(closed.data)
-            contour = data if data.ndim == 3 else data[None]
-        if layers.iterations is not None and not layers.iterations.dropped:
-            iterations = layers.iterations.original(result.preprocessed.frame)
-        self._compute(
-            "session",
-            lambda: begin_from_result(folder, result, settings, contour, iterations),
-            self._show_session,
-        )
+
+        problems: list[CopnetError] = []
+        self._open_after(taken, tell)
 
     def begin_from_folder(self) -> None:
         """Begin a session of the folder of a run."""
@@ -99,9 +120,7 @@ class ProofreadPanel(ProofreadForm):
             return
         folder = self._new_folder(Path(run).name)
         if folder is not None:
-            self._compute(
-                "session", lambda: begin_from_folder(folder, Path(run)), self._show_session
-            )
+            self._open_after(lambda: begin_from_folder(folder, Path(run)))
 
     def ask_open(self) -> None:
         """Ask for the folder of a session and open it."""
@@ -111,7 +130,18 @@ class ProofreadPanel(ProofreadForm):
 
     def open(self, folder: Path | str) -> None:
         """Open a session where it was left."""
-        self._compute("session", lambda: check(Path(folder)), self._show_session)
+        folder = Path(folder)
+        if not store.is_session(folder):
+            self.message.error(no_session(folder))
+            return
+        # It may be the one that is open here.
+        self.close_session()
+
+        def there() -> Steps[Path]:
+            yield from ()
+            return folder
+
+        self._open_after(there)
 
     def close_session(self) -> None:
         """Save and close the open session."""
@@ -128,6 +158,9 @@ class ProofreadPanel(ProofreadForm):
     def _shut_down(self) -> None:
         """Save, close, and stop all work."""
         self.tasks.shut_down()
+        while self._made:
+            # Opened, but nobody was left to show it.
+            self._made.pop().session.close()
         self.close_session()
 
     # Work --------------------------------------------------------------------
@@ -141,18 +174,54 @@ class ProofreadPanel(ProofreadForm):
         )
         return Path(path) if path else None
 
-    def _show_session(self, folder: Path) -> None:
+    def _finished_run(self) -> tuple[Any, Any, np.ndarray | None, Any] | None:
+        """Return result, settings, painted contour and iterations of the workflow's run."""
+        workflow = panel_of(self.viewer)
+        source = workflow.source if workflow is not None else None
+        settings = source.settings if source is not None else None
+        if source is None or settings is None or not source.is_done("cells", settings):
+            self.message.error(
+                InputError(
+                    "There is no finished run.",
+                    "Run the workflow dock to its end, or begin from the folder of a run.",
+                )
+            )
+            return None
+        result, layers = source.result, source.layers
+        contour = iterations = None
+        closed = layers.layer("closed")
+        if closed is not None and layers.editing is not None and layers.editing.is_edited():
+            data = np.array(closed.data)
+            contour = data if data.ndim == 3 else data[None]
+        if layers.iterations is not None and not layers.iterations.dropped:
+            iterations = layers.iterations.original(result.preprocessed.frame)
+        return result, settings, contour, iterations
+
+    def _open_after(
+        self, work: Callable[[], Steps[Path]], tell: Callable[[], None] | None = None
+    ) -> None:
+        """Do something in a thread that ends with the folder of a session, and open that."""
+        made = self._made
+
+        def whole() -> Steps[Ready]:
+            folder = yield from work()
+            return (yield from open_session(folder, made))
+
+        def show(ready: Ready) -> None:
+            made.remove(ready)
+            self._show_session(ready)
+            if tell is not None:
+                tell()
+
+        self._compute("session", whole, show)
+
+    def _show_session(self, ready: Ready) -> None:
         self.close_session()
         self.message.clear()
-        try:
-            session = Session.open(folder)
-        except CopnetError as error:
-            self.message.error(error)
-            return
         self.show_desk(True)
         give_room(self, panel_of(self.viewer))
-        self.desk = Desk(self.viewer, self, session, self._compute)
-        self.opened.emit(str(folder))
+        self.desk = Desk(self.viewer, self, ready, self._compute)
+        self.opened.emit(str(ready.session.folder))
 
     def _compute(
         self, name: str, work: Callable[[], Steps[Any]], finished: Callable[[Any], None]

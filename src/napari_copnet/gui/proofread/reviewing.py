@@ -6,12 +6,15 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import QTimer
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.proofread.form import ProofreadForm
 from napari_copnet.gui.proofread.rows import Rows
 from napari_copnet.gui.proofread.walk import Walk, find_items
+from napari_copnet.review.course import Birth
+from napari_copnet.review.edits import Patch
 from napari_copnet.review.queue import Item, accept, reject
 from napari_copnet.review.session import Session
 
@@ -30,13 +33,17 @@ class Reviewing:
     apply : callable
         Applies an edit.
     show : callable
-        Shows an `Item` on the canvas, or None.
+        Shows an `Item`, or None, on the canvas; with True the camera goes there.
     compute : callable
         Runs a generator in a thread: name, work, and who takes the result.
+    birth : callable
+        Returns when the pixels of a patch were closed.
 
     Attributes
     ----------
     walk : Walk
+    iteration : int or None
+        That closed the wall in question, or the pixel that was clicked.
     """
 
     def __init__(
@@ -44,11 +51,14 @@ class Reviewing:
         form: ProofreadForm,
         session: Session,
         apply: Callable[[Any], None],
-        show: Callable[[Item | None], None],
+        show: Callable[[Item | None, bool], None],
         compute: Callable[..., None],
+        birth: Callable[[Patch], Birth | None],
     ) -> None:
         self.form, self.session, self.walk = form, session, Walk()
         self._apply, self._show, self._compute = apply, show, compute
+        self._birth = birth
+        self.iteration: int | None = None
         self._stale: set[int] = set()
         self._following = self._stopped = False
         self._rows = Rows(
@@ -67,6 +77,7 @@ class Reviewing:
         self._renew()
         form.pace.setText("Looking for likely errors …")
         self._allow()
+        self._tell_birth(None)
 
     def find_all(self) -> None:
         """Find the items of all slices."""
@@ -93,6 +104,20 @@ class Reviewing:
         """Ask the item at a position of the list."""
         self.walk.go_to(position)
         self._ask()
+
+    def inspect(self, z: int, y: int, x: int) -> None:
+        """Tell about a pixel of the contour: its item in the queue and when it was closed."""
+        item = self.walk.at_place(z, y, x)
+        if item is not None:
+            kinds = self.form.kinds
+            kinds.setCurrentIndex(kinds.findData(self.walk.kind))
+            self._ask(fly=False)
+            return
+        self.walk.leave()
+        self._renew()
+        self._show(None, False)
+        self.form.question.setText(f"Contour in slice {z}; no item of the queue lies here.")
+        self._tell_birth(Patch.of(z, np.ones((1, 1), bool), (y, x)))
 
     def choose_kind(self) -> None:
         """Walk the kind that is chosen in the form."""
@@ -139,10 +164,22 @@ class Reviewing:
             self._stale |= slices
             self._timer.start()
 
-    def _ask(self) -> None:
+    def _ask(self, fly: bool = True) -> None:
         item = self.walk.current
-        self._show(item)
+        self._show(item, fly)
         self._renew()
+        self._tell_birth(item.patch if item is not None else None)
+
+    def _tell_birth(self, patch: Patch | None) -> None:
+        birth = self._birth(patch) if patch is not None else None
+        form = self.form
+        form.birth_row.setVisible(birth is not None)
+        self.iteration = birth.iteration if birth is not None else None
+        form.birth.setText(birth.text if birth is not None else "")
+        form.see_button.setVisible(self.iteration is not None)
+        form.see_button.setText(
+            f"See iteration {self.iteration}" if self.iteration else "See Step 1"
+        )
 
     def _look_again(self) -> None:
         slices, self._stale = sorted(self._stale), set()

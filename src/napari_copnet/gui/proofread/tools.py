@@ -8,6 +8,8 @@ from dataclasses import dataclass
 # one click into a cell, or clicks into two cells.
 PREVIEW, BRUSH, LINE, BOX, CELL, PAIR = "preview", "brush", "line", "box", "cell", "pair"
 DRAGGED = (LINE, BOX)
+# The tool that only shows.
+SOLID = "solid"
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ TOOLS = (
         "I",
         BOX,
         "Draw a box: in it the contour becomes that of the iteration chosen below.",
+    ),
+    Tool(
+        SOLID, "In 3D", "C", CELL, "Click a cell: it is shown alone in 3D. C or Escape goes back."
     ),
 )
 BY_NAME = {tool.name: tool for tool in TOOLS}

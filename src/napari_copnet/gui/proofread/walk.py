@@ -6,6 +6,8 @@ import statistics
 import time
 from collections.abc import Iterable
 
+import numpy as np
+
 from napari_copnet.gui.footer import duration
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.review.queue import Item, build_queue
@@ -13,6 +15,8 @@ from napari_copnet.review.session import Session
 
 # The pace is told from so many of the last decisions; longer pauses do not count.
 _LAST, _PAUSE = 20, 120.0
+# A click so near to a wall means it, px.
+_BESIDE = 3
 
 
 class Walk:
@@ -82,6 +86,28 @@ class Walk:
                 return item
         return None
 
+    def at_place(self, z: int, y: int, x: int) -> Item | None:
+        """Ask the item whose wall a pixel belongs to, or lies beside; return it, or None."""
+        best: tuple[float, Item] | None = None
+        for item in self.items:
+            patch = item.patch
+            if (
+                item.z != z
+                or not patch.count
+                or not patch.top - _BESIDE <= y < patch.top + patch.height + _BESIDE
+                or not patch.left - _BESIDE <= x < patch.left + patch.width + _BESIDE
+            ):
+                continue
+            points = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
+            away = float(np.hypot(*(points - (y, x)).T).min())
+            if away <= _BESIDE and (best is None or away < best[0]):
+                best = away, item
+        if best is None:
+            return None
+        if self.find(best[1].key) is None:
+            self.choose_kind("")
+        return self.find(best[1].key)
+
     def next(self) -> Item | None:
         """Ask the next item that is open, from the start again after the last; None for none."""
         count = len(self._shown)
@@ -97,6 +123,10 @@ class Walk:
         if self.at > 0:
             self.at -= 1
         return self.current
+
+    def leave(self) -> None:
+        """Ask nothing; N goes on from the start."""
+        self.at = -1
 
     def decided(self, now: float | None = None) -> None:
         """Note that a decision was made."""

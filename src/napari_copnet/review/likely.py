@@ -1,0 +1,118 @@
+"""How likely a suspect is an error, and what its correction wins: a logistic model.
+
+The numbers lie in ``queue_weights.json``, which ``python -m napari_copnet.review.fit_queue`` makes
+anew from slices whose truth is known; see docs/proofreading.md.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from napari_copnet.review.gaps import GAP, Suspect
+
+WEIGHTS_FILE = Path(__file__).with_name("queue_weights.json")
+# What a likelihood is told from, in the order of the weights.
+FEATURES = (
+    "1",
+    "log probability after closing",
+    "log probability of Step 1",
+    "log weakest probability",
+    "log width",
+    "log smaller side over usual cell",
+    "log smaller over larger side",
+    "witness",
+    "fit of the smaller side",
+    "fit of the larger side",
+    "fit of both",
+    "echo",
+    "added",
+)
+# Walls that are drawn and walls that are missing have weights of their own.
+DRAWN, MISSING = "drawn", "missing"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights for one sort of suspect.
+
+    Attributes
+    ----------
+    error : tuple of float
+        Logit that the wall is wrong, by feature.
+    wins : tuple of float
+        Logit that its correction leaves more cells labelled, by feature.
+    gain : float
+        Mean number of cells won when it wins.
+    """
+
+    error: tuple[float, ...]
+    wins: tuple[float, ...]
+    gain: float
+
+
+def sort_of(kind: str) -> str:
+    """Return whose weights count for a kind of suspect."""
+    return MISSING if kind == GAP else DRAWN
+
+
+def features(suspect: Suspect, usual: float) -> tuple[float, ...]:
+    """Return what `FEATURES` names.
+
+    Parameters
+    ----------
+    suspect : Suspect
+    usual : float
+        Median area of a cell of the stack, px.
+    """
+    return (
+        1.0,
+        math.log(suspect.probability + 0.01),
+        math.log(suspect.first_probability + 0.01),
+        math.log(max(suspect.weakest, 0.0) + 0.01),
+        math.log(max(suspect.width, 1e-3)),
+        math.log(max(suspect.small, 1) / max(usual, 1.0)),
+        math.log(max(suspect.small, 1) / max(suspect.large, 1)),
+        suspect.witness,
+        *suspect.fits,
+        suspect.echo,
+        suspect.added,
+    )
+
+
+def judged(suspect: Suspect, usual: float) -> tuple[float, float]:
+    """Return how likely a suspect is an error, and the labelled cells its correction wins.
+
+    Returns
+    -------
+    likely : float
+        0 to 1.
+    wins : float
+        Expected, 0 to 2.
+    """
+    weights = read_weights()[sort_of(suspect.kind)]
+    values = features(suspect, usual)
+    return _logistic(weights.error, values), _logistic(weights.wins, values) * weights.gain
+
+
+@cache
+def read_weights(path: Path = WEIGHTS_FILE) -> dict[str, Weights]:
+    """Return the weights by sort of suspect."""
+    found = json.loads(path.read_text())["weights"]
+    return {
+        sort: Weights(
+            tuple(values["error"][name] for name in FEATURES),
+            tuple(values["wins"][name] for name in FEATURES),
+            float(values["gain"]),
+        )
+        for sort, values in found.items()
+    }
+
+
+def _logistic(weights: Sequence[float], values: Sequence[float]) -> float:
+    strength = sum(w * v for w, v in zip(weights, values, strict=True))
+    return 1 / (1 + math.exp(-max(min(strength, 50.0), -50.0)))
