@@ -213,6 +213,16 @@ def ready_to_train(dock, qtbot):
     dock.train.renew()
 
 
+def epochs(dock, qtbot, count):
+    """Wait until so many epochs are shown; what went wrong fails at once."""
+
+    def enough():
+        return dock.message.text or len(dock.train.loss_plot.series[0].values) >= count
+
+    qtbot.waitUntil(enough, timeout=600000)
+    assert dock.message.text == ""
+
+
 def training_processes():
     found = []
     for process in psutil.Process(os.getpid()).children(recursive=True):
@@ -237,7 +247,7 @@ def test_a_training_is_paused_goes_on_and_ends_with_a_model(
     assert section.pause_button.isHidden()
     press(section.train_button)
     assert section.train_button.isHidden() and not section.form.widget.isEnabled()
-    qtbot.waitUntil(lambda: len(section.loss_plot.series[0].values) >= 2, timeout=600000)
+    epochs(dock, qtbot, 2)
     assert len(training_processes()) == 1
     press(section.pause_button)
     qtbot.waitUntil(lambda: not section.run.is_running, timeout=30000)
@@ -276,7 +286,7 @@ def test_the_window_closed_during_a_training_leaves_no_process(
     dock = opened(window, folder, qtbot)
     ready_to_train(dock, qtbot)
     press(dock.train.train_button)
-    qtbot.waitUntil(lambda: len(dock.train.loss_plot.series[0].values) >= 1, timeout=600000)
+    epochs(dock, qtbot, 1)
     (process,) = training_processes()
     window.close()
     end = time.monotonic() + 2
