@@ -9,10 +9,9 @@ from made_networks import made_plan
 
 from napari_copnet.errors import ModelError, OutputError
 from napari_copnet.networks import package as packages
+from napari_copnet.networks.model_zip import export_zip, import_zip
 from napari_copnet.networks.package import (
-    export_zip,
     find_model,
-    import_zip,
     list_models,
     load_package,
     save_package,
