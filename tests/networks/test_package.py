@@ -144,7 +144,7 @@ def test_an_unknown_model_lists_those_known(places):
     save(places / "models" / "step1", name="step1", kind="contours")
     with pytest.raises(ModelError, match="no closing model 'yours'") as caught:
         find_model("yours", "closing")
-    assert "default, mine;" in caught.value.hint
+    assert "default, shipped, mine;" in caught.value.hint
 
 
 def test_a_model_of_the_other_kind_is_refused(places):
