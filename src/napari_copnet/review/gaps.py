@@ -115,12 +115,12 @@ def drawn_walls(plane: Plane) -> Iterator[Suspect]:
     parts = compact(plane.cells)
     measure = _Measure(plane, parts)
     for wall in walls(plane.contour, parts):
-        sides = [measure.around.side(cell) for cell in (wall.first, wall.second)]
-        if min(side.area for side in sides) < SMALLEST_SIDE:
+        one, two = measure.around.side(wall.first), measure.around.side(wall.second)
+        if min(one.area, two.area) < SMALLEST_SIDE:
             continue
         numbers = np.array([wall.first]), np.array([wall.second])
         # Of the middle line both pixels are there.
-        yield measure.suspect(SPLIT, wall.pixels, wall.line, numbers, *sides, wall.line.size / 2)
+        yield measure.suspect(SPLIT, wall.pixels, wall.line, numbers, one, two, wall.line.size / 2)
 
 
 def gaps(plane: Plane) -> Iterator[Suspect]:
@@ -163,11 +163,11 @@ def gaps(plane: Plane) -> Iterator[Suspect]:
         sides[keep] += sides.pop(gone)
         beside[keep].discard(gone)
         for third in beside.pop(gone) - {keep}:
-            total, pixels = edges.pop((min(gone, third), max(gone, third)))
+            total, parts = edges.pop((min(gone, third), max(gone, third)))
             pair = (min(keep, third), max(keep, third))
             if pair in edges:
-                total, pixels = edges[pair][0] + total, edges[pair][1] + pixels
-            edges[pair] = (total, pixels)
+                total, parts = edges[pair][0] + total, edges[pair][1] + parts
+            edges[pair] = (total, parts)
             heapq.heappush(heap, (_strength(edges[pair]), pair))
             beside[third].discard(gone)
             beside[third].add(keep)
