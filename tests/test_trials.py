@@ -174,7 +174,8 @@ def test_the_document_has_a_row_for_each_trial_that_was_made(choices, tmp_path):
     assert rows[0][1].strip().startswith("+100.0 / +0.0 / ")
     assert [row[1].strip() for row in rows[1:]] == ["1 iteration", "the last"]
     assert rows[2][2].strip() == "100.0 / 0.0 (5)"
-    assert "never made" not in text
+    assert text.partition("## Not measured yet")[2].split("\n")[2] == "- never made"
+    assert "Trainings start from" not in text
 
 
 def test_a_block_is_thinned_and_an_unknown_trial_refused(tmp_path, capsys):

@@ -15,19 +15,20 @@ STAGES = {"once": "1 iteration", "closed": "the last"}
 
 _HEAD = """# Experiments on closing
 
-Written by `make experiments`. {when}, {machine}.
+Written by `make experiments`. {when}, {machine}. Default models
+(hashes): contours {step1}, closing {closing}.
 
 What might make closing better, tried one change at a time on validation blocks that no closing
 network has learnt from: {blocks}. Each is closed from the map of the default Step 1. **One seed
-each, and trainings of minutes: differences of a point or two are noise.** Trainings start from the
-shipped closing network unless said otherwise, all with {steps} steps on a part of the default
-model's data, the learning rate run down; compare them with the row "trained on with the default's
-settings". Weights and settings were chosen by fib25 and made tissue; isbi2012 is looked at, never
-trained on.
+each, and trainings of minutes: differences of a point or two are noise.** {trained}Settings were
+chosen with these blocks in view; isbi2012 is never trained on.
 
 Points of per cent against Step 1 alone, after convergence:
 **labelled / split / NSD / clDice** (labelled and the contour scores should rise, split should not).
 """
+_TRAINED = """Trainings start from the shipped closing network unless said otherwise, all with
+{steps} steps on a part of the default model's data, the learning rate run down; compare them with
+the row "trained on with the default's settings". """
 
 
 def write_trials(
@@ -57,8 +58,10 @@ def write_trials(
             _HEAD.format(
                 when=where["date"][:10],
                 machine=where["machine"],
+                step1=results[made[0].name]["recipe"]["step1"][:12],
+                closing=results[made[0].name]["recipe"]["closing"][:12],
                 blocks=", ".join(f"{name} ({some[name]['slices']} slices)" for name in some),
-                steps=" or ".join(map(str, steps)) or "no",
+                trained=_TRAINED.format(steps=" or ".join(map(str, steps))) if steps else "",
             )
         )
         parts.append(_table(_levels(some)))
@@ -71,6 +74,10 @@ def write_trials(
     applied = [trial for trial in made if trial.train is None]
     if applied:
         parts.append(f"## After one iteration and the last\n\n{_table(_over(applied, results))}")
+    missing = [trial for trial in trials if trial.name not in results]
+    if missing:
+        lines = [f"- {trial.title}" for trial in missing]
+        parts.append("## Not measured yet\n\n" + "\n".join(lines) + "\n")
     path = out / "experiments.md"
     with whole_file(path) as beside:
         beside.write_text("\n".join(parts), encoding="utf-8")

@@ -115,12 +115,13 @@ def drawn_walls(plane: Plane) -> Iterator[Suspect]:
     parts = compact(plane.cells)
     measure = _Measure(plane, parts)
     for wall in walls(plane.contour, parts):
-        one, two = measure.around.side(wall.first), measure.around.side(wall.second)
-        if min(one.area, two.area) < SMALLEST_SIDE:
+        first, second = measure.around.side(wall.first), measure.around.side(wall.second)
+        if min(first.area, second.area) < SMALLEST_SIDE:
             continue
         numbers = np.array([wall.first]), np.array([wall.second])
         # Of the middle line both pixels are there.
-        yield measure.suspect(SPLIT, wall.pixels, wall.line, numbers, one, two, wall.line.size / 2)
+        length = wall.line.size / 2
+        yield measure.suspect(SPLIT, wall.pixels, wall.line, numbers, first, second, length)
 
 
 def gaps(plane: Plane) -> Iterator[Suspect]:

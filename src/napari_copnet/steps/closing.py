@@ -14,6 +14,8 @@ from napari_copnet.types import Closing, Iteration
 
 # Contour in half precision too, in which iterations are kept.
 SURELY = np.float32(0.501)
+# A whole iteration is counted once it can be handed out.
+NEARLY = 0.999
 
 
 def close(
@@ -101,7 +103,9 @@ def close(
         seen[active] = held
         if params.hold and params.tidy:
             current = current.copy()
-            current[active] = _tidied(start[active], held, passed, params.faint)
+            for index, z in enumerate(active):
+                current[z] = _tidied(start[z], held[index], passed[index], params.faint)
+                yield Progress("closing", number - 1 + NEARLY, most, "iterations")
         else:
             current = seen
         counts[active] += 1
@@ -161,12 +165,11 @@ def _held(before: np.ndarray, passed: np.ndarray) -> np.ndarray:
 
 
 def _tidied(start: np.ndarray, held: np.ndarray, passed: np.ndarray, faint: float) -> np.ndarray:
-    """Return what the network made of slices (Z, Y, X), and contour on lines that part cells.
+    """Return what the network made of a slice (Y, X), and contour on lines that part cells.
 
     Such lines are looked for in all that is held or was in Step 1, down to a probability `faint`.
     """
-    candidates = np.maximum(start, held) > faint
-    lines = np.stack([parting_lines(contour) for contour in candidates])
+    lines = parting_lines(np.maximum(start, held) > faint)
     return np.where(lines, np.maximum(held, SURELY), passed)
 
 
@@ -178,8 +181,7 @@ def _within(work: Steps[np.ndarray], number: int, most: int) -> Steps[np.ndarray
         except StopIteration as end:
             return end.value
         fraction = progress.done / progress.total if progress.total else 0.0
-        # A whole iteration is counted once it can be handed out.
-        done = number - 1 + min(fraction, 0.999)
+        done = number - 1 + min(fraction, NEARLY)
         yield Progress("closing", done, most, "iterations", note=progress.note)
 
 
