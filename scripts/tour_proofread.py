@@ -183,12 +183,12 @@ def use_tools(reviewer: Reviewer) -> None:
         assert session.name_at(z, *right) == 0
         reviewer.done(f"mark-{name}", 4)
         reviewer.key(Qt.Key.Key_U)
+    use_neighbours(reviewer, z, right)
     tour.press(dock.ranged)
     tour.press(dock.tool_buttons["erase"])
     reviewer.drag(left, right)
     reviewer.done("erase-in-a-range", 4)
     tour.press(dock.ranged)
-    use_neighbours(reviewer, z, right)
     if dock.tool_buttons["freeze"].isEnabled():
         reviewer.key(Qt.Key.Key_I)
         (height, width), at = session.shape[1:], reviewer

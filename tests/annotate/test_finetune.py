@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import begin, grid
-from napari_copnet.annotate import finetune
+from napari_copnet.annotate import finetune, out_of_fold, training
 from napari_copnet.annotate.compare import comparable_slices
 from napari_copnet.annotate.dataset import learnt_slices
 from napari_copnet.annotate.project import Project
@@ -118,7 +118,7 @@ def test_stopped_it_waits_and_goes_on_without_the_project(project, tiny, models,
     before = fit.read_losses(waiting[0].out)
     project.close()
     # five minutes are long for a test: let the rest be short
-    record = fit.work_folder(waiting[0].out) / finetune.RECORD
+    record = fit.work_folder(waiting[0].out) / training.RECORD
     values = json.loads(record.read_text())
     values["params"]["minutes"] = SHORT.minutes
     record.write_text(json.dumps(values))
@@ -160,7 +160,7 @@ def test_a_closing_network_learns_from_maps_made_out_of_fold(
 ):
     project.finish(30, despite=True)
     known = fine_tuned(models, tiny["contours"], project, (0, 10, 20))
-    monkeypatch.setattr(finetune, "list_models", lambda: [tiny["contours"], known])
+    monkeypatch.setattr(out_of_fold, "list_models", lambda: [tiny["contours"], known])
     trained = []
 
     def train(kind, sources, out, params, **more):
@@ -194,12 +194,12 @@ def test_a_closing_network_learns_from_maps_made_out_of_fold(
 
 def test_maps_of_slices_it_has_not_learnt_from_are_a_models_own(project, tiny, models):
     known = fine_tuned(models, tiny["contours"], project, (7,))
-    made = finetune._out_of_fold(project, known, [0, 10], models, models, SHORT, None)
+    made = out_of_fold.out_of_fold(project, known, [0, 10], models, models, SHORT, None)
     assert finish(made) == {0: known.folder, 10: known.folder}
     # the model it began from is not among those here
     lost = fine_tuned(models, tiny["contours"], project, (0,), name="lost")
     with pytest.raises(CopnetError, match="is not here"):
-        finish(finetune._out_of_fold(project, lost, [0, 10], models, models, SHORT, None))
+        finish(out_of_fold.out_of_fold(project, lost, [0, 10], models, models, SHORT, None))
 
 
 def test_ancestors_are_found_by_hash_as_far_as_they_are_here(project, tiny, models):

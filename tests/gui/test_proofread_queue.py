@@ -11,12 +11,15 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
+from napari_copnet.gui.proofread.reviewing import _KIND
 from napari_copnet.gui.proofread.walk import Walk
 from napari_copnet.gui.twin import camera_of
 from napari_copnet.progress import finish
 from napari_copnet.review import store
 from napari_copnet.review.edits import Patch
 from napari_copnet.review.queue import Item
+
+ONE_SLICE = _KIND["split"]
 
 
 @pytest.fixture
@@ -44,10 +47,17 @@ def row_click(view, row):
 
 
 def test_walking_flies_there_and_decides(dock):
-    """The gap of slice 1 comes first, then what the network has closed in slice 2."""
+    """The gap of slice 1 comes first, what the network has closed in slice 2 last.
+
+    Between them stands the wall of slice 0: its only neighbour shows one cell there.
+    """
     window, session = dock.viewer, dock.session
     hand = Hand(window, dock.desk.layers.contour, dock)
-    assert states(dock) == [("gap", "1", "open"), ("closed", "2", "open")]
+    assert states(dock) == [
+        ("gap", "1", "open"),
+        (ONE_SLICE, "0", "open"),
+        ("closed", "2", "open"),
+    ]
     window.dims.set_current_step(0, 3)
     zoom = camera_of(window).zoom
     hand.key(Qt.Key.Key_N)
@@ -61,28 +71,32 @@ def test_walking_flies_there_and_decides(dock):
     assert session.contour[1, GAP, WALL - 1 : WALL + 1].any(axis=1).all()
     assert states(dock)[0] == ("gap", "1", "accepted")
     # On to the next by itself.
+    assert window.dims.current_step[0] == 0 and "may part one cell" in dock.question.text()
+    hand.key(Qt.Key.Key_Return)
+    assert states(dock)[1] == (ONE_SLICE, "0", "accepted")
     assert window.dims.current_step[0] == 2 and "closed this gap" in dock.question.text()
     hand.key(Qt.Key.Key_Backspace)
     assert not session.contour[2, GAP, WALL].any()
-    assert states(dock)[1] == ("closed", "2", "rejected")
-    assert dock.pace.text().startswith("2 of 2 decided")
+    assert states(dock)[2] == ("closed", "2", "rejected")
+    assert dock.pace.text().startswith("3 of 3 decided")
     assert dock.message.text == "Every item shown is decided."
     # U takes it back and goes to it.
     hand.key(Qt.Key.Key_P)
-    assert window.dims.current_step[0] == 1
+    assert window.dims.current_step[0] == 0
     hand.key(Qt.Key.Key_U)
-    assert states(dock)[1] == ("closed", "2", "open") and window.dims.current_step[0] == 2
+    assert states(dock)[2] == ("closed", "2", "open") and window.dims.current_step[0] == 2
     assert session.contour[2, GAP, WALL].all()
     hand.key(Qt.Key.Key_U)
+    hand.key(Qt.Key.Key_U)
     np.testing.assert_array_equal(session.contour, rooms())
-    assert [state for *_, state in states(dock)] == ["open", "open"]
+    assert [state for *_, state in states(dock)] == ["open"] * 3
 
 
 def test_buttons_filter_and_list(dock):
-    row_click(dock.queue_view, 1)
+    row_click(dock.queue_view, 2)
     assert "closed this gap" in dock.question.text()
     press(dock.accept_button)
-    assert states(dock)[1][2] == "accepted"
+    assert states(dock)[2][2] == "accepted"
     dock.kinds.setCurrentIndex(dock.kinds.findData("closure"))
     assert states(dock) == [("closed", "2", "accepted")]
     press(dock.next_button)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +12,18 @@ from typing import Any
 from napari_copnet.annotate import dataset
 from napari_copnet.annotate.choose import looks_of
 from napari_copnet.annotate.dataset import Split
+from napari_copnet.annotate.out_of_fold import ancestors, folds_needed, out_of_fold
 from napari_copnet.annotate.project import Project
-from napari_copnet.errors import CopnetError, InputError
-from napari_copnet.files import whole_file
+from napari_copnet.annotate.training import (
+    Unfinished,
+    forget,
+    read_record,
+    tidy,
+    train_params,
+    unfinished,
+    write_record,
+)
+from napari_copnet.errors import InputError
 from napari_copnet.networks.package import (
     KINDS,
     ModelPackage,
@@ -31,16 +37,25 @@ from napari_copnet.params import (
     DegradeParams,
     DeviceParams,
     FineTuneParams,
-    TrainParams,
     as_dict,
     checked,
     from_dict,
 )
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training import child, fit
-from napari_copnet.training.dataset import MARGIN
 
-RECORD = "finetune.json"
+__all__ = [
+    "Prospect",
+    "Unfinished",
+    "ancestors",
+    "began",
+    "fine_tune",
+    "forget",
+    "free_name",
+    "prospect",
+    "resume",
+    "unfinished",
+]
 # Slices whose looks a card keeps, so that unlike ones can be proposed later.
 MOST_LOOKS = 100
 
@@ -71,27 +86,6 @@ class Prospect:
     corrected: tuple[int, ...]
     minutes: float
     text: str
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """A fine-tuning that was stopped, or whose window or machine went down.
-
-    Attributes
-    ----------
-    out : Path
-        The model folder it will write; hand it to `resume`.
-    name, kind, parent : str
-        Of the model, and the name of the one it began from.
-    begun : str
-        ISO time.
-    """
-
-    out: Path
-    name: str
-    kind: str
-    parent: str
-    begun: str
 
 
 def prospect(
@@ -129,7 +123,8 @@ def prospect(
     minutes = params.minutes
     if kind == "closing":
         maps = contour_model or find_model("default", "contours")
-        folds = len(_folds(project, maps, [*parts.train, *parts.held_out, *corrected], params))
+        used = [*parts.train, *parts.held_out, *corrected]
+        folds = len(folds_needed(project, maps, used, params))
         if folds:
             minutes += folds * params.fold_minutes
             lines.append(
@@ -217,10 +212,10 @@ def fine_tune(
     step1: dict[int, Path] | None = None
     if kind == "closing":
         maps = contour_model or find_model("default", "contours")
-        step1 = yield from _out_of_fold(project, maps, slices, annotated, work, params, device)
+        step1 = yield from out_of_fold(project, maps, slices, annotated, work, params, device)
     size = project.network_size
     card = _card(project, plan, slices, params, command)
-    _write_record(work, kind, name, parent, params, device, size, card, degrade)
+    write_record(work, kind, name, parent, params, device, size, card, degrade)
     package = yield from fit.train(
         kind,
         dataset.sources(kind, annotated, slices, plan.split, step1),
@@ -233,7 +228,7 @@ def fine_tune(
         card=card,
         size=size,
     )
-    _tidy(work)
+    tidy(work)
     return package
 
 
@@ -251,7 +246,7 @@ def resume(out: Path | str) -> Steps[ModelPackage]:
     """
     out = Path(out)
     work = fit.work_folder(out)
-    record = _read_record(work)
+    record = read_record(work)
     if record is None or not (work / child.CONFIG).exists():
         raise InputError(f"There is no fine-tuning of {out.name} to go on with.", "Begin it anew.")
     params = from_dict(FineTuneParams, record["params"])
@@ -268,31 +263,8 @@ def resume(out: Path | str) -> Steps[ModelPackage]:
         card=record["card"],
         size=record["size"],
     )
-    _tidy(work)
+    tidy(work)
     return package
-
-
-def unfinished(folder: Path | str | None = None) -> list[Unfinished]:
-    """Return the fine-tunings that can be resumed, the newest first.
-
-    One that runs at this moment, here or in another window, is among them; `resume` refuses it.
-    """
-    gallery = Path(folder) if folder is not None else models_folder()
-    found = []
-    for work in sorted(gallery.glob("*.training")) if gallery.is_dir() else ():
-        out = work.with_name(work.name.removesuffix(".training"))
-        record = _read_record(work)
-        if record is None or out.exists() or not (work / child.CONFIG).exists():
-            continue
-        found.append(
-            Unfinished(out, record["name"], record["kind"], record["parent"], record["begun"])
-        )
-    return sorted(found, key=lambda one: one.begun, reverse=True)
-
-
-def forget(one: Unfinished) -> None:
-    """Remove an unfinished fine-tuning; its annotations stay in their project."""
-    shutil.rmtree(fit.work_folder(one.out), ignore_errors=True)
 
 
 def free_name(stack: str, kind: str, gallery: Path | None = None) -> str:
@@ -310,120 +282,6 @@ def free_name(stack: str, kind: str, gallery: Path | None = None) -> str:
     while taken(base if number == 1 else f"{base}.{number}"):
         number += 1
     return base if number == 1 else f"{base}.{number}"
-
-
-def train_params(params: FineTuneParams, parent: ModelPackage) -> TrainParams:
-    """Return how `training.fit.train` is to train."""
-    batch = params.batch or int(parent.card.get("batch", 0))
-    return TrainParams(
-        size="small",
-        epochs=-(-params.steps // params.steps_per_epoch) if params.steps else 100_000,
-        minutes=params.minutes,
-        iterations_per_epoch=params.steps_per_epoch,
-        patch=params.patch,
-        batch=batch,
-        learning_rate=params.learning_rate,
-        seed=params.seed,
-    )
-
-
-def ancestors(model: ModelPackage) -> list[ModelPackage]:
-    """Return the models it was fine-tuned from, its parent first, as far as they are here."""
-    known = {one.sha256: one for one in (*list_models(), *_shipped())}
-    found: list[ModelPackage] = []
-    at = model
-    while at.card.get("parent"):
-        parent = at.card["parent"]
-        digest = parent.get("sha256", "") if isinstance(parent, dict) else ""
-        if digest not in known or known[digest] in found:
-            break
-        at = known[digest]
-        found.append(at)
-    return found
-
-
-# Maps out of fold ------------------------------------------------------------
-
-
-def _folds(
-    project: Project, model: ModelPackage, slices: Sequence[int], params: FineTuneParams
-) -> list[tuple[list[int], list[int]]]:
-    """Return (slices to train on, slices to predict) of each fold that is needed.
-
-    None where the model has not learnt from the slices, nor where too few are left to split.
-    """
-    seen = sorted(dataset.learnt_slices(model, project.stack_id) & set(slices))
-    count = min(params.folds, len(seen))
-    size = -(-len(seen) // count) if count else 0
-    blocks = [seen[first : first + size] for first in range(0, len(seen), size)] if size else []
-    folds = []
-    for block in blocks:
-        others = [z for z in seen if all(abs(z - other) >= MARGIN for other in block)]
-        if not others:
-            return []
-        folds.append((others, block))
-    return folds
-
-
-def _out_of_fold(
-    project: Project,
-    model: ModelPackage,
-    slices: Sequence[int],
-    annotated: Path,
-    work: Path,
-    params: FineTuneParams,
-    device: DeviceParams | None,
-) -> Steps[dict[int, Path]]:
-    """Return, for each slice, a contour model that has not learnt from it."""
-    maps = {z: model.folder for z in slices}
-    seen = dataset.learnt_slices(model, project.stack_id) & set(slices)
-    if not seen:
-        return maps
-    fresh = next(
-        (
-            one
-            for one in ancestors(model)
-            if not dataset.learnt_slices(one, project.stack_id) & set(slices)
-        ),
-        None,
-    )
-    if fresh is None:
-        raise CopnetError(
-            f"Model {model.name!r} has learnt from these slices, and the model it began from is "
-            "not here.",
-            "Choose a contour model that has not learnt from them.",
-        )
-    maps.update(dict.fromkeys(seen, fresh.folder))
-    folds = _folds(project, model, slices, params)
-    for number, (others, block) in enumerate(folds, start=1):
-        out = work / f"fold-{number}"
-        short = replace(params, minutes=params.fold_minutes)
-        training = fit.train(
-            "contours",
-            dataset.sources("contours", annotated, slices, Split(tuple(others), (), ""))
-            if set(others) == set(slices)
-            else _some(annotated, slices, others),
-            out,
-            train_params(short, fresh),
-            device=device,
-            start_from=fresh.folder,
-            size=project.network_size,
-        )
-        with contextlib.closing(training):
-            while True:
-                try:
-                    progress = next(training)
-                except StopIteration:
-                    break
-                yield replace(progress, step=f"fold {number} of {len(folds)}")
-        maps.update(dict.fromkeys(block, out))
-    return maps
-
-
-def _some(annotated: Path, slices: Sequence[int], chosen: Sequence[int]) -> list[Any]:
-    index = {z: number for number, z in enumerate(slices)}
-    whole = dataset.sources("contours", annotated, slices, Split(tuple(chosen), (), ""))
-    return [replace(whole[0], slices=",".join(str(index[z]) for z in chosen))]
 
 
 # What is written down --------------------------------------------------------
@@ -459,59 +317,6 @@ def _card(
     if command:
         card["command"] = command
     return card
-
-
-def _write_record(
-    work: Path,
-    kind: str,
-    name: str,
-    parent: ModelPackage,
-    params: FineTuneParams,
-    device: DeviceParams | None,
-    size: int,
-    card: dict[str, Any],
-    degrade: DegradeParams | None,
-) -> None:
-    values = {
-        "kind": kind,
-        "name": name,
-        "parent": parent.name,
-        "start_from": str(parent.folder.resolve()),
-        "params": as_dict(params),
-        "device": as_dict(device or DeviceParams()),
-        "degrade": as_dict(degrade or DegradeParams()),
-        "size": size,
-        "card": card,
-        "begun": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    with whole_file(work / RECORD) as beside:
-        beside.write_text(json.dumps(values, indent=1) + "\n")
-
-
-def _read_record(work: Path) -> dict[str, Any] | None:
-    try:
-        values = json.loads((work / RECORD).read_text())
-    except (OSError, ValueError):
-        return None
-    return values if isinstance(values, dict) else None
-
-
-def _tidy(work: Path) -> None:
-    """Keep losses and log of a finished training; slices and checkpoints take much room."""
-    for part in ("annotated", "dataset"):
-        shutil.rmtree(work / part, ignore_errors=True)
-    for path in (*work.glob("checkpoint*.pt"), *work.glob(f"{child.EXPORT}.*")):
-        path.unlink(missing_ok=True)
-    for path in work.glob("fold-*"):
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _shipped() -> list[ModelPackage]:
-    found = []
-    for kind in KINDS:
-        with contextlib.suppress(CopnetError):
-            found.append(find_model("shipped", kind))
-    return found
 
 
 def began(progress: Progress) -> bool:

@@ -12,18 +12,28 @@ A state is written by the session's writer, after the edits it speaks of, whole 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_copnet.annotate.check import Finding, check_slice
+from napari_copnet.annotate.states import (
+    DONE,
+    IN_WORK,
+    STATES,
+    UNTOUCHED,
+    SliceState,
+    packed_states,
+    read_part,
+    read_states,
+    write_part,
+    write_states,
+)
 from napari_copnet.errors import CopnetError, InputError
-from napari_copnet.files import whole_file
 from napari_copnet.params import CheckParams
 from napari_copnet.review.edits import CONTOUR as CONTOUR_PLANE
 from napari_copnet.review.edits import MARKS, Edit, Flip, Patch
@@ -32,44 +42,7 @@ from napari_copnet.review.start import Start
 from napari_copnet.training.truth import BACKGROUND, CONTOUR, IGNORE
 
 FOLDER, STATE = "annotation", "annotation.json"
-FORMAT = 1
-UNTOUCHED, IN_WORK, DONE = "untouched", "in work", "done"
-STATES = (UNTOUCHED, IN_WORK, DONE)
-
-
-@dataclass(frozen=True)
-class SliceState:
-    """What a project knows of a slice.
-
-    Attributes
-    ----------
-    z : int
-        The slice.
-    chosen : bool
-        It is on the list of slices to annotate.
-    reason : str
-        Why it was chosen, for people.
-    begun : bool
-        Someone said to be working on it.
-    done : str
-        Fingerprint of its contour and marks when it was done; empty when it is not. An edit
-        afterwards makes it one in work, and taking the edit back makes it done again.
-    finished : float
-        When it was done, seconds since 1970.
-    left : int
-        Findings of the checks with which it was done all the same.
-    part : bool
-        Only a part of it was reviewed.
-    """
-
-    z: int
-    chosen: bool = False
-    reason: str = ""
-    begun: bool = False
-    done: str = ""
-    finished: float = 0.0
-    left: int = 0
-    part: bool = False
+__all__ = ["DONE", "IN_WORK", "STATES", "UNTOUCHED", "Project", "SliceState", "is_project"]
 
 
 class Project:
@@ -98,7 +71,7 @@ class Project:
         self._owns = False
         self._asked = self._written = 0
         self._folder = session.folder / FOLDER
-        self._slices = _read(self._folder / STATE, session.shape[0])
+        self._slices = read_states(self._folder / STATE, session.shape[0])
         self._parts: dict[int, np.ndarray] = {}
         self._prints: dict[int, str] = {}
         self._edited: dict[int, bool] = {}
@@ -213,7 +186,7 @@ class Project:
     @property
     def chosen(self) -> list[int]:
         """The slices to annotate, in order: those chosen, begun or done."""
-        return sorted(z for z, entry in self._slices.items() if _is_listed(entry))
+        return sorted(z for z, entry in self._slices.items() if entry.is_listed)
 
     @property
     def done(self) -> list[int]:
@@ -461,22 +434,14 @@ class Project:
 
     def _part(self, z: int) -> np.ndarray:
         if z not in self._parts:
-            try:
-                with np.load(self._part_path(z), allow_pickle=False) as file:
-                    bits = np.unpackbits(file["bits"], count=self.shape[1] * self.shape[2])
-            except (OSError, ValueError, KeyError, EOFError) as error:
-                raise InputError(
-                    f"What was reviewed of slice {z} can't be read.", "Mark it again."
-                ) from error
-            self._parts[z] = bits.reshape(self.shape[1:]).view(bool)
+            self._parts[z] = read_part(self._part_path(z), z, self.shape[1:])
         return self._parts[z]
 
     def _part_path(self, z: int) -> Path:
         return self._folder / f"reviewed-{z:04d}.npz"
 
     def _packed(self) -> dict[str, Any]:
-        entries = [asdict(self._slices[z]) for z in sorted(self._slices)]
-        return {"format": FORMAT, "slices": entries}
+        return packed_states(self._slices)
 
     def _save(self, part_of: int | None = None) -> None:
         """Have the state written behind the edits made so far, the reviewed part before it."""
@@ -488,35 +453,16 @@ class Project:
 
         def write() -> None:
             if path is not None and bits is not None:
-                with whole_file(path) as beside, beside.open("wb") as file:
-                    np.savez_compressed(file, bits=bits)
+                write_part(path, bits)
             self._write(state, number)
 
         self.session.after_saving(write)
 
     def _write(self, state: dict[str, Any], number: int) -> None:
-        with whole_file(self._folder / STATE) as beside:
-            beside.write_text(json.dumps(state, indent=1) + "\n")
+        write_states(self._folder / STATE, state)
         self._written = number
 
 
 def is_project(folder: Path | str) -> bool:
     """Whether a folder holds a session with annotations."""
     return (Path(folder) / FOLDER / STATE).is_file()
-
-
-def _is_listed(entry: SliceState) -> bool:
-    return entry.chosen or entry.begun or bool(entry.done)
-
-
-def _read(path: Path, depth: int) -> dict[int, SliceState]:
-    if not path.is_file():
-        return {}
-    try:
-        values = json.loads(path.read_text())
-        if values["format"] > FORMAT:
-            raise InputError(f"{path} was written by a newer version.", "Update napari-copnet.")
-        entries = [SliceState(**entry) for entry in values["slices"]]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise InputError(f"{path} is damaged.", "Restore it from a copy, or remove it.") from error
-    return {entry.z: entry for entry in entries if 0 <= entry.z < depth}

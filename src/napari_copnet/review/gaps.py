@@ -32,7 +32,7 @@ _SLOPE, _FAR, _DEPTH = 0.02, 20.0, 0.02
 # What a wall in the slices around counts for, beside a probability of 1.
 _PRIOR = 0.2
 # A wall of which so much is open in Step 1 was closed by the network.
-_ADDED = 0.1
+_ADDED = 0.03
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Suspect:
     probability, first_probability : float
         Mean contour probability along it after closing, and of Step 1.
     weakest : float
-        The probability, smoothed, that a fifth of it stays below.
+        The probability that a fifth of it stays below.
     width : float
         Pixels of the wall for each pixel of the smaller side's diameter: small for a narrow neck.
     witness : float
@@ -115,12 +115,13 @@ def drawn_walls(plane: Plane) -> Iterator[Suspect]:
     parts = compact(plane.cells)
     measure = _Measure(plane, parts)
     for wall in walls(plane.contour, parts):
-        sides = [measure.around.side(cell) for cell in (wall.first, wall.second)]
-        if min(side.area for side in sides) < SMALLEST_SIDE:
+        first, second = measure.around.side(wall.first), measure.around.side(wall.second)
+        if min(first.area, second.area) < SMALLEST_SIDE:
             continue
         numbers = np.array([wall.first]), np.array([wall.second])
         # Of the middle line both pixels are there.
-        yield measure.suspect(SPLIT, wall.pixels, wall.line, numbers, *sides, wall.line.size / 2)
+        length = wall.line.size / 2
+        yield measure.suspect(SPLIT, wall.pixels, wall.line, numbers, first, second, length)
 
 
 def gaps(plane: Plane) -> Iterator[Suspect]:
@@ -163,11 +164,11 @@ def gaps(plane: Plane) -> Iterator[Suspect]:
         sides[keep] += sides.pop(gone)
         beside[keep].discard(gone)
         for third in beside.pop(gone) - {keep}:
-            total, pixels = edges.pop((min(gone, third), max(gone, third)))
+            total, parts = edges.pop((min(gone, third), max(gone, third)))
             pair = (min(keep, third), max(keep, third))
             if pair in edges:
-                total, pixels = edges[pair][0] + total, edges[pair][1] + pixels
-            edges[pair] = (total, pixels)
+                total, parts = edges[pair][0] + total, edges[pair][1] + parts
+            edges[pair] = (total, parts)
             heapq.heappush(heap, (_strength(edges[pair]), pair))
             beside[third].discard(gone)
             beside[third].add(keep)
@@ -229,8 +230,6 @@ class _Measure:
         self.around = Around(parts, plane.around)
         self._first = plane.step1.ravel()
         self._best = plane.probability.ravel()
-        smooth = ndimage.gaussian_filter(plane.probability.astype(np.float32), 1.0)
-        self._smooth = smooth.ravel()
         walls_around = [(cells == 0).ravel() for cells in plane.around]
         self._echo = np.mean(walls_around, axis=0) if walls_around else None
 
@@ -249,7 +248,7 @@ class _Measure:
         added = float(np.mean(self._first[line] <= 0.5))
         if kind != GAP and added >= _ADDED:
             kind = CLOSURE
-        smooth = np.partition(self._smooth[line], line.size // 5)
+        fifth = line.size // 5
         return Suspect(
             kind,
             pixels,
@@ -258,7 +257,7 @@ class _Measure:
             large,
             float(self._best[line].mean()),
             float(self._first[line].mean()),
-            float(smooth[line.size // 5]),
+            float(np.partition(self._best[line], fifth)[fifth]),
             length / max(small, 1) ** 0.5,
             witness,
             (fits[0], fits[1], fits[2]),

@@ -80,10 +80,13 @@ def watch_parent(parent: int, folder: Path) -> None:
     A watching thread, not Linux's parent-death signal: that one fires when the *thread* that
     started the child ends, which for a thread pool may be long before the parent does.
     """
-    import psutil
 
     def gone() -> bool:
-        return os.getppid() != parent if os.name == "posix" else not psutil.pid_exists(parent)
+        if os.name == "posix":
+            return os.getppid() != parent
+        import psutil
+
+        return not psutil.pid_exists(parent)
 
     def watch() -> None:
         while not gone():

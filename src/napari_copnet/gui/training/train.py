@@ -274,6 +274,8 @@ class TrainSection(Section):
         seconds = seconds_a_step(plan.kind)
         if seconds:
             steps = round(60 * params.minutes / seconds)
+            if params.steps:
+                steps = min(steps, params.steps)
             text += f": {steps} steps of {seconds:.2g} s, as fast as last time"
         if plan.kind == "closing" and self._degrade() is not None:
             text += ". Gaps are simulated as you chose"
@@ -294,6 +296,7 @@ class TrainSection(Section):
         running = self.run.is_running
         left = self._left is not None and not running
         self.train_button.setVisible(not running)
+        self.train_button.setText("Train anew" if left else "Train")
         self.continue_button.setVisible(left)
         self.pause_button.setVisible(running)
         self.pause_button.setEnabled(not stopping)
