@@ -84,6 +84,9 @@ class StackTrainer(nnUNetTrainer):
         self.network = build_network(self.network_plan, deep_supervision=True).to(self.device)
         self.optimizer, self.lr_scheduler = self.configure_optimizers()
         self.loss = self._build_loss()
+        if len(self._get_deep_supervision_scales()) == 1:
+            # nnU-Net weighs the coarsest output by 0, and divides by the sum of all weights.
+            self.loss.weight_factors = (1.0,)
         self.was_initialized = True
 
     def _do_i_compile(self) -> bool:

@@ -32,7 +32,7 @@ KINDS = {
     "": "All kinds",
     CLOSURE: "Closed by the network",
     GAP: "Likely gaps",
-    SPLIT: "Walls in one slice only",
+    SPLIT: "Walls in doubt",
     UNSETTLED: "Did not converge",
 }
 _COLUMNS = 3

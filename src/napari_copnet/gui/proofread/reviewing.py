@@ -20,7 +20,7 @@ from napari_copnet.review.session import Session
 
 # Slices that edits have touched are looked at again once the user pauses.
 AGAIN_MS = 1500
-_KIND = {"closure": "closed", "gap": "gap", "split": "one slice", "unsettled": "unsettled"}
+_KIND = {"closure": "closed", "gap": "gap", "split": "in doubt", "unsettled": "unsettled"}
 
 
 class Reviewing:
