@@ -231,7 +231,7 @@ def simulate(tour: Tour) -> None:
     slider = panel.sliders.rows["absorption_disks"]
     slider.setFocus()
     for _ in range(3):
-        QTest.keyClick(slider, Qt.Key.Key_PageUp)
+        QTest.keyClick(slider._slider, Qt.Key.Key_PageUp)
     tour.until(lambda: panel.simulated is not before, "the slider shows", 30)
     tour.photo("simulated-gaps")
     tour.press(panel.fit_button)

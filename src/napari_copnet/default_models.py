@@ -25,7 +25,7 @@ from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.samples import sample_stack
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
-from napari_copnet.training.dataset import read_array
+from napari_copnet.training.cases import read_array
 from napari_copnet.training.fit import train
 from napari_copnet.training.sources import MadeTissue, Source
 from napari_copnet.training.truth import WIDTH, resize_image, resize_truth, scale_for

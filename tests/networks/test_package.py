@@ -9,10 +9,9 @@ from made_networks import made_plan
 
 from napari_copnet.errors import ModelError, OutputError
 from napari_copnet.networks import package as packages
+from napari_copnet.networks.model_zip import export_zip, import_zip
 from napari_copnet.networks.package import (
-    export_zip,
     find_model,
-    import_zip,
     list_models,
     load_package,
     save_package,
@@ -145,7 +144,7 @@ def test_an_unknown_model_lists_those_known(places):
     save(places / "models" / "step1", name="step1", kind="contours")
     with pytest.raises(ModelError, match="no closing model 'yours'") as caught:
         find_model("yours", "closing")
-    assert "default, mine;" in caught.value.hint
+    assert "default, shipped, mine;" in caught.value.hint
 
 
 def test_a_model_of_the_other_kind_is_refused(places):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from napari_copnet.errors import InputError
 from napari_copnet.params import DegradeParams, TissueParams
 from napari_copnet.progress import finish
-from napari_copnet.training.dataset import MARGIN, prepare, read_cases, split_slices
+from napari_copnet.training.cases import MARGIN, split_slices
+from napari_copnet.training.dataset import prepare, read_cases
 from napari_copnet.training.sources import MadeTissue, Source, parse_slices
 
 

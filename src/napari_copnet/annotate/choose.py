@@ -13,7 +13,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.params import ChooseParams, checked
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.review.view import SessionView
-from napari_copnet.training.dataset import MARGIN
+from napari_copnet.training.cases import MARGIN
 
 # Slices are looked at no larger than this: what they look like shows in a small copy.
 LOOK_SIDE = 256
@@ -96,7 +96,7 @@ def by_need(
     queue has in it, the larger the share of pixels of which Step 1 is unsure, and the less it
     looks like slices that are annotated or that the model was trained on. Each measure counts in
     deviations from that of a usual slice. Neighbours look alike, so a slice nearer than
-    `dataset.MARGIN` to a done or better one is passed over while there are others.
+    `cases.MARGIN` to a done or better one is passed over while there are others.
 
     Parameters
     ----------

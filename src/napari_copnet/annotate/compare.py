@@ -21,7 +21,7 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
 from napari_copnet.steps.frame import soft_contour, to_original
-from napari_copnet.training.dataset import MARGIN
+from napari_copnet.training.cases import MARGIN
 from napari_copnet.training.truth import (
     CONTOUR,
     IGNORE,

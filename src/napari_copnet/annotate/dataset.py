@@ -16,7 +16,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.files import whole_folder
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.training.dataset import MARGIN, VALIDATION_SHARE
+from napari_copnet.training.cases import MARGIN, VALIDATION_SHARE
 from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import IGNORE
 
@@ -33,7 +33,7 @@ class Split:
     Attributes
     ----------
     train, held_out : tuple of int
-        Slices of the stack; at least `training.dataset.MARGIN` lie between the two.
+        Slices of the stack; at least `training.cases.MARGIN` lie between the two.
     text : str
         What was done, for people.
     """

@@ -12,13 +12,13 @@ from typing import Any
 
 from napari_copnet.errors import ModelError, OutputError
 from napari_copnet.files import whole_folder
+from napari_copnet.networks.model_zip import export_zip
 from napari_copnet.networks.package import (
     KINDS,
     SHIPPED,
     ModelPackage,
     adopt,
     adopted_name,
-    export_zip,
     find_model,
     list_models,
     load_package,

@@ -15,7 +15,7 @@ from napari_copnet.errors import InputError, OutputError
 from napari_copnet.files import whole_folder
 from napari_copnet.networks.package import KINDS, ModelPackage
 from napari_copnet.progress import Progress, Steps, finish
-from napari_copnet.training.dataset import MARGIN
+from napari_copnet.training.cases import MARGIN
 from napari_copnet.training.truth import IGNORE, resize_image, resize_truth, scale_for
 
 # nnU-Net's cross-validation has so many folds.

@@ -16,7 +16,7 @@ from napari_copnet.networks.package import KINDS, ModelPackage, find_model, list
 from napari_copnet.params import DeviceParams, FineTuneParams
 from napari_copnet.progress import Steps
 from napari_copnet.training import fit
-from napari_copnet.training.dataset import MARGIN
+from napari_copnet.training.cases import MARGIN
 from napari_copnet.training.sources import Source
 
 

@@ -125,7 +125,7 @@ def _tissue(quick: bool) -> Plan:
 
 
 def _isbi2012(data: Path, quick: bool) -> Plan:
-    from napari_copnet.training.dataset import read_array
+    from napari_copnet.training.cases import read_array
 
     folder = data / "isbi2012"
     if not (folder / "train-volume.tif").is_file():

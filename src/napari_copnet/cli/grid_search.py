@@ -74,7 +74,7 @@ def grid_search_command(
     )
     from napari_copnet.evaluation.validation import at_network_size
     from napari_copnet.io.probability import as_probability
-    from napari_copnet.training.dataset import read_array
+    from napari_copnet.training.cases import read_array
     from napari_copnet.training.sources import MadeTissue, Source
 
     chosen = parse_grid(grid or [])

@@ -97,7 +97,8 @@ def import_command(
     """Import a model; nothing in it is run."""
     from napari_copnet.errors import ModelError
     from napari_copnet.networks.import_nnunet import import_nnunet
-    from napari_copnet.networks.package import import_zip, models_folder
+    from napari_copnet.networks.model_zip import import_zip
+    from napari_copnet.networks.package import models_folder
 
     if _is_model_zip(source):
         model = import_zip(source, replace=replace)
@@ -180,7 +181,8 @@ def export_command(
     as_json: Json = False,
 ) -> None:
     """Write a model for others."""
-    from napari_copnet.networks.package import export_zip, find_model
+    from napari_copnet.networks.model_zip import export_zip
+    from napari_copnet.networks.package import find_model
 
     found = find_model(model, kind)
     if format == "bioimageio":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from qtpy.QtCore import QTimer
@@ -9,6 +10,7 @@ from qtpy.QtCore import QTimer
 from napari_copnet.gui.compare import IterationsPanel
 from napari_copnet.gui.panel import WorkflowPanel
 from napari_copnet.gui.preload import preload
+from napari_copnet.gui.proofread.canvas import give_room
 from napari_copnet.gui.proofread.panel import ProofreadPanel
 from napari_copnet.gui.simulate import SimulatePanel
 from napari_copnet.gui.training.panel import TrainingPanel
@@ -44,6 +46,7 @@ class TrainingDock(TrainingPanel):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(_bare(napari_viewer))
+        QTimer.singleShot(0, lambda: _come_in_front(self))
 
 
 class SimulateDock(SimulatePanel):
@@ -51,6 +54,17 @@ class SimulateDock(SimulatePanel):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(_bare(napari_viewer))
+        QTimer.singleShot(0, lambda: _come_in_front(self))
+
+
+def _come_in_front(dock: Any) -> None:
+    """Share the place of the other docks, in front: below them it would be cut off."""
+    with contextlib.suppress(RuntimeError):  # closed meanwhile
+        others = (WorkflowPanel, ProofreadPanel, TrainingPanel, SimulatePanel)
+        docked = dock.viewer.window.dock_widgets.values()
+        there = [w for w in docked if isinstance(w, others) and w is not dock]
+        if there:
+            give_room(dock, there[-1])
 
 
 def _bare(viewer: Any) -> Any:

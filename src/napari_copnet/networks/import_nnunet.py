@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import ModelError
+from napari_copnet.networks.model_zip import read_member
 from napari_copnet.networks.nnunet import network_with_weights
-from napari_copnet.networks.package import ModelPackage, check_name, read_member, save_package
+from napari_copnet.networks.package import ModelPackage, check_name, save_package
 from napari_copnet.networks.plan import NetworkPlan, plan_from_nnunet
 
 _LARGEST_JSON, _LARGEST_WEIGHTS = 64 << 20, 4 << 30

@@ -7,11 +7,10 @@ import json
 import os
 import re
 import sys
-import zipfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -27,11 +26,11 @@ ADOPTED = "adopted.json"
 _RESERVED = ("default", "shipped")
 MODELS_VARIABLE = "NAPARI_COPNET_MODELS"
 
-_JSON, _WEIGHTS = "model.json", "weights.safetensors"
-_LARGEST = {_JSON: 1 << 20, _WEIGHTS: 2 << 30}
+JSON, WEIGHTS = "model.json", "weights.safetensors"
+LARGEST = {JSON: 1 << 20, WEIGHTS: 2 << 30}
 _KEYS = {"format", "name", "kind", "plan", "card", "weights_sha256"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_DAMAGED = "The model may be damaged: import or train it again."
+DAMAGED = "The model may be damaged: import or train it again."
 
 
 @dataclass(frozen=True)
@@ -71,27 +70,27 @@ class ModelPackage:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        path = self.folder / _WEIGHTS
+        path = self.folder / WEIGHTS
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise ModelError(f"Model {self.name!r} has no readable weights.", _DAMAGED) from error
+            raise ModelError(f"Model {self.name!r} has no readable weights.", DAMAGED) from error
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise ModelError(
-                f"The weights of model {self.name!r} are not the ones its {_JSON} was made for.",
-                _DAMAGED,
+                f"The weights of model {self.name!r} are not the ones its {JSON} was made for.",
+                DAMAGED,
             )
         try:
             weights = load(data)
         except (SafetensorError, ValueError, KeyError) as error:
             raise ModelError(
-                f"The weights of model {self.name!r} can't be read.", _DAMAGED
+                f"The weights of model {self.name!r} can't be read.", DAMAGED
             ) from error
         for name, values in weights.items():
             if values.dtype.kind != "f" or not np.isfinite(values).all():
                 raise ModelError(
                     f"Weight {name!r} of model {self.name!r} has values that are not numbers.",
-                    _DAMAGED,
+                    DAMAGED,
                 )
         return {name: values.astype(np.float32) for name, values in weights.items()}
 
@@ -125,21 +124,21 @@ def load_package(folder: Path | str, *, verify: bool = True) -> ModelPackage:
         Not a model folder, broken JSON, unknown keys or format, or weights with another hash.
     """
     folder = Path(folder)
-    path = folder / _JSON
+    path = folder / JSON
     if not path.is_file():
         raise ModelError(
-            f"{folder} is not a model: it has no {_JSON}.",
+            f"{folder} is not a model: it has no {JSON}.",
             "Choose a folder made by this package, or import an nnU-Net folder first "
             "(copnet model import).",
         )
-    if path.stat().st_size > _LARGEST[_JSON]:
-        raise ModelError(f"{path} is too large to be a model's description.", _DAMAGED)
+    if path.stat().st_size > LARGEST[JSON]:
+        raise ModelError(f"{path} is too large to be a model's description.", DAMAGED)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is not readable JSON.", _DAMAGED) from error
+        raise ModelError(f"{path} is not readable JSON.", DAMAGED) from error
     if not isinstance(values, dict) or set(values) != _KEYS:
-        raise ModelError(f"{path} does not have the keys of a model.", _DAMAGED)
+        raise ModelError(f"{path} does not have the keys of a model.", DAMAGED)
     if values["format"] != FORMAT:
         raise ModelError(
             f"{path} has format {values['format']!r}; this version reads format {FORMAT}.",
@@ -148,14 +147,14 @@ def load_package(folder: Path | str, *, verify: bool = True) -> ModelPackage:
     name = check_name(values["name"])
     kind, digest, card = values["kind"], values["weights_sha256"], values["card"]
     if kind not in KINDS or not isinstance(digest, str) or not isinstance(card, dict):
-        raise ModelError(f"{path} has a kind, hash or card that can't be.", _DAMAGED)
+        raise ModelError(f"{path} has a kind, hash or card that can't be.", DAMAGED)
     plan = plan_from_dict(values["plan"])
-    if not (folder / _WEIGHTS).is_file():
-        raise ModelError(f"Model {name!r} in {folder} has no {_WEIGHTS}.", _DAMAGED)
-    if verify and sha256(folder / _WEIGHTS) != digest:
+    if not (folder / WEIGHTS).is_file():
+        raise ModelError(f"Model {name!r} in {folder} has no {WEIGHTS}.", DAMAGED)
+    if verify and sha256(folder / WEIGHTS) != digest:
         raise ModelError(
-            f"The weights of model {name!r} in {folder} are not the ones its {_JSON} was made for.",
-            _DAMAGED,
+            f"The weights of model {name!r} in {folder} are not the ones its {JSON} was made for.",
+            DAMAGED,
         )
     return ModelPackage(name, kind, plan, folder, digest, card)
 
@@ -226,8 +225,8 @@ def save_package(
         ensure_ascii=False,
     )
     with whole_folder(folder) as beside:
-        (beside / _JSON).write_text(text + "\n", encoding="utf-8")
-        (beside / _WEIGHTS).write_bytes(data)
+        (beside / JSON).write_text(text + "\n", encoding="utf-8")
+        (beside / WEIGHTS).write_bytes(data)
     return ModelPackage(name, kind, plan, Path(folder), digest, card)
 
 
@@ -236,7 +235,7 @@ def list_models() -> list[ModelPackage]:
     found = []
     for place in (SHIPPED, models_folder()):
         for folder in sorted(place.iterdir()) if place.is_dir() else ():
-            if (folder / _JSON).is_file():
+            if (folder / JSON).is_file():
                 try:
                     found.append(load_package(folder, verify=False))
                 except ModelError:
@@ -265,7 +264,7 @@ def find_model(name_or_path: str | Path, kind: str) -> ModelPackage:
         package = _adopted_or_shipped(kind)
     elif text == "shipped":
         package = load_package(SHIPPED / kind)
-    elif path.is_dir() and (path / _JSON).is_file():
+    elif path.is_dir() and (path / JSON).is_file():
         package = load_package(path)
     else:
         known = list_models()
@@ -274,7 +273,7 @@ def find_model(name_or_path: str | Path, kind: str) -> ModelPackage:
         if fitting:
             # The user's own model wins over a shipped one of the same name.
             package = load_package(fitting[-1].folder)
-        elif _NAME.fullmatch(text) and (models_folder() / text / _JSON).is_file():
+        elif _NAME.fullmatch(text) and (models_folder() / text / JSON).is_file():
             package = load_package(models_folder() / text)  # broken: say how
         else:
             names = ["default", "shipped", *(model.name for model in known if model.kind == kind)]
@@ -348,97 +347,12 @@ def _adopted_or_shipped(kind: str) -> ModelPackage:
     if not name:
         return load_package(SHIPPED / kind)
     folder = models_folder() / name
-    if not (folder / _JSON).is_file():
+    if not (folder / JSON).is_file():
         raise ModelError(
             f"The adopted {kind} model {name!r} is gone.",
             "Adopt another one, or the shipped one again: copnet model adopt shipped.",
         )
     return load_package(folder)
-
-
-def export_zip(package: ModelPackage, path: Path | str) -> Path:
-    """Write a model as one zip file, to hand to others.
-
-    Raises
-    ------
-    ModelError
-        The model is broken.
-    OutputError
-        It can't be written.
-    """
-    load_package(package.folder)
-    with whole_file(path) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
-        for name in (_JSON, _WEIGHTS):
-            archive.write(package.folder / name, name)
-    return Path(path)
-
-
-def import_zip(path: Path | str, *, replace: bool = False) -> ModelPackage:
-    """Add a zip made by `export_zip` to the user's models.
-
-    Parameters
-    ----------
-    path : path
-        The zip.
-    replace : bool
-        Whether a model of the same name may be replaced.
-
-    Raises
-    ------
-    ModelError
-        Not such a zip, names or sizes that can't be, a broken model, or a name already taken.
-    """
-    path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if sorted(member.filename for member in members) != sorted(_LARGEST):
-                raise ModelError(
-                    f"{path.name} is not a model: it should hold {_JSON} and {_WEIGHTS} only.",
-                    "For a zip made by nnU-Net use the nnU-Net import.",
-                )
-            content = {
-                member.filename: read_member(archive, member, _LARGEST[member.filename])
-                for member in members
-            }
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ModelError(f"{path} is not a readable zip file.", _DAMAGED) from error
-    try:
-        name = check_name(json.loads(content[_JSON])["name"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelError(f"The {_JSON} in {path.name} can't be read.", _DAMAGED) from error
-    folder = models_folder() / name
-    if folder.exists() and not replace:
-        raise ModelError(
-            f"There is already a model {name!r}.", "Replace it (replace), or rename one of them."
-        )
-    with whole_folder(folder) as beside:
-        for member_name, data in content.items():
-            (beside / member_name).write_bytes(data)
-        load_package(beside).weights()
-    return load_package(folder)
-
-
-def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
-    """Read a zip member of at most `most` bytes, whatever size it declares.
-
-    Raises
-    ------
-    ModelError
-        It is larger.
-    """
-    with archive.open(member) as file:
-        return _bounded(file, member.filename, most)
-
-
-def _bounded(file: IO[bytes], name: str, most: int) -> bytes:
-    data = file.read(most + 1)
-    if len(data) > most:
-        raise ModelError(
-            f"{name[:80]!r} in the zip is larger than {most / 1e6:.0f} MB.",
-            "No model has such a file: nothing was imported.",
-        )
-    return data
 
 
 def check_name(name: Any) -> str:

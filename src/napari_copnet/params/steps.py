@@ -164,7 +164,7 @@ class ClosingParams:
         advanced=True,
     )
     faint: float = setting(
-        0.2,
+        0.35,
         "Faint lines from",
         "When lines are tidied, those that part cells count from this probability on; 0.5 takes "
         "none but those that are kept.",

@@ -11,7 +11,7 @@ import numpy as np
 from napari_copnet.default_models import SEED, VALIDATION
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.true_slices import TrueStack
-from napari_copnet.training.dataset import read_array
+from napari_copnet.training.cases import read_array
 from napari_copnet.training.truth import (
     CONTOUR,
     WIDTH,

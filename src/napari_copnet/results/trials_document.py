@@ -15,7 +15,8 @@ STAGES = {"once": "1 iteration", "closed": "the last"}
 
 _HEAD = """# Experiments on closing
 
-Written by `make experiments`. {when}, {machine}.
+Written by `make experiments`. {when}, {machine}. Default models
+(hashes): contours {step1}, closing {closing}.
 
 What might make closing better, tried one change at a time on validation blocks that no closing
 network has learnt from: {blocks}. Each is closed from the map of the default Step 1. **One seed
@@ -57,6 +58,8 @@ def write_trials(
             _HEAD.format(
                 when=where["date"][:10],
                 machine=where["machine"],
+                step1=results[made[0].name]["recipe"]["step1"][:12],
+                closing=results[made[0].name]["recipe"]["closing"][:12],
                 blocks=", ".join(f"{name} ({some[name]['slices']} slices)" for name in some),
                 trained=_TRAINED.format(steps=" or ".join(map(str, steps))) if steps else "",
             )

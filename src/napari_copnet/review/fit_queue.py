@@ -194,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(progress: Progress) -> None:
-    if progress.done == progress.total:
+    if progress.done == progress.total and progress.step.startswith("suspects"):
         sys.stderr.write(f"{progress.step}: {progress.total:.0f} {progress.unit}\n")
 
 

@@ -35,7 +35,7 @@ class Source:
         Slices to train on, such as ``"0-114"`` (last one included) or ``"0,10,20"``; empty for
         all of them.
     validation : str
-        Slices to validate on, at least `dataset.MARGIN` away from the training slices. Empty:
+        Slices to validate on, at least `cases.MARGIN` away from the training slices. Empty:
         the last part of `slices` is set apart; ``"none"``: nothing is.
     positions : tuple of int
         Where each slice of the file lies in the stack it was taken from, when the file holds only

@@ -15,7 +15,7 @@ from napari_copnet.evaluation.baselines.base import Block, Rival
 from napari_copnet.evaluation.scores import Evaluation, evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.progress import Steps
-from napari_copnet.training.dataset import MARGIN, split_slices
+from napari_copnet.training.cases import MARGIN, split_slices
 from napari_copnet.training.sources import parse_slices
 
 STEP1, CEILING = "step1", "truth"

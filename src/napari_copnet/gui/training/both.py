@@ -29,8 +29,8 @@ class BothModels:
     Attributes
     ----------
     layer : napari.layers.Image or None
-        Shape (2, Z, Y, X): the closed contours of the old model and of the new one; empty on
-        slices that are not compared.
+        Shape (Z, Y, X): the closed contours of the old model; empty on slices that are not
+        compared.
     """
 
     def __init__(self, viewer: Any, closed: Callable[[], None]) -> None:
@@ -77,23 +77,24 @@ class BothModels:
         ]
         for layer in self._hidden:
             layer.visible = False
+        # Of three axes: a fourth would be that of the iterations in view.
         self.layer = Image(
+            PlaneArray(shape, np.uint8, lambda z: plane(OLD, z)),
+            name="Old model",
+            **arguments,
+            **_look(),
+        )
+        both = Image(
             PlaneArray((2, *shape), np.uint8, plane),
-            name="Old and new model",
-            metadata={"copnet": {"role": ROLE}},
-            colormap="green",
-            blending="additive",
-            opacity=0.8,
-            contrast_limits=(0, 1),
             scale=(1.0, *arguments["scale"]),
             translate=(0.0, *arguments["translate"]),
             units=("pixel", *arguments["units"]),
             axis_labels=("model", *arguments["axis_labels"]),
+            **_look(),
         )
         self.viewer.add_layer(self.layer)
-        self.viewer.dims.set_current_step(0, OLD)
         fly_to(self.viewer, _Placed(arguments), comparison.slices[0], None, 0, None)
-        self._beside.open(self.layer, NEW)
+        self._beside.open(both, NEW)
         assert self._beside.twin is not None
         self._beside.twin.choose(NEW, f"<b>{names[1]}</b> (new); on the left {names[0]}")
 
@@ -123,6 +124,16 @@ class _Placed:
 
     def data_to_world(self, point: Any) -> np.ndarray:
         return np.asarray(point, float) * self.scale + self._translate
+
+
+def _look() -> dict[str, Any]:
+    return {
+        "metadata": {"copnet": {"role": ROLE}},
+        "colormap": "green",
+        "blending": "additive",
+        "opacity": 0.8,
+        "contrast_limits": (0, 1),
+    }
 
 
 def _is_grey(layer: Any) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton
 
 from napari_copnet.annotate import gallery
@@ -13,6 +14,7 @@ from napari_copnet.annotate.compare import Comparison, comparable_slices, compar
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.compare_form import named, quiet, row
 from napari_copnet.gui.jobs import free_cores
+from napari_copnet.gui.proofread.canvas import give_room
 from napari_copnet.gui.proofread.rows import Rows, RowsView
 from napari_copnet.gui.sections.base import Mark, Section
 from napari_copnet.gui.training.both import BothModels
@@ -247,6 +249,13 @@ class CompareSection(Section):
         elif self.comparison is not None and self._models is not None and desk is not None:
             names = (self._models[0].name, self._models[1].name)
             self.both.open(self.comparison, project.shape, desk.layers.arguments, names)
+        # Docks that make room change places: this one stays in front.
+        QTimer.singleShot(400, self._come_forward)
+
+    def _come_forward(self) -> None:
+        # Closed meanwhile, perhaps.
+        with contextlib.suppress(RuntimeError):
+            give_room(self, self._link.dock)
 
     def _decide(self, act: Callable[[], Any], said: str) -> None:
         self.side_button.setChecked(False)

@@ -17,7 +17,8 @@ from napari_copnet.gui.compare_form import row
 from napari_copnet.gui.proofread.rows import Rows, RowsView
 from napari_copnet.gui.sections.base import Mark, Section, quiet_label
 from napari_copnet.gui.training.slices import _button
-from napari_copnet.networks.package import ModelPackage, import_zip
+from napari_copnet.networks.model_zip import import_zip
+from napari_copnet.networks.package import ModelPackage
 from napari_copnet.progress import Progress, Steps
 
 _PURPOSE = "Every model with its card: where it comes from, and what it has learnt."

@@ -1,0 +1,106 @@
+"""Models as zip files, to hand to others; what comes from others is not trusted."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import IO
+
+from napari_copnet.errors import ModelError
+from napari_copnet.files import whole_file, whole_folder
+from napari_copnet.networks.package import (
+    DAMAGED,
+    JSON,
+    LARGEST,
+    WEIGHTS,
+    ModelPackage,
+    check_name,
+    load_package,
+    models_folder,
+)
+
+
+def export_zip(package: ModelPackage, path: Path | str) -> Path:
+    """Write a model as one zip file, to hand to others.
+
+    Raises
+    ------
+    ModelError
+        The model is broken.
+    OutputError
+        It can't be written.
+    """
+    load_package(package.folder)
+    with whole_file(path) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
+        for name in (JSON, WEIGHTS):
+            archive.write(package.folder / name, name)
+    return Path(path)
+
+
+def import_zip(path: Path | str, *, replace: bool = False) -> ModelPackage:
+    """Add a zip made by `export_zip` to the user's models.
+
+    Parameters
+    ----------
+    path : path
+        The zip.
+    replace : bool
+        Whether a model of the same name may be replaced.
+
+    Raises
+    ------
+    ModelError
+        Not such a zip, names or sizes that can't be, a broken model, or a name already taken.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if sorted(member.filename for member in members) != sorted(LARGEST):
+                raise ModelError(
+                    f"{path.name} is not a model: it should hold {JSON} and {WEIGHTS} only.",
+                    "For a zip made by nnU-Net use the nnU-Net import.",
+                )
+            content = {
+                member.filename: read_member(archive, member, LARGEST[member.filename])
+                for member in members
+            }
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ModelError(f"{path} is not a readable zip file.", DAMAGED) from error
+    try:
+        name = check_name(json.loads(content[JSON])["name"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"The {JSON} in {path.name} can't be read.", DAMAGED) from error
+    folder = models_folder() / name
+    if folder.exists() and not replace:
+        raise ModelError(
+            f"There is already a model {name!r}.", "Replace it (replace), or rename one of them."
+        )
+    with whole_folder(folder) as beside:
+        for member_name, data in content.items():
+            (beside / member_name).write_bytes(data)
+        load_package(beside).weights()
+    return load_package(folder)
+
+
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
+    """Read a zip member of at most `most` bytes, whatever size it declares.
+
+    Raises
+    ------
+    ModelError
+        It is larger.
+    """
+    with archive.open(member) as file:
+        return _bounded(file, member.filename, most)
+
+
+def _bounded(file: IO[bytes], name: str, most: int) -> bytes:
+    data = file.read(most + 1)
+    if len(data) > most:
+        raise ModelError(
+            f"{name[:80]!r} in the zip is larger than {most / 1e6:.0f} MB.",
+            "No model has such a file: nothing was imported.",
+        )
+    return data
