@@ -7,17 +7,21 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
+from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.jobs import Job
 from napari_copnet.gui.proofread.canvas import View
 from napari_copnet.gui.proofread.layers import ROLE, SessionLayers
+from napari_copnet.gui.twin import camera_of
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.review.edits import bounding_box
 from napari_copnet.review.session import Session
 
 # A cell of more voxels is shown at every second pixel, and so on: software OpenGL has to draw it.
 _MOST_VOXELS = 1 << 25
+_ANGLES = (15.0, -40.0, 60.0)
+_COLOUR = "#81c784"
 
 
 class Solid:
@@ -104,7 +108,10 @@ class Solid:
         if self.layer is None or self.layer not in self.viewer.layers:
             placed = {**frame, "scale": scale, "translate": at}
             metadata = {"copnet": {"role": ROLE}}
-            self.layer = Labels(volume, name=title, metadata=metadata, **placed)
+            colours = CyclicLabelColormap(colors=["transparent", _COLOUR])
+            self.layer = Labels(
+                volume, name=title, colormap=colours, metadata=metadata, opacity=1.0, **placed
+            )
             self.layers.add_beside(self.layer)
             self.layer.editable = False
         else:
@@ -113,6 +120,10 @@ class Solid:
             self.layer.visible = True
         self.viewer.dims.ndisplay = 3
         self.viewer.reset_view()
+        # The view takes in all layers, and looks along z: at this cell, and from the side.
+        camera, ends = camera_of(self.viewer), self.layer.extent.world[:, -3:]
+        camera.center = tuple(float(v) for v in ends.mean(axis=0))
+        camera.angles = _ANGLES
 
 
 def volume_of(session: Session, name: int) -> Steps[tuple[np.ndarray, tuple[int, int, int], int]]:
