@@ -189,3 +189,15 @@ def test_masks_are_scored_at_the_size_of_the_truth(models, dataset, tmp_path):
     np.testing.assert_array_equal(outcome.methods["step1"].mask[2], large.truth[2])
     assert outcome.methods["truth"].scores.mean("labelled") == 1
     assert len(outcome.over.means("labelled")) == 3
+
+
+def test_pictures_of_cells_are_drawn_only_where_terms_allow(models, dataset, tmp_path):
+    for is_free in (True, False):
+        chosen = dataclasses.replace(dataset, is_free=is_free)
+        choices = Choices(tmp_path, tmp_path / "work", iterations=0)
+        outcome = finish(measure(chosen, [Threshold()], choices))
+        out = tmp_path / f"free-{is_free}"
+        text = write_results([outcome], [], out, choices).read_text()
+        assert (out / "images" / "results-rooms-slice.png").exists() == is_free
+        assert ("results-rooms-slice.png" in text) == is_free
+        assert (out / "images" / "results-rooms-scores.png").exists()

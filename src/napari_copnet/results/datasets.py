@@ -91,6 +91,8 @@ class DataSet:
         ``"trained"`` (on the data set's own training frames).
     read : callable
         Takes the data folder and returns the training block and the one to score.
+    is_free : bool
+        Whether its terms let pictures of its cells be passed on.
     """
 
     name: str
@@ -98,6 +100,7 @@ class DataSet:
     about: str
     step1: str
     read: Callable[[Path], tuple[Slices, Slices]]
+    is_free: bool = True
 
 
 def _need(*paths: Path) -> None:
@@ -212,6 +215,7 @@ DATASETS = (
         "the rivals were tuned too (every eighth). The closing model has never seen such cells.",
         "trained",
         _hela,
+        is_free=False,
     ),
     DataSet(
         "fib25",
@@ -227,6 +231,7 @@ DATASETS = (
         "Slices 10–19; rivals were tuned on slices 0–4. New to both default models.",
         "default",
         _isbi2012,
+        is_free=False,
     ),
     DataSet(
         "gala",

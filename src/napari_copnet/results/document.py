@@ -169,8 +169,8 @@ def _pictures(outcome: Outcome, folder: Path) -> list[str]:
         this.cells, this.contour, cells, this.out
     )
     name = outcome.dataset.name
-    made = {
-        f"results-{name}-slice.png": panels(shown),
+    made = {f"results-{name}-slice.png": panels(shown)} if outcome.dataset.is_free else {}
+    made |= {
         f"results-{name}-scores.png": score_bars(
             {one.title: one.scores.as_dict() for one in methods.values()}
         ),
