@@ -163,7 +163,7 @@ def test_a_closing_network_learns_from_maps_made_out_of_fold(
     monkeypatch.setattr(out_of_fold, "list_models", lambda: [tiny["contours"], known])
     trained = []
 
-    def train(kind, sources, out, params, **more):
+    def train(kind, sources, out, params, degrade=None, **more):
         trained.append((kind, [(one.slices, one.step1) for one in sources], more["start_from"]))
         yield Progress("training", 0, 1, "epochs")
         return tiny[kind]

@@ -71,8 +71,8 @@ def trainings(monkeypatch, tmp_path):
         module.work_folder(out).mkdir(parents=True, exist_ok=True)
         (module.work_folder(out) / "config.json").write_text("{}")
         try:
-            for step in range(2 * params.seed):
-                yield Progress("training", step, 2 * params.seed, "epochs")
+            for step in range(9 * params.seed):
+                yield Progress("training", step, 9 * params.seed, "epochs")
                 if log.fail == point:
                     raise CopnetError("Training ran out of memory.", "Take less.")
         except GeneratorExit:

@@ -129,21 +129,10 @@ def test_escape_stops_looking_and_another_edit_takes_the_offer_away(dock, hand, 
     assert not dock.same_fix.isVisible()
 
 
-def test_on_the_queue_enter_goes_on_to_the_next_item(dock, hand, qtbot):
+def test_an_item_decided_in_all_its_slices_needs_no_same_fix(dock, hand, qtbot):
     hand.key(Qt.Key.Key_N)
     hand.key(Qt.Key.Key_Return)
     assert len(dock.session.history) == 1
-    qtbot.waitUntil(dock.same_fix.isVisible, timeout=20000)
-    assert "T looks at it" in dock.same_fix.text.text()
-    assert "Enter" not in dock.same_fix.text.text()
-    question = dock.question.text()
-    hand.key(Qt.Key.Key_Return)
-    assert len(dock.session.verdicts) == 2 and dock.question.text() != question
-    qtbot.waitUntil(dock.same_fix.isVisible, timeout=20000)
-    hand.key(Qt.Key.Key_T)
-    assert "the same fix here?" in dock.same_fix.text.text()
-    count = len(closed(dock))
-    press(dock.same_fix.yes_button)
-    while dock.same_fix.isVisible():
-        press(dock.same_fix.yes_button)
-    assert len(dock.session.verdicts) == 2 and len(closed(dock)) > count
+    assert len(dock.session.verdicts) == dock.session.shape[0]
+    qtbot.waitUntil(lambda: dock.desk.neighbours.job is None, timeout=20000)
+    assert not dock.same_fix.isVisible()

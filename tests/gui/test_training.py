@@ -280,7 +280,7 @@ def test_a_training_is_paused_goes_on_and_ends_with_a_model(
     window.window.remove_dock_widget(dock)
     _, again = window.window.add_plugin_dock_widget(PLUGIN, "COp-Net training")
     section = again.train
-    assert section.continue_button.isVisible()
+    qtbot.waitUntil(section.continue_button.isVisible, timeout=20000)
     assert section.progress_text.text().startswith("drawn-contours-")
     monkeypatch.setattr(again.compare, "start", lambda: offered.append(2))
     press(section.continue_button)
