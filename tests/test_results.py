@@ -92,6 +92,16 @@ def test_all_methods_are_measured_and_kept(dataset, models, tmp_path):
     assert Counted.tuned == 2
 
 
+def test_the_rival_called_closing_is_kept_beside_ours(dataset, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(Counted, "name", "closing")
+    monkeypatch.setattr(Counted, "tuned", 0)
+    for _ in range(2):
+        outcome = finish(measure(dataset, [Counted()], Choices(tmp_path, tmp_path, iterations=0)))
+        assert Counted.tuned == 1
+        assert outcome.methods["closing"].scores.mean("labelled") == pytest.approx(4 / 6)
+        assert outcome.methods["closed"].scores.mean("labelled") == 1
+
+
 def test_the_document_has_a_table_a_star_and_pictures(dataset, models, tmp_path):
     choices = Choices(tmp_path, tmp_path / "work", iterations=2)
     outcome = finish(measure(dataset, [Threshold()], choices))

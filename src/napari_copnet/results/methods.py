@@ -157,8 +157,9 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
             lambda rival=rival: _rival(rival, tuning, test, folder / "work"),  # type: ignore[misc]
             params=vars(rival),
         )
+    # Not "closing": that is the rival of mathematical morphology.
     passes, made = yield from kept.get(
-        "closing", lambda: _closing(test.contours, closing, choices), closing=models["closing"]
+        "passes", lambda: _closing(test.contours, closing, choices), closing=models["closing"]
     )
     for number, name in enumerate((ONCE, CONVERGED)):
         masks[name] = passes[number]
