@@ -131,3 +131,11 @@ def test_cells_are_degraded_at_their_borders_and_large_slices_in_part():
     assert not true_contour(np.zeros((4, 4), int)).any()
     box = live_box((5000, 100), (4990, 50))
     assert box == (slice(5000 - LIVE_SIDE, 5000), slice(0, 100))
+
+
+def test_docks_opened_later_come_in_front(make_napari_viewer, qtbot):
+    window = make_napari_viewer(show=True).window
+    for name in ("COp-Net workflow", "COp-Net proofreading", "COp-Net training"):
+        window.add_plugin_dock_widget("napari-copnet", name)
+    _, last = window.add_plugin_dock_widget("napari-copnet", "COp-Net gap simulation")
+    qtbot.waitUntil(lambda: not last.visibleRegion().isEmpty(), timeout=10000)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_copnet.gui.twin import camera_of
@@ -49,6 +50,13 @@ def give_room(widget: QWidget, other: QWidget | None) -> None:
     ):
         window.tabifyDockWidget(theirs, mine)
         mine.raise_()
+        # A dock that was never shown can't be raised before the window has laid it out.
+        QTimer.singleShot(50, lambda: _raise(mine))
+
+
+def _raise(dock: QDockWidget) -> None:
+    with contextlib.suppress(RuntimeError):  # closed meanwhile
+        dock.raise_()
 
 
 def _dock_of(widget: QWidget | None) -> QDockWidget | None:

@@ -233,7 +233,7 @@ def card_text(entry: Entry) -> str:
     if card.get("seconds"):
         lines.append(f"Trained for {float(card['seconds']) / 60:.0f} min on {card.get('device')}.")
     if card.get("licence"):
-        lines.append(f"Licence: {card['licence']}.")
+        lines.append(f"Licence: {card['licence'].rstrip('.')}.")
     return "\n".join(lines)
 
 
