@@ -225,6 +225,13 @@ def twelve_epochs(monkeypatch):
     monkeypatch.setattr("napari_copnet.annotate.finetune.train_params", lambda *_: params)
 
 
+@pytest.fixture
+def many_epochs(monkeypatch):
+    """A training that can't end while the window closes, however slow the machine."""
+    params = TrainParams(size="small", epochs=5000, iterations_per_epoch=2, batch=2)
+    monkeypatch.setattr("napari_copnet.annotate.finetune.train_params", lambda *_: params)
+
+
 def ready_to_train(dock, qtbot):
     """Three slices done, the tiny model chosen."""
     finish_slices(dock, qtbot, 0, 10, 20)
@@ -300,7 +307,7 @@ def test_a_training_is_paused_goes_on_and_ends_with_a_model(
 
 
 def test_the_window_closed_during_a_training_leaves_no_process(
-    make_napari_viewer, folder, models, qtbot, twelve_epochs
+    make_napari_viewer, folder, models, qtbot, many_epochs
 ):
     window = make_napari_viewer(show=True)
     dock = opened(window, folder, qtbot)
