@@ -172,8 +172,6 @@ def _train(folder: Path, config: dict[str, Any], switch: StopSwitch, report: Any
     steps = trainer.train()
     try:
         for values in steps:
-            if (folder / STOP).exists():
-                raise Stopped
             now = time.monotonic()
             if "ends_epoch" in values:
                 scores = {
@@ -184,6 +182,7 @@ def _train(folder: Path, config: dict[str, Any], switch: StopSwitch, report: Any
                 }
                 with switch.uninterrupted():
                     _append(folder / LOSSES, scores)
+                    trainer.note_reported()
                 if now - last_save > cost / CHECKPOINT_SHARE:
                     save()
             if "ends_epoch" in values or now - last_report > REPORT_EVERY:
@@ -196,6 +195,8 @@ def _train(folder: Path, config: dict[str, Any], switch: StopSwitch, report: Any
                     **{key: scores[key] for key in COLUMNS[3:] if key in scores},
                     **({"new": True} if "ends_epoch" in values else {}),
                 )
+            if (folder / STOP).exists():
+                raise Stopped
     except Stopped:
         save_checkpoint(folder, trainer.state())
         raise

@@ -70,6 +70,9 @@ class StackTrainer(nnUNetTrainer):
         self.num_val_iterations_per_epoch = VALIDATION_BATCHES
         self.step = 0
         self.seconds = 0.0
+        # of the epoch at work, and the step up to which epochs were reported
+        self.losses: list[float] = []
+        self.reported = 0
         # two AMX cores, small network: a step takes 0.30 s in bfloat16, 0.49 s in float32
         self.autocast_dtype = torch.bfloat16 if uses_bfloat16(device, self.device.type) else None
         if self.device.type == "cuda" and device.precision == "auto" and not self.autocast_dtype:
@@ -174,46 +177,51 @@ class StackTrainer(nnUNetTrainer):
         dict
             After each step ``{"loss": ...}``; after the last step of an epoch instead
             ``ends_epoch``, ``train_loss``, ``validation_loss``, ``validation_dice`` and
-            ``learning_rate``.
+            ``learning_rate``, also when the training was stopped before `note_reported`.
         """
         self.dataloader_train, self.dataloader_val = self.get_dataloaders()
         self.set_deep_supervision_enabled(True)
         size = self.params.iterations_per_epoch
-        losses: list[float] = []
-        reported = False
+        told = False
         try:
-            while self.share_done < 1.0 or not reported:
+            while True:
+                last = self.share_done >= 1.0
+                ended = (self.step % size == 0 or last) and self.step > self.reported
+                if ended or (last and not told):
+                    told = True
+                    yield self._ended_epoch()
                 if self.share_done >= 1.0:
-                    # stopped between the last step and its validation
-                    yield {"ends_epoch": True, **self.validate()}
                     return
                 started = time.monotonic()
                 self.network.train()
-                rate = self.initial_lr * (1 - self.share_done) ** 0.9
                 for group in self.optimizer.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = self.initial_lr * (1 - self.share_done) ** 0.9
                 loss = self.train_step(self.dataloader_train.batch(self.step))["loss"]
                 self.step += 1
                 self.seconds += time.monotonic() - started
-                losses.append(float(loss))
+                self.losses.append(float(loss))
                 if self.step % size and self.share_done < 1.0:
-                    yield {"loss": losses[-1]}
-                    continue
-                started = time.monotonic()
-                scores = self.validate()
-                self.seconds += time.monotonic() - started
-                reported = True
-                yield {
-                    "ends_epoch": True,
-                    "train_loss": float(np.mean(losses)),
-                    "learning_rate": rate,
-                    **scores,
-                }
-                losses = []
+                    yield {"loss": self.losses[-1]}
         finally:
             self.dataloader_train.close()
             if self.dataloader_val is not None:
                 self.dataloader_val.close()
+
+    def _ended_epoch(self) -> dict[str, Any]:
+        started = time.monotonic()
+        scores = self.validate()
+        self.seconds += time.monotonic() - started
+        return {
+            "ends_epoch": True,
+            **({"train_loss": float(np.mean(self.losses))} if self.losses else {}),
+            "learning_rate": float(self.optimizer.param_groups[0]["lr"]),
+            **scores,
+        }
+
+    def note_reported(self) -> None:
+        """Say that the scores of the epoch that ended are on disk; else they come once more."""
+        self.reported = self.step
+        self.losses = []
 
     def validate(self) -> dict[str, float]:
         """Return loss and contour Dice over the same validation patches each time."""
@@ -279,6 +287,8 @@ class StackTrainer(nnUNetTrainer):
             "scaler": self.grad_scaler.state_dict() if self.grad_scaler is not None else {},
             "step": self.step,
             "seconds": self.seconds,
+            "losses": list(self.losses),
+            "reported": self.reported,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -289,6 +299,9 @@ class StackTrainer(nnUNetTrainer):
             self.grad_scaler.load_state_dict(state["scaler"])
         self.step = int(state["step"])
         self.seconds = float(state["seconds"])
+        # checkpoints of before have neither
+        self.losses = [float(loss) for loss in state.get("losses", [])]
+        self.reported = int(state.get("reported", self.step))
 
 
 class ClosingTrainer(StackTrainer):
