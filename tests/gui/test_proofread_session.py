@@ -5,7 +5,7 @@ import pytest
 from drawn_session import GAP, WALL, rooms, start
 from fake_networks import dark_lines
 from hand import Hand, press
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_copnet.io.write import write_image
@@ -115,6 +115,49 @@ def test_a_session_begins_with_the_folder_of_a_run(
     press(dock.folder_button)
     qtbot.waitUntil(lambda: dock.message.text != "", timeout=20000)
     assert "holds no closed contours" in dock.message.text and dock.session is None
+    dock.shut_down()
+
+
+def test_layers_come_one_in_a_turn_of_the_event_loop(make_napari_viewer, folder, qtbot):
+    window = make_napari_viewer(show=True)
+    mine = window.add_image(np.zeros((4, 40, 64)), name="mine")
+    turns, came = [0], []
+    clock = QTimer()
+    clock.timeout.connect(lambda: turns.__setitem__(0, turns[0] + 1))
+    clock.start(0)
+    window.layers.events.inserted.connect(lambda _: came.append(turns[0]))
+    dock = opened(window, folder, qtbot)
+    clock.stop()
+    assert len(came) == 5 and len(set(came)) == 5
+    assert not mine.visible and window.layers.selection.active is dock.desk.layers.contour
+    assert dock.desk.layers.contour.editable and not dock.desk.layers.cells.editable
+    assert dock.progress_text.isHidden()
+    dock.shut_down()
+
+
+@pytest.mark.parametrize("how", ["close", "again", "window"])
+def test_a_session_may_be_let_go_before_all_its_layers_are_there(
+    make_napari_viewer, folder, qtbot, how
+):
+    window = make_napari_viewer(show=True)
+    mine = window.add_image(np.zeros((4, 40, 64)), name="mine")
+    _, dock = window.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    dock.open(folder)
+    qtbot.waitUntil(lambda: len(window.layers) == 3, timeout=20000)
+    assert dock.session is None and dock.progress_text.text() == "Showing the session …"
+    if how == "window":
+        dock.shut_down()
+    elif how == "close":
+        dock.close_session()
+    else:
+        with qtbot.waitSignal(dock.opened, timeout=20000):
+            dock.open(folder)
+        assert not dock.session.read_only and len(window.layers) == 6
+        dock.close_session()
+    assert list(window.layers) == [mine] and mine.visible
+    assert dock.session is None and dock.progress_text.isHidden()
+    with Session.open(folder) as again:
+        assert not again.read_only
     dock.shut_down()
 
 

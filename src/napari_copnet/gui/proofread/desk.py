@@ -10,7 +10,6 @@ from typing import Any
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.proofread.begin import Ready
 from napari_copnet.gui.proofread.canvas import (
     canvas_of,
     fly_to,
@@ -48,20 +47,25 @@ class Desk:
     ----------
     viewer : napari.Viewer
     form : ProofreadForm
-    ready : Ready
-        The session, closed by `close`.
+    layers : SessionLayers
+        Of the session, in the viewer; `close` closes the session and takes them away.
     compute : callable
         Runs a generator in a thread: name, work, and who takes the result.
     """
 
     def __init__(
-        self, viewer: Any, form: ProofreadForm, ready: Ready, compute: Callable[..., None]
+        self,
+        viewer: Any,
+        form: ProofreadForm,
+        layers: SessionLayers,
+        compute: Callable[..., None],
     ) -> None:
-        session = ready.session
+        session = layers.session
         self.viewer, self.form, self.session = viewer, form, session
         # The dock may be out of it by the time of `close`.
         self._window: QWidget | None = form.window()
-        self.layers = SessionLayers(viewer, ready, self._stroke, self.undo, self.redo)
+        self.layers = layers
+        layers.listen(self._stroke, self.undo, self.redo)
         self.marks = Marks(viewer, self.layers.arguments)
         self.solid = Solid(viewer, session, self.layers, form.message.error)
         self.hands = Hands(
