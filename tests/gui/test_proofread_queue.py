@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,25 @@ def dock(make_napari_viewer, tmp_path, qtbot):
     _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
     with qtbot.waitSignal(panel.opened, timeout=20000):
         panel.open(finish(store.make(tmp_path / "rooms", start())))
+    qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
+    yield panel
+    panel.shut_down()
+
+
+@pytest.fixture
+def chain_dock(make_napari_viewer, tmp_path, qtbot):
+    """The gap is open in slices 1 and 2; the wall drifts by two pixels between them."""
+    begun = start()
+    contour, step1 = begun.contour.copy(), begun.step1.copy()
+    for z, x in ((1, WALL), (2, WALL + 2)):
+        contour[z, 1:-1, WALL], step1[z, 1:-1, WALL] = 0, 0
+        contour[z, 1:-1, x], step1[z, 1:-1, x] = 1, 0.9
+        contour[z, GAP, x], step1[z, GAP, x] = 0, 0.3
+    folder = finish(store.make(tmp_path / "rooms", replace(begun, contour=contour, step1=step1)))
+    window = make_napari_viewer(show=True)
+    _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    with qtbot.waitSignal(panel.opened, timeout=20000):
+        panel.open(folder)
     qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
     yield panel
     panel.shut_down()
@@ -97,6 +117,41 @@ def test_walking_flies_there_and_decides(dock):
     hand.key(Qt.Key.Key_U)
     np.testing.assert_array_equal(session.contour, rooms())
     assert [state for *_, state in states(dock)] == ["open"] * (3 + more)
+
+
+def pink(window):
+    """Pixels of the canvas in the colour of the outline."""
+    picture = window.screenshot(flash=False, canvas_only=True)[..., :3].astype(int)
+    return int((np.abs(picture - (255, 64, 129)).max(axis=-1) < 25).sum())
+
+
+def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
+    dock, window = chain_dock, chain_dock.viewer
+    hand = Hand(window, dock.desk.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    item = dock.desk.review.walk.current
+    assert [patch.z for patch in item.patches] == [1, 2]
+    assert "Slices 1 to 2, one answer for all" in dock.question.text()
+    points = dock.desk.marks.layer("item").data
+    # Around the wall of its own slice, not around that of the slice where the item is listed.
+    for z, x in ((1, WALL), (2, WALL + 2)):
+        rows, columns = points[points[:, 0] == z][:, 1:].T
+        assert abs((columns.min() + columns.max()) / 2 - x) <= 1
+        assert rows.min() < GAP.start and rows.max() >= GAP.stop
+    seen = []
+    for z in range(4):
+        window.dims.set_current_step(0, z)
+        QTest.qWait(50)
+        seen.append(pink(window) > 20)
+    assert seen == [False, True, True, False]
+    # A click beside the wall finds it in each slice, too.
+    hand.key(Qt.Key.Key_Escape)
+    for z, x in ((1, WALL), (2, WALL + 2)):
+        assert dock.desk.review.walk.at_place(z, GAP.start, x) is item
+    hand.key(Qt.Key.Key_Return)
+    assert dock.session.contour[1, GAP, WALL].any() and dock.session.contour[2, GAP].any()
+    hand.key(Qt.Key.Key_U)
+    assert len(dock.session.history) == 1 and dock.session.history.position == 0
 
 
 def test_buttons_filter_and_list(dock):

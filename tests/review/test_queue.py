@@ -155,7 +155,7 @@ def test_the_queue_holds_each_kind_sorted_by_score(doubtful):
     assert scores == sorted(scores, reverse=True) and scores[-1] >= 0
     assert len({item.key for item in items}) == 3
     gap = next(item for item in items if item.kind == "gap")
-    assert "Slices 1 to 2, shown in " in gap.text
+    assert "Slices 1 to 2, one answer for all" in gap.text
     assert all(item_at(items, z, 11, round(gap.centre[1])) == gap for z in (1, 2))
     assert item_at(items, 2, 0, 0) is None and item_at(items, 0, 11, 2) is None
     (alone,) = finish(build_queue(session, [2]))

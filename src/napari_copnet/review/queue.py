@@ -113,7 +113,7 @@ class Item:
         slices = [patch.z for patch in self.patches]
         where = f"Slice {self.z}"
         if len(slices) > 1:
-            where = f"Slices {slices[0]} to {slices[-1]}, shown in {self.z}"
+            where = f"Slices {slices[0]} to {slices[-1]}, one answer for all"
         return f"{what} {where}, {self.hanging} px of cell."
 
 

@@ -369,7 +369,7 @@ class Desk:
         fly_to(self.viewer, self.layers.contour, z, None, 0, None)
 
     def _show_item(self, item: Any, fly: bool = True) -> None:
-        self.marks.item(item.patch if item is not None else None, self.session.shape)
+        self.marks.item(item.patches if item is not None else (), self.session.shape)
         if item is None or not fly:
             return
         self.solid.back()

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_copnet.gui.footer import duration
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.review.edits import Patch
 from napari_copnet.review.queue import Item, build_queue
 from napari_copnet.review.session import Session
 
@@ -90,18 +91,10 @@ class Walk:
         """Ask the item whose wall a pixel belongs to, or lies beside; return it, or None."""
         best: tuple[float, Item] | None = None
         for item in self.items:
-            patch = item.patch
-            if (
-                item.z != z
-                or not patch.count
-                or not patch.top - _BESIDE <= y < patch.top + patch.height + _BESIDE
-                or not patch.left - _BESIDE <= x < patch.left + patch.width + _BESIDE
-            ):
-                continue
-            points = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
-            away = float(np.hypot(*(points - (y, x)).T).min())
-            if away <= _BESIDE and (best is None or away < best[0]):
-                best = away, item
+            for patch in item.patches:
+                away = _distance(patch, z, y, x)
+                if away <= _BESIDE and (best is None or away < best[0]):
+                    best = away, item
         if best is None:
             return None
         if self.find(best[1].key) is None:
@@ -156,6 +149,19 @@ class Walk:
         self.at = min(self.at, len(self._shown)) - 1 if current is not None else -1
         if current is not None:
             self.find(current.key)
+
+
+def _distance(patch: Patch, z: int, y: int, x: int) -> float:
+    """Return how far a pixel lies from a wall, px; infinite where it lies clearly apart."""
+    if (
+        patch.z != z
+        or not patch.count
+        or not patch.top - _BESIDE <= y < patch.top + patch.height + _BESIDE
+        or not patch.left - _BESIDE <= x < patch.left + patch.width + _BESIDE
+    ):
+        return np.inf
+    points = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
+    return float(np.hypot(*(points - (y, x)).T).min())
 
 
 def find_items(session: Session, slices: list[int] | None) -> Steps[list[Item]]:
