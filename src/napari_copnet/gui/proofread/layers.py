@@ -10,6 +10,7 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QTimer
 
+from napari_copnet.gui.brush import clean_brush
 from napari_copnet.gui.layers import CONTOUR_COLOUR
 from napari_copnet.gui.lazy import PlaneArray
 from napari_copnet.gui.proofread.begin import Ready
@@ -119,6 +120,7 @@ class SessionLayers:
         """
         contour = self.contour
         self._stroke = stroke
+        clean_brush(self.viewer)
         contour.editable = not self.session.read_only
         contour.brush_size, contour.selected_label = BRUSH_PX, 1
         contour.n_edit_dimensions = 2

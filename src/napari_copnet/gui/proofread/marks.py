@@ -89,6 +89,9 @@ class Marks:
                 symbol=symbol,
                 face_color=colour,
                 border_width=0,
+                # For a slice without points napari draws one of no size, at the corner of the
+                # image; by itself it makes all points two pixels wide at least.
+                canvas_size_limits=(0, 10000),
                 metadata={"copnet": {"role": role}},
                 **self._arguments,
             )
