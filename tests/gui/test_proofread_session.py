@@ -93,6 +93,49 @@ def test_the_window_that_only_looks_follows_the_other_one(make_napari_viewer, fo
         dock.shut_down()
 
 
+def test_the_window_that_only_looks_takes_a_new_run_over(make_napari_viewer, folder, qtbot):
+    with Session.open(folder) as writer:
+        window = make_napari_viewer(show=True)
+        dock = opened(window, folder, qtbot)
+        qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+        probability = dock.desk.layers.probability
+        probability.visible = True
+        window.dims.set_current_step(0, 3)
+        assert not dock.course.iteration_row.isVisibleTo(dock.course)
+        assert len(dock.desk.review.walk.items) in (3, 4)
+        before = window.screenshot(flash=False)
+        # In the new run the network has closed the gap itself, in its second iteration.
+        begun = start()
+        closed = begun.contour.copy()
+        closed[1, GAP, WALL] = 1
+        last = np.maximum(begun.step1, closed * np.float32(0.8))
+        last[3, 5:30, 5:12] = 0.4
+        iterations = np.stack([begun.step1, begun.step1, last])
+        writer.add_run(start(contour=closed, iterations=iterations))
+        qtbot.waitUntil(lambda: len(dock.session.history) == 1, timeout=10000)
+        assert dock.desk.layers.contour.data[1, GAP, WALL].all()
+        np.testing.assert_allclose(probability.data[3], last[3], atol=1e-3)
+        assert (window.screenshot(flash=False) != before).any(axis=-1).mean() > 0.01
+        assert "took a new run" in dock.message.text
+        assert dock.iteration.maximum() == dock.course.number.value() == 2
+        qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+        rows = dock.course.slices_view.model()
+        changed = [rows.data(rows.index(z, 1)) for z in range(4)]
+        assert changed == ["0 %", "0.156 %", "0.156 %", "0 %"]
+        items = dock.desk.review.walk.items
+        assert {i.kind for i in items if 1 in [p.z for p in i.patches]} == {"closure"}
+        dock.course.show_iteration.setChecked(True)
+        layer = dock.desk.course.layer
+        assert np.asarray(layer.data[1])[GAP, WALL].all()
+        dock.course.number.setValue(1)
+        assert not np.asarray(layer.data[1])[GAP, WALL].any()
+        # A run that kept no iterations.
+        writer.add_run(start(contour=closed))
+        qtbot.waitUntil(lambda: dock.session.iterations is None, timeout=10000)
+        assert not layer.visible and "did not keep" in dock.course.hint.text()
+        dock.shut_down()
+
+
 def test_a_session_begins_with_the_folder_of_a_run(
     make_napari_viewer, tmp_path, monkeypatch, qtbot
 ):

@@ -94,6 +94,7 @@ class Desk:
             lambda row: row > session.history.position,
         )
         session.on_change.append(self._on_change)
+        session.on_run.append(self._on_run)
         self.watch = Watch(form, session)
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
         self._fill_form()
@@ -235,16 +236,19 @@ class Desk:
             box.setRange(0, last)
             box.setValue(value)
         form.ranged.setChecked(False)
-        iterations = session.iterations
-        form.iteration_row.setVisible(iterations is not None)
-        form.tool_buttons["freeze"].setEnabled(iterations is not None)
-        if iterations is not None:
-            form.iteration.setRange(0, len(iterations) - 1)
+        self._fill_iterations()
         for button in (form.undo_button, form.redo_button):
             button.setEnabled(not session.read_only)
         form.history_view.show_rows(self._history)
         self._renew()
         self.watch.tell()
+
+    def _fill_iterations(self) -> None:
+        form, iterations = self.form, self.session.iterations
+        form.iteration_row.setVisible(iterations is not None)
+        form.tool_buttons["freeze"].setEnabled(iterations is not None)
+        if iterations is not None:
+            form.iteration.setRange(0, len(iterations) - 1)
 
     def _connect(self) -> None:
         form = self.form
@@ -348,6 +352,16 @@ class Desk:
         self.review.changed({change.z for change in touched})
         self.course.changed()
         self.watch.tell()
+
+    def _on_run(self) -> None:
+        """Another run is in use, which the other window has taken."""
+        self._fill_iterations()
+        self.course.take_run()
+        self.review.take_run()
+        self.form.message.note(
+            "The other window took a new run into the session: probability, iterations and queue "
+            "are that one's."
+        )
 
     def _inspect(self, place: tuple[int, tuple[float, float]]) -> None:
         """Tell about the contour that was clicked."""

@@ -127,6 +127,7 @@ class SessionLayers:
         contour.undo, contour.redo = undo, redo
         contour.events.paint.connect(self._on_paint)
         self.session.on_change.append(self.show)
+        self.session.on_run.append(self.probability.refresh)
         self.activate()
 
     @property
@@ -200,6 +201,7 @@ class SessionLayers:
         self._stroke = None
         if self.show in self.session.on_change:
             self.session.on_change.remove(self.show)
+            self.session.on_run.remove(self.probability.refresh)
         self.contour.events.paint.disconnect(self._on_paint)
         # napari's own methods are there again.
         del self.contour.undo, self.contour.redo

@@ -83,6 +83,11 @@ class Reviewing:
         """Find the items of all slices."""
         self._find(None)
 
+    def take_run(self) -> None:
+        """Another run is in use: look for its errors, and tell how it closed what is asked."""
+        self._ask(fly=False)
+        self.find_all()
+
     def stop(self) -> None:
         """Nothing is shown any more."""
         self._stopped = True
