@@ -154,6 +154,40 @@ def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
     assert len(dock.session.history) == 1 and dock.session.history.position == 0
 
 
+def test_a_wall_through_slices_stays_one_item_and_u_leads_to_it(chain_dock, qtbot):
+    dock, window = chain_dock, chain_dock.viewer
+    hand = Hand(window, dock.desk.layers.contour, dock)
+    count = len(dock.desk.review.walk.items)
+    hand.key(Qt.Key.Key_N)
+    item = dock.desk.review.walk.current
+
+    def edited(z):
+        """Draw a dot in a corner and wait until its slice was looked at again."""
+        window.dims.set_current_step(0, z)
+        window.reset_view()
+        hand.key(Qt.Key.Key_D)
+        hand.click((5, 5))
+        hand.key(Qt.Key.Key_Escape)
+        qtbot.waitUntil(lambda: not dock.desk.review.is_stale, timeout=20000)
+        qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+
+    edited(2)
+    assert len(dock.desk.review.walk.items) == count
+    assert [p.z for p in dock.desk.review.walk.current.patches] == [1, 2]
+    hand.key(Qt.Key.Key_Return)
+    assert dock.pace.text().startswith(f"1 of {count} decided")
+    edited(1)
+    assert dock.pace.text().startswith(f"1 of {count} decided")
+    hand.key(Qt.Key.Key_N)
+    assert dock.desk.review.walk.current.key != item.key
+    # U takes the dot back, and then the decision: there the camera goes, and the question.
+    hand.key(Qt.Key.Key_U)
+    hand.key(Qt.Key.Key_U)
+    assert dock.desk.review.walk.current.key == item.key
+    assert window.dims.current_step[0] == item.z
+    assert "Slices 1 to 2" in dock.question.text()
+
+
 def test_buttons_filter_and_list(dock):
     row_click(dock.queue_view, 2)
     assert "closed this gap" in dock.question.text()

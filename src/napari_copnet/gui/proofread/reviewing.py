@@ -93,6 +93,11 @@ class Reviewing:
         self._stopped = True
         self._timer.stop()
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether slices wait to be looked at again."""
+        return bool(self._stale)
+
     def next(self) -> None:
         """Ask the next open item."""
         if self.walk.next() is None and self.walk.shown:
@@ -157,8 +162,13 @@ class Reviewing:
         before = self.session.verdicts
         yield
         after = self.session.verdicts
-        changed = [key for key in {*before, *after} if before.get(key) != after.get(key)]
-        if len(changed) == 1 and self.walk.find(changed[0]) is not None:
+        changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+        meant = [
+            item
+            for item in self.walk.shown
+            if any(one.key in changed for one in (item, *item.also))
+        ]
+        if len(meant) == 1 and self.walk.find(meant[0].key) is not None:
             self._ask()
 
     def changed(self, slices: set[int]) -> None:
@@ -201,7 +211,8 @@ class Reviewing:
                 self._allow()
 
         name = "queue" if slices is None else f"queue {slices}"
-        self._compute(name, lambda: find_items(session, slices), take)
+        wanted = None if slices is None else self.walk.affected(slices)
+        self._compute(name, lambda: find_items(session, wanted), take)
 
     def _allow(self) -> None:
         form, any_items = self.form, bool(self.walk.items)

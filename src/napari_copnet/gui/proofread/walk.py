@@ -11,7 +11,7 @@ import numpy as np
 from napari_copnet.gui.footer import duration
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.review.edits import Patch
-from napari_copnet.review.queue import Item, build_queue
+from napari_copnet.review.queue import Item, affected, build_queue, renewed
 from napari_copnet.review.session import Session
 
 # The pace is told from so many of the last decisions; longer pauses do not count.
@@ -56,13 +56,18 @@ class Walk:
         return self._verdicts.get(item.key, "")
 
     def replace(self, items: list[Item], slices: Iterable[int] | None = None) -> None:
-        """Take new items, of all slices or of some; the one in question stays if it is there."""
+        """Take new items, of all slices or of some; the one in question stays if it is there.
+
+        For some slices the items are those of `affected`.
+        """
         if slices is not None:
-            gone = set(slices)
-            kept = [item for item in self.items if item.z not in gone]
-            items = sorted([*kept, *items], key=lambda item: (-item.score, item.key))
+            items = renewed(self.items, items, slices, self._is_decided)
         self.items = items
         self._filter()
+
+    def affected(self, slices: Iterable[int]) -> list[int]:
+        """Return the slices to look at again after edits in some."""
+        return affected(self.items, slices, self._is_decided)
 
     def choose_kind(self, kind: str) -> None:
         """Walk items of one kind; empty for all."""
@@ -141,6 +146,9 @@ class Walk:
         each = max(statistics.median(gaps), 0.05)
         text += f", {60 / each:.0f} a minute" if each < 60 else f", {duration(each)} each"
         return text + (f", about {duration(each * (total - done))} left" if done < total else "")
+
+    def _is_decided(self, item: Item) -> bool:
+        return all(self.verdict(one) for one in (item, *item.also))
 
     def _filter(self) -> None:
         current = self.current
