@@ -2,6 +2,7 @@
 
 import csv
 import json
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +14,9 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_copnet.gui.proofread.reviewing import _KIND
-from napari_copnet.gui.proofread.walk import Walk
+from napari_copnet.gui.proofread.walk import Walk, find_items
 from napari_copnet.gui.twin import camera_of
-from napari_copnet.progress import finish
+from napari_copnet.progress import Progress, finish
 from napari_copnet.review import store
 from napari_copnet.review.edits import Patch
 from napari_copnet.review.queue import Item
@@ -178,8 +179,13 @@ def test_a_wall_through_slices_stays_one_item_and_u_leads_to_it(chain_dock, qtbo
     assert dock.pace.text().startswith(f"1 of {count} decided")
     edited(1)
     assert dock.pace.text().startswith(f"1 of {count} decided")
-    hand.key(Qt.Key.Key_N)
+    # The answer that an item has already goes on to the next one.
+    hand.key(Qt.Key.Key_P)
+    dock.desk.review.walk.find(item.key)
+    made = len(dock.session.history)
+    hand.key(Qt.Key.Key_Return)
     assert dock.desk.review.walk.current.key != item.key
+    assert len(dock.session.history) == made and not dock.message.text
     # U takes the dot back, and then the decision: there the camera goes, and the question.
     hand.key(Qt.Key.Key_U)
     hand.key(Qt.Key.Key_U)
@@ -202,6 +208,38 @@ def test_buttons_filter_and_list(dock):
     press(dock.reject_button)
     assert states(dock) == [("gap", "1", "rejected")]
     assert len(dock.session.history) == 2
+
+
+def test_what_is_wrong_is_said_until_the_next_key_that_works(dock):
+    hand = Hand(dock.viewer, dock.desk.layers.contour, dock)
+    hand.key(Qt.Key.Key_Return)
+    assert dock.message.text.startswith("No item is in question.")
+    hand.key(Qt.Key.Key_N)
+    assert dock.question.text() and not dock.message.text
+
+
+def test_n_while_the_queue_is_looked_for_says_so(make_napari_viewer, tmp_path, qtbot, monkeypatch):
+    go = threading.Event()
+
+    def later(session, slices):
+        yield Progress("queue", 0, 4, "slices")
+        go.wait(20)
+        return (yield from find_items(session, slices))
+
+    monkeypatch.setattr("napari_copnet.gui.proofread.reviewing.find_items", later)
+    window = make_napari_viewer(show=True)
+    _, dock = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    with qtbot.waitSignal(dock.opened, timeout=20000):
+        dock.open(finish(store.make(tmp_path / "rooms", start())))
+    hand = Hand(window, dock.desk.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    assert "when all slices were looked at" in dock.message.text
+    assert dock.pace.text() == "Looking for likely errors …"
+    go.set()
+    qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+    hand.key(Qt.Key.Key_N)
+    assert dock.question.text() and not dock.message.text
+    dock.shut_down()
 
 
 def test_an_edit_has_its_slice_looked_at_again(dock, qtbot):

@@ -243,13 +243,12 @@ def _decide(session: SessionView, item: Item, verdict: str) -> Edit:
         patch = one.patch
         before = session.verdicts.get(one.key)
         after = Verdict(one.key, one.kind, patch, verdict)
-        if before == after:
-            continue
         contour = session.contour[patch.z][patch.box].view(bool)
         change = patch.mask & (contour != (verdict == ACCEPTED))
         if change.any():
             changes.append(Flip(CONTOUR, Patch.of(patch.z, change, (patch.top, patch.left))))
-        changes.append(Judge(before, after))
+        if before != after:
+            changes.append(Judge(before, after))
     if not changes:
         raise CopnetError(f"This item is {verdict} already.", "Go on to the next one.")
     return Edit("accept" if verdict == ACCEPTED else "reject", tuple(changes))
