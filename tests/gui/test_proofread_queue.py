@@ -133,7 +133,14 @@ def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
     item = dock.desk.review.walk.current
     assert [patch.z for patch in item.patches] == [1, 2]
     assert "Slices 1 to 2, one answer for all" in dock.question.text()
-    points = dock.desk.marks.layer("item").data
+    layer = dock.desk.marks.layer("item")
+    points, sizes = layer.data, np.asarray(layer.size)
+    # Dots on the wall, small enough to see the image between them.
+    for patch in item.patches:
+        at = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
+        dots = points[(sizes < 0.5) & (points[:, 0] == patch.z)]
+        assert {tuple(p) for p in dots[:, 1:].astype(int)} == {tuple(p) for p in at}
+    points = points[sizes == 1]
     # Around the wall of its own slice, not around that of the slice where the item is listed.
     for z, x in ((1, WALL), (2, WALL + 2)):
         rows, columns = points[points[:, 0] == z][:, 1:].T

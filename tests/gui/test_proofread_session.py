@@ -5,8 +5,9 @@ import pytest
 from drawn_session import GAP, WALL, rooms, start
 from fake_networks import dark_lines
 from hand import Hand, press
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QAbstractButton, QComboBox, QFileDialog, QSpinBox, QWidget
 
 from napari_copnet.io.write import write_image
 from napari_copnet.progress import finish
@@ -134,6 +135,44 @@ def test_the_window_that_only_looks_takes_a_new_run_over(make_napari_viewer, fol
         qtbot.waitUntil(lambda: dock.session.iterations is None, timeout=10000)
         assert not layer.visible and "did not keep" in dock.course.hint.text()
         dock.shut_down()
+
+
+def test_in_a_narrow_dock_nothing_is_cut_off(make_napari_viewer, tmp_path, qtbot):
+    begun = start(iterations=np.repeat(start().step1[None], 3, axis=0))
+    window = make_napari_viewer(show=True)
+    dock = opened(window, finish(store.make(tmp_path / "narrow", begun)), qtbot)
+    dock.setFixedWidth(dock.minimumWidth())
+    assert not dock.iteration.isVisible()
+    press(dock.tool_buttons["freeze"])
+    for tab in range(dock.tabs.count()):
+        dock.tabs.setCurrentIndex(tab)
+        QTest.qWait(50)
+        for widget in dock.findChildren(QWidget):
+            if isinstance(widget, QAbstractButton | QSpinBox | QComboBox) and widget.isVisible():
+                right = widget.mapTo(dock, QPoint(widget.width(), 0)).x()
+                assert right <= dock.width(), widget.objectName()
+                # A list may shorten its texts, and numbers are shorter than a spin box allows for.
+                least = 0 if isinstance(widget, QComboBox) else widget.minimumSizeHint().width()
+                assert widget.width() >= min(least, 90), widget.objectName()
+        assert dock.course.widget().width() <= dock.course.viewport().width() or tab != 2
+    assert dock.iteration.isVisible()
+    dock.shut_down()
+
+
+def test_closing_by_hand_says_where_it_is_and_old_errors_go(
+    make_napari_viewer, folder, monkeypatch, qtbot
+):
+    window = make_napari_viewer(show=True)
+    _, dock = window.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    press(dock.begin_button)
+    assert dock.message.text.startswith("There is no finished run.")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(folder))
+    with qtbot.waitSignal(dock.opened, timeout=20000):
+        press(dock.open_button)
+        assert not dock.message.text
+    press(dock.close_button)
+    assert "saved and closed" in dock.message.text and folder.name in dock.message.text
+    dock.shut_down()
 
 
 def test_a_session_begins_with_the_folder_of_a_run(

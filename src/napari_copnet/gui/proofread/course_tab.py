@@ -62,9 +62,9 @@ class CourseTab(QScrollArea):
         self.iteration_row.layout().addStretch()
         column.addWidget(self.iteration_row)
         self.unsettled = named(
-            QCheckBox("Only slices that oscillate or did not converge"),
+            QCheckBox("Only slices that did not settle"),
             "only_unsettled",
-            "Leave out slices in which closing converged.",
+            "Those that oscillate or did not converge.",
         )
         column.addWidget(self.unsettled)
         self.slices_view = RowsView("slices", stretched=3)
@@ -76,7 +76,9 @@ class CourseTab(QScrollArea):
         column.addWidget(self.changed_plot)
         column.addWidget(self.cells_plot)
         self.truths = named(QComboBox(), "session_truth", "True cells, or a mask of true contours.")
-        self.truths.setPlaceholderText("open labels to compare with")
+        self.truths.setPlaceholderText("open labels first")
+        # Names of layers may be long; the dock is not wide.
+        self.truths.setMinimumWidth(90)
         self.score_button = plain_button(
             "Score", "score_session", "Cells labelled, merged and split, by iteration and by edit."
         )

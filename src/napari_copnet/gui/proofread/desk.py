@@ -29,7 +29,7 @@ from napari_copnet.gui.proofread.neighbours import Neighbours
 from napari_copnet.gui.proofread.reviewing import Reviewing
 from napari_copnet.gui.proofread.rows import Rows
 from napari_copnet.gui.proofread.solid import Solid
-from napari_copnet.gui.proofread.tools import BRUSH, BY_NAME, DRAGGED, SOLID, TOOLS
+from napari_copnet.gui.proofread.tools import BRUSH, BY_NAME, DRAGGED, FREEZE, SOLID, TOOLS
 from napari_copnet.gui.proofread.watch import Watch
 from napari_copnet.review.edits import Edit, Judge
 from napari_copnet.review.paths import snapped
@@ -120,6 +120,7 @@ class Desk:
         self.hands.choose(tool)
         for other, button in self.form.tool_buttons.items():
             button.setChecked(tool is not None and other == tool.name)
+        self.form.iteration_row.setVisible(tool is not None and tool.name == FREEZE)
         idle = "" if self.session.read_only else NO_TOOL
         self.form.hint.setText(tool.hint if tool is not None else idle)
         contour = self.layers.contour
@@ -245,8 +246,7 @@ class Desk:
 
     def _fill_iterations(self) -> None:
         form, iterations = self.form, self.session.iterations
-        form.iteration_row.setVisible(iterations is not None)
-        form.tool_buttons["freeze"].setEnabled(iterations is not None)
+        form.tool_buttons[FREEZE].setEnabled(iterations is not None)
         if iterations is not None:
             form.iteration.setRange(0, len(iterations) - 1)
 

@@ -52,8 +52,8 @@ class ProofreadForm(Dock):
         By name of the tool.
     ranged, first, last : QCheckBox, QSpinBox, QSpinBox
         Whether tools work on a range of slices, and which.
-    iteration : QSpinBox
-        To freeze at.
+    iteration_row, iteration : QWidget, QSpinBox
+        To freeze at; shown with Freeze in hand.
     same_fix : NeighbourBar
     kinds : QComboBox
     queue_view, history_view : RowsView
@@ -177,10 +177,11 @@ class ProofreadForm(Dock):
         for box in (self.first, self.last, self.iteration):
             # By wheel and arrows; the keyboard stays with the canvas unless asked for.
             box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.iteration_row = row(QLabel("Freeze at"), self.iteration)
-        line = row(self.ranged, self.first, QLabel("to"), self.last, self.iteration_row)
-        line.layout().addStretch()
-        column.addWidget(line)
+        # In a line of its own: a dock of usual width has no room for both.
+        self.iteration_row = row(QLabel("Freeze at iteration"), self.iteration)
+        for line in (row(self.ranged, self.first, QLabel("to"), self.last), self.iteration_row):
+            line.layout().addStretch()
+            column.addWidget(line)
         return self.tools
 
     def _queue(self) -> QWidget:

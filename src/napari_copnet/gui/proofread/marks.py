@@ -16,6 +16,8 @@ PROPOSAL_COLOUR = "#ffd54f"
 _SOLID_PX = 2000
 # The outline of an item runs so many pixels from it, so as not to cover what is asked.
 DISTANCE_PX = 4
+# Across a dot on the wall in question: what the image shows there decides.
+DOT_PX = 0.45
 
 
 class Marks:
@@ -56,9 +58,16 @@ class Marks:
         self._show("clicks", "Clicks", points, CLICK_COLOUR, 3.0, "cross")
 
     def item(self, patches: Sequence[Patch], shape: tuple[int, int, int]) -> None:
-        """Outline an item of the review queue in each of its slices; no pixels, no outline."""
-        places = [_outline(patch, shape) for patch in patches if patch.count]
-        self._show("item", "Item in review", _joined(places), ITEM_COLOUR, 1.0)
+        """Outline an item of the review queue in each of its slices, and dot the wall in question.
+
+        Without pixels there is no outline.
+        """
+        asked = [patch for patch in patches if patch.count]
+        outlines = _joined([_outline(patch, shape) for patch in asked])
+        walls = _joined([_pixels(patch) for patch in asked])
+        sizes = np.repeat((1.0, DOT_PX), (len(outlines), len(walls)))
+        points = np.concatenate([outlines, walls])
+        self._show("item", "Item in review", points, ITEM_COLOUR, sizes)
 
     def stop(self) -> None:
         """Take the layers away."""
@@ -74,7 +83,7 @@ class Marks:
         name: str,
         points: np.ndarray,
         colour: str,
-        size: float,
+        size: float | np.ndarray,
         symbol: str = "square",
     ) -> None:
         layer = self.layer(role)
@@ -101,6 +110,8 @@ class Marks:
             return
         if len(points) or len(layer.data):
             layer.data = points
+            if np.ndim(size) and len(points):
+                layer.size = size
 
 
 def _pixels(patch: Patch) -> np.ndarray:

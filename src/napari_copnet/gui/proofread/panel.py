@@ -65,7 +65,7 @@ class ProofreadPanel(ProofreadForm):
         self.begin_button.clicked.connect(lambda: self.begin())
         self.folder_button.clicked.connect(lambda: self.begin_from_folder())
         self.open_button.clicked.connect(lambda: self.ask_open())
-        self.close_button.clicked.connect(lambda: self.close_session())
+        self.close_button.clicked.connect(lambda: self._close_by_hand())
         self.take_run_button.clicked.connect(lambda: self.take_run())
 
     # What the user can do ----------------------------------------------------
@@ -159,6 +159,17 @@ class ProofreadPanel(ProofreadForm):
             self.message.error(error)
         self.show_desk(False)
 
+    def _close_by_hand(self) -> None:
+        session = self.session
+        self.message.clear()
+        self.close_session()
+        if session is not None and not self.message.text:
+            done = "closed" if session.read_only else "saved and closed"
+            self.message.note(
+                f"The session in the folder {session.folder.name} is {done}. "
+                "Open a session goes on where it was left."
+            )
+
     def _shut_down(self) -> None:
         """Save, close, and stop all work."""
         self.tasks.shut_down()
@@ -206,6 +217,7 @@ class ProofreadPanel(ProofreadForm):
     ) -> None:
         """Do something in a thread that ends with the folder of a session, and open that."""
         made = self._made
+        self.message.clear()
 
         def whole() -> Steps[Ready]:
             folder = yield from work()

@@ -251,7 +251,13 @@ class Reviewing:
         item = self.walk.shown[row]
         return (
             _KIND[item.kind],
-            str(item.z),
+            span(item),
             f"{item.score:.2f}",
             self.walk.verdict(item) or "open",
         )[column]
+
+
+def span(item: Item) -> str:
+    """Return the slices of an item for a narrow column."""
+    slices = [patch.z for patch in item.patches]
+    return str(item.z) if len(slices) == 1 else f"{slices[0]}–{slices[-1]}"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 # one click into a cell, or clicks into two cells.
 PREVIEW, BRUSH, LINE, BOX, CELL, PAIR = "preview", "brush", "line", "box", "cell", "pair"
 DRAGGED = (LINE, BOX)
-# The tool that only shows.
-SOLID = "solid"
+# The tool that only shows, and the one that asks for an iteration.
+SOLID, FREEZE = "solid", "freeze"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ TOOLS = (
     Tool("haemorrhage", "Haemorrhage", "H", CELL, "Click a cell that is blood, or a mark."),
     Tool("background", "Background", "B", CELL, "Click a cell that is none, or a mark."),
     Tool(
-        "freeze",
+        FREEZE,
         "Freeze",
         "I",
         BOX,
