@@ -159,57 +159,47 @@ def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> St
     return sorted(_through_slices(items), key=lambda item: (-item.score, item.key))
 
 
-def affected(
-    items: Iterable[Item], slices: Iterable[int], is_decided: Callable[[Item], bool]
-) -> list[int]:
-    """Return the slices to look at again after edits in some: also those of walls that run in."""
-    wanted = set(slices)
-    found = set(wanted)
-    for item in items:
-        own = {patch.z for patch in item.patches}
-        if own & wanted and not is_decided(item):
-            found |= own
-    return sorted(found)
-
-
 def renewed(
     items: Iterable[Item],
     found: Iterable[Item],
     slices: Iterable[int],
     is_decided: Callable[[Item], bool],
 ) -> list[Item]:
-    """Put items found anew in place of those that edits may have changed.
+    """Put items found anew in some slices in place of what was listed there.
 
     Parameters
     ----------
     items : iterable of Item
         Listed before.
     found : iterable of Item
-        From `build_queue` of the slices that `affected` has named.
+        From `build_queue` of these slices.
     slices : iterable of int
-        Touched by edits.
     is_decided : callable
-        Whether an item is decided: it stays as it is, and a wall is listed once.
+        Whether an item is decided: it stays as it is.
 
     Returns
     -------
     list of Item
-        The highest score first.
+        The highest score first. Each wall is listed once, and those that run on from these slices
+        into others are put together again.
     """
     touched = set(slices)
-    kept = [
-        item
-        for item in items
-        if is_decided(item) or not touched.intersection(patch.z for patch in item.patches)
-    ]
+    kept: list[Item] = []
+    loose: list[Item] = []
+    for item in items:
+        if is_decided(item) or not touched.intersection(patch.z for patch in item.patches):
+            kept.append(item)
+        else:
+            loose += [one for one in _apart(item) if one.z not in touched]
     known = {one.key for item in kept for one in (item, *item.also)}
-    for item in found:
-        alone = replace(item, score=item.score - sum(one.score for one in item.also), also=())
-        parts = [one for one in (alone, *item.also) if one.key not in known]
-        if parts:
-            score = sum(one.score for one in parts)
-            kept.append(replace(parts[0], score=score, also=tuple(parts[1:])))
-    return sorted(kept, key=lambda item: (-item.score, item.key))
+    loose += [one for item in found for one in _apart(item) if one.key not in known]
+    return sorted([*kept, *_through_slices(loose)], key=lambda item: (-item.score, item.key))
+
+
+def _apart(item: Item) -> list[Item]:
+    """Return the wall of each slice of an item as an item of its own."""
+    own = item.score - sum(one.score for one in item.also)
+    return [replace(item, score=own, also=()), *item.also]
 
 
 def item_at(items: Iterable[Item], z: int, y: int, x: int) -> Item | None:

@@ -230,8 +230,7 @@ class Reviewing:
                 self._allow()
 
         name = "queue" if slices is None else f"queue {slices}"
-        wanted = None if slices is None else self.walk.affected(slices)
-        self._compute(name, lambda: find_items(session, wanted), take)
+        self._compute(name, lambda: find_items(session, slices), take)
 
     def _allow(self) -> None:
         form, any_items = self.form, bool(self.walk.items)

@@ -11,7 +11,7 @@ import numpy as np
 from napari_copnet.gui.footer import duration
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.review.edits import Patch
-from napari_copnet.review.queue import Item, affected, build_queue, renewed
+from napari_copnet.review.queue import Item, build_queue, renewed
 from napari_copnet.review.session import Session
 
 # The pace is told from so many of the last decisions; longer pauses do not count.
@@ -56,18 +56,11 @@ class Walk:
         return self._verdicts.get(item.key, "")
 
     def replace(self, items: list[Item], slices: Iterable[int] | None = None) -> None:
-        """Take new items, of all slices or of some; the one in question stays if it is there.
-
-        For some slices the items are those of `affected`.
-        """
+        """Take new items, of all slices or of some; the one in question stays if it is there."""
         if slices is not None:
             items = renewed(self.items, items, slices, self._is_decided)
         self.items = items
         self._filter()
-
-    def affected(self, slices: Iterable[int]) -> list[int]:
-        """Return the slices to look at again after edits in some."""
-        return affected(self.items, slices, self._is_decided)
 
     def choose_kind(self, kind: str) -> None:
         """Walk items of one kind; empty for all."""
