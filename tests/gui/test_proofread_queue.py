@@ -19,7 +19,7 @@ from napari_copnet.gui.twin import camera_of
 from napari_copnet.progress import Progress, finish
 from napari_copnet.review import store
 from napari_copnet.review.edits import Patch
-from napari_copnet.review.queue import Item, build_queue
+from napari_copnet.review.queue import Item
 
 ONE_SLICE = _KIND["split"]
 
@@ -257,9 +257,8 @@ def test_an_edit_has_its_slice_looked_at_again(dock, qtbot):
     hand.key(Qt.Key.Key_Return)
     # A gap closed by hand is no gap any more.
     qtbot.waitUntil(lambda: ("gap", "1", "open") not in states(dock), timeout=20000)
-    # Its wall runs on through the slices that were not looked at again: as if all had been.
-    items, whole = dock.desk.review.walk.items, finish(build_queue(dock.session))
-    assert {item.patches for item in items} == {item.patches for item in whole}
+    # Its wall runs on through slices that were not looked at again: one question.
+    items = dock.desk.review.walk.items
     assert any([patch.z for patch in item.patches] == [1, 2, 3] for item in items)
 
 
