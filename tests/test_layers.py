@@ -13,7 +13,7 @@ ORDER = [
     {"errors", "progress"},
     {"setting"},
     {"types", "params", "files"},
-    {"io", "networks", "samples"},
+    {"io", "networks", "samples", "walls"},
     {"steps", "training"},
     {"cache"},
     {"pipeline"},
@@ -24,7 +24,7 @@ ORDER = [
     # Annotated slices lie in a session, train networks, and compare them by their scores.
     {"annotate"},
     {"benchmarks"},
-    {"demo", "default_models"},
+    {"demo", "default_models", "fit_walls"},
     # The result tables score the default models on the slices these were validated on.
     {"results"},
     {"gui"},

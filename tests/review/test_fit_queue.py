@@ -9,7 +9,6 @@ from scipy import optimize
 from napari_copnet.params import CellParams
 from napari_copnet.progress import finish
 from napari_copnet.review.fit_queue import examples, fit, logistic_fit, write
-from napari_copnet.review.gaps import CLOSURE, GAP, Suspect
 from napari_copnet.review.known import Known
 from napari_copnet.review.likely import (
     DRAWN,
@@ -20,6 +19,7 @@ from napari_copnet.review.likely import (
     read_weights,
 )
 from napari_copnet.review.start import Start
+from napari_copnet.walls.gaps import CLOSURE, GAP, Suspect
 
 NONE = np.zeros(0, np.int64)
 

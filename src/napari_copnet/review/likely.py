@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from napari_copnet.review.gaps import GAP, Suspect
+from napari_copnet.walls.gaps import GAP, Suspect
 
 WEIGHTS_FILE = Path(__file__).with_name("queue_weights.json")
 # What a likelihood is told from, in the order of the weights.
