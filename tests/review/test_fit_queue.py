@@ -86,7 +86,7 @@ def test_fitted_weights_are_written_and_read_back(tmp_path):
 def suspect(kind, probability, fits):
     return Suspect(
         kind, NONE, (NONE, NONE), 500, 1500, probability, probability, probability, 0.5, 0.0, fits,
-        0.5, 0.2,
+        0.5, 0.2, 0.4, 0.3, 5.0, (12.0, 20.0), (0.9, 0.9, 0.8),
     )  # fmt: skip
 
 

@@ -179,7 +179,7 @@ class ClosingParams:
         "give away as a gap. Off is the paper's way.",
     )
     least_gain: float = setting(
-        0.15,
+        0.1,
         "Least gain",
         "Likely gaps: how many more cells a closure has to leave labelled, as expected. Less "
         "closes more, and splits more.",

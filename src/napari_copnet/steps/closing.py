@@ -123,14 +123,17 @@ def close(
         yield Progress("closing", number, total, "iterations", partial=partial)
     if number and params.likely_gaps:
         walls = yield from _likely(current, start, params, skip, number)
-        current = np.where(walls & (current <= 0.5), SURELY, current)
-        changed_by_slice = walls.sum(axis=(1, 2)) / pixels
-        history.append(changed_by_slice)
-        if params.keep_iterations:
-            kept.append(current.astype(np.float16))
         number += 1
-        partial = Iteration(number, current, float(changed_by_slice.mean()), changed_by_slice)
-        yield Progress("closing", number, number, "iterations", partial=partial)
+        if walls.any():
+            current = np.where(walls & (current <= 0.5), SURELY, current)
+            changed_by_slice = walls.sum(axis=(1, 2)) / pixels
+            history.append(changed_by_slice)
+            if params.keep_iterations:
+                kept.append(current.astype(np.float16))
+            partial = Iteration(number, current, float(changed_by_slice.mean()), changed_by_slice)
+            yield Progress("closing", number, number, "iterations", partial=partial)
+        else:
+            yield Progress("closing", number, number, "iterations")
     mask = current > 0.5
     by_slice = np.array(history).reshape(-1, depth)
     return Closing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import ndimage
 
 from napari_copnet.params import CellParams
 from napari_copnet.progress import Steps
@@ -63,11 +64,13 @@ def close_likely_gaps(
     Returns
     -------
     ndarray, shape (Z, Y, X), bool
-        The walls, a pixel wide: they part cells whose pixels are joined by faces.
+        The walls, three pixels wide.
     """
     walls = yield from likely_walls(planes_of(contour, step1, probability), least_gain)
     drawn = np.zeros(contour.shape, bool)
     for z, pixels in enumerate(walls):
         if z not in skip:
             drawn[z].ravel()[pixels] = True
+            # A line of single pixels is easily overlooked, and lost where contours are resized.
+            drawn[z] = ndimage.binary_dilation(drawn[z])
     return drawn
