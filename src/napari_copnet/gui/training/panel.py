@@ -15,7 +15,7 @@ from napari_copnet.gui.footer import Bar, Message, Pace
 from napari_copnet.gui.marks import panel_of
 from napari_copnet.gui.proofread.canvas import give_room
 from napari_copnet.gui.sections.base import quiet_label
-from napari_copnet.gui.simulate import panel_of as simulation_of
+from napari_copnet.gui.simulate.panel import panel_of as simulation_of
 from napari_copnet.gui.tasks import Task, TaskQueue
 from napari_copnet.gui.training.compare import CompareSection
 from napari_copnet.gui.training.link import ProjectLink

@@ -11,7 +11,8 @@ from napari_copnet.gui.dock import Dock
 from napari_copnet.gui.footer import Bar, Message
 from napari_copnet.gui.histogram import GapHistogram
 from napari_copnet.gui.sections.base import quiet_label
-from napari_copnet.gui.sliders import Sliders, Span
+from napari_copnet.gui.simulate.units import SPANS
+from napari_copnet.gui.sliders import Sliders
 from napari_copnet.params import DegradeParams
 
 _PURPOSE = (
@@ -19,16 +20,6 @@ _PURPOSE = (
     "these look like the gaps in your contours, or let them be fitted."
 )
 NO_TRUTH = "Needs true contours: a labels layer of contours or cells, or an open session."
-# In pixels; the same in µm is these times the pixel size.
-SPANS = {
-    "diffusion_disks": Span(0, 60),
-    "absorption_disks": Span(0, 60),
-    "radius_min": Span(0.0, 60.0, 0.1),
-    "radius_max": Span(0.0, 100.0, 0.1),
-    "diffusion_max": Span(0.0, 10.0, 0.1),
-    "duration": Span(0.0, 15.0, 0.1),
-}
-LENGTHS = {"radius_min": 1, "radius_max": 1, "diffusion_max": 2}
 
 
 class SimulateForm(Dock):
