@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QComboBox, QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_copnet.gui.compare_form import named, quiet, row
-from napari_copnet.gui.dock import Dock
-from napari_copnet.gui.footer import Bar, Message
+from napari_copnet.gui.dock import Dock, scrolled
+from napari_copnet.gui.footer import Message, ProgressLine
 from napari_copnet.gui.histogram import GapHistogram
 from napari_copnet.gui.sections.base import quiet_label
 from napari_copnet.gui.simulate.units import SPANS
@@ -86,21 +86,14 @@ class SimulateForm(Dock):
             "The next closing network that is trained in this window learns from such gaps.",
         )
         column.addWidget(row(self.fit_button, self.use_button))
-        self.progress_text = quiet_label()
-        self.bar = Bar()
-        for widget in (self.progress_text, self.bar):
-            widget.hide()
-            column.addWidget(widget)
+        self.progress = ProgressLine()
+        column.addWidget(self.progress)
         self.message = Message()
         column.addWidget(self.message)
         column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(inside)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(scroll)
+        whole.addWidget(scrolled(inside, sideways=True))
         self.setMinimumSize(340, 420)
 
     def list_truths(self, layers: list[Any], chosen: Any) -> None:

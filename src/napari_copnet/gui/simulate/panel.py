@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from typing import Any
 
@@ -12,7 +11,7 @@ from qtpy.QtCore import QTimer, Signal
 from napari_copnet.errors import CopnetError
 from napari_copnet.evaluation.fit_gaps import GapFit, Gaps
 from napari_copnet.gui.compare_form import quiet
-from napari_copnet.gui.footer import Pace
+from napari_copnet.gui.dock import delayed
 from napari_copnet.gui.jobs import Job
 from napari_copnet.gui.simulate.choices import position_of, real_gaps, stack_of, truths
 from napari_copnet.gui.simulate.form import SimulateForm
@@ -74,12 +73,8 @@ class SimulatePanel(SimulateForm):
         self._truth: Any = None
         self._real_of: Any = None
         self._seen: tuple[Any, ...] = ()
-        self._pace = Pace()
         self._previews, self._counts = TaskQueue(), TaskQueue()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(40)
-        self._timer.timeout.connect(self._draw)
+        self._timer = delayed(self._draw, 40, self)
         self._counted_at: Any = None
         self._watch = QTimer(self)
         self._watch.setInterval(WATCH_MS)
@@ -99,11 +94,9 @@ class SimulatePanel(SimulateForm):
         self.default_button.clicked.connect(lambda: self.reset())
         self.fit_button.clicked.connect(lambda: self.fit_or_stop())
         self.use_button.clicked.connect(lambda: self.use())
-        events = self.viewer.layers.events
-        for emitter in (events.inserted, events.removed, events.reordered):
-            emitter.connect(self._on_layers)
-        self.viewer.dims.events.current_step.connect(self._on_step)
-        self.viewer.events.theme.connect(self._use_theme)
+        self._hear_layers(self._on_layers, self.viewer)
+        self._hear(self._on_step, self.viewer.dims.events.current_step)
+        self._hear(self._use_theme, self.viewer.events.theme)
 
     # What the user can do ----------------------------------------------------
 
@@ -139,16 +132,13 @@ class SimulatePanel(SimulateForm):
             return
         truth, real, start, size = stack_of(self._truth), self.real, self.params(), self._pixel_size
         self.message.clear()
-        self._pace = Pace()
+        self.progress.start()
         job = self.job = Job(lambda: fit(truth, real, start, size), "copnet-fit")
         job.progressed.connect(self._on_fit_progress)
         job.finished.connect(self._on_fitted)
         job.failed.connect(lambda error: self._rest(error))
         job.cancelled.connect(lambda: self._rest(None, "Stopped. The best so far is shown."))
         self.fit_button.setText("Stop")
-        self.bar.set(0.0)
-        for widget in (self.bar, self.progress_text):
-            widget.show()
         self._allow()
         job.start()
 
@@ -171,16 +161,6 @@ class SimulatePanel(SimulateForm):
             self.job = None
         for queue in (self._previews, self._counts):
             queue.shut_down()
-        events = self.viewer.layers.events
-        for emitter in (events.inserted, events.removed, events.reordered):
-            with contextlib.suppress(ValueError):
-                emitter.disconnect(self._on_layers)
-        for emitter, slot in (
-            (self.viewer.dims.events.current_step, self._on_step),
-            (self.viewer.events.theme, self._use_theme),
-        ):
-            with contextlib.suppress(ValueError):
-                emitter.disconnect(slot)
 
     # Layers and units --------------------------------------------------------
 
@@ -320,9 +300,7 @@ class SimulatePanel(SimulateForm):
     # The fit -----------------------------------------------------------------
 
     def _on_fit_progress(self, news: list[Progress]) -> None:
-        last = news[-1]
-        self.progress_text.setText(self._pace.text(last))
-        self.bar.set(last.done / last.total if last.total else 0.0)
+        self.progress.show_progress(news)
         best = next((p.partial for p in reversed(news) if p.partial is not None), None)
         if best is not None and best != self.params():
             self.sliders.set(best)
@@ -341,8 +319,7 @@ class SimulatePanel(SimulateForm):
     def _rest(self, error: CopnetError | None, note: str = "") -> None:
         self.job = None
         self.fit_button.setText("Fit to real gaps")
-        for widget in (self.bar, self.progress_text):
-            widget.hide()
+        self.progress.rest()
         if error is not None:
             self.message.error(error)
         elif note:
