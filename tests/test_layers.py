@@ -12,6 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
 ORDER = [
     {"errors", "progress"},
     {"setting"},
+    # What steps, review and annotate all number parts of masks with.
+    {"components"},
     {"types", "params", "files"},
     {"io", "networks", "samples", "walls"},
     {"steps", "training"},
