@@ -46,6 +46,10 @@ from napari_copnet.walls.judge import (
 )
 from napari_copnet.walls.trees import trees_of
 
+LICENCE = (
+    "CC BY 3.0. Fitted to FIB-25 (FlyEM, Janelia; CC BY 3.0; Takemura et al. 2015), which has to "
+    "be named, and to made tissue."
+)
 SIZE = 512
 # Of fib25, what the shipped contour model has not learnt from, ending where validation begins, and
 # what the model of the first half has not.
@@ -249,6 +253,7 @@ def fit(values: np.ndarray, gains: np.ndarray, names: Sequence[str]) -> Judge:
     )
     facts = {
         "fitted to": list(names),
+        "licence": LICENCE,
         "examples": len(gains),
         "walls that win": int(wins.sum()),
         "walls that lose": int(loses.sum()),

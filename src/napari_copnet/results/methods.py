@@ -271,8 +271,7 @@ def _closing(
     closed = yield from close(contours, network, ClosingParams(keep_iterations=True))
     assert closed.iterations is not None
     once = closed.iterations[1] > 0.5
-    # Likely gaps are closed in an iteration after the network's last.
-    alone = closed.iterations[int(closed.iterations_by_slice.max())] > 0.5
+    alone = closed.iterations[closed.passes] > 0.5
     notes = {
         "seconds": {"apply": time.monotonic() - started},
         "changed": closed.changed.tolist(),

@@ -121,16 +121,19 @@ def close(
         partial = Iteration(number, current, share, changed_by_slice)
         total = number if settled else most
         yield Progress("closing", number, total, "iterations", partial=partial)
+    closes = False
     if number and params.likely_gaps:
         walls = yield from _likely(current, start, params, skip, number)
         number += 1
-        if walls.any():
+        closes = bool(walls.any())
+        if closes:
             current = np.where(walls & (current <= 0.5), SURELY, current)
             changed_by_slice = walls.sum(axis=(1, 2)) / pixels
             history.append(changed_by_slice)
             if params.keep_iterations:
                 kept.append(current.astype(np.float16))
-            partial = Iteration(number, current, float(changed_by_slice.mean()), changed_by_slice)
+            share = float(changed_by_slice.mean())
+            partial = Iteration(number, current, share, changed_by_slice, likely_gaps=True)
             yield Progress("closing", number, number, "iterations", partial=partial)
         else:
             yield Progress("closing", number, number, "iterations")
@@ -145,6 +148,7 @@ def close(
         converged=converged,
         iterations=np.stack(kept) if kept else None,
         settled=settled,
+        likely_gaps=closes,
     )
 
 
