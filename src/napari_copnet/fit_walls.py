@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +33,6 @@ from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
 from napari_copnet.steps.likely import planes_of
 from napari_copnet.training.cases import read_array
-from napari_copnet.training.harder import harden
 from napari_copnet.training.truth import CONTOUR, WIDTH, resize_image, resize_truth, scale_for
 from napari_copnet.walls.gaps import Plane, Suspect, cut, gaps
 from napari_copnet.walls.judge import (
@@ -56,8 +54,6 @@ SIZE = 512
 NEW_TO_ALL, NEW_TO_HALF = (115, 124), ((60, 89), (90, 114))
 MADE, MADE_SLICES, MADE_SEED = 6, 8, 40_500
 VARIED, VARIED_SLICES, VARIED_SEED = 12, 4, 4711
-# Strength of what makes maps worse.
-WORSE = 0.7
 # Around a side, so far away no cell has another fate for a wall drawn in it, px.
 _MARGIN = 16
 # The settings of the trees; more of them fit the examples better and other data worse.
@@ -205,31 +201,23 @@ def gain_of(suspect: Suspect, contour: np.ndarray, pieces: np.ndarray, cells: np
 
 
 def measure(block: Block) -> Steps[tuple[np.ndarray, np.ndarray]]:
-    """Run the networks over a block and measure its walls, also where its map is a worse one.
+    """Run the networks over a block, and measure its walls as a stack and slice by slice.
 
-    The worse map is Step 1's made harder as for training (`harder.harden`): so the trees learn of
-    false ridges in cells and of gaps that no map of familiar tissue shows. Each is seen as a stack
-    and, every second slice, alone: so they also learn to do without the slices around.
+    Seen alone, each slice is a stack of one: so the trees also learn to do without the slices
+    around.
     """
     package = (
         find_model("shipped", "contours") if block.model is None else load_package(block.model)
     )
-    found = yield from predict_contours(block.image, Network.load(package))
-    rng = np.random.default_rng(zlib.crc32(block.name.encode()))
-    worse = [
-        harden(u, contour, rng, WORSE)
-        for u, contour in zip(found, block.true.contours, strict=True)
-    ]
+    contours = yield from predict_contours(block.image, Network.load(package))
     network = Network.load(find_model("shipped", "closing"))
-    truth = [block.true.slice(z).cells for z in range(len(found))]
-    parts = []
-    for contours in (found, np.stack(worse)):
-        closed = yield from close(contours, network, ClosingParams(likely_gaps=False))
-        planes = planes_of(closed.mask > 0, contours, closed.probability)
-        parts.append((yield from examples(planes, truth)))
-        for z in range(0, len(planes), 2):
-            alone = replace(planes[z], around=())
-            parts.append((yield from examples([alone], truth[z : z + 1])))
+    closed = yield from close(contours, network, ClosingParams(likely_gaps=False))
+    planes = planes_of(closed.mask > 0, contours, closed.probability)
+    truth = [block.true.slice(z).cells for z in range(len(planes))]
+    parts = [(yield from examples(planes, truth))]
+    for z in range(0, len(planes), 2):
+        alone = replace(planes[z], around=())
+        parts.append((yield from examples([alone], truth[z : z + 1])))
     values, gains = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
     return values, gains
 
