@@ -24,7 +24,7 @@ from qtpy.QtWidgets import QLabel
 from napari_copnet.benchmarks.finetune import unseen_tissue
 from napari_copnet.gui.panel import WorkflowPanel
 from napari_copnet.gui.proofread.panel import ProofreadPanel
-from napari_copnet.gui.simulate import SimulatePanel
+from napari_copnet.gui.simulate.panel import SimulatePanel
 from napari_copnet.gui.training.panel import TrainingPanel
 from napari_copnet.io.write import write_image
 from napari_copnet.networks.package import MODELS_VARIABLE, find_model

@@ -1,6 +1,8 @@
 """Commands built from settings: every setting is an option, values arrive as settings."""
 
 import json
+from dataclasses import dataclass
+from typing import Annotated
 
 import pytest
 import typer
@@ -8,7 +10,7 @@ from typer.testing import CliRunner
 
 from napari_copnet import params
 from napari_copnet.cli.console import Json, plain, show
-from napari_copnet.cli.options import add_command
+from napari_copnet.cli.options import Options, add_command
 from napari_copnet.errors import CopnetError
 from napari_copnet.params import ClosingParams, ContourParams, PreprocessParams, ReadParams
 
@@ -92,6 +94,32 @@ def test_an_unknown_problem_is_a_sentence_without_a_traceback(app):
 def test_result_is_one_json_object_or_lines(app):
     assert json.loads(call(app, "x", "--json").stdout) == {"name": "x"}
     assert call(app, "x").stdout == "worked on x\n"
+
+
+@dataclass(frozen=True)
+class Drawn(Options):
+    size: Annotated[int, typer.Option("--size", min=1, help="Side of a drawing.")]
+    colour: Annotated[str, typer.Option("--colour")] = "red"
+    as_json: Json = False
+
+
+def test_options_of_several_commands_arrive_together_beside_settings():
+    made, seen = typer.Typer(), []
+
+    def work(drawn: Drawn, *, preprocess: PreprocessParams) -> None:
+        """Work."""
+        seen.append((drawn, preprocess))
+        if drawn.colour == "none":
+            raise CopnetError("No colour.", "Name one.")
+
+    add_command(made, "work", work)
+    add_command(made, "idle", lambda: None)
+    # A setting of the same name carries its class.
+    assert call(made, "--size", "3", "--preprocess-size", "0").exit_code == 0
+    assert seen == [(Drawn(3), PreprocessParams(size=0))]
+    assert call(made).exit_code == 2 and call(made, "--size", "0").exit_code == 2
+    done = call(made, "--size", "1", "--colour", "none", "--json")
+    assert json.loads(done.stdout)["error"] == "No colour."
 
 
 def test_json_has_no_nan():

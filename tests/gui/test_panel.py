@@ -209,6 +209,7 @@ def test_a_result_deleted_during_a_run_stays_away_until_the_next(
     click(panel.footer.run_button)
     qtbot.waitUntil(lambda: "Contour probability" in names(viewer))
     viewer.layers.remove("Contour probability")
+    slow(models, pause=0)
     ended(panel)
     assert "Contour probability" not in names(viewer) and "Cells" in names(viewer)
     assert "was deleted" in panel.footer.message.text

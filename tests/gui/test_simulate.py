@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_copnet.gui.jobs import threads_alive
-from napari_copnet.gui.simulate_work import LIVE_SIDE, live_box, true_contour
+from napari_copnet.gui.simulate.work import LIVE_SIDE, live_box, true_contour
 from napari_copnet.params import DegradeParams
 from napari_copnet.training.degrade import degrade, for_area
 

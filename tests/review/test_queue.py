@@ -10,7 +10,6 @@ from napari_copnet.params import CellParams
 from napari_copnet.progress import finish
 from napari_copnet.review.edits import ACCEPTED, REJECTED, Edit, Flip, Patch
 from napari_copnet.review.effort import TOLERANCE, Oracle, repair_slices, walk_queue
-from napari_copnet.review.gaps import CLOSURE, GAP, SPLIT, Plane, drawn_walls, gaps
 from napari_copnet.review.queue import (
     Item,
     accept,
@@ -23,6 +22,7 @@ from napari_copnet.review.queue import (
 from napari_copnet.review.session import Session
 from napari_copnet.review.start import Start
 from napari_copnet.steps.cells import label_slice
+from napari_copnet.walls.gaps import CLOSURE, GAP, SPLIT, Plane, drawn_walls, gaps
 
 ALL = CellParams(min_size=0)
 

@@ -10,6 +10,7 @@ import torch
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.networks.nnunet import Network, build_network
+from napari_copnet.networks.package import load_package
 from napari_copnet.params import ClosingParams, DegradeParams, DeviceParams, TrainParams
 from napari_copnet.progress import finish
 from napari_copnet.steps.closing import close
@@ -92,10 +93,8 @@ def test_a_network_learns_and_closes_with_context(source, tmp_path):
     assert np.abs(other[2] - result[2]).max() > 1e-4
 
 
-def test_weights_for_more_context_give_the_same_output(source, tmp_path):
-    package = finish(
-        fit.train("closing", [source], tmp_path / "plain", TrainParams(**TINY), size=64)
-    )
+def test_weights_for_more_context_give_the_same_output(tiny_models):
+    package = load_package(tiny_models["closing"])
     weights = package.weights()
     x = torch.rand(1, 5, 64, 64)
     outputs = []

@@ -1,4 +1,4 @@
-"""Command options built from the settings of `params`."""
+"""Command options built from the settings of `params`, and options that commands share."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ from napari_copnet.cli.console import explained
 Function = typing.TypeVar("Function", bound=Callable[..., Any])
 
 
+class Options:
+    """Options that several commands share, as one argument; a subclass is a frozen dataclass.
+
+    Each of its fields is annotated as an argument of a command would be.
+    """
+
+
 def add_command(app: typer.Typer, name: str, function: Callable[..., Any]) -> None:
     """Add a function to an app as a command with options from its settings and plain errors."""
     app.command(name)(explained(with_settings(function)))
@@ -27,7 +34,8 @@ def with_settings(function: Function) -> Callable[..., Any]:
 
     A function ``run(stack: Path, *, closing: ClosingParams)`` becomes a command with the options
     ``--tolerance``, ``--max-iterations`` and so on, and still receives ``closing``. When two
-    classes share a name, the later option carries its class: ``--closing-mirror``.
+    classes share a name, the later option carries its class: ``--closing-mirror``. An argument
+    that is a kind of `Options` becomes its options in the same way, as they are declared.
     """
     hints = typing.get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
@@ -42,6 +50,12 @@ def with_settings(function: Function) -> Callable[..., Any]:
             plain.append(parameter.replace(annotation=hints.get(name, parameter.annotation)))
             continue
         origin[name] = {}
+        if issubclass(kind, Options):
+            for part in _declared(kind):
+                taken.add(part.name)
+                origin[name][part.name] = part.name
+                plain.append(part)
+            continue
         for field in dataclasses.fields(kind):
             option = field.name if field.name not in taken else f"{name}_{field.name}"
             taken.add(option)
@@ -53,7 +67,8 @@ def with_settings(function: Function) -> Callable[..., Any]:
         for name, fields in origin.items():
             kind = hints[name]
             given = {field: values.pop(option) for field, option in fields.items()}
-            values[name] = all_params.checked(kind(**given))
+            made = kind(**given)
+            values[name] = made if issubclass(kind, Options) else all_params.checked(made)
         return function(**values)
 
     plain = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in plain]
@@ -64,6 +79,11 @@ def with_settings(function: Function) -> Callable[..., Any]:
 
 def _is_settings(hint: Any) -> bool:
     return isinstance(hint, type) and dataclasses.is_dataclass(hint)
+
+
+def _declared(kind: type[Options]) -> list[inspect.Parameter]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return [p.replace(annotation=hints[n]) for n, p in inspect.signature(kind).parameters.items()]
 
 
 def _option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,7 +10,8 @@ import numpy as np
 import typer
 
 from napari_copnet.cli.console import Json, Out, show, watched
-from napari_copnet.cli.options import add_command
+from napari_copnet.cli.inputs import read_checked
+from napari_copnet.cli.options import Options, add_command
 from napari_copnet.cli.run import Format, refuse_own_input
 from napari_copnet.params import (
     CellParams,
@@ -36,6 +38,48 @@ Invert = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random choices.")]
 
 
+@dataclass(frozen=True)
+class Results(Options):
+    """Where a step's results go, and how."""
+
+    out: Out
+    format: Format = "tiff"
+    as_json: Json = False
+
+    def read(self, path: Path, read: ReadParams) -> Stack:
+        """Open an input whose pixels are all numbers, and which no result would replace."""
+        stack = read_checked(path, read)
+        refuse_own_input(self.out, path)
+        return stack
+
+    def save(
+        self,
+        images: dict[str, np.ndarray],
+        record: dict[str, Any],
+        stack: Stack,
+        voxel_size: VoxelSize | None = None,
+    ) -> None:
+        """Write a step's images and record into the folder and show where they are.
+
+        Parameters
+        ----------
+        images : dict of str to ndarray
+        record : dict
+        stack : Stack
+            What they were made of.
+        voxel_size : VoxelSize, optional
+            Where it is not that of the stack.
+        """
+        from napari_copnet.record import described, surroundings, write_images, write_record
+
+        files = write_images(self.out, images, stack, voxel_size or stack.voxel_size, self.format)
+        inputs = {"stack": described(stack)} if stack.source else {}
+        record = {**record, **surroundings(), "inputs": inputs, "files": files}
+        write_record(self.out, record)
+        lines = [note for note in record.get("notes", []) if note]
+        show(record, self.as_json, lines + [f"  {name:<16}{path}" for name, path in files.items()])
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     add_command(app, "preprocess", preprocess_step)
@@ -48,28 +92,22 @@ def add_to(app: typer.Typer) -> None:
 
 def preprocess_step(
     stack: Annotated[Path, typer.Argument(help="Stack to preprocess.")],
-    out: Out,
+    results: Results,
     *,
     read: ReadParams,
     preprocess: PreprocessParams,
-    format: Format = "tiff",
-    as_json: Json = False,
 ) -> None:
     """Normalise, resize and align a stack."""
-    from napari_copnet.io.check import check_pixels
-    from napari_copnet.io.read import read_stack
     from napari_copnet.steps.preprocess import preprocess as work
 
-    image = check_pixels(read_stack(stack, read), read.repair)
-    refuse_own_input(out, stack)
+    image = results.read(stack, read)
     ready = watched(work(image, preprocess))
     frame = {
         "original_shape": list(ready.frame.original_shape),
         "processed_shape": list(ready.frame.processed_shape),
         "shifts": ready.frame.shifts.tolist(),
     }
-    save(
-        out,
+    results.save(
         {"image": ready.data, "excluded": ready.margin.astype(np.uint8)},
         {
             "command": "preprocess",
@@ -80,36 +118,29 @@ def preprocess_step(
         },
         image,
         ready.voxel_size,
-        format,
-        as_json,
     )
 
 
 def contours_step(
     image: Annotated[Path, typer.Argument(help="Preprocessed stack.")],
-    out: Out,
+    results: Results,
     *,
     read: ReadParams,
     device: DeviceParams,
     contours: ContourParams,
-    format: Format = "tiff",
-    as_json: Json = False,
 ) -> None:
     """Step 1: predict the contour probability of each pixel."""
-    from napari_copnet.io.check import blank_slices, check_pixels
-    from napari_copnet.io.read import read_stack
+    from napari_copnet.io.check import blank_slices
     from napari_copnet.networks.nnunet import Network
     from napari_copnet.networks.package import find_model
     from napari_copnet.steps.contours import predict_contours
 
-    stack = check_pixels(read_stack(image, read), read.repair)
-    refuse_own_input(out, image)
+    stack = results.read(image, read)
     model = find_model(contours.contour_model, "contours")
     network = Network.load(model, device)
     data = np.asarray(stack.data[:], np.float32)
     probability = watched(predict_contours(data, network, contours, skip=blank_slices(stack)))
-    save(
-        out,
+    results.save(
         {"contours": probability},
         {
             "command": "contours",
@@ -118,40 +149,31 @@ def contours_step(
             "notes": list(stack.notes),
         },
         stack,
-        stack.voxel_size,
-        format,
-        as_json,
     )
 
 
 def close_step(
     contours: Annotated[Path, typer.Argument(help="Contour probability, 0 to 1 or 0 to 255.")],
-    out: Out,
+    results: Results,
     *,
     read: ReadParams,
     device: DeviceParams,
     closing: ClosingParams,
-    format: Format = "tiff",
-    as_json: Json = False,
 ) -> None:
     """Step 2: close gaps until nearly nothing changes."""
-    from napari_copnet.io.check import check_pixels
     from napari_copnet.io.probability import as_probability
-    from napari_copnet.io.read import read_stack
     from napari_copnet.networks.nnunet import Network
     from napari_copnet.networks.package import find_model
     from napari_copnet.steps.closing import close
 
-    stack = check_pixels(read_stack(contours, read), read.repair)
-    refuse_own_input(out, contours)
+    stack = results.read(contours, read)
     model = find_model(closing.closing_model, "closing")
     network = Network.load(model, device)
     result = watched(close(as_probability(stack), network, closing))
     images: dict[str, np.ndarray] = {"closed": result.mask}
     if result.iterations is not None:
         images["iterations"] = result.iterations
-    save(
-        out,
+    results.save(
         images,
         {
             "command": "close",
@@ -159,37 +181,29 @@ def close_step(
             "models": {"closing": {"name": model.name, "sha256": model.sha256}},
             "changed": result.changed.tolist(),
             "iterations_by_slice": result.iterations_by_slice.tolist(),
+            "likely_gaps": result.likely_gaps,
             "converged": result.settled,
             "notes": list(stack.notes),
         },
         stack,
-        stack.voxel_size,
-        format,
-        as_json,
     )
 
 
 def cells_step(
     closed: Annotated[Path, typer.Argument(help="Closed contours: a mask or a probability.")],
-    out: Out,
+    results: Results,
     *,
     read: ReadParams,
     cells: CellParams,
-    format: Format = "tiff",
-    as_json: Json = False,
 ) -> None:
     """Label the cells that closed contours enclose."""
-    from napari_copnet.io.check import check_pixels
     from napari_copnet.io.probability import as_probability
-    from napari_copnet.io.read import read_stack
     from napari_copnet.steps.cells import label_cells
 
-    stack = check_pixels(read_stack(closed, read), read.repair)
-    refuse_own_input(out, closed)
+    stack = results.read(closed, read)
     mask = (as_probability(stack) >= 0.5).astype(np.uint8)
     result = watched(label_cells(mask, cells))
-    save(
-        out,
+    results.save(
         {"cells": result.labels},
         {
             "command": "cells",
@@ -199,15 +213,12 @@ def cells_step(
             "notes": list(stack.notes),
         },
         stack,
-        stack.voxel_size,
-        format,
-        as_json,
     )
 
 
 def simulate_step(
     truth: Annotated[Path, typer.Argument(help="True contours: mask or label image.")],
-    out: Out,
+    results: Results,
     *,
     read: ReadParams,
     degrade: DegradeParams,
@@ -217,21 +228,15 @@ def simulate_step(
     truth_kind: TruthKind = "auto",
     invert: Invert = False,
     seed: Seed = 0,
-    format: Format = "tiff",
-    as_json: Json = False,
 ) -> None:
     """Degrade true contours by the diffusion equation: simulated gaps."""
     from napari_copnet.evaluation.contour_input import as_contour
-    from napari_copnet.io.check import check_pixels
-    from napari_copnet.io.read import read_stack
     from napari_copnet.training.degrade import simulate
 
-    stack = check_pixels(read_stack(truth, read), read.repair)
-    refuse_own_input(out, truth)
+    stack = results.read(truth, read)
     contours = as_contour(np.asarray(stack.data[:]), truth_kind, invert=invert)
     maps = watched(simulate(contours, per_slice, degrade, seed, pixel_size=stack.voxel_size.x))
-    save(
-        out,
+    results.save(
         {"degraded": maps},
         {
             "command": "simulate",
@@ -239,19 +244,14 @@ def simulate_step(
             "notes": list(stack.notes),
         },
         stack,
-        stack.voxel_size,
-        format,
-        as_json,
     )
 
 
 def sample_step(
-    out: Out,
+    results: Results,
     *,
     tissue: TissueParams,
     seed: Seed = 0,
-    format: Format = "tiff",
-    as_json: Json = False,
 ) -> None:
     """Make a stack that looks like SEM, with its exact contours and cells."""
     from napari_copnet.samples import make_tissue
@@ -264,32 +264,8 @@ def sample_step(
     }
     if made.excluded.any():
         images["excluded"] = made.excluded.astype(np.uint8)
-    save(
-        out,
+    results.save(
         images,
         {"command": "sample", "settings": {**as_dict(tissue), "seed": seed}},
         made.stack,
-        made.stack.voxel_size,
-        format,
-        as_json,
     )
-
-
-def save(
-    out: Path,
-    images: dict[str, np.ndarray],
-    record: dict[str, Any],
-    stack: Stack,
-    voxel_size: VoxelSize,
-    format: str,
-    as_json: bool,
-) -> None:
-    """Write a step's images and record into a folder and show where they are."""
-    from napari_copnet.record import described, surroundings, write_images, write_record
-
-    files = write_images(out, images, stack, voxel_size, format)
-    inputs = {"stack": described(stack)} if stack.source else {}
-    record = {**record, **surroundings(), "inputs": inputs, "files": files}
-    write_record(out, record)
-    lines = [note for note in record.get("notes", []) if note]
-    show(record, as_json, lines + [f"  {name:<16}{path}" for name, path in files.items()])

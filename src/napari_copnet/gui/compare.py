@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.gui.compare_form import IterationsForm, quiet
+from napari_copnet.gui.dock import delayed
 from napari_copnet.gui.iteration_marks import IterationMarks
 from napari_copnet.gui.iteration_work import (
     Known,
@@ -69,10 +70,7 @@ class IterationsPanel(IterationsForm):
         self._scores: dict[str, dict[int, float]] = {}
         self._marks = IterationMarks(viewer)
         self._beside = SideBySide(viewer, lambda: self.side_button.setChecked(False))
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(60)
-        self._timer.timeout.connect(self._refresh)
+        self._timer = delayed(self._refresh, 60, self)
         self._connect()
         self._use_theme()
         self._on_layers()
@@ -91,11 +89,9 @@ class IterationsPanel(IterationsForm):
         self.score_button.clicked.connect(lambda: self.score())
         for plot in (self.changed_plot, self.cells_plot, self.score_plot):
             plot.picked.connect(self._on_picked)
-        events = self.viewer.layers.events
-        for emitter in (events.inserted, events.removed, events.reordered):
-            emitter.connect(self._on_layers)
-        self.viewer.dims.events.current_step.connect(self._on_step)
-        self.viewer.events.theme.connect(self._use_theme)
+        self._hear_layers(self._on_layers, self.viewer)
+        self._hear(self._on_step, self.viewer.dims.events.current_step)
+        self._hear(self._use_theme, self.viewer.events.theme)
 
     # What the user can do ----------------------------------------------------
 
@@ -175,14 +171,6 @@ class IterationsPanel(IterationsForm):
         self.tasks.shut_down()
         self._beside.shut_down()
         self._watch(None)
-        events = self.viewer.layers.events
-        for emitter in (events.inserted, events.removed, events.reordered):
-            with contextlib.suppress(ValueError):
-                emitter.disconnect(self._on_layers)
-        with contextlib.suppress(ValueError):
-            self.viewer.dims.events.current_step.disconnect(self._on_step)
-        with contextlib.suppress(ValueError):
-            self.viewer.events.theme.disconnect(self._use_theme)
 
     # The layer looked at -----------------------------------------------------
 

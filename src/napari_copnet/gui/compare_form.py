@@ -8,18 +8,16 @@ from typing import Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSlider,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_copnet.gui.dock import Dock
+from napari_copnet.gui.dock import Dock, scrolled
 from napari_copnet.gui.plots import IterationPlot
 from napari_copnet.params import ClosingParams
 
@@ -106,14 +104,9 @@ class IterationsForm(Dock):
         self.message.hide()
         column.addWidget(self.message)
         column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(scroll)
+        whole.addWidget(scrolled(inside))
         # Under another dock the plots would have no room otherwise.
         self.setMinimumSize(320, 420)
 

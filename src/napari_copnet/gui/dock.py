@@ -1,12 +1,13 @@
-"""What every dock does when it leaves the window: stop its work, once."""
+"""What docks share: events they hear until they leave the window, scrolling, and patience."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 
 class Dock(QWidget):
@@ -18,13 +19,32 @@ class Dock(QWidget):
 
     # Qt may ask before a subclass has been built.
     _is_closed = False
+    _heard: tuple[tuple[Any, Callable[..., None]], ...] = ()
 
     def shut_down(self) -> None:
         """Stop all work and let the viewer go; the dock is of no use afterwards."""
         if self._is_closed:
             return
         self._is_closed = True
-        self._shut_down()
+        try:
+            self._shut_down()
+        finally:
+            for emitter, slot in self._heard:
+                # It may have been disconnected with its layer.
+                with contextlib.suppress(ValueError):
+                    emitter.disconnect(slot)
+            self._heard = ()
+
+    def _hear(self, slot: Callable[..., None], *emitters: Any) -> None:
+        """Call a method of this dock on events of the viewer until it shuts down."""
+        for emitter in emitters:
+            emitter.connect(slot)
+            self._heard += ((emitter, slot),)
+
+    def _hear_layers(self, slot: Callable[..., None], viewer: Any) -> None:
+        """Call a method of this dock when layers come, go or change places."""
+        events = viewer.layers.events
+        self._hear(slot, events.inserted, events.removed, events.reordered)
 
     def _shut_down(self) -> None:
         raise NotImplementedError
@@ -45,3 +65,23 @@ class Dock(QWidget):
             # Qt may have deleted parts of it already.
             with contextlib.suppress(RuntimeError):
                 self.shut_down()
+
+
+def scrolled(inside: QWidget, sideways: bool = False) -> QScrollArea:
+    """Return a frameless area in which a widget scrolls, up and down unless also `sideways`."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    if not sideways:
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(inside)
+    return area
+
+
+def delayed(slot: Callable[[], Any], milliseconds: int, parent: QObject) -> QTimer:
+    """Return a timer that calls a slot once nothing has started it for a while."""
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(slot)
+    return timer

@@ -12,7 +12,7 @@ from napari_copnet.gui.panel import WorkflowPanel
 from napari_copnet.gui.preload import preload
 from napari_copnet.gui.proofread.canvas import give_room
 from napari_copnet.gui.proofread.panel import ProofreadPanel
-from napari_copnet.gui.simulate import SimulatePanel
+from napari_copnet.gui.simulate.panel import SimulatePanel
 from napari_copnet.gui.training.panel import TrainingPanel
 
 PRELOAD_MS = 300

@@ -129,6 +129,36 @@ class Bar(QWidget):
         painter.end()
 
 
+class ProgressLine(QWidget):
+    """How far a piece of work is, in words and as a bar; hidden while nothing runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        self._text, self._bar = quiet_label(), Bar()
+        column.addWidget(self._text)
+        column.addWidget(self._bar)
+        self.start()
+        self.rest()
+
+    def start(self) -> None:
+        """Begin anew: times are those of this piece of work."""
+        self._pace = Pace()
+
+    def show_progress(self, news: list[Progress]) -> None:
+        """Show the last of what came."""
+        last = news[-1]
+        self._text.setText(self._pace.text(last))
+        self._bar.set(last.done / last.total if last.total else 0.0)
+        self.show()
+
+    def rest(self) -> None:
+        """Show that nothing runs."""
+        self.hide()
+
+
 class Pace:
     """How fast the present step goes, to tell the time left."""
 

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from psygnal import Signal as PySignal
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_copnet.errors import CopnetError, InputError, NeedsChoiceError
 from napari_copnet.gui.controls import ResultControls
-from napari_copnet.gui.dock import Dock
+from napari_copnet.gui.dock import Dock, delayed, scrolled
 from napari_copnet.gui.estimate import estimate, iteration_bytes
 from napari_copnet.gui.footer import Footer
 from napari_copnet.gui.jobs import Job
@@ -85,11 +84,7 @@ class WorkflowPanel(Dock):
         for section in (self.stack, *self.sections.values()):
             column.addWidget(section)
         column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
+        scroll = scrolled(inside)
         self._scroll = scroll
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -114,10 +109,7 @@ class WorkflowPanel(Dock):
             self.viewer, closing, self.sections["cells"], lambda: self.source, self._is_busy
         )
         # Typing changes a setting with each key: look once it pauses.
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(100)
-        self._timer.timeout.connect(self._refresh)
+        self._timer = delayed(self._refresh, 100, self)
 
     def _later(self) -> None:
         self._timer.start()

@@ -27,7 +27,8 @@ def preload() -> threading.Thread:
     """Start loading, once in a process; return the thread that does it."""
     global _thread
     if _thread is None:
-        _thread = threading.Thread(target=_load, name="copnet-preload", daemon=True)
+        # Not a daemon: Python would end it in the midst of PyTorch's C++, which aborts.
+        _thread = threading.Thread(target=_load, name="copnet-preload", daemon=False)
         _thread.start()
     return _thread
 
@@ -42,10 +43,19 @@ def _load() -> None:
     DashAtlas()
     # A first pass also loads what PyTorch leaves for later.
     try:
+        if _is_ending():
+            return
         network = Network.load(
             find_model("default", "closing"), DeviceParams(device="cpu", threads=free_cores())
         )
+        if _is_ending():
+            return
         finish(network.predict(np.zeros((1, 1, 32, 32), np.float32)))
     except Exception as error:
         # A run will meet the same and tell the user.
         log.info("What a run needs could not be loaded ahead.", exc_info=error)
+
+
+def _is_ending() -> bool:
+    """Whether the program only waits for its threads any more."""
+    return not threading.main_thread().is_alive()

@@ -25,9 +25,9 @@ from napari_copnet.evaluation.metrics import LABELLED, partition
 from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.review.edits import Patch
-from napari_copnet.review.gaps import SMALLEST_SIDE
 from napari_copnet.review.queue import Item
 from napari_copnet.steps.cells import label_slice, true_cells
+from napari_copnet.walls.gaps import SMALLEST_SIDE
 
 # A wall is true when most of it lies within so many pixels of the true contour.
 TOLERANCE = 3

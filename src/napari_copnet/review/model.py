@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_copnet.review.edits import Verdict
+from napari_copnet.review.edits import Change, Flip, Relink, Rename, Verdict
 from napari_copnet.review.links import Links
 
 
@@ -39,6 +39,18 @@ class Model:
     def shape(self) -> tuple[int, int, int]:
         """Shape (Z, Y, X)."""
         return tuple(int(n) for n in self.contour.shape)  # type: ignore[return-value]
+
+    def fits(self, change: Change) -> bool:
+        """Whether a change that a tool made can be applied now. Names are not for tools."""
+        if isinstance(change, Rename):
+            return False
+        if isinstance(change, Flip):
+            return change.patch.fits(self.shape)
+        if isinstance(change, Relink):
+            new = all(pair not in self.links and pair[0] < pair[1] for pair in change.added)
+            return new and all(pair in self.links for pair in change.removed)
+        decided = change.before or change.after
+        return decided is not None and self.verdicts.get(decided.key) == change.before
 
     def slice_of(self, name: int) -> int:
         """Return the slice of a cell's name, also where no cell bears it now; -1 if unknown."""

@@ -28,7 +28,9 @@ from napari_copnet.review.edits import (
     Patch,
     Verdict,
 )
-from napari_copnet.review.gaps import (
+from napari_copnet.review.likely import judged, sort_of
+from napari_copnet.review.view import SessionView
+from napari_copnet.walls.gaps import (
     CLOSURE,
     GAP,
     SPLIT,
@@ -38,8 +40,6 @@ from napari_copnet.review.gaps import (
     drawn_walls,
     gaps,
 )
-from napari_copnet.review.likely import judged, sort_of
-from napari_copnet.review.view import SessionView
 
 # A slice that did not converge is looked at when the plainer suspects are done.
 _UNSETTLED = 0.05

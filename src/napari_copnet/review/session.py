@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import filelock
 import numpy as np
@@ -17,37 +17,20 @@ import numpy as np
 from napari_copnet.errors import CopnetError, InputError, OutputError
 from napari_copnet.progress import finish
 from napari_copnet.review import store
-from napari_copnet.review.edits import (
-    Change,
-    Edit,
-    Flip,
-    Judge,
-    Patch,
-    Relink,
-    Rename,
-    joined,
-    united,
-)
-from napari_copnet.review.follow import new_links
+from napari_copnet.review.edits import Edit, joined
 from napari_copnet.review.history import History
 from napari_copnet.review.journal import Journal
+from napari_copnet.review.live_cells import LiveCells, Touched
+from napari_copnet.review.new_run import edit_of_run
 from napari_copnet.review.packing import from_bytes
-from napari_copnet.review.relabel import relabel
 from napari_copnet.review.start import Start
-from napari_copnet.review.view import SessionView
 
+__all__ = ["Session", "Touched"]
 # Edits after which a snapshot is written beside the work.
 SNAPSHOT_EVERY = 1000
 
 
-class Touched(NamedTuple):
-    """Where contour, marks or cells have changed: look again there."""
-
-    z: int
-    box: tuple[slice, slice]
-
-
-class Session(SessionView):
+class Session(LiveCells):
     """An open session. Get one from `create` or `open`; it is a context manager.
 
     Attributes
@@ -200,21 +183,9 @@ class Session(SessionView):
                 f"The new results have shape {np.shape(start.contour)}, the session {self.shape}.",
                 "Begin a new session for another stack.",
             )
-        flips: list[Change] = []
-        kept = set(keep)
-        for z in range(self.shape[0]):
-            if z in kept:
-                continue
-            decided = self._model.contour[z].view(bool) != self.run_contour(z)
-            for verdict in self._model.verdicts.values():
-                if verdict.patch.z == z:
-                    decided[verdict.patch.box] |= verdict.patch.mask
-            new = np.asarray(start.contour[z]) > 0
-            change = (new != self._model.contour[z].view(bool)) & ~decided
-            if change.any():
-                flips.append(Flip("contour", Patch.of(z, change)))
+        edit = edit_of_run(self, start.contour, keep)
         self.facts = store.add_run(self.folder, self.facts, start)
-        return self.apply(Edit("networks ran again", tuple(flips)))
+        return self.apply(edit)
 
     def follow(self) -> list[Touched]:
         """Catch up with what the writer of a session opened for reading has made since.
@@ -341,75 +312,6 @@ class Session(SessionView):
         self._since_snapshot = len(back) + len(forth)
         self._show(model, excluded)
 
-    def _perform(self, edit: Edit) -> tuple[Edit, list[Touched]]:
-        """Apply an edit and what follows from it; return all of it as one edit."""
-        model, touched = self._model, []
-        for z in edit.slices:
-            self._label(z)
-        before = model.links.lookup(model.next_name).copy()
-        edit.apply(model)
-        changes: list[Change] = list(edit.changes)
-        for patch in united(edit):
-            first = model.next_name
-            done = relabel(
-                model.contour[patch.z],
-                self._names[patch.z],
-                patch,
-                self.facts.cells,
-                next_name=first,
-                excluded=self.excluded(patch.z),
-            )
-            self._names[patch.z][done.box] = done.labels
-            touched.append(Touched(patch.z, done.box))
-            if done.before or done.after:
-                rename = Rename(patch.z, done.before, done.after, first, done.next_name)
-                rename.apply(model)
-                changes.append(rename)
-                # A cell that was split: its pieces find their partners in the next slices.
-                split = done.next_name > first
-                pairs = new_links(self, patch.z, done.touched, done.box) if split else ()
-                if pairs:
-                    relink = Relink(added=pairs)
-                    relink.apply(model)
-                    changes.append(relink)
-        return Edit(edit.tool, tuple(changes)), touched + self._renumbered(before)
-
-    def _replay(self, edit: Edit, whole_slices: bool) -> list[Touched]:
-        """Apply an edit that is known whole."""
-        model, touched = self._model, []
-        before = model.links.lookup(model.next_name).copy()
-        edit.apply(model)
-        if whole_slices:
-            self._labelled[list(edit.slices)] = False
-            return [self._whole(z) for z in edit.slices] + self._renumbered(before)
-        for patch in united(edit):
-            z = patch.z
-            if not self._labelled[z]:
-                touched.append(self._whole(z))
-                continue
-            done = relabel(
-                model.contour[z],
-                self._names[z],
-                patch,
-                self.facts.cells,
-                next_name=model.next_name,
-                excluded=self.excluded(z),
-                names=model.names[z],
-            )
-            self._names[z][done.box] = done.labels
-            touched.append(Touched(z, done.box))
-        return touched + self._renumbered(before)
-
-    def _renumbered(self, before: np.ndarray) -> list[Touched]:
-        """Return the slices in which a cell has another number through the stack than before."""
-        size = min(before.size, self._model.next_name)
-        names = np.flatnonzero(before[:size] != self._model.links.lookup(size))
-        slices = {self._model.slice_of(int(name)) for name in names}
-        return [self._whole(z) for z in sorted(slices) if z >= 0]
-
-    def _whole(self, z: int) -> Touched:
-        return Touched(z, (slice(0, self.shape[1]), slice(0, self.shape[2])))
-
     def _tell(self, touched: list[Touched]) -> list[Touched]:
         for listener in self.on_change:
             listener(touched)
@@ -422,18 +324,5 @@ class Session(SessionView):
             raise OutputError(self.notice, "Close the other window and open it again here.")
 
     def _check(self, edit: Edit) -> None:
-        model = self._model
-        for change in edit.changes:
-            fits = not isinstance(change, Rename)
-            if isinstance(change, Flip):
-                fits = change.patch.fits(self.shape)
-            elif isinstance(change, Relink):
-                new = all(pair not in model.links and pair[0] < pair[1] for pair in change.added)
-                fits = new and all(pair in model.links for pair in change.removed)
-            elif isinstance(change, Judge):
-                key = change.before or change.after
-                fits = key is not None and model.verdicts.get(key.key) == change.before
-            if not fits:
-                raise CopnetError(
-                    f"The edit {edit.tool} does not fit this session.", "Make it again."
-                )
+        if not all(self._model.fits(change) for change in edit.changes):
+            raise CopnetError(f"The edit {edit.tool} does not fit this session.", "Make it again.")

@@ -19,7 +19,7 @@ from napari_copnet.gui.proofread.rows import Rows, RowsView
 from napari_copnet.gui.sections.base import Mark, Section
 from napari_copnet.gui.training.both import BothModels
 from napari_copnet.gui.training.link import ProjectLink
-from napari_copnet.gui.training.slices import _button
+from napari_copnet.gui.training.section import canvas_button
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.params import DeviceParams
 
@@ -75,8 +75,10 @@ class CompareSection(Section):
         self.new = named(QComboBox(), "new_model", "The model in question.")
         self.add(row(QLabel("Old"), self.old))
         self.add(row(QLabel("New"), self.new))
-        self.compare_button = _button("Compare", "compare", "Score both on slices kept apart.")
-        self.side_button: QPushButton = _button(
+        self.compare_button = canvas_button(
+            "Compare", "compare", "Score both on slices kept apart."
+        )
+        self.side_button: QPushButton = canvas_button(
             "Side by side", "both", "The old model's contours on the left, the new one's right."
         )
         self.side_button.setCheckable(True)
@@ -93,10 +95,10 @@ class CompareSection(Section):
         for column in (1, 2, 3):
             self.table.setColumnWidth(column, 62)
         self.add(self.table)
-        self.adopt_button = _button(
+        self.adopt_button = canvas_button(
             "Adopt the new model", "adopt", "“default” means it from now on, in every window."
         )
-        self.discard_button = _button(
+        self.discard_button = canvas_button(
             "Discard it", "discard", "It goes from the list; it can be put back below."
         )
         self.add(row(self.adopt_button, self.discard_button))

@@ -16,7 +16,7 @@ from napari_copnet.errors import CopnetError
 from napari_copnet.gui.compare_form import row
 from napari_copnet.gui.proofread.rows import Rows, RowsView
 from napari_copnet.gui.sections.base import Mark, Section, quiet_label
-from napari_copnet.gui.training.slices import _button
+from napari_copnet.gui.training.section import canvas_button
 from napari_copnet.networks.model_zip import import_zip
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.progress import Progress, Steps
@@ -71,20 +71,24 @@ class ModelsSection(Section):
         self.card = quiet_label()
         self.card.setObjectName("card")
         self.add(self.card)
-        self.adopt_button = _button("Adopt", "adopt_chosen", "“default” means it from now on.")
-        self.discard_button = _button("Discard", "discard_chosen", "Take it from the list.")
-        self.restore_button = _button(
+        self.adopt_button = canvas_button(
+            "Adopt", "adopt_chosen", "“default” means it from now on."
+        )
+        self.discard_button = canvas_button("Discard", "discard_chosen", "Take it from the list.")
+        self.restore_button = canvas_button(
             "Put back", "restore", "Bring back the model that was discarded last."
         )
         self.add(row(self.adopt_button, self.discard_button, self.restore_button))
-        self.folder_button = _button(
+        self.folder_button = canvas_button(
             "Export folder …", "export_folder", "As the command line takes it."
         )
-        self.zip_button = _button("Export zip …", "export_zip", "One file, to hand to others.")
-        self.import_button = _button("Import …", "import_model", "A zip made by Export zip.")
+        self.zip_button = canvas_button(
+            "Export zip …", "export_zip", "One file, to hand to others."
+        )
+        self.import_button = canvas_button("Import …", "import_model", "A zip made by Export zip.")
         self.export_buttons = [self.folder_button, self.zip_button]
         self.add(row(self.folder_button, self.zip_button, self.import_button))
-        self.zoo_button = _button(
+        self.zoo_button = canvas_button(
             "Export for the BioImage Model Zoo …", "export_zoo", "A package of its format."
         )
         self.export_buttons.append(self.zoo_button)

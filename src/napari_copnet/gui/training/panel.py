@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.dock import Dock
-from napari_copnet.gui.footer import Bar, Message, Pace
+from napari_copnet.gui.dock import Dock, delayed, scrolled
+from napari_copnet.gui.footer import Message, ProgressLine
 from napari_copnet.gui.marks import panel_of
 from napari_copnet.gui.proofread.canvas import give_room
-from napari_copnet.gui.sections.base import quiet_label
-from napari_copnet.gui.simulate import panel_of as simulation_of
+from napari_copnet.gui.simulate.panel import panel_of as simulation_of
 from napari_copnet.gui.tasks import Task, TaskQueue
 from napari_copnet.gui.training.compare import CompareSection
 from napari_copnet.gui.training.link import ProjectLink
@@ -25,7 +22,7 @@ from napari_copnet.gui.training.slices import SlicesSection
 from napari_copnet.gui.training.train import TrainSection
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.params import DegradeParams
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.progress import Steps
 
 # Strokes come fast, and telling whether a slice was edited compares all of it.
 RENEW_MS = 120
@@ -53,7 +50,6 @@ class TrainingPanel(Dock):
         self.setObjectName("copnet_training")
         self.setMinimumWidth(360)
         self.tasks = TaskQueue()
-        self._pace = Pace()
         self._done: tuple[int, ...] | None = None
         self.link = ProjectLink(viewer)
         self.message = Message()
@@ -66,10 +62,7 @@ class TrainingPanel(Dock):
         self.models = ModelsSection(self._compute, self._tell, self._note)
         self.sections = (self.slices, self.review, self.train, self.compare, self.models)
         self._lay_out()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(RENEW_MS)
-        self._timer.timeout.connect(self._renew)
+        self._timer = delayed(self._renew, RENEW_MS, self)
         self._connect()
         self.link.look()
 
@@ -81,24 +74,17 @@ class TrainingPanel(Dock):
         for section in self.sections:
             column.addWidget(section)
         column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
         foot = QWidget()
         lines = QVBoxLayout(foot)
         lines.setContentsMargins(8, 2, 8, 6)
         lines.setSpacing(4)
-        self.progress_text = quiet_label()
-        self.bar = Bar()
-        for widget in (self.message, self.progress_text, self.bar):
-            lines.addWidget(widget)
-        self._rest()
+        self.progress = ProgressLine()
+        lines.addWidget(self.message)
+        lines.addWidget(self.progress)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addWidget(scroll, 1)
+        whole.addWidget(scrolled(inside), 1)
         whole.addWidget(foot)
 
     def _connect(self) -> None:
@@ -109,8 +95,8 @@ class TrainingPanel(Dock):
         self.train.trained.connect(self._on_trained)
         self.compare.decided.connect(self._on_models)
         self.models.changed.connect(self._on_models)
-        self.viewer.dims.events.current_step.connect(self._on_step)
-        self.viewer.events.theme.connect(self._use_theme)
+        self._hear(self._on_step, self.viewer.dims.events.current_step)
+        self._hear(self._use_theme, self.viewer.events.theme)
         self._use_theme()
 
     def _shut_down(self) -> None:
@@ -120,12 +106,6 @@ class TrainingPanel(Dock):
         self.tasks.shut_down()
         self.compare.stop()
         self.link.stop()
-        for emitter, slot in (
-            (self.viewer.dims.events.current_step, self._on_step),
-            (self.viewer.events.theme, self._use_theme),
-        ):
-            with contextlib.suppress(ValueError):
-                emitter.disconnect(slot)
 
     # Keeping it true ---------------------------------------------------------
 
@@ -192,24 +172,13 @@ class TrainingPanel(Dock):
         failed: Callable[[CopnetError], None] | None = None,
     ) -> None:
         def done(result: Any) -> None:
-            self._rest()
+            self.progress.rest()
             finished(result)
 
         def wrong(error: CopnetError) -> None:
-            self._rest()
+            self.progress.rest()
             (failed or self._tell)(error)
 
         self.message.clear()
-        self._pace = Pace()
-        self.tasks.add(Task(name, work, self._show_progress, done, wrong))
-
-    def _show_progress(self, news: list[Progress]) -> None:
-        last = news[-1]
-        self.progress_text.setText(self._pace.text(last))
-        self.bar.set(last.done / last.total if last.total else 0.0)
-        self.progress_text.show()
-        self.bar.show()
-
-    def _rest(self) -> None:
-        self.progress_text.hide()
-        self.bar.hide()
+        self.progress.start()
+        self.tasks.add(Task(name, work, self.progress.show_progress, done, wrong))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,12 @@ from qtpy.QtWidgets import QLabel
 
 from napari_copnet.annotate.check import Finding, check_slice
 from napari_copnet.annotate.project import DONE
-from napari_copnet.errors import CopnetError
 from napari_copnet.gui.compare_form import row
 from napari_copnet.gui.proofread.canvas import canvas_of
 from napari_copnet.gui.proofread.rows import Rows, RowsView
-from napari_copnet.gui.sections.base import Mark, Section, quiet_label
+from napari_copnet.gui.sections.base import Mark, quiet_label
 from napari_copnet.gui.training.link import ProjectLink
-from napari_copnet.gui.training.slices import SIGNS, _button, doubts_left
+from napari_copnet.gui.training.section import SIGNS, ProjectSection, canvas_button, doubts_left
 from napari_copnet.gui.twin import camera_of
 from napari_copnet.progress import Progress, Steps
 
@@ -24,16 +22,10 @@ _PURPOSE = "Correct the contours of a slice; it is checked before it counts as d
 _TOOLS = (("draw", "Draw"), ("erase", "Erase"), ("gap", "Close gap"))
 
 
-class ReviewSection(Section):
+class ReviewSection(ProjectSection):
     """The slice in view: its tools, its state, and what seems wrong with it.
 
-    Parameters
-    ----------
-    link : ProjectLink
-    compute : callable
-        Runs a generator beside the window: name, work, and who takes the result.
-    tell : callable
-        Takes a `CopnetError` to be shown.
+    Takes what a `ProjectSection` takes but number, title and purpose.
 
     Attributes
     ----------
@@ -41,38 +33,38 @@ class ReviewSection(Section):
         Of the slice that was checked last.
     """
 
-    def __init__(
-        self,
-        link: ProjectLink,
-        compute: Callable[..., None],
-        tell: Callable[[CopnetError], None],
-    ) -> None:
-        super().__init__(2, "Correct and check", _PURPOSE)
-        self._link, self._compute, self._tell = link, compute, tell
+    def __init__(self, link: ProjectLink, *window: Any) -> None:
+        super().__init__(2, "Correct and check", _PURPOSE, link, *window)
         self.findings: list[Finding] = []
         self._checked: int | None = None
         self.state = QLabel()
         self.add(self.state)
         self.tools = {
-            name: _button(text, f"annotate_{name.replace(' ', '_')}", "A tool of proofreading.")
+            name: canvas_button(
+                text, f"annotate_{name.replace(' ', '_')}", "A tool of proofreading."
+            )
             for name, text in _TOOLS
         }
         for name, button in self.tools.items():
             button.clicked.connect(lambda _=False, name=name: self.pick(name))
         self.add(row(*self.tools.values()))
-        self.part_button = _button(
+        self.part_button = canvas_button(
             "Only the part in view",
             "part",
             "Zoom in on what you corrected: pixels outside of it are left out of training.",
         )
-        self.whole_button = _button("All of it", "whole", "The whole slice was looked at.")
+        self.whole_button = canvas_button("All of it", "whole", "The whole slice was looked at.")
         self.part_row = row(QLabel("Reviewed:"), self.whole_button, self.part_button)
         self.add(self.part_row)
-        self.done_button = _button("Done", "slice_done", "Check this slice, and let it count.")
-        self.despite_button = _button(
+        self.done_button = canvas_button(
+            "Done", "slice_done", "Check this slice, and let it count."
+        )
+        self.despite_button = canvas_button(
             "Done all the same", "slice_despite", "The checks may be wrong: let it count."
         )
-        self.reopen_button = _button("Work on it again", "slice_reopen", "It is done no more.")
+        self.reopen_button = canvas_button(
+            "Work on it again", "slice_reopen", "It is done no more."
+        )
         self.add(row(self.done_button, self.despite_button, self.reopen_button))
         self.table = RowsView("findings", stretched=1)
         self.table.setMinimumHeight(90)
@@ -182,13 +174,6 @@ class ReviewSection(Section):
         self.table.setVisible(bool(self.findings))
         self.hint.setVisible(bool(self.findings))
         self.rows.renew()
-
-    def _do(self, act: Callable[[], Any]) -> None:
-        try:
-            act()
-        except CopnetError as error:
-            self._tell(error)
-        self.renew()
 
     def _in_view(self) -> np.ndarray:
         """Return the pixels of the slice that the canvas shows, shape (Y, X), bool."""

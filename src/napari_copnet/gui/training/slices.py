@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_copnet.annotate.choose import Proposal, propose
-from napari_copnet.annotate.project import DONE, IN_WORK, UNTOUCHED
+from napari_copnet.annotate.project import DONE, UNTOUCHED
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.compare_form import named, row
+from napari_copnet.gui.compare_form import row
 from napari_copnet.gui.form import ParamsForm
 from napari_copnet.gui.proofread.rows import Rows, RowsView
-from napari_copnet.gui.sections.base import Mark, Section, quiet_label
+from napari_copnet.gui.sections.base import Mark, quiet_label
 from napari_copnet.gui.training.link import ProjectLink
+from napari_copnet.gui.training.section import SIGNS, ProjectSection, canvas_button, doubts_left
 from napari_copnet.params import ChooseParams
 
-SIGNS = {UNTOUCHED: "○", IN_WORK: "◐", DONE: "●"}
 _PURPOSE = "A few slices corrected by hand teach the networks what your tissue looks like."
 
 
-class SlicesSection(Section):
+class SlicesSection(ProjectSection):
     """Choose slices to annotate, and see how far they are.
 
-    Parameters
-    ----------
-    link : ProjectLink
-    compute : callable
-        Runs a generator beside the window: name, work, and who takes the result.
-    tell : callable
-        Takes a `CopnetError` to be shown.
+    Takes what a `ProjectSection` takes but number, title and purpose.
 
     Attributes
     ----------
@@ -41,14 +34,8 @@ class SlicesSection(Section):
 
     went = Signal(int)
 
-    def __init__(
-        self,
-        link: ProjectLink,
-        compute: Callable[..., None],
-        tell: Callable[[CopnetError], None],
-    ) -> None:
-        super().__init__(1, "Slices to annotate", _PURPOSE)
-        self._link, self._compute, self._tell = link, compute, tell
+    def __init__(self, link: ProjectLink, *window: Any) -> None:
+        super().__init__(1, "Slices to annotate", _PURPOSE, link, *window)
         self._listed: list[int] = []
         self.beginning = self._beginning()
         self.work = self._work()
@@ -62,13 +49,15 @@ class SlicesSection(Section):
         column = QVBoxLayout(box)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        self.begin_button = _button(
+        self.begin_button = canvas_button(
             "Begin from this run", "begin", "Annotate what the workflow dock has just made."
         )
-        self.folder_button = _button(
+        self.folder_button = canvas_button(
             "Begin from a run's folder …", "begin_folder", "Annotate what `copnet run` wrote."
         )
-        self.open_button = _button("Open a session …", "open_session", "Go on where it was left.")
+        self.open_button = canvas_button(
+            "Open a session …", "open_session", "Go on where it was left."
+        )
         for button, ask in (
             (self.begin_button, "begin"),
             (self.folder_button, "begin_from_folder"),
@@ -86,11 +75,15 @@ class SlicesSection(Section):
         self.form = ParamsForm(ChooseParams)
         self.form.changed.connect(self._show_rows_of_form)
         column.addWidget(self.form.widget)
-        self.choose_button = _button(
+        self.choose_button = canvas_button(
             "Propose slices", "propose", "Put such slices on the list; those on it stay."
         )
-        self.add_button = _button("Add this slice", "add_slice", "Put the slice in view on it.")
-        self.drop_button = _button("Remove", "drop_slice", "Take the slice in view from the list.")
+        self.add_button = canvas_button(
+            "Add this slice", "add_slice", "Put the slice in view on it."
+        )
+        self.drop_button = canvas_button(
+            "Remove", "drop_slice", "Take the slice in view from the list."
+        )
         column.addWidget(row(self.choose_button, self.add_button, self.drop_button))
         self.table = RowsView("slices", stretched=2)
         self.table.setMinimumHeight(130)
@@ -207,26 +200,7 @@ class SlicesSection(Section):
             # What it says is read here, where the button is.
             self._tell(CopnetError(dock.message.text))
 
-    def _do(self, act: Callable[[], Any]) -> None:
-        try:
-            act()
-        except CopnetError as error:
-            self._tell(error)
-        self.renew()
-
     def _show_rows_of_form(self) -> None:
         by_step = self.form.rows["by"].value == "step"
         for name, on in (("every", by_step), ("first", by_step), ("count", not by_step)):
             self.form.rows[name].native.setEnabled(on)
-
-
-def doubts_left(count: int) -> str:
-    """Say how many findings a slice was done with."""
-    return f"{count} doubt{'s' if count != 1 else ''} left"
-
-
-def _button(text: str, name: str, tip: str) -> QPushButton:
-    button: QPushButton = named(QPushButton(text), name, tip)
-    # The canvas keeps the keyboard.
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return button

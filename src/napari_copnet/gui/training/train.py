@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel
 
 from napari_copnet.annotate.finetune import (
@@ -20,6 +20,7 @@ from napari_copnet.annotate.finetune import (
 )
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.compare_form import named, row
+from napari_copnet.gui.dock import delayed
 from napari_copnet.gui.footer import Bar, Pace, duration
 from napari_copnet.gui.form import ParamsForm
 from napari_copnet.gui.jobs import free_cores
@@ -33,7 +34,7 @@ from napari_copnet.gui.training.run import (
     seconds_a_step,
     share_of,
 )
-from napari_copnet.gui.training.slices import _button
+from napari_copnet.gui.training.section import canvas_button
 from napari_copnet.networks.package import KINDS, ModelPackage, find_model, models_folder
 from napari_copnet.params import DegradeParams, DeviceParams, FineTuneParams
 from napari_copnet.progress import Progress
@@ -99,10 +100,12 @@ class TrainSection(Section):
         self.plan = quiet_label()
         self.plan.setObjectName("plan")
         self.add(self.plan)
-        self.train_button = _button("Train", "train", "Begin.")
-        self.pause_button = _button("Pause", "pause", "Stop with all that was learnt so far.")
-        self.continue_button = _button("Continue", "continue", "Go on where it was stopped.")
-        self.cancel_button = _button("Cancel", "cancel_training", "Throw away what was learnt.")
+        self.train_button = canvas_button("Train", "train", "Begin.")
+        self.pause_button = canvas_button("Pause", "pause", "Stop with all that was learnt so far.")
+        self.continue_button = canvas_button("Continue", "continue", "Go on where it was stopped.")
+        self.cancel_button = canvas_button(
+            "Cancel", "cancel_training", "Throw away what was learnt."
+        )
         for button in (self.train_button, self.continue_button):
             button.setStyleSheet(
                 "QPushButton { background: #2e7d32; color: white; font-weight: bold; }"
@@ -128,14 +131,8 @@ class TrainSection(Section):
         for plot in (self.loss_plot, self.dice_plot):
             plot.hide()
             self.add(plot)
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(150)
-        self._later.timeout.connect(self.renew)
-        self._sure = QTimer(self)
-        self._sure.setSingleShot(True)
-        self._sure.setInterval(SURE_MS)
-        self._sure.timeout.connect(lambda: self.cancel_button.setText("Cancel"))
+        self._later = delayed(self.renew, 150, self)
+        self._sure = delayed(lambda: self.cancel_button.setText("Cancel"), SURE_MS, self)
         self._connect()
         self.renew()
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels
 from qtpy.QtCore import QTimer, Signal
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.evaluation.fit_gaps import GapFit, Gaps
 from napari_copnet.gui.compare_form import quiet
-from napari_copnet.gui.footer import Pace
+from napari_copnet.gui.dock import delayed
 from napari_copnet.gui.jobs import Job
-from napari_copnet.gui.marks import role_of
-from napari_copnet.gui.simulate_form import LENGTHS, SPANS, SimulateForm
-from napari_copnet.gui.simulate_work import (
+from napari_copnet.gui.simulate.choices import position_of, real_gaps, stack_of, truths
+from napari_copnet.gui.simulate.form import SimulateForm
+from napari_copnet.gui.simulate.layer import SimulatedLayer
+from napari_copnet.gui.simulate.units import SPANS, converted, spans_in
+from napari_copnet.gui.simulate.work import (
     Preview,
     fit,
     live_box,
@@ -25,7 +25,6 @@ from napari_copnet.gui.simulate_work import (
     preview,
     session_gaps,
 )
-from napari_copnet.gui.sliders import Span
 from napari_copnet.gui.source import slice_in_view, voxel_size_of
 from napari_copnet.gui.tasks import Task, TaskQueue
 from napari_copnet.gui.twin import camera_of
@@ -34,7 +33,6 @@ from napari_copnet.progress import Progress
 from napari_copnet.training.degrade import rescaled
 from napari_copnet.training.truth import scale_for
 
-ROLE = "simulated"
 # How often to look whether more gaps were fixed in the session.
 WATCH_MS = 1500
 # Longer side that networks see; see `training.fit.train`.
@@ -71,16 +69,12 @@ class SimulatePanel(SimulateForm):
         self.job: Job | None = None
         self._seed = 0
         self._unit = "px"
-        self._layer: Any = None
+        self._layer = SimulatedLayer(viewer)
         self._truth: Any = None
         self._real_of: Any = None
         self._seen: tuple[Any, ...] = ()
-        self._pace = Pace()
         self._previews, self._counts = TaskQueue(), TaskQueue()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(40)
-        self._timer.timeout.connect(self._draw)
+        self._timer = delayed(self._draw, 40, self)
         self._counted_at: Any = None
         self._watch = QTimer(self)
         self._watch.setInterval(WATCH_MS)
@@ -100,11 +94,9 @@ class SimulatePanel(SimulateForm):
         self.default_button.clicked.connect(lambda: self.reset())
         self.fit_button.clicked.connect(lambda: self.fit_or_stop())
         self.use_button.clicked.connect(lambda: self.use())
-        events = self.viewer.layers.events
-        for emitter in (events.inserted, events.removed, events.reordered):
-            emitter.connect(self._on_layers)
-        self.viewer.dims.events.current_step.connect(self._on_step)
-        self.viewer.events.theme.connect(self._use_theme)
+        self._hear_layers(self._on_layers, self.viewer)
+        self._hear(self._on_step, self.viewer.dims.events.current_step)
+        self._hear(self._use_theme, self.viewer.events.theme)
 
     # What the user can do ----------------------------------------------------
 
@@ -138,18 +130,15 @@ class SimulatePanel(SimulateForm):
             return
         if self._truth is None or self.real is None:
             return
-        truth, real, start, size = _stack(self._truth), self.real, self.params(), self._pixel_size
+        truth, real, start, size = stack_of(self._truth), self.real, self.params(), self._pixel_size
         self.message.clear()
-        self._pace = Pace()
+        self.progress.start()
         job = self.job = Job(lambda: fit(truth, real, start, size), "copnet-fit")
         job.progressed.connect(self._on_fit_progress)
         job.finished.connect(self._on_fitted)
         job.failed.connect(lambda error: self._rest(error))
         job.cancelled.connect(lambda: self._rest(None, "Stopped. The best so far is shown."))
         self.fit_button.setText("Stop")
-        self.bar.set(0.0)
-        for widget in (self.bar, self.progress_text):
-            widget.show()
         self._allow()
         job.start()
 
@@ -172,16 +161,6 @@ class SimulatePanel(SimulateForm):
             self.job = None
         for queue in (self._previews, self._counts):
             queue.shut_down()
-        events = self.viewer.layers.events
-        for emitter in (events.inserted, events.removed, events.reordered):
-            with contextlib.suppress(ValueError):
-                emitter.disconnect(self._on_layers)
-        for emitter, slot in (
-            (self.viewer.dims.events.current_step, self._on_step),
-            (self.viewer.events.theme, self._use_theme),
-        ):
-            with contextlib.suppress(ValueError):
-                emitter.disconnect(slot)
 
     # Layers and units --------------------------------------------------------
 
@@ -192,7 +171,7 @@ class SimulatePanel(SimulateForm):
     def _on_layers(self) -> None:
         if self._is_closed:
             return
-        layers = [layer for layer in self.viewer.layers if _is_truth(layer)]
+        layers = truths(self.viewer)
         chosen = self._truth if self._truth in layers else (layers[-1] if layers else None)
         self.list_truths(layers, chosen)
         if chosen is not self._truth:
@@ -215,21 +194,7 @@ class SimulatePanel(SimulateForm):
         self._timer.start()
 
     def _list_reals(self) -> None:
-        found: list[tuple[str, Any]] = []
-        if self._truth is not None:
-            shape = self._truth.data.shape
-            found += [
-                (f"{layer.name} beside the truth", layer)
-                for layer in self.viewer.layers
-                if isinstance(layer, Image | Labels)
-                and layer is not self._truth
-                and role_of(layer) not in (ROLE, "iterations")
-                and layer.data.shape == shape
-                and _is_map(layer)
-            ]
-            session = _session_of(self.viewer)
-            if session is not None and session.shape == _stack(self._truth).shape:
-                found.append(("what you fixed in the session", session))
+        found = real_gaps(self.viewer, self._truth)
         before = self._real_of
         self.list_reals(found, before)
         if self.reals.currentData() is not before:
@@ -239,11 +204,11 @@ class SimulatePanel(SimulateForm):
         self._real_of, self.real = self.reals.currentData(), None
         self._show_gaps()
         real, truth = self._real_of, self._truth
-        self._counted_at = _position(real)
+        self._counted_at = position_of(real)
         if real is None or truth is None:
             return
         work = (
-            (lambda: map_gaps(_stack(truth), _stack(real)))
+            (lambda: map_gaps(stack_of(truth), stack_of(real)))
             if hasattr(real, "data")
             else (lambda: session_gaps(real))
         )
@@ -254,33 +219,18 @@ class SimulatePanel(SimulateForm):
         self._show_gaps()
 
     def _on_watch(self) -> None:
-        if self.job is None and _position(self._real_of) != self._counted_at:
+        if self.job is None and position_of(self._real_of) != self._counted_at:
             self._on_real()
 
     def _on_unit(self) -> None:
         unit, size = self.unit.currentData(), self._pixel_size
         if unit == self._unit or size is None:
             return
-        factor = size if unit == "um" else 1 / size
-        params = self.sliders.get()
-        power = {**LENGTHS, "diffusion_min": 2}
-        values = {name: getattr(params, name) * factor**p for name, p in power.items()}
+        params = converted(self.sliders.get(), unit, size)
         self._unit = unit
-        self._reach()
-        self.sliders.set(dataclasses.replace(params, unit=unit, **values))
+        self.sliders.reach(spans_in(size if unit == "um" else 1.0))
+        self.sliders.set(params)
         self._timer.start()
-
-    def _reach(self) -> None:
-        """Let the sliders reach as many pixels whatever the unit."""
-        size = self._pixel_size if self._unit == "um" else 1.0
-        assert size is not None
-        spans = {}
-        for name, power in LENGTHS.items():
-            span = SPANS[name]
-            unit = size**power
-            step = 10.0 ** np.floor(np.log10(span.step * unit)) if unit != 1 else span.step
-            spans[name] = Span(span.low * unit, span.high * unit, float(step))
-        self.sliders.reach(spans)
 
     # The map -----------------------------------------------------------------
 
@@ -305,7 +255,7 @@ class SimulatePanel(SimulateForm):
             params = dataclasses.replace(params, radius_max=params.radius_min)
         place = self._seen = self._place()
         z, box = place
-        plane = np.array(_stack(layer)[z][box])
+        plane = np.array(stack_of(layer)[z][box])
 
         def show(done: Preview) -> None:
             if layer is self._truth and layer in self.viewer.layers:
@@ -331,26 +281,7 @@ class SimulatePanel(SimulateForm):
         )
 
     def _show(self, done: Preview, box: tuple[slice, slice]) -> None:
-        truth = self._truth
-        corner = np.zeros(truth.ndim)
-        corner[-2:] = box[0].start, box[1].start
-        translate = truth.data_to_world(corner)[-2:]
-        if self._layer is None or self._layer not in self.viewer.layers:
-            self._layer = Image(
-                done.values,
-                name="Simulated gaps",
-                metadata={"copnet": {"role": ROLE}},
-                colormap="magma",
-                contrast_limits=(0, 1),
-                scale=truth.scale[-2:],
-                translate=translate,
-                units=tuple(str(unit) for unit in truth.units[-2:]),
-                axis_labels=truth.axis_labels[-2:],
-            )
-            self.viewer.add_layer(self._layer)
-        else:
-            self._layer.data = done.values
-            self._layer.scale, self._layer.translate = truth.scale[-2:], translate
+        self._layer.show(done.values, self._truth, box)
         if done.gaps is not None:
             self.simulated = done.gaps
             self._show_gaps()
@@ -369,9 +300,7 @@ class SimulatePanel(SimulateForm):
     # The fit -----------------------------------------------------------------
 
     def _on_fit_progress(self, news: list[Progress]) -> None:
-        last = news[-1]
-        self.progress_text.setText(self._pace.text(last))
-        self.bar.set(last.done / last.total if last.total else 0.0)
+        self.progress.show_progress(news)
         best = next((p.partial for p in reversed(news) if p.partial is not None), None)
         if best is not None and best != self.params():
             self.sliders.set(best)
@@ -390,8 +319,7 @@ class SimulatePanel(SimulateForm):
     def _rest(self, error: CopnetError | None, note: str = "") -> None:
         self.job = None
         self.fit_button.setText("Fit to real gaps")
-        for widget in (self.bar, self.progress_text):
-            widget.hide()
+        self.progress.rest()
         if error is not None:
             self.message.error(error)
         elif note:
@@ -406,39 +334,3 @@ def panel_of(viewer: Any) -> SimulatePanel | None:
     """Return the dock for simulated gaps of a window, or None."""
     docked = getattr(getattr(viewer, "window", None), "dock_widgets", {})
     return next((w for w in docked.values() if isinstance(w, SimulatePanel)), None)
-
-
-def _is_truth(layer: Any) -> bool:
-    """Whether a layer may hold true contours: labels, but not cells and marks of this plugin."""
-    if not isinstance(layer, Labels) or layer.ndim not in (2, 3) or layer.multiscale:
-        return False
-    role = role_of(layer)
-    return role in ("", "closed") or (role == "session" and layer.editable)
-
-
-def _is_map(layer: Any) -> bool:
-    """Whether a layer may be a contour map: probabilities, or a mask."""
-    if isinstance(layer, Labels):
-        return role_of(layer) in ("", "closed")
-    return role_of(layer) != "" or np.dtype(layer.data.dtype).kind == "f"
-
-
-def _position(real: Any) -> int | None:
-    """Return at which edit a session stands; None for layers."""
-    history = getattr(real, "history", None)
-    return None if history is None else int(history.position)
-
-
-def _stack(layer: Any) -> Any:
-    data = layer.data
-    return data if data.ndim == 3 else data[None]
-
-
-def _session_of(viewer: Any) -> Any:
-    """Return the session that is open in the proofreading dock, or None."""
-    docked = getattr(getattr(viewer, "window", None), "dock_widgets", {})
-    for widget in docked.values():
-        session = getattr(widget, "session", None)
-        if session is not None:
-            return session
-    return None

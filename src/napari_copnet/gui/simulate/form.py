@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QComboBox, QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_copnet.gui.compare_form import named, quiet, row
-from napari_copnet.gui.dock import Dock
-from napari_copnet.gui.footer import Bar, Message
+from napari_copnet.gui.dock import Dock, scrolled
+from napari_copnet.gui.footer import Message, ProgressLine
 from napari_copnet.gui.histogram import GapHistogram
 from napari_copnet.gui.sections.base import quiet_label
-from napari_copnet.gui.sliders import Sliders, Span
+from napari_copnet.gui.simulate.units import SPANS
+from napari_copnet.gui.sliders import Sliders
 from napari_copnet.params import DegradeParams
 
 _PURPOSE = (
@@ -19,16 +20,6 @@ _PURPOSE = (
     "these look like the gaps in your contours, or let them be fitted."
 )
 NO_TRUTH = "Needs true contours: a labels layer of contours or cells, or an open session."
-# In pixels; the same in µm is these times the pixel size.
-SPANS = {
-    "diffusion_disks": Span(0, 60),
-    "absorption_disks": Span(0, 60),
-    "radius_min": Span(0.0, 60.0, 0.1),
-    "radius_max": Span(0.0, 100.0, 0.1),
-    "diffusion_max": Span(0.0, 10.0, 0.1),
-    "duration": Span(0.0, 15.0, 0.1),
-}
-LENGTHS = {"radius_min": 1, "radius_max": 1, "diffusion_max": 2}
 
 
 class SimulateForm(Dock):
@@ -95,21 +86,14 @@ class SimulateForm(Dock):
             "The next closing network that is trained in this window learns from such gaps.",
         )
         column.addWidget(row(self.fit_button, self.use_button))
-        self.progress_text = quiet_label()
-        self.bar = Bar()
-        for widget in (self.progress_text, self.bar):
-            widget.hide()
-            column.addWidget(widget)
+        self.progress = ProgressLine()
+        column.addWidget(self.progress)
         self.message = Message()
         column.addWidget(self.message)
         column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(inside)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(scroll)
+        whole.addWidget(scrolled(inside, sideways=True))
         self.setMinimumSize(340, 420)
 
     def list_truths(self, layers: list[Any], chosen: Any) -> None:

@@ -1,0 +1,45 @@
+"""The image layer of a simulated map, over the true contours it was made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+
+ROLE = "simulated"
+
+
+class SimulatedLayer:
+    """A degraded part of the slice in view, in whichever slice that is.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._layer: Any = None
+
+    def show(self, values: np.ndarray, truth: Any, box: tuple[slice, slice]) -> None:
+        """Show a map, shape (Y, X), of the part `box` of a slice of the layer `truth`."""
+        corner = np.zeros(truth.ndim)
+        corner[-2:] = box[0].start, box[1].start
+        translate = truth.data_to_world(corner)[-2:]
+        if self._layer is not None and self._layer in self._viewer.layers:
+            self._layer.data = values
+            self._layer.scale, self._layer.translate = truth.scale[-2:], translate
+            return
+        self._layer = Image(
+            values,
+            name="Simulated gaps",
+            metadata={"copnet": {"role": ROLE}},
+            colormap="magma",
+            contrast_limits=(0, 1),
+            scale=truth.scale[-2:],
+            translate=translate,
+            units=tuple(str(unit) for unit in truth.units[-2:]),
+            axis_labels=truth.axis_labels[-2:],
+        )
+        self._viewer.add_layer(self._layer)
