@@ -12,8 +12,10 @@ PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
 ORDER = [
     {"errors", "progress"},
     {"setting"},
+    # What steps, review and annotate all number parts of masks with.
+    {"components"},
     {"types", "params", "files"},
-    {"io", "networks", "samples"},
+    {"io", "networks", "samples", "walls"},
     {"steps", "training"},
     {"cache"},
     {"pipeline"},
@@ -24,7 +26,7 @@ ORDER = [
     # Annotated slices lie in a session, train networks, and compare them by their scores.
     {"annotate"},
     {"benchmarks"},
-    {"demo", "default_models"},
+    {"demo", "default_models", "fit_walls"},
     # The result tables score the default models on the slices these were validated on.
     {"results"},
     {"gui"},

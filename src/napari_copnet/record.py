@@ -151,6 +151,7 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
         "blank_slices": list(result.preprocessed.blank),
         "changed": closing.changed.tolist(),
         "iterations_by_slice": closing.iterations_by_slice.tolist(),
+        "likely_gaps": closing.likely_gaps,
         "converged_by_slice": closing.converged.tolist(),
         "converged": closing.settled,
         "cells": int(result.cells.labels.max(initial=0)),

@@ -139,12 +139,15 @@ class Iteration:
         Share of all pixels whose rounded value changed in this iteration, 0 to 1.
     changed_by_slice : ndarray, shape (Z,), float64
         The same for each slice; NaN for slices that took no part.
+    likely_gaps : bool
+        Whether it closed likely gaps, after the network's last iteration.
     """
 
     number: int
     probability: np.ndarray
     changed: float
     changed_by_slice: np.ndarray
+    likely_gaps: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,8 @@ class Closing:
         Contour probability by iteration, Step 1 first, when kept.
     settled : bool
         Whether the stack as a whole fell under the tolerance before the iterations ran out.
+    likely_gaps : bool
+        Whether the last iteration closed likely gaps and is not the network's.
     """
 
     mask: np.ndarray
@@ -182,6 +187,12 @@ class Closing:
     converged: np.ndarray
     iterations: np.ndarray | None = None
     settled: bool = True
+    likely_gaps: bool = False
+
+    @property
+    def passes(self) -> int:
+        """Iterations of the network."""
+        return len(self.changed) - self.likely_gaps
 
 
 @dataclass(frozen=True)

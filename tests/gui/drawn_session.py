@@ -30,5 +30,5 @@ def start(**more):
     step1[1, GAP, WALL] = 0.3
     step1[2, GAP, WALL] = 0.2
     stack = Stack((200 - 150 * contour).astype(np.uint8), SIZE, name="rooms")
-    given = {"stack": stack, "cells": CellParams(min_size=0), **more}
-    return Start(contour, step1, **given)
+    given = {"contour": contour, "stack": stack, "cells": CellParams(min_size=0), **more}
+    return Start(step1=step1, **given)

@@ -5,6 +5,7 @@ import pytest
 from drawn_session import GAP, SIZE, WALL, rooms, start
 from hand import CONTROL, SHIFT, Hand, press
 from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_copnet.gui.twin import camera_of
 from napari_copnet.progress import finish
@@ -130,6 +131,35 @@ def test_a_stroke_is_one_edit_in_a_slice_or_a_range_and_undo_is_ours(window, doc
     hand.drag((10, WALL), (20, WALL))
     assert "not among" in dock.message.text
     np.testing.assert_array_equal(dock.desk.layers.contour.data, rooms())
+
+
+def test_tools_leave_nothing_on_the_canvas_but_what_they_did(window, dock, hand):
+    def picture():
+        QTest.qWait(300)
+        return window.screenshot(flash=False, canvas_only=True)[..., :3].astype(int)
+
+    window.dims.set_current_step(0, 3)
+    other = picture()
+    window.dims.set_current_step(0, 1)
+    before = picture()
+    hand.key(Qt.Key.Key_G)
+    hand.click(IN_GAP)
+    assert (picture() != before).any()  # the path that is proposed
+    window.dims.set_current_step(0, 3)
+    np.testing.assert_array_equal(picture(), other)
+    window.dims.set_current_step(0, 1)
+    hand.key(Qt.Key.Key_Escape)
+    hand.key(Qt.Key.Key_E)
+    hand.drag((10, 10), (15, 10))
+    hand.key(Qt.Key.Key_D)
+    hand.drag((20, 10), (30, 10))
+    # In the ring of the brush there is but the colour of the stroke.
+    at = hand.at((30, 10))
+    inside = picture()[at.y() - 5 : at.y() + 6, at.x() - 5 : at.x() + 6].reshape(-1, 3)
+    assert np.ptp(inside, axis=0).max() < 10
+    hand.key(Qt.Key.Key_U)
+    hand.key(Qt.Key.Key_Escape)
+    np.testing.assert_array_equal(picture(), before)
 
 
 def test_a_cell_is_split_by_a_line(window, dock, hand):

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +14,9 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_copnet.gui.proofread.reviewing import _KIND
-from napari_copnet.gui.proofread.walk import Walk
+from napari_copnet.gui.proofread.walk import Walk, find_items
 from napari_copnet.gui.twin import camera_of
-from napari_copnet.progress import finish
+from napari_copnet.progress import Progress, finish
 from napari_copnet.review import store
 from napari_copnet.review.edits import Patch
 from napari_copnet.review.queue import Item
@@ -28,6 +30,25 @@ def dock(make_napari_viewer, tmp_path, qtbot):
     _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
     with qtbot.waitSignal(panel.opened, timeout=20000):
         panel.open(finish(store.make(tmp_path / "rooms", start())))
+    qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
+    yield panel
+    panel.shut_down()
+
+
+@pytest.fixture
+def chain_dock(make_napari_viewer, tmp_path, qtbot):
+    """The gap is open in slices 1 and 2; the wall drifts by two pixels between them."""
+    begun = start()
+    contour, step1 = begun.contour.copy(), begun.step1.copy()
+    for z, x in ((1, WALL), (2, WALL + 2)):
+        contour[z, 1:-1, WALL], step1[z, 1:-1, WALL] = 0, 0
+        contour[z, 1:-1, x], step1[z, 1:-1, x] = 1, 0.9
+        contour[z, GAP, x], step1[z, GAP, x] = 0, 0.3
+    folder = finish(store.make(tmp_path / "rooms", replace(begun, contour=contour, step1=step1)))
+    window = make_napari_viewer(show=True)
+    _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    with qtbot.waitSignal(panel.opened, timeout=20000):
+        panel.open(folder)
     qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
     yield panel
     panel.shut_down()
@@ -99,6 +120,80 @@ def test_walking_flies_there_and_decides(dock):
     assert [state for *_, state in states(dock)] == ["open"] * (3 + more)
 
 
+def pink(window):
+    """Pixels of the canvas in the colour of the outline."""
+    picture = window.screenshot(flash=False, canvas_only=True)[..., :3].astype(int)
+    return int((np.abs(picture - (255, 64, 129)).max(axis=-1) < 25).sum())
+
+
+def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
+    dock, window = chain_dock, chain_dock.viewer
+    hand = Hand(window, dock.desk.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    item = dock.desk.review.walk.current
+    assert [patch.z for patch in item.patches] == [1, 2]
+    assert "Slices 1 to 2, one answer for all" in dock.question.text()
+    points = dock.desk.marks.layer("item").data
+    # Around the wall of its own slice, not around that of the slice where the item is listed.
+    for z, x in ((1, WALL), (2, WALL + 2)):
+        rows, columns = points[points[:, 0] == z][:, 1:].T
+        assert abs((columns.min() + columns.max()) / 2 - x) <= 1
+        assert rows.min() < GAP.start and rows.max() >= GAP.stop
+    seen = []
+    for z in range(4):
+        window.dims.set_current_step(0, z)
+        QTest.qWait(50)
+        seen.append(pink(window) > 20)
+    assert seen == [False, True, True, False]
+    # A click beside the wall finds it in each slice, too.
+    hand.key(Qt.Key.Key_Escape)
+    for z, x in ((1, WALL), (2, WALL + 2)):
+        assert dock.desk.review.walk.at_place(z, GAP.start, x) is item
+    hand.key(Qt.Key.Key_Return)
+    assert dock.session.contour[1, GAP, WALL].any() and dock.session.contour[2, GAP].any()
+    hand.key(Qt.Key.Key_U)
+    assert len(dock.session.history) == 1 and dock.session.history.position == 0
+
+
+def test_a_wall_through_slices_stays_one_item_and_u_leads_to_it(chain_dock, qtbot):
+    dock, window = chain_dock, chain_dock.viewer
+    hand = Hand(window, dock.desk.layers.contour, dock)
+    count = len(dock.desk.review.walk.items)
+    hand.key(Qt.Key.Key_N)
+    item = dock.desk.review.walk.current
+
+    def edited(z):
+        """Draw a dot in a corner and wait until its slice was looked at again."""
+        window.dims.set_current_step(0, z)
+        window.reset_view()
+        hand.key(Qt.Key.Key_D)
+        hand.click((5, 5))
+        hand.key(Qt.Key.Key_Escape)
+        qtbot.waitUntil(lambda: not dock.desk.review.is_stale, timeout=20000)
+        qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+
+    edited(2)
+    assert len(dock.desk.review.walk.items) == count
+    assert [p.z for p in dock.desk.review.walk.current.patches] == [1, 2]
+    hand.key(Qt.Key.Key_Return)
+    assert dock.pace.text().startswith(f"1 of {count} decided")
+    edited(1)
+    assert dock.pace.text().startswith(f"1 of {count} decided")
+    # The answer that an item has already goes on to the next one.
+    hand.key(Qt.Key.Key_P)
+    dock.desk.review.walk.find(item.key)
+    made = len(dock.session.history)
+    hand.key(Qt.Key.Key_Return)
+    assert dock.desk.review.walk.current.key != item.key
+    assert len(dock.session.history) == made and not dock.message.text
+    # U takes the dot back, and then the decision: there the camera goes, and the question.
+    hand.key(Qt.Key.Key_U)
+    hand.key(Qt.Key.Key_U)
+    assert dock.desk.review.walk.current.key == item.key
+    assert window.dims.current_step[0] == item.z
+    assert "Slices 1 to 2" in dock.question.text()
+
+
 def test_buttons_filter_and_list(dock):
     row_click(dock.queue_view, 2)
     assert "closed this gap" in dock.question.text()
@@ -113,6 +208,38 @@ def test_buttons_filter_and_list(dock):
     press(dock.reject_button)
     assert states(dock) == [("gap", "1", "rejected")]
     assert len(dock.session.history) == 2
+
+
+def test_what_is_wrong_is_said_until_the_next_key_that_works(dock):
+    hand = Hand(dock.viewer, dock.desk.layers.contour, dock)
+    hand.key(Qt.Key.Key_Return)
+    assert dock.message.text.startswith("No item is in question.")
+    hand.key(Qt.Key.Key_N)
+    assert dock.question.text() and not dock.message.text
+
+
+def test_n_while_the_queue_is_looked_for_says_so(make_napari_viewer, tmp_path, qtbot, monkeypatch):
+    go = threading.Event()
+
+    def later(session, slices):
+        yield Progress("queue", 0, 4, "slices")
+        go.wait(20)
+        return (yield from find_items(session, slices))
+
+    monkeypatch.setattr("napari_copnet.gui.proofread.reviewing.find_items", later)
+    window = make_napari_viewer(show=True)
+    _, dock = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    with qtbot.waitSignal(dock.opened, timeout=20000):
+        dock.open(finish(store.make(tmp_path / "rooms", start())))
+    hand = Hand(window, dock.desk.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    assert "when all slices were looked at" in dock.message.text
+    assert dock.pace.text() == "Looking for likely errors …"
+    go.set()
+    qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+    hand.key(Qt.Key.Key_N)
+    assert dock.question.text() and not dock.message.text
+    dock.shut_down()
 
 
 def test_an_edit_has_its_slice_looked_at_again(dock, qtbot):

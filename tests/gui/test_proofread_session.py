@@ -5,7 +5,7 @@ import pytest
 from drawn_session import GAP, WALL, rooms, start
 from fake_networks import dark_lines
 from hand import Hand, press
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_copnet.io.write import write_image
@@ -93,6 +93,49 @@ def test_the_window_that_only_looks_follows_the_other_one(make_napari_viewer, fo
         dock.shut_down()
 
 
+def test_the_window_that_only_looks_takes_a_new_run_over(make_napari_viewer, folder, qtbot):
+    with Session.open(folder) as writer:
+        window = make_napari_viewer(show=True)
+        dock = opened(window, folder, qtbot)
+        qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+        probability = dock.desk.layers.probability
+        probability.visible = True
+        window.dims.set_current_step(0, 3)
+        assert not dock.course.iteration_row.isVisibleTo(dock.course)
+        assert len(dock.desk.review.walk.items) in (3, 4)
+        before = window.screenshot(flash=False)
+        # In the new run the network has closed the gap itself, in its second iteration.
+        begun = start()
+        closed = begun.contour.copy()
+        closed[1, GAP, WALL] = 1
+        last = np.maximum(begun.step1, closed * np.float32(0.8))
+        last[3, 5:30, 5:12] = 0.4
+        iterations = np.stack([begun.step1, begun.step1, last])
+        writer.add_run(start(contour=closed, iterations=iterations))
+        qtbot.waitUntil(lambda: len(dock.session.history) == 1, timeout=10000)
+        assert dock.desk.layers.contour.data[1, GAP, WALL].all()
+        np.testing.assert_allclose(probability.data[3], last[3], atol=1e-3)
+        assert (window.screenshot(flash=False) != before).any(axis=-1).mean() > 0.01
+        assert "took a new run" in dock.message.text
+        assert dock.iteration.maximum() == dock.course.number.value() == 2
+        qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+        rows = dock.course.slices_view.model()
+        changed = [rows.data(rows.index(z, 1)) for z in range(4)]
+        assert changed == ["0 %", "0.156 %", "0.156 %", "0 %"]
+        items = dock.desk.review.walk.items
+        assert {i.kind for i in items if 1 in [p.z for p in i.patches]} == {"closure"}
+        dock.course.show_iteration.setChecked(True)
+        layer = dock.desk.course.layer
+        assert np.asarray(layer.data[1])[GAP, WALL].all()
+        dock.course.number.setValue(1)
+        assert not np.asarray(layer.data[1])[GAP, WALL].any()
+        # A run that kept no iterations.
+        writer.add_run(start(contour=closed))
+        qtbot.waitUntil(lambda: dock.session.iterations is None, timeout=10000)
+        assert not layer.visible and "did not keep" in dock.course.hint.text()
+        dock.shut_down()
+
+
 def test_a_session_begins_with_the_folder_of_a_run(
     make_napari_viewer, tmp_path, monkeypatch, qtbot
 ):
@@ -115,6 +158,49 @@ def test_a_session_begins_with_the_folder_of_a_run(
     press(dock.folder_button)
     qtbot.waitUntil(lambda: dock.message.text != "", timeout=20000)
     assert "holds no closed contours" in dock.message.text and dock.session is None
+    dock.shut_down()
+
+
+def test_layers_come_one_in_a_turn_of_the_event_loop(make_napari_viewer, folder, qtbot):
+    window = make_napari_viewer(show=True)
+    mine = window.add_image(np.zeros((4, 40, 64)), name="mine")
+    turns, came = [0], []
+    clock = QTimer()
+    clock.timeout.connect(lambda: turns.__setitem__(0, turns[0] + 1))
+    clock.start(0)
+    window.layers.events.inserted.connect(lambda _: came.append(turns[0]))
+    dock = opened(window, folder, qtbot)
+    clock.stop()
+    assert len(came) == 5 and len(set(came)) == 5
+    assert not mine.visible and window.layers.selection.active is dock.desk.layers.contour
+    assert dock.desk.layers.contour.editable and not dock.desk.layers.cells.editable
+    assert dock.progress_text.isHidden()
+    dock.shut_down()
+
+
+@pytest.mark.parametrize("how", ["close", "again", "window"])
+def test_a_session_may_be_let_go_before_all_its_layers_are_there(
+    make_napari_viewer, folder, qtbot, how
+):
+    window = make_napari_viewer(show=True)
+    mine = window.add_image(np.zeros((4, 40, 64)), name="mine")
+    _, dock = window.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    dock.open(folder)
+    qtbot.waitUntil(lambda: len(window.layers) == 3, timeout=20000)
+    assert dock.session is None and dock.progress_text.text() == "Showing the session …"
+    if how == "window":
+        dock.shut_down()
+    elif how == "close":
+        dock.close_session()
+    else:
+        with qtbot.waitSignal(dock.opened, timeout=20000):
+            dock.open(folder)
+        assert not dock.session.read_only and len(window.layers) == 6
+        dock.close_session()
+    assert list(window.layers) == [mine] and mine.visible
+    assert dock.session is None and dock.progress_text.isHidden()
+    with Session.open(folder) as again:
+        assert not again.read_only
     dock.shut_down()
 
 

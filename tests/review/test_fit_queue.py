@@ -9,7 +9,6 @@ from scipy import optimize
 from napari_copnet.params import CellParams
 from napari_copnet.progress import finish
 from napari_copnet.review.fit_queue import examples, fit, logistic_fit, write
-from napari_copnet.review.gaps import CLOSURE, GAP, Suspect
 from napari_copnet.review.known import Known
 from napari_copnet.review.likely import (
     DRAWN,
@@ -20,6 +19,7 @@ from napari_copnet.review.likely import (
     read_weights,
 )
 from napari_copnet.review.start import Start
+from napari_copnet.walls.gaps import CLOSURE, GAP, Suspect
 
 NONE = np.zeros(0, np.int64)
 
@@ -86,7 +86,7 @@ def test_fitted_weights_are_written_and_read_back(tmp_path):
 def suspect(kind, probability, fits):
     return Suspect(
         kind, NONE, (NONE, NONE), 500, 1500, probability, probability, probability, 0.5, 0.0, fits,
-        0.5, 0.2,
+        0.5, 0.2, 0.4, 0.3, 5.0, (12.0, 20.0), (0.9, 0.9, 0.8),
     )  # fmt: skip
 
 

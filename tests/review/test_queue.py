@@ -8,13 +8,22 @@ import pytest
 from napari_copnet.errors import CopnetError
 from napari_copnet.params import CellParams
 from napari_copnet.progress import finish
-from napari_copnet.review.edits import ACCEPTED, REJECTED, Patch
+from napari_copnet.review.edits import ACCEPTED, REJECTED, Edit, Flip, Patch
 from napari_copnet.review.effort import TOLERANCE, Oracle, repair_slices, walk_queue
-from napari_copnet.review.gaps import CLOSURE, GAP, SPLIT, Plane, drawn_walls, gaps
-from napari_copnet.review.queue import Item, accept, build_queue, item_at, reject, same_place
+from napari_copnet.review.queue import (
+    Item,
+    accept,
+    affected,
+    build_queue,
+    item_at,
+    reject,
+    renewed,
+    same_place,
+)
 from napari_copnet.review.session import Session
 from napari_copnet.review.start import Start
 from napari_copnet.steps.cells import label_slice
+from napari_copnet.walls.gaps import CLOSURE, GAP, SPLIT, Plane, drawn_walls, gaps
 
 ALL = CellParams(min_size=0)
 
@@ -155,13 +164,46 @@ def test_the_queue_holds_each_kind_sorted_by_score(doubtful):
     assert scores == sorted(scores, reverse=True) and scores[-1] >= 0
     assert len({item.key for item in items}) == 3
     gap = next(item for item in items if item.kind == "gap")
-    assert "Slices 1 to 2, shown in " in gap.text
+    assert "Slices 1 to 2, one answer for all" in gap.text
     assert all(item_at(items, z, 11, round(gap.centre[1])) == gap for z in (1, 2))
     assert item_at(items, 2, 0, 0) is None and item_at(items, 0, 11, 2) is None
     (alone,) = finish(build_queue(session, [2]))
     assert alone.key in {gap.key, gap.also[0].key} and not alone.also
     # Two slices win more than either.
     assert gap.score > max(alone.score, gap.also[0].score)
+
+
+def parts(items):
+    return sorted(sorted(one.key for one in (item, *item.also)) for item in items)
+
+
+def test_after_an_edit_in_one_of_its_slices_a_wall_is_listed_once(doubtful):
+    session, _ = doubtful
+    items = finish(build_queue(session))
+    gap = next(item for item in items if item.kind == "gap")
+
+    def again(slices):
+        verdicts = session.verdicts
+
+        def is_decided(item):
+            return all(one.key in verdicts for one in (item, *item.also))
+
+        wanted = affected(items, slices, is_decided)
+        found = finish(build_queue(session, wanted))
+        return wanted, renewed(items, found, slices, is_decided)
+
+    # A pixel in the corner of slice 2: the doorway of slices 1 and 2 is what it was.
+    session.apply(Edit("draw", (Flip("contour", Patch.of(2, np.ones((1, 1)), (1, 1))),)))
+    wanted, listed = again([2])
+    assert wanted == [1, 2]
+    whole = finish(build_queue(session))
+    assert parts(listed) == parts(whole) and len(listed) == len(items)
+    assert [i.score for i in listed] == pytest.approx([i.score for i in whole], abs=0.05)
+    # Decided it stays one, and only the slice of the edit is looked at.
+    session.apply(accept(session, gap))
+    wanted, listed = again([2])
+    assert wanted == [2]
+    assert [gap.key] == [i.key for i in listed if {gap.key, gap.also[0].key} & set(parts([i])[0])]
 
 
 def test_the_answer_to_a_wall_through_slices_counts_in_all_of_them_and_is_one_edit(doubtful):
@@ -175,6 +217,12 @@ def test_the_answer_to_a_wall_through_slices_counts_in_all_of_them_and_is_one_ed
     assert {again.key, again.also[0].key} == set(session.verdicts)
     with pytest.raises(CopnetError, match="accepted already"):
         accept(session, again)
+    # Erased since by hand: the same answer draws it once more.
+    erased = Flip("contour", gap.patch)
+    session.apply(Edit("erase", (erased,)))
+    session.apply(accept(session, again))
+    assert [np.count_nonzero(np.unique(session.names(z))) for z in (1, 2)] == [2, 2]
+    session.jump(1)
     session.apply(reject(session, again))
     assert [np.count_nonzero(np.unique(session.names(z))) for z in (1, 2)] == [1, 1]
     session.undo()

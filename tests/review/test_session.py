@@ -348,6 +348,28 @@ def test_a_reader_follows_edits_undo_and_new_branches(session):
         assert session.follow() == []
 
 
+def test_a_reader_follows_to_another_run(session, rooms):
+    with Session.open(session.folder) as reader:
+        heard = []
+        reader.on_run.append(lambda: heard.append("run"))
+        reader.on_change.append(lambda touched: heard.append({t.z for t in touched}))
+        # One that changes no pixel leaves nothing in the journal.
+        iterations = np.stack([rooms.step1 * 0.5, rooms.step1]).astype(np.float16)
+        session.add_run(Start(rooms.contour, rooms.step1 * 0.5, iterations=iterations))
+        assert reader.follow() == [] and heard == ["run"]
+        assert np.array_equal(reader.step1, rooms.step1 * 0.5)
+        assert np.array_equal(reader.iterations, iterations)
+        assert reader.follow() == [] and heard == ["run"]
+        new = rooms.contour.copy()
+        new[2, 3, 4] ^= 1
+        session.add_run(Start(new, rooms.step1 * 0.25))
+        assert session.wait_saved()
+        assert {t.z for t in reader.follow()} == {2}
+        # What edits rest on comes first.
+        assert heard == ["run", "run", {2}]
+        assert np.array_equal(reader.contour, new) and reader.iterations is None
+
+
 def test_a_session_opened_in_one_thread_is_closed_in_another(tmp_path, rooms):
     from threading import Thread
 

@@ -250,3 +250,22 @@ def test_views_work():
     view = mask[::2, ::2]
     expected, _ = ndimage.label(view == 0)
     np.testing.assert_array_equal(label_slice(view, CellParams(**ALL)), expected)
+
+
+def test_holes_of_an_image_an_odd_number_of_pixels_wide():
+    rng = np.random.default_rng(0)
+    params = CellParams(fill_holes=True, **ALL)
+    for _ in range(20):
+        mask = ndimage.binary_dilation(rng.random((40, 39)) < 0.05)
+        labels = label_slice(mask, params)
+        plain = label_slice(mask, CellParams(**ALL))
+        # Each hole, and nothing else, takes on the cell around it.
+        holes, count = ndimage.label(plain == 0, np.ones((3, 3)))
+        expected = plain.copy()
+        for hole in range(1, count + 1):
+            inside = holes == hole
+            ring = ndimage.binary_dilation(inside) & ~inside
+            at_border = np.pad(np.zeros((38, 37), bool), 1, constant_values=True)
+            if len(np.unique(plain[ring])) == 1 and not (inside & at_border).any():
+                expected[inside] = plain[ring][0]
+        assert np.array_equal(labels, renumbered(expected))

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_copnet.errors import InputError, ModelError
-from napari_copnet.params import ClosingParams
+from napari_copnet.params import CellParams, ClosingParams
 from napari_copnet.progress import Progress, finish
+from napari_copnet.steps.cells import label_slice
 from napari_copnet.steps.closing import close
 from napari_copnet.types import Iteration, SliceResult
 
@@ -111,11 +112,12 @@ def test_every_iteration_is_handed_out_and_stays_as_it_was():
 
 
 def test_progress_rises_within_an_iteration_and_ends_complete():
-    # three slices computed, three tidied, the iteration handed out
+    # Three slices computed, three tidied, the iteration handed out; then three searched for likely
+    # gaps, and the end.
     seen, _ = steps_of(close(stack(1, 1, 1), Operator(fill_one)))
     done = [step.done for step in seen]
-    assert done == sorted(done) and len(seen) == 2 * (3 + 3 + 1)
-    assert 0 < done[0] < 1 and seen[-1].done == seen[-1].total == 2
+    assert done == sorted(done) and len(seen) == 2 * (3 + 3 + 1) + 3 + 1
+    assert 0 < done[0] < 1 and seen[-1].done == seen[-1].total == 3
     assert {step.step for step in seen} == {"closing"}
 
 
@@ -170,7 +172,8 @@ def test_an_operator_that_never_settles_ends_at_the_most_iterations():
     )
     assert result.iterations_by_slice.tolist() == [7] and not result.converged.any()
     np.testing.assert_allclose(result.changed, 1.0)
-    assert seen[-1].done == seen[-1].total == 7
+    # After them likely gaps are searched for.
+    assert seen[-1].done == seen[-1].total == 8
 
 
 def test_skipped_slices_take_no_part():
@@ -354,3 +357,40 @@ def test_faint_lines_count_where_they_part_cells():
     result = finish(close(u, rub, ClosingParams(keep_iterations=True)))
     assert result.mask[0, :, 8].all()
     np.testing.assert_array_equal(result.iterations[-1] > 0.5, result.mask > 0)
+
+
+def touching_discs():
+    """Contours of two discs, open where they touch in the middle slice, closed around it."""
+    y, x = np.mgrid[:100, :180]
+    inside = (np.hypot(y - 50, x - 60) < 30) | (np.hypot(y - 50, x - 117) < 30)
+    u = np.stack([~inside] * 3).astype(np.float32) * np.float32(0.9)
+    u[[0, 2], :, 87:91] = 0.9
+    return u
+
+
+def test_likely_gaps_are_closed_in_an_iteration_after_the_last():
+    u = touching_discs()
+    before = u.copy()
+    seen, result = steps_of(
+        close(u, Operator(lambda image: image), ClosingParams(keep_iterations=True))
+    )
+    parts = [label_slice(mask, CellParams(min_size=0)).max() for mask in result.mask]
+    assert parts == [2, 2, 2]
+    assert label_slice(u[1] > 0.5, CellParams(min_size=0)).max() == 1
+    # The network changed nothing in its only pass; what came then is an iteration of its own.
+    assert result.changed[0] == 0 < result.changed[1]
+    assert result.changed_by_slice[1].tolist() == [0, result.changed_by_slice[1, 1], 0]
+    last = [step.partial for step in seen if isinstance(step.partial, Iteration)][-1]
+    assert (last.number, last.likely_gaps) == (2, True)
+    assert (result.passes, result.likely_gaps) == (1, True)
+    assert np.array_equal(last.probability > 0.5, result.mask > 0)
+    assert np.array_equal(result.iterations[-1] > 0.5, result.mask > 0)
+    assert result.iterations.shape[0] == 3
+    assert np.array_equal(u, before)
+
+
+def test_likely_gaps_stay_open_where_that_is_asked():
+    u = touching_discs()
+    result = finish(close(u, Operator(lambda image: image), ClosingParams(likely_gaps=False)))
+    assert np.array_equal(result.mask > 0, u > 0.5)
+    assert len(result.changed) == result.passes == 1

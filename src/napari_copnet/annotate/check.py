@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
+from napari_copnet.components import connected8
 from napari_copnet.params import CheckParams, checked
 
 OPEN, LARGE, ISLAND = "open contour", "large cell", "tiny island"
@@ -90,7 +91,7 @@ def _open_ends(drawn: np.ndarray, out: np.ndarray, shortest: float) -> list[Find
     half = edt.edt(drawn, black_border=False)
     # a fork is where three lines meet; without its surroundings the branches fall apart
     forks = ndimage.binary_dilation(line & (neighbours >= 3), _EIGHT)
-    branches = cc3d.connected_components(line & ~forks, connectivity=8, out_dtype=np.uint32)
+    branches = connected8(line & ~forks)
     sizes = np.bincount(branches.ravel())
     beside_fork = np.zeros(sizes.size, bool)
     beside_fork[np.unique(branches[ndimage.binary_dilation(forks, _EIGHT)])] = True
@@ -149,7 +150,7 @@ def _large_cells(drawn: np.ndarray, out: np.ndarray, times: float, island: int) 
 def _islands(drawn: np.ndarray, out: np.ndarray, smallest: int) -> list[Finding]:
     """Find pieces of contour, and of cell, smaller than `smallest`."""
     found = []
-    contours = cc3d.connected_components(drawn & ~out, connectivity=8, out_dtype=np.uint32)
+    contours = connected8(drawn & ~out)
     cells = cc3d.connected_components(~drawn & ~out, connectivity=4, out_dtype=np.uint32)
     for pieces, what in ((contours, "piece of contour"), (cells, "piece of cell")):
         areas = np.bincount(pieces.ravel())

@@ -150,11 +150,11 @@ class _Ours:
         self.load_time = time.perf_counter() - start
         self.times: dict[bool, list[float]] = {False: [], True: []}
         self.masks: dict[bool, np.ndarray] = {}
-        finish(close(stack[:1], self._network, ClosingParams(max_iterations=1)))
+        finish(close(stack[:1], self._network, ClosingParams(max_iterations=1, likely_gaps=False)))
 
     def measure(self, mirror: bool) -> None:
         # The command has the network's own output and nothing held.
-        params = ClosingParams(max_iterations=1, mirror=mirror, hold=False)
+        params = ClosingParams(max_iterations=1, mirror=mirror, hold=False, likely_gaps=False)
         start = time.perf_counter()
         work = close(self._stack, self._network, params)
         last = [step.partial for step in work if isinstance(step.partial, Iteration)][-1]

@@ -83,7 +83,7 @@ def run(quick: bool = False, data: Path | None = None, threads: int = 0) -> list
         plans.append(_isbi2012(data, quick))
     # Only what was annotated trains: the slices that are scored lie in another project. By steps,
     # not by minutes, so that a busy machine gives the same figures.
-    params = FineTuneParams(minutes=120.0, hold_out=False, steps=2000, steps_per_epoch=100)
+    params = FineTuneParams(minutes=120.0, hold_out=False, steps=500, steps_per_epoch=50)
     if quick:
         params = replace(params, steps=200, patch=128, batch=2, steps_per_epoch=50)
     figures = []

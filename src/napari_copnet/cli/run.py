@@ -103,10 +103,11 @@ def refuse_own_input(out: Path, *inputs: Path) -> None:
 
 def summary(record: dict[str, Any]) -> list[str]:
     """Return what a run made, for people."""
-    iterations = len(record["changed"])
+    iterations = len(record["changed"]) - record["likely_gaps"]
     state = "converged" if record["converged"] else "stopped before it had converged"
     lines = [
-        f"{record['cells']} cells; closing took {iterations} iterations and {state}.",
+        f"{record['cells']} cells; closing took {iterations} iterations and {state}"
+        f"{', then closed likely gaps' if record['likely_gaps'] else ''}.",
         *record["notes"],
     ]
     return lines + [f"  {name:<12}{path}" for name, path in record["files"].items()]

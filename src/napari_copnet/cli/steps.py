@@ -181,6 +181,7 @@ def close_step(
             "models": {"closing": {"name": model.name, "sha256": model.sha256}},
             "changed": result.changed.tolist(),
             "iterations_by_slice": result.iterations_by_slice.tolist(),
+            "likely_gaps": result.likely_gaps,
             "converged": result.settled,
             "notes": list(stack.notes),
         },

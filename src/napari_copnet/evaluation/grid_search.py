@@ -287,7 +287,9 @@ def _point(search: Search, point: Mapping[str, Any], folder: Path) -> Steps[dict
 
 def _scored(search: Search, point: Mapping[str, Any], package: ModelPackage) -> Steps[dict]:
     network = Network.load(package, search.device)
-    closed = yield from close(search.contours, network, ClosingParams(keep_iterations=True))
+    closed = yield from close(
+        search.contours, network, ClosingParams(likely_gaps=False, keep_iterations=True)
+    )
     assert closed.iterations is not None
     once = (closed.iterations[1] > 0.5).astype(np.uint8)
     scores = yield from evaluate_all({"closed": closed.mask, "once": once}, search.true)

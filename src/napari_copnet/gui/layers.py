@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import CyclicLabelColormap
 from psygnal import Signal
 
+from napari_copnet.gui.brush import clean_brush
 from napari_copnet.gui.lazy import Grid, Iterations, slice_frame
 from napari_copnet.gui.paint import ContourEditing
 from napari_copnet.gui.placed import NAMES, PlacedLayers
@@ -254,6 +255,7 @@ class ResultLayers(PlacedLayers):
             opacity=0.8,
         )
         if layer is not None:
+            clean_brush(self.viewer)
             layer.brush_size = 4
             layer.selected_label = 1
         self._hide("iterations")

@@ -126,9 +126,10 @@ class Narrator:
             source.changed.clear()
         if iteration.number:
             source.changed.append((iteration.number, iteration.changed))
+            did = "closed likely gaps:" if iteration.likely_gaps else "changed"
             self.sections["closing"].tell(
                 Mark.RUNNING,
-                f"Iteration {iteration.number} changed {percent(iteration.changed)} of the pixels.",
+                f"Iteration {iteration.number} {did} {percent(iteration.changed)} of the pixels.",
             )
 
     def _stage(self, source: Source, partial: Any, now: float, early: bool) -> None:

@@ -35,13 +35,14 @@ class Contours:
 class IterationSlices:
     """The slices that took part in a closing iteration, float16, by index.
 
-    `changed` and `changed_by_slice` are as in `types.Iteration`; number 0 is Step 1.
+    `changed`, `changed_by_slice`, `likely_gaps` are as in `types.Iteration`; number 0 is Step 1.
     """
 
     number: int
     slices: dict[int, np.ndarray]
     changed: float
     changed_by_slice: np.ndarray | None = None
+    likely_gaps: bool = False
 
 
 @dataclass(frozen=True)
@@ -218,4 +219,10 @@ def _half(stack: np.ndarray) -> dict[int, np.ndarray]:
 def _iteration(iteration: Iteration) -> IterationSlices:
     active = np.flatnonzero(~np.isnan(iteration.changed_by_slice))
     slices = {int(z): iteration.probability[z].astype(np.float16) for z in active}
-    return IterationSlices(iteration.number, slices, iteration.changed, iteration.changed_by_slice)
+    return IterationSlices(
+        iteration.number,
+        slices,
+        iteration.changed,
+        iteration.changed_by_slice,
+        iteration.likely_gaps,
+    )

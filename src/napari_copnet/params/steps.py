@@ -172,6 +172,21 @@ class ClosingParams:
         maximum=0.5,
         advanced=True,
     )
+    likely_gaps: bool = setting(
+        True,
+        "Close likely gaps",
+        "After the network has converged, close what the shapes of cells and the slices around "
+        "give away as a gap. Off is the paper's way.",
+    )
+    least_gain: float = setting(
+        0.1,
+        "Least gain",
+        "Likely gaps: how many more cells a closure has to leave labelled, as expected. Less "
+        "closes more, and splits more.",
+        minimum=0.0,
+        maximum=2.0,
+        advanced=True,
+    )
     keep_iterations: bool = setting(
         False, "Keep iterations", "Keep the contour probability of every iteration."
     )

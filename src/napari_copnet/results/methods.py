@@ -20,7 +20,7 @@ from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.files import whole_file
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, find_model
-from napari_copnet.params import ClosingParams, DeviceParams, TrainParams
+from napari_copnet.params import ClosingParams, DeviceParams, TrainParams, as_dict
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.results.datasets import HELA_SIZE, DataSet, Slices, hela_folders
 from napari_copnet.steps.closing import close
@@ -30,9 +30,16 @@ from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import WIDTH
 from napari_copnet.types import Frame
+from napari_copnet.walls.judge import WEIGHTS_FILE
 
-ONCE, CONVERGED = "once", "closed"
-CLOSING_TITLES = {ONCE: "closing, one iteration", CONVERGED: "closing, converged"}
+ONCE, NETWORK, CONVERGED = "once", "network", "closed"
+CLOSING_TITLES = {
+    ONCE: "closing, one iteration",
+    NETWORK: "closing, converged, the network alone",
+    CONVERGED: "closing, converged",
+}
+# What the closing methods are: none of them is a rival.
+OURS = tuple(CLOSING_TITLES)
 HELA_FRAMES = "0-39"
 
 
@@ -129,7 +136,11 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
         training, scored = training.first(choices.limit), scored.first(choices.limit)
     closing = find_model("shipped", "closing")
     step1 = yield from _step1_model(dataset, choices)
-    models = {"closing": f"{closing.name} {closing.sha256[:12]}"}
+    models = {
+        "closing": f"{closing.name} {closing.sha256[:12]}",
+        "likely_gaps": f"likely-gaps {hashlib.sha256(WEIGHTS_FILE.read_bytes()).hexdigest()[:12]}",
+    }
+    applied = {**models, "params": as_dict(ClosingParams())}
     if step1 is not None:
         models["step1"] = f"{step1.name} {step1.sha256[:12]}"
     kept = Kept(
@@ -159,9 +170,9 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
         )
     # Not "closing": that is the rival of mathematical morphology.
     passes, made = yield from kept.get(
-        "passes", lambda: _closing(test.contours, closing, choices), closing=models["closing"]
+        "passes", lambda: _closing(test.contours, closing, choices), closing=applied
     )
-    for number, name in enumerate((ONCE, CONVERGED)):
+    for number, name in enumerate(OURS):
         masks[name] = passes[number]
         notes[name] = {"seconds": made["seconds"]}
     true = scored.true
@@ -173,7 +184,7 @@ def measure(dataset: DataSet, rivals: Sequence[Rival], choices: Choices) -> Step
         history, _ = yield from kept.get(
             "iterations",
             lambda: _iterations(test.contours, closing, choices),
-            closing=models["closing"],
+            closing=applied,
             iterations=choices.iterations,
         )
         # Rounded: as bytes scaled back, 30 iterations of a stack would take gigabytes.
@@ -260,12 +271,13 @@ def _closing(
     closed = yield from close(contours, network, ClosingParams(keep_iterations=True))
     assert closed.iterations is not None
     once = closed.iterations[1] > 0.5
+    alone = closed.iterations[closed.passes] > 0.5
     notes = {
         "seconds": {"apply": time.monotonic() - started},
         "changed": closed.changed.tolist(),
         "settled": closed.settled,
     }
-    return np.stack([once, closed.mask]).astype(np.uint8), notes
+    return np.stack([once, alone, closed.mask]).astype(np.uint8), notes
 
 
 def _iterations(

@@ -21,6 +21,10 @@ After = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Stop = Callable[[np.ndarray], int]
 
 
+# What the network does by itself; likely gaps are a row of their own.
+NETWORK = ClosingParams(likely_gaps=False)
+
+
 @dataclass(frozen=True)
 class Trial:
     """One change, and what is measured of it.
@@ -49,7 +53,7 @@ class Trial:
 
     name: str
     title: str
-    closing: ClosingParams = ClosingParams()
+    closing: ClosingParams = NETWORK
     train: Mapping[str, Any] | None = None
     degrade: Mapping[str, Any] = field(default_factory=dict)
     maps: str = "some"
@@ -149,8 +153,8 @@ def sources_of(trial: Trial, data: Path, models: Path) -> list[Source | MadeTiss
     return {"some": mapped + degraded, "none": degraded, "all": mapped}[trial.maps]
 
 
-_PAPER = ClosingParams(hold=False, tidy=False, unite=True)
-_HELD = ClosingParams(tidy=False)
+_PAPER = replace(NETWORK, hold=False, tidy=False, unite=True)
+_HELD = replace(NETWORK, tidy=False)
 
 TRIALS = (
     Trial("paper", "the paper's way: nothing held, united with Step 1", _PAPER),
@@ -163,29 +167,36 @@ TRIALS = (
     Trial(
         "faint-0.2",
         "held, then tidied, with faint lines from 0.2",
-        ClosingParams(faint=0.2),
+        replace(NETWORK, faint=0.2),
         verdict="kept: fewer splits and higher NSD on all three, more labelled on fib25 and made "
         "tissue (0.8 fewer on isbi2012)",
     ),
-    Trial("tidy", "held, then tidied: the default"),
+    Trial("tidy", "held, then tidied"),
+    Trial(
+        "likely",
+        "tidied, then likely gaps that gain 0.1 cells: the default",
+        ClosingParams(),
+    ),
+    Trial("likely-0.05", "the same from 0.05 cells", ClosingParams(least_gain=0.05)),
+    Trial("likely-0.2", "the same from 0.2 cells", ClosingParams(least_gain=0.2)),
     Trial(
         "far",
         "tidied, 30 iterations without a stop",
-        ClosingParams(tolerance=0.0, max_iterations=30),
+        replace(NETWORK, tolerance=0.0, max_iterations=30),
     ),
     Trial(
         "faint-0.5",
         "tidied, without faint lines",
-        ClosingParams(faint=0.5),
+        replace(NETWORK, faint=0.5),
         verdict="not kept: fewer labelled on isbi2012, more split on fib25; made tissue gains",
     ),
     Trial(
         "faint-0.1",
         "tidied, faint lines from 0.1",
-        ClosingParams(faint=0.1),
+        replace(NETWORK, faint=0.1),
         verdict="not kept: more labelled on fib25 and made tissue, but more splits, lower clDice",
     ),
-    Trial("mirror", "tidied, passes averaged over mirrored copies", ClosingParams(mirror=True)),
+    Trial("mirror", "tidied, passes averaged over mirrored copies", replace(NETWORK, mirror=True)),
     Trial(
         "over-0.6",
         "held, additions above 0.6 only",
@@ -214,7 +225,7 @@ TRIALS = (
         replace(_HELD, tolerance=0.0, max_iterations=12),
         stop=when_additions_part_nothing,
     ),
-    Trial("tolerance", "tidied, stop below 0.01 % changed", ClosingParams(tolerance=1e-4)),
+    Trial("tolerance", "tidied, stop below 0.01 % changed", replace(NETWORK, tolerance=1e-4)),
     Trial(
         "base", "trained on with the default's settings: what the next rows compare to", train={}
     ),

@@ -20,13 +20,14 @@ import numpy as np
 from scipy import ndimage
 from skimage.segmentation import expand_labels
 
+from napari_copnet.components import connected8
 from napari_copnet.evaluation.metrics import LABELLED, partition
 from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.review.edits import Patch
-from napari_copnet.review.gaps import SMALLEST_SIDE
 from napari_copnet.review.queue import Item
 from napari_copnet.steps.cells import label_slice, true_cells
+from napari_copnet.walls.gaps import SMALLEST_SIDE
 
 # A wall is true when most of it lies within so many pixels of the true contour.
 TOLERANCE = 3
@@ -301,7 +302,7 @@ def _repairs(
     found = []
     missing = truth & ~ndimage.binary_dilation(contour, iterations=slack)
     for wall, drawn in ((missing, True), (contour & ~near, False)):
-        pieces = cc3d.connected_components(wall, connectivity=8, out_dtype=np.uint32)
+        pieces = connected8(wall)
         for number in range(1, int(pieces.max(initial=0)) + 1):
             stretch = pieces == number
             if drawn:

@@ -26,13 +26,13 @@ from napari_copnet.errors import CopnetError
 from napari_copnet.files import whole_file
 from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.review.effort import GROW
-from napari_copnet.review.gaps import GAP, Suspect, cut
 from napari_copnet.review.known import Known, known_fib25, known_tissue
 from napari_copnet.review.likely import DRAWN, FEATURES, MISSING, WEIGHTS_FILE, features, sort_of
 from napari_copnet.review.queue import plane_of, suspects, usual_cell
 from napari_copnet.review.session import Session
-from napari_copnet.review.sides import compact, shared
 from napari_copnet.steps.cells import true_cells
+from napari_copnet.walls.gaps import GAP, Suspect, cut
+from napari_copnet.walls.sides import compact, shared
 
 # The first block was learnt by the contour network; of the second half of it was not, and it ends
 # five slices before those that are measured.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from napari_copnet.review.gaps import GAP, Suspect
+from napari_copnet.walls.gaps import GAP, Suspect
 
 WEIGHTS_FILE = Path(__file__).with_name("queue_weights.json")
 # What a likelihood is told from, in the order of the weights.
@@ -31,6 +31,10 @@ FEATURES = (
     "fit of both",
     "echo",
     "added",
+    "log depth of the smaller side",
+    "log width over the depth of the smaller side",
+    "solidity of the smaller side",
+    "solidity lost by both",
 )
 # Walls that are drawn and walls that are missing have weights of their own.
 DRAWN, MISSING = "drawn", "missing"
@@ -69,6 +73,9 @@ def features(suspect: Suspect, usual: float) -> tuple[float, ...]:
     usual : float
         Median area of a cell of the stack, px.
     """
+    shallow = max(suspect.depths[0], 0.5)
+    small, large, both = suspect.solid
+    mean = (suspect.small * small + suspect.large * large) / max(suspect.small + suspect.large, 1)
     return (
         1.0,
         math.log(suspect.probability + 0.01),
@@ -81,6 +88,10 @@ def features(suspect: Suspect, usual: float) -> tuple[float, ...]:
         *suspect.fits,
         suspect.echo,
         suspect.added,
+        math.log(shallow),
+        math.log(suspect.width * max(suspect.small, 1) ** 0.5 / (2 * shallow)),
+        small,
+        mean - both,
     )
 
 

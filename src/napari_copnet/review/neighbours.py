@@ -17,6 +17,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.graph import MCP_Geometric
 
+from napari_copnet.components import connected8
 from napari_copnet.errors import CopnetError
 from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, Steps
@@ -254,7 +255,7 @@ def carried(fix: Fix, plane: Plane) -> Fix | None:
     if fix.kind != FILL:
         return Fix(fix.kind, (cell,), cell)
     near = ndimage.binary_dilation(fix.pixels, iterations=NEAR_PX // 2)
-    islands = cc3d.connected_components(holes_of(cell, plane.contour, cells), connectivity=8)
+    islands = connected8(holes_of(cell, plane.contour, cells))
     mine = np.unique(islands[near])
     holes = np.isin(islands, mine[mine > 0])
     return Fix(FILL, (cell | holes,), holes) if holes.any() else None
@@ -314,7 +315,7 @@ def _followed(wall: np.ndarray, contour: np.ndarray, probability: np.ndarray) ->
     paid = paths.price(contour[box], probability[box]) + _AWAY * away
     paid[~inside] = np.inf
     ends = (contour[box] | paths.side(wall.shape)[box]) & inside
-    parts = cc3d.connected_components(ends, connectivity=8)
+    parts = connected8(ends)
     nearest = ndimage.minimum(away, parts, np.arange(1, int(parts.max(initial=0)) + 1))
     chosen = np.argsort(nearest, kind="stable")[:_ENDS] + 1
     found: list[tuple[float, np.ndarray]] = []

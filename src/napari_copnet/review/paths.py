@@ -14,6 +14,7 @@ from scipy import ndimage
 from skimage.draw import line
 from skimage.graph import MCP, MCP_Geometric
 
+from napari_copnet.components import connected8
 from napari_copnet.errors import CopnetError
 from napari_copnet.review.edits import bounding_box
 
@@ -258,7 +259,7 @@ def wall_between(
     reach = ndimage.distance_transform_edt(~one) + ndimage.distance_transform_edt(~other)
     thin = wall & ~blocked & (reach <= np.count_nonzero(crossing) + 1.5)
     # Only the stretch of thin wall that the crossing lies in.
-    stretch = cc3d.connected_components(thin | crossing, connectivity=8)
+    stretch = connected8(thin | crossing)
     found = np.zeros(contour.shape, bool)
     found[box] = np.isin(stretch, np.unique(stretch[crossing])) & (thin | crossing)
     return found

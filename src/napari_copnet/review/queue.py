@@ -9,7 +9,7 @@ take it on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +28,9 @@ from napari_copnet.review.edits import (
     Patch,
     Verdict,
 )
-from napari_copnet.review.gaps import (
+from napari_copnet.review.likely import judged, sort_of
+from napari_copnet.review.view import SessionView
+from napari_copnet.walls.gaps import (
     CLOSURE,
     GAP,
     SPLIT,
@@ -38,8 +40,6 @@ from napari_copnet.review.gaps import (
     drawn_walls,
     gaps,
 )
-from napari_copnet.review.likely import judged, sort_of
-from napari_copnet.review.view import SessionView
 
 # A slice that did not converge is looked at when the plainer suspects are done.
 _UNSETTLED = 0.05
@@ -113,7 +113,7 @@ class Item:
         slices = [patch.z for patch in self.patches]
         where = f"Slice {self.z}"
         if len(slices) > 1:
-            where = f"Slices {slices[0]} to {slices[-1]}, shown in {self.z}"
+            where = f"Slices {slices[0]} to {slices[-1]}, one answer for all"
         return f"{what} {where}, {self.hanging} px of cell."
 
 
@@ -159,6 +159,59 @@ def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> St
     return sorted(_through_slices(items), key=lambda item: (-item.score, item.key))
 
 
+def affected(
+    items: Iterable[Item], slices: Iterable[int], is_decided: Callable[[Item], bool]
+) -> list[int]:
+    """Return the slices to look at again after edits in some: also those of walls that run in."""
+    wanted = set(slices)
+    found = set(wanted)
+    for item in items:
+        own = {patch.z for patch in item.patches}
+        if own & wanted and not is_decided(item):
+            found |= own
+    return sorted(found)
+
+
+def renewed(
+    items: Iterable[Item],
+    found: Iterable[Item],
+    slices: Iterable[int],
+    is_decided: Callable[[Item], bool],
+) -> list[Item]:
+    """Put items found anew in place of those that edits may have changed.
+
+    Parameters
+    ----------
+    items : iterable of Item
+        Listed before.
+    found : iterable of Item
+        From `build_queue` of the slices that `affected` has named.
+    slices : iterable of int
+        Touched by edits.
+    is_decided : callable
+        Whether an item is decided: it stays as it is, and a wall is listed once.
+
+    Returns
+    -------
+    list of Item
+        The highest score first.
+    """
+    touched = set(slices)
+    kept = [
+        item
+        for item in items
+        if is_decided(item) or not touched.intersection(patch.z for patch in item.patches)
+    ]
+    known = {one.key for item in kept for one in (item, *item.also)}
+    for item in found:
+        alone = replace(item, score=item.score - sum(one.score for one in item.also), also=())
+        parts = [one for one in (alone, *item.also) if one.key not in known]
+        if parts:
+            score = sum(one.score for one in parts)
+            kept.append(replace(parts[0], score=score, also=tuple(parts[1:])))
+    return sorted(kept, key=lambda item: (-item.score, item.key))
+
+
 def item_at(items: Iterable[Item], z: int, y: int, x: int) -> Item | None:
     """Return the item of the highest score whose box holds a pixel, or None."""
     found = [item for item in items if any(_holds(p, z, y, x) for p in item.patches)]
@@ -190,13 +243,12 @@ def _decide(session: SessionView, item: Item, verdict: str) -> Edit:
         patch = one.patch
         before = session.verdicts.get(one.key)
         after = Verdict(one.key, one.kind, patch, verdict)
-        if before == after:
-            continue
         contour = session.contour[patch.z][patch.box].view(bool)
         change = patch.mask & (contour != (verdict == ACCEPTED))
         if change.any():
             changes.append(Flip(CONTOUR, Patch.of(patch.z, change, (patch.top, patch.left))))
-        changes.append(Judge(before, after))
+        if before != after:
+            changes.append(Judge(before, after))
     if not changes:
         raise CopnetError(f"This item is {verdict} already.", "Go on to the next one.")
     return Edit("accept" if verdict == ACCEPTED else "reject", tuple(changes))
@@ -239,7 +291,9 @@ def _through_slices(items: list[Item]) -> list[Item]:
         if item.kind != UNSETTLED:
             groups.setdefault((sort_of(item.kind), item.verdict), []).append(item)
     for group in groups.values():
-        for chain in chained([i.patch for i in group], [i.likely for i in group]):
+        # What was decided together comes together again, however likely the rest is by now.
+        likely = [1.0 if i.verdict else i.likely for i in group]
+        for chain in chained([i.patch for i in group], likely):
             head, *also = (group[index] for index in chain)
             score = sum(group[index].score for index in chain)
             done.append(replace(head, score=score, also=tuple(also)) if also else head)

@@ -44,14 +44,19 @@ class Session(LiveCells):
         The edits, to be listed.
     on_change : list of callable
         Called with a list of `Touched` after each change.
+    on_run : list of callable
+        Called without arguments when `follow` has found another run in use: probability and
+        iterations are that one's.
     saved_as : int
         The journal's write of the last change: durable once `acknowledged` is no less.
     """
 
     def __init__(self, folder: Path | str, read_only: bool = False) -> None:
         self.folder = Path(folder)
+        self._facts_stamp = store.facts_stamp(self.folder)
         self.facts = store.read_facts(self.folder)
         self.on_change: list[Callable[[list[Touched]], None]] = []
+        self.on_run: list[Callable[[], None]] = []
         # Opened in one thread, it may be closed in another.
         self._lock = filelock.FileLock(self.folder / store.LOCK, thread_local=False)
         self.read_only = read_only or not self._locked()
@@ -185,7 +190,7 @@ class Session(LiveCells):
     def follow(self) -> list[Touched]:
         """Catch up with what the writer of a session opened for reading has made since.
 
-        Returns an empty list when nothing has changed, and for the writer itself.
+        Returns an empty list when no pixel or cell has changed, and for the writer itself.
 
         Raises
         ------
@@ -194,13 +199,25 @@ class Session(LiveCells):
         """
         if not self.read_only or self._closed:
             return []
+        # In this order: the edits of a run come after what it left on the disk.
         steps = self.history.news()
+        self._follow_runs()
         if steps is None:
             return []
-        self.facts = store.read_facts(self.folder)
         touched = self._replay(joined("follow", *steps), whole_slices=len(steps) > 1)
         self.history.reload()
         return self._tell(touched)
+
+    def _follow_runs(self) -> None:
+        stamp = store.facts_stamp(self.folder)
+        if stamp == self._facts_stamp:
+            return
+        runs = len(self.facts.runs)
+        self.facts = store.read_facts(self.folder)
+        self._facts_stamp = stamp
+        if len(self.facts.runs) != runs:
+            for listener in self.on_run:
+                listener()
 
     # Keeping it --------------------------------------------------------------
 

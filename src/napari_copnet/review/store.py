@@ -196,6 +196,15 @@ def read_facts(folder: Path) -> Facts:
         raise InputError(f"{folder / FACTS} is damaged.", "Restore it from a copy.") from error
 
 
+def facts_stamp(folder: Path) -> tuple[int, ...]:
+    """Return what is another one whenever `session.json` was written anew; empty without it."""
+    try:
+        found = (folder / FACTS).stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def read_array(path: Path) -> np.ndarray | None:
     """Return an array of a session, left on disk; None where there is none.
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import cc3d
 import numpy as np
 from scipy import ndimage
 from skimage.draw import polygon2mask
 
+from napari_copnet.components import connected8
 from napari_copnet.errors import CopnetError
 from napari_copnet.review import paths
 from napari_copnet.review.edits import CONTOUR, MARKS, Change, Edit, Flip, Patch, Relink
@@ -148,7 +148,7 @@ def holes_of(cell: np.ndarray, contour: np.ndarray, cells: np.ndarray) -> np.nda
     ndarray, shape (Y, X), bool
     """
     enclosed = ndimage.binary_fill_holes(cell) & ~cell
-    islands = cc3d.connected_components(enclosed, connectivity=8)
+    islands = connected8(enclosed)
     nested = np.unique(islands[cells > 0])
     return enclosed & ~np.isin(islands, nested[nested > 0]) & contour
 

@@ -7,6 +7,7 @@ import edt
 import numpy as np
 from skimage.segmentation import expand_labels
 
+from napari_copnet.components import connected8
 from napari_copnet.errors import InputError
 from napari_copnet.params import CellParams, checked
 from napari_copnet.progress import Progress, Steps
@@ -260,7 +261,7 @@ def filled(labels: np.ndarray) -> np.ndarray:
     -------
     ndarray, shape (Y, X), uint32
     """
-    holes = cc3d.connected_components(labels == 0, connectivity=8, out_dtype=np.uint32)
+    holes = connected8(labels == 0)
     pairs = []
     for ours, theirs in (
         (np.s_[1:], np.s_[:-1]),

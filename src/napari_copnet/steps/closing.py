@@ -9,6 +9,7 @@ import numpy as np
 from napari_copnet.errors import InputError, ModelError
 from napari_copnet.params import ClosingParams
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.steps.likely import close_likely_gaps
 from napari_copnet.steps.parting import parting_lines
 from napari_copnet.types import Closing, Iteration
 
@@ -36,7 +37,9 @@ def close(
     lines count where they are whole. A slice has converged, and takes no further part,
     when the share of its pixels whose round(uᵏ) changed is under ``params.tolerance``; the work
     ends when that share of all pixels of the stack is under it, or after
-    ``params.max_iterations``. The mask is round(rᵏ), united with round(u⁰) when ``params.unite``.
+    ``params.max_iterations``. With ``params.likely_gaps`` one more iteration, which is not the
+    network's, closes gaps that the shapes of cells and the slices around give away
+    (`walls.judge`). The mask is round(rᵏ), united with round(u⁰) when ``params.unite``.
 
     Parameters
     ----------
@@ -118,6 +121,22 @@ def close(
         partial = Iteration(number, current, share, changed_by_slice)
         total = number if settled else most
         yield Progress("closing", number, total, "iterations", partial=partial)
+    closes = False
+    if number and params.likely_gaps:
+        walls = yield from _likely(current, start, params, skip, number)
+        number += 1
+        closes = bool(walls.any())
+        if closes:
+            current = np.where(walls & (current <= 0.5), SURELY, current)
+            changed_by_slice = walls.sum(axis=(1, 2)) / pixels
+            history.append(changed_by_slice)
+            if params.keep_iterations:
+                kept.append(current.astype(np.float16))
+            share = float(changed_by_slice.mean())
+            partial = Iteration(number, current, share, changed_by_slice, likely_gaps=True)
+            yield Progress("closing", number, number, "iterations", partial=partial)
+        else:
+            yield Progress("closing", number, number, "iterations")
     mask = current > 0.5
     by_slice = np.array(history).reshape(-1, depth)
     return Closing(
@@ -129,6 +148,7 @@ def close(
         converged=converged,
         iterations=np.stack(kept) if kept else None,
         settled=settled,
+        likely_gaps=closes,
     )
 
 
@@ -171,6 +191,22 @@ def _tidied(start: np.ndarray, held: np.ndarray, passed: np.ndarray, faint: floa
     """
     lines = parting_lines(np.maximum(start, held) > faint)
     return np.where(lines, np.maximum(held, SURELY), passed)
+
+
+def _likely(
+    current: np.ndarray,
+    start: np.ndarray,
+    params: ClosingParams,
+    skip: tuple[int, ...],
+    number: int,
+) -> Steps[np.ndarray]:
+    """Find likely gaps in the contour after iteration `number`; progress is that of the next."""
+    contour = current > 0.5
+    if params.unite:
+        contour |= start > 0.5
+    work = close_likely_gaps(contour, start, current, params.least_gain, skip)
+    found = yield from _within(work, number + 1, number + 1)
+    return found & ~contour
 
 
 def _within(work: Steps[np.ndarray], number: int, most: int) -> Steps[np.ndarray]:

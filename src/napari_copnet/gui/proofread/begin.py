@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import label_colormap
+from vispy.visuals.line.dash_atlas import DashAtlas
 
 from napari_copnet.errors import InputError
 from napari_copnet.pipeline import RunResult, Settings, restore
@@ -157,6 +158,8 @@ def no_session(folder: Path) -> InputError:
 def ready() -> Steps[None]:
     """Have napari import and compile what it needs for labels, which takes it seconds once."""
     yield Progress("open", 0, 1, "files")
+    # The first labels have vispy compute its dashes, a tenth of a second; it keeps them.
+    DashAtlas()
     Labels(np.zeros((1, 1), np.uint8))
     for shape in ((2, 2), (2, 2, 2)):
         label_colormap().map(np.zeros(shape, np.uint32))

@@ -73,7 +73,6 @@ class Course:
         self._go_to_slice, self._stopped = go_to_slice, False
         self._scoring: Job | None = None
         self._scores: dict[str, dict[str, dict[int, float]]] = {}
-        self._iterations = session.iterations
         self._rows = Rows(
             ("Slice", "Changed", "Cells", "Closing"),
             lambda: len(self._shown),
@@ -81,18 +80,8 @@ class Course:
             lambda _: False,
         )
         tab.slices_view.show_rows(self._rows)
-        kept = self._iterations is not None
-        tab.hint.setText(HOW if kept else NO_ITERATIONS)
-        tab.iteration_row.setVisible(kept)
-        tab.unsettled.setVisible(kept)
-        tab.unsettled.setChecked(False)
-        tab.changed_plot.setVisible(kept)
         tab.show_iteration.setChecked(False)
-        if self._iterations is not None:
-            tab.number.setRange(0, len(self._iterations) - 1)
-            tab.number.setValue(len(self._iterations) - 1)
-        tab.iteration_scores.hide()
-        tab.edit_scores.hide()
+        self._begin()
         self._connections = [
             (tab.show_iteration.toggled, self._on_shown),
             (tab.number.valueChanged, self._on_number),
@@ -129,6 +118,17 @@ class Course:
 
         if self._iterations is not None:
             self._compute("course", lambda: courses(session), take)
+
+    def take_run(self) -> None:
+        """Another run is in use: all there is to tell is that one's."""
+        if self._scoring is not None:
+            self._scoring.give_up(wait=True)
+            self._scored()
+        self._begin()
+        self.tab.show_iteration.setChecked(self.tab.show_iteration.isChecked() and self._kept)
+        self._on_number(self.tab.number.value())
+        self._filter()
+        self.find()
 
     def changed(self) -> None:
         """The session has changed: count cells anew."""
@@ -192,6 +192,26 @@ class Course:
 
     # Helpers -----------------------------------------------------------------
 
+    @property
+    def _kept(self) -> bool:
+        """Whether the run has kept its iterations."""
+        return self._iterations is not None
+
+    def _begin(self) -> None:
+        """Show what there is of the run in use before anything is computed."""
+        tab, self.found = self.tab, []
+        self._iterations = self.session.iterations
+        tab.hint.setText(HOW if self._kept else NO_ITERATIONS)
+        tab.iteration_row.setVisible(self._kept)
+        tab.unsettled.setVisible(self._kept)
+        tab.unsettled.setChecked(False)
+        tab.changed_plot.setVisible(self._kept)
+        if self._iterations is not None:
+            tab.number.setRange(0, len(self._iterations) - 1)
+            tab.number.setValue(len(self._iterations) - 1)
+        tab.iteration_scores.hide()
+        tab.edit_scores.hide()
+
     def _cell(self, row: int, column: int) -> str:
         z = self._shown[row]
         course = self.found[z] if z < len(self.found) else None
@@ -224,14 +244,18 @@ class Course:
 
     def _on_shown(self, on: bool) -> None:
         if self.layer is None and on:
-            iterations, unite, tab = self._iterations, self.session.unite, self.tab
+            session, tab = self.session, self.tab
 
             def plane(z: int) -> np.ndarray:
-                return contour_after(iterations, tab.number.value(), z, unite).view(np.uint8)
+                iterations = self._iterations
+                if iterations is None:
+                    return np.zeros(session.shape[1:], np.uint8)
+                after = contour_after(iterations, tab.number.value(), z, session.unite)
+                return after.view(np.uint8)
 
             active = self.viewer.layers.selection.active
             self.layer = Labels(
-                PlaneArray(self.session.shape, np.uint8, plane),
+                PlaneArray(session.shape, np.uint8, plane),
                 name="Session: contour after iteration",
                 colormap=CyclicLabelColormap(colors=["transparent", ITERATION_COLOUR]),
                 opacity=0.7,

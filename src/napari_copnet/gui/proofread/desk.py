@@ -10,7 +10,6 @@ from typing import Any
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.proofread.begin import Ready
 from napari_copnet.gui.proofread.canvas import (
     canvas_of,
     fly_to,
@@ -48,20 +47,25 @@ class Desk:
     ----------
     viewer : napari.Viewer
     form : ProofreadForm
-    ready : Ready
-        The session, closed by `close`.
+    layers : SessionLayers
+        Of the session, in the viewer; `close` closes the session and takes them away.
     compute : callable
         Runs a generator in a thread: name, work, and who takes the result.
     """
 
     def __init__(
-        self, viewer: Any, form: ProofreadForm, ready: Ready, compute: Callable[..., None]
+        self,
+        viewer: Any,
+        form: ProofreadForm,
+        layers: SessionLayers,
+        compute: Callable[..., None],
     ) -> None:
-        session = ready.session
+        session = layers.session
         self.viewer, self.form, self.session = viewer, form, session
         # The dock may be out of it by the time of `close`.
         self._window: QWidget | None = form.window()
-        self.layers = SessionLayers(viewer, ready, self._stroke, self.undo, self.redo)
+        self.layers = layers
+        layers.listen(self._stroke, self.undo, self.redo)
         self.marks = Marks(viewer, self.layers.arguments)
         self.solid = Solid(viewer, session, self.layers, form.message.error)
         self.hands = Hands(
@@ -90,6 +94,7 @@ class Desk:
             lambda row: row > session.history.position,
         )
         session.on_change.append(self._on_change)
+        session.on_run.append(self._on_run)
         self.watch = Watch(form, session)
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
         self._fill_form()
@@ -231,16 +236,19 @@ class Desk:
             box.setRange(0, last)
             box.setValue(value)
         form.ranged.setChecked(False)
-        iterations = session.iterations
-        form.iteration_row.setVisible(iterations is not None)
-        form.tool_buttons["freeze"].setEnabled(iterations is not None)
-        if iterations is not None:
-            form.iteration.setRange(0, len(iterations) - 1)
+        self._fill_iterations()
         for button in (form.undo_button, form.redo_button):
             button.setEnabled(not session.read_only)
         form.history_view.show_rows(self._history)
         self._renew()
         self.watch.tell()
+
+    def _fill_iterations(self) -> None:
+        form, iterations = self.form, self.session.iterations
+        form.iteration_row.setVisible(iterations is not None)
+        form.tool_buttons["freeze"].setEnabled(iterations is not None)
+        if iterations is not None:
+            form.iteration.setRange(0, len(iterations) - 1)
 
     def _connect(self) -> None:
         form = self.form
@@ -345,6 +353,16 @@ class Desk:
         self.course.changed()
         self.watch.tell()
 
+    def _on_run(self) -> None:
+        """Another run is in use, which the other window has taken."""
+        self._fill_iterations()
+        self.course.take_run()
+        self.review.take_run()
+        self.form.message.note(
+            "The other window took a new run into the session: probability, iterations and queue "
+            "are that one's."
+        )
+
     def _inspect(self, place: tuple[int, tuple[float, float]]) -> None:
         """Tell about the contour that was clicked."""
         z, point = place
@@ -365,7 +383,7 @@ class Desk:
         fly_to(self.viewer, self.layers.contour, z, None, 0, None)
 
     def _show_item(self, item: Any, fly: bool = True) -> None:
-        self.marks.item(item.patch if item is not None else None, self.session.shape)
+        self.marks.item(item.patches if item is not None else (), self.session.shape)
         if item is None or not fly:
             return
         self.solid.back()

@@ -26,7 +26,7 @@ from napari_copnet.gui.proofread.neighbour_bar import NeighbourBar
 from napari_copnet.gui.proofread.rows import RowsView
 from napari_copnet.gui.proofread.tools import TOOLS
 from napari_copnet.gui.sections.base import quiet_label
-from napari_copnet.review.gaps import CLOSURE, GAP, SPLIT, UNSETTLED
+from napari_copnet.walls.gaps import CLOSURE, GAP, SPLIT, UNSETTLED
 
 KINDS = {
     "": "All kinds",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QTimer
 
+from napari_copnet.gui.brush import clean_brush
 from napari_copnet.gui.layers import CONTOUR_COLOUR
 from napari_copnet.gui.lazy import PlaneArray
 from napari_copnet.gui.proofread.begin import Ready
@@ -32,11 +33,6 @@ class SessionLayers:
     viewer : napari.Viewer
     ready : Ready
         The session.
-    stroke : callable
-        Called with slice, the pixels a stroke flipped, shape (Y, X), and whether they were drawn
-        or, for False, erased.
-    undo, redo : callable
-        Take the place of napari's own, which knows of strokes only and would write stale pixels.
 
     Attributes
     ----------
@@ -45,27 +41,16 @@ class SessionLayers:
         None where the image was not found.
     """
 
-    def __init__(
-        self,
-        viewer: Any,
-        ready: Ready,
-        stroke: Callable[[int, np.ndarray, bool], None],
-        undo: Callable[[], None],
-        redo: Callable[[], None],
-    ) -> None:
+    def __init__(self, viewer: Any, ready: Ready) -> None:
         session = ready.session
         self.viewer, self.session = viewer, session
-        self._stroke = stroke
-        self._stopped = False
+        self._stroke: Callable[[int, np.ndarray, bool], None] | None = None
         self._beside: list[Any] = []
         self._marked = set(ready.marked)
-        # What lies under the session would hide it.
-        self._hidden = [layer for layer in viewer.layers if layer.visible]
-        for layer in self._hidden:
-            layer.visible = False
+        self._hidden: list[Any] = []
         self.arguments = _frame(session)
         self.image = None if ready.image is None else self._image(ready.image)
-        self.probability = self._add(
+        self.probability = self._layer(
             Image,
             PlaneArray(session.shape, np.float32, session.probability),
             "Session: contour probability",
@@ -75,20 +60,20 @@ class SessionLayers:
             contrast_limits=(0, 1),
             visible=self.image is None,
         )
-        self.cells = self._add(
+        self.cells = self._layer(
             Labels,
             PlaneArray(session.shape, np.uint32, session.cells),
             "Session: cells",
             opacity=0.4,
         )
-        self.marks = self._add(
+        self.marks = self._layer(
             Labels,
             PlaneArray(session.shape, np.uint8, self._marks),
             "Session: areas without cells",
             colormap=CyclicLabelColormap(colors=["transparent", *MARK_COLOURS]),
             opacity=0.5,
         )
-        self.contour = self._add(
+        self.contour = self._layer(
             Labels,
             ready.contour,
             "Session: contour",
@@ -96,14 +81,53 @@ class SessionLayers:
             # What the image shows under a wall decides whether it is one.
             opacity=0.5,
         )
-        for layer in (self.cells, self.marks):
-            layer.editable = False
-        self.contour.editable = not session.read_only
-        self.contour.brush_size, self.contour.selected_label = BRUSH_PX, 1
-        self.contour.n_edit_dimensions = 2
-        self.contour.undo, self.contour.redo = undo, redo
-        self.contour.events.paint.connect(self._on_paint)
-        session.on_change.append(self.show)
+
+    def add(self) -> Iterator[None]:
+        """Add the layers to the viewer, one at a time: napari takes a tenth of a second for each.
+
+        Between them it may show the window.
+        """
+        for layer in list(self.viewer.layers):
+            # What lies under the session would hide it.
+            if layer.visible:
+                layer.visible = False
+                self._hidden.append(layer)
+        yield
+        for layer in (self.image, self.probability, self.cells, self.marks, self.contour):
+            if layer is not None:
+                self.viewer.add_layer(layer)
+                if layer is not self.image:
+                    # The contour not before `listen`.
+                    layer.editable = False
+                yield
+
+    def listen(
+        self,
+        stroke: Callable[[int, np.ndarray, bool], None],
+        undo: Callable[[], None],
+        redo: Callable[[], None],
+    ) -> None:
+        """Let the contour be painted on, and follow the session.
+
+        Parameters
+        ----------
+        stroke : callable
+            Called with slice, the pixels a stroke flipped, shape (Y, X), and whether they were
+            drawn or, for False, erased.
+        undo, redo : callable
+            Take the place of napari's own, which knows of strokes only and would write stale
+            pixels.
+        """
+        contour = self.contour
+        self._stroke = stroke
+        clean_brush(self.viewer)
+        contour.editable = not self.session.read_only
+        contour.brush_size, contour.selected_label = BRUSH_PX, 1
+        contour.n_edit_dimensions = 2
+        contour.undo, contour.redo = undo, redo
+        contour.events.paint.connect(self._on_paint)
+        self.session.on_change.append(self.show)
+        self.session.on_run.append(self.probability.refresh)
         self.activate()
 
     @property
@@ -155,7 +179,8 @@ class SessionLayers:
 
     def take_strokes(self) -> None:
         """Hand over what was painted in the slice in view since the last time."""
-        if self._stopped or self.contour not in self.viewer.layers:
+        stroke = self._stroke
+        if stroke is None or self.contour not in self.viewer.layers:
             return
         z = self.z
         painted, known = self.contour.data[z] > 0, self.session.contour[z] > 0
@@ -165,23 +190,29 @@ class SessionLayers:
         for drawn in (True, False):
             change = flipped & (painted == drawn)
             if change.any():
-                self._stroke(z, change, drawn)
+                stroke(z, change, drawn)
         # Refused, or another label than 1.
         self.show([Touched(z, (slice(None), slice(None)))])
 
     def release(self) -> None:
         """Follow the session no more."""
-        self._stopped = True
+        if self._stroke is None:
+            return
+        self._stroke = None
         if self.show in self.session.on_change:
             self.session.on_change.remove(self.show)
+            self.session.on_run.remove(self.probability.refresh)
         self.contour.events.paint.disconnect(self._on_paint)
         # napari's own methods are there again.
         del self.contour.undo, self.contour.redo
 
     def remove(self, repaint: Callable[[], None]) -> None:
         """Take the layers away and show again what they hid; `repaint` draws the canvas at once."""
-        for layer in self.all:
-            self.viewer.layers.remove(layer)
+        with self.viewer.layers.batched_update():
+            # napari collects garbage after each layer that goes, or after the batch: a third of a
+            # second with PyTorch loaded.
+            for layer in self.all:
+                self.viewer.layers.remove(layer)
         # Where layers go and another one comes into view before the canvas was drawn without them,
         # napari 0.9 and vispy draw from buffers that are gone, and the process crashes.
         repaint()
@@ -203,14 +234,10 @@ class SessionLayers:
         low, high = (float(v) for v in np.nanpercentile(middle, (0.5, 99.5)))
         name = self.session.facts.name or "image"
         limits = (low, high if high > low else low + 1)
-        layer = Image(values, name=name, contrast_limits=limits, **self.arguments)
-        self.viewer.add_layer(layer)
-        return layer
+        return Image(values, name=name, contrast_limits=limits, **self.arguments)
 
-    def _add(self, kind: type, data: Any, name: str, **more: Any) -> Any:
-        layer = kind(data, name=name, metadata={"copnet": {"role": ROLE}}, **self.arguments, **more)
-        self.viewer.add_layer(layer)
-        return layer
+    def _layer(self, kind: type, data: Any, name: str, **more: Any) -> Any:
+        return kind(data, name=name, metadata={"copnet": {"role": ROLE}}, **self.arguments, **more)
 
 
 def _frame(session: Session) -> dict[str, Any]:

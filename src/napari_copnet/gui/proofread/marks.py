@@ -55,12 +55,10 @@ class Marks:
         points = np.array([(z, *point) for z, point in places], float).reshape(-1, 3)
         self._show("clicks", "Clicks", points, CLICK_COLOUR, 3.0, "cross")
 
-    def item(self, patch: Patch | None, shape: tuple[int, int, int]) -> None:
-        """Outline the pixels of an item of the review queue; None, or no pixels, outlines none."""
-        points = np.zeros((0, 3))
-        if patch is not None and patch.count:
-            points = _outline(patch, shape)
-        self._show("item", "Item in review", points, ITEM_COLOUR, 1.0)
+    def item(self, patches: Sequence[Patch], shape: tuple[int, int, int]) -> None:
+        """Outline an item of the review queue in each of its slices; no pixels, no outline."""
+        places = [_outline(patch, shape) for patch in patches if patch.count]
+        self._show("item", "Item in review", _joined(places), ITEM_COLOUR, 1.0)
 
     def stop(self) -> None:
         """Take the layers away."""
@@ -91,6 +89,9 @@ class Marks:
                 symbol=symbol,
                 face_color=colour,
                 border_width=0,
+                # For a slice without points napari draws one of no size, at the corner of the
+                # image; by itself it makes all points two pixels wide at least.
+                canvas_size_limits=(0, 10000),
                 metadata={"copnet": {"role": role}},
                 **self._arguments,
             )

@@ -21,10 +21,12 @@ from napari_copnet.gui.proofread.begin import (
     no_session,
     open_session,
 )
-from napari_copnet.gui.proofread.canvas import View, give_room
+from napari_copnet.gui.proofread.canvas import View, give_room, is_shown, repaint
 from napari_copnet.gui.proofread.desk import Desk
 from napari_copnet.gui.proofread.form import ProofreadForm
+from napari_copnet.gui.proofread.layers import SessionLayers
 from napari_copnet.gui.tasks import Task, TaskQueue
+from napari_copnet.gui.turns import Turns
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.review import store
 from napari_copnet.review.session import Session
@@ -57,6 +59,7 @@ class ProofreadPanel(ProofreadForm):
         self.viewer = viewer
         self.desk: Desk | None = None
         self._made: list[Ready] = []
+        self._arriving: tuple[Ready, SessionLayers, Turns] | None = None
         self.tasks = TaskQueue(last="queue")
         self._pace = Pace()
         self.begin_button.clicked.connect(lambda: self.begin())
@@ -145,6 +148,7 @@ class ProofreadPanel(ProofreadForm):
 
     def close_session(self) -> None:
         """Save and close the open session."""
+        self._drop_arriving()
         if self.desk is None:
             return
         self.closing.emit()
@@ -158,10 +162,10 @@ class ProofreadPanel(ProofreadForm):
     def _shut_down(self) -> None:
         """Save, close, and stop all work."""
         self.tasks.shut_down()
+        self.close_session()
         while self._made:
             # Opened, but nobody was left to show it.
             self._made.pop().session.close()
-        self.close_session()
 
     # Work --------------------------------------------------------------------
 
@@ -208,20 +212,43 @@ class ProofreadPanel(ProofreadForm):
             return (yield from open_session(folder, made))
 
         def show(ready: Ready) -> None:
-            made.remove(ready)
-            self._show_session(ready)
-            if tell is not None:
-                tell()
+            self._show_session(ready, tell)
 
         self._compute("session", whole, show)
 
-    def _show_session(self, ready: Ready) -> None:
+    def _show_session(self, ready: Ready, tell: Callable[[], None] | None) -> None:
         self.close_session()
         self.message.clear()
-        self.show_desk(True)
-        give_room(self, panel_of(self.viewer))
-        self.desk = Desk(self.viewer, self, ready, self._compute)
-        self.opened.emit(str(ready.session.folder))
+        self.progress_text.setText("Showing the session …")
+        self.progress_text.show()
+        layers = SessionLayers(self.viewer, ready)
+
+        def arrived() -> None:
+            self._arriving = None
+            self._made.remove(ready)
+            self.progress_text.hide()
+            self.show_desk(True)
+            give_room(self, panel_of(self.viewer))
+            self.desk = Desk(self.viewer, self, layers, self._compute)
+            self.opened.emit(str(ready.session.folder))
+            if tell is not None:
+                tell()
+
+        self._arriving = ready, layers, Turns(self, layers.add(), arrived)
+
+    def _drop_arriving(self) -> None:
+        """Let go a session that is being shown."""
+        if self._arriving is None:
+            return
+        ready, layers, turns = self._arriving
+        self._arriving = None
+        turns.stop()
+        self.progress_text.hide()
+        self._made.remove(ready)
+        ready.session.close()
+        window = self.window()
+        if is_shown(window):
+            layers.remove(lambda: repaint(window))
 
     def _compute(
         self, name: str, work: Callable[[], Steps[Any]], finished: Callable[[Any], None]

@@ -14,7 +14,7 @@ from napari_copnet.gui.proofread.form import ProofreadForm
 from napari_copnet.gui.proofread.rows import Rows
 from napari_copnet.gui.proofread.walk import Walk, find_items
 from napari_copnet.review.course import Birth
-from napari_copnet.review.edits import Patch
+from napari_copnet.review.edits import ACCEPTED, REJECTED, Patch
 from napari_copnet.review.queue import Item, accept, reject
 from napari_copnet.review.session import Session
 
@@ -60,7 +60,7 @@ class Reviewing:
         self._birth = birth
         self.iteration: int | None = None
         self._stale: set[int] = set()
-        self._following = self._stopped = False
+        self._following = self._stopped = self._is_looking = False
         self._rows = Rows(
             ("Kind", "Slice", "Score", "State"),
             lambda: len(self.walk.shown),
@@ -75,33 +75,51 @@ class Reviewing:
         self._timer.timeout.connect(self._look_again)
         self.walk.read_verdicts(session)
         self._renew()
-        form.pace.setText("Looking for likely errors …")
         self._allow()
         self._tell_birth(None)
 
     def find_all(self) -> None:
         """Find the items of all slices."""
+        self._is_looking = True
+        self._renew()
         self._find(None)
+
+    def take_run(self) -> None:
+        """Another run is in use: look for its errors, and tell how it closed what is asked."""
+        self._ask(fly=False)
+        self.find_all()
 
     def stop(self) -> None:
         """Nothing is shown any more."""
         self._stopped = True
         self._timer.stop()
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether slices wait to be looked at again."""
+        return bool(self._stale)
+
     def next(self) -> None:
         """Ask the next open item."""
-        if self.walk.next() is None and self.walk.shown:
+        self.form.message.clear()
+        if self.walk.next() is not None:
+            self._ask()
+        elif self.walk.shown:
             self.form.message.note("Every item shown is decided.")
-            return
-        self._ask()
+        elif self._is_looking:
+            self.form.message.note("The first items come when all slices were looked at.")
+        else:
+            self.form.message.note("No likely errors were found.")
 
     def previous(self) -> None:
         """Ask the item before."""
+        self.form.message.clear()
         self.walk.previous()
         self._ask()
 
     def go_to(self, position: int) -> None:
         """Ask the item at a position of the list."""
+        self.form.message.clear()
         self.walk.go_to(position)
         self._ask()
 
@@ -130,18 +148,18 @@ class Reviewing:
         Raises
         ------
         CopnetError
-            None is asked, or it was decided so already.
+            None is asked.
         """
         item = self.walk.current
         if item is None:
             raise CopnetError("No item is in question.", "Press N for the next one.")
-        edit = (accept if yes else reject)(self.session, item)
-        self._following = True
-        try:
-            self._apply(edit)
-        finally:
-            self._following = False
-        self.walk.decided()
+        if not self._is_so(item, ACCEPTED if yes else REJECTED):
+            self._following = True
+            try:
+                self._apply((accept if yes else reject)(self.session, item))
+            finally:
+                self._following = False
+            self.walk.decided()
         if self.walk.next() is None:
             self.form.message.note("Every item shown is decided.")
         self._ask()
@@ -152,8 +170,13 @@ class Reviewing:
         before = self.session.verdicts
         yield
         after = self.session.verdicts
-        changed = [key for key in {*before, *after} if before.get(key) != after.get(key)]
-        if len(changed) == 1 and self.walk.find(changed[0]) is not None:
+        changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+        meant = [
+            item
+            for item in self.walk.shown
+            if any(one.key in changed for one in (item, *item.also))
+        ]
+        if len(meant) == 1 and self.walk.find(meant[0].key) is not None:
             self._ask()
 
     def changed(self, slices: set[int]) -> None:
@@ -163,6 +186,16 @@ class Reviewing:
         if slices and not self._following:
             self._stale |= slices
             self._timer.start()
+
+    def _is_so(self, item: Item, verdict: str) -> bool:
+        """Whether this was decided on an item already, and still holds in the contour."""
+        for one in (item, *item.also):
+            patch = one.patch
+            contour = self.session.contour[patch.z][patch.box] > 0
+            wrong = patch.mask & (contour != (verdict == ACCEPTED))
+            if self.walk.verdict(one) != verdict or wrong.any():
+                return False
+        return True
 
     def _ask(self, fly: bool = True) -> None:
         item = self.walk.current
@@ -191,12 +224,14 @@ class Reviewing:
 
         def take(items: list[Item]) -> None:
             if not self._stopped:
+                self._is_looking = self._is_looking and slices is not None
                 self.walk.replace(items, slices)
                 self._renew()
                 self._allow()
 
         name = "queue" if slices is None else f"queue {slices}"
-        self._compute(name, lambda: find_items(session, slices), take)
+        wanted = None if slices is None else self.walk.affected(slices)
+        self._compute(name, lambda: find_items(session, wanted), take)
 
     def _allow(self) -> None:
         form, any_items = self.form, bool(self.walk.items)
@@ -209,7 +244,8 @@ class Reviewing:
         form, item = self.form, self.walk.current
         form.queue_view.renew(self.walk.at)
         form.question.setText("" if item is None else item.text)
-        form.pace.setText(self.walk.text)
+        found = self.walk.items or not self._is_looking
+        form.pace.setText(self.walk.text if found else "Looking for likely errors …")
 
     def _cell(self, row: int, column: int) -> str:
         item = self.walk.shown[row]

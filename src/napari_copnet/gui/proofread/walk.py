@@ -10,7 +10,8 @@ import numpy as np
 
 from napari_copnet.gui.footer import duration
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.review.queue import Item, build_queue
+from napari_copnet.review.edits import Patch
+from napari_copnet.review.queue import Item, affected, build_queue, renewed
 from napari_copnet.review.session import Session
 
 # The pace is told from so many of the last decisions; longer pauses do not count.
@@ -55,13 +56,18 @@ class Walk:
         return self._verdicts.get(item.key, "")
 
     def replace(self, items: list[Item], slices: Iterable[int] | None = None) -> None:
-        """Take new items, of all slices or of some; the one in question stays if it is there."""
+        """Take new items, of all slices or of some; the one in question stays if it is there.
+
+        For some slices the items are those of `affected`.
+        """
         if slices is not None:
-            gone = set(slices)
-            kept = [item for item in self.items if item.z not in gone]
-            items = sorted([*kept, *items], key=lambda item: (-item.score, item.key))
+            items = renewed(self.items, items, slices, self._is_decided)
         self.items = items
         self._filter()
+
+    def affected(self, slices: Iterable[int]) -> list[int]:
+        """Return the slices to look at again after edits in some."""
+        return affected(self.items, slices, self._is_decided)
 
     def choose_kind(self, kind: str) -> None:
         """Walk items of one kind; empty for all."""
@@ -90,18 +96,10 @@ class Walk:
         """Ask the item whose wall a pixel belongs to, or lies beside; return it, or None."""
         best: tuple[float, Item] | None = None
         for item in self.items:
-            patch = item.patch
-            if (
-                item.z != z
-                or not patch.count
-                or not patch.top - _BESIDE <= y < patch.top + patch.height + _BESIDE
-                or not patch.left - _BESIDE <= x < patch.left + patch.width + _BESIDE
-            ):
-                continue
-            points = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
-            away = float(np.hypot(*(points - (y, x)).T).min())
-            if away <= _BESIDE and (best is None or away < best[0]):
-                best = away, item
+            for patch in item.patches:
+                away = _distance(patch, z, y, x)
+                if away <= _BESIDE and (best is None or away < best[0]):
+                    best = away, item
         if best is None:
             return None
         if self.find(best[1].key) is None:
@@ -149,6 +147,9 @@ class Walk:
         text += f", {60 / each:.0f} a minute" if each < 60 else f", {duration(each)} each"
         return text + (f", about {duration(each * (total - done))} left" if done < total else "")
 
+    def _is_decided(self, item: Item) -> bool:
+        return all(self.verdict(one) for one in (item, *item.also))
+
     def _filter(self) -> None:
         current = self.current
         self._shown = [item for item in self.items if self.kind in ("", item.kind)]
@@ -156,6 +157,19 @@ class Walk:
         self.at = min(self.at, len(self._shown)) - 1 if current is not None else -1
         if current is not None:
             self.find(current.key)
+
+
+def _distance(patch: Patch, z: int, y: int, x: int) -> float:
+    """Return how far a pixel lies from a wall, px; infinite where it lies clearly apart."""
+    if (
+        patch.z != z
+        or not patch.count
+        or not patch.top - _BESIDE <= y < patch.top + patch.height + _BESIDE
+        or not patch.left - _BESIDE <= x < patch.left + patch.width + _BESIDE
+    ):
+        return np.inf
+    points = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
+    return float(np.hypot(*(points - (y, x)).T).min())
 
 
 def find_items(session: Session, slices: list[int] | None) -> Steps[list[Item]]:

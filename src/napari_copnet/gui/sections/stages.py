@@ -119,13 +119,17 @@ class ClosingSection(Section):
         closing = shown.closing
         if closing is None:
             return "Closed contours of the last complete iteration."
-        count = len(closing.changed)
+        count = closing.passes
         times = "1 iteration" if count == 1 else f"{count} iterations"
         if count == 0:
             return "No slice needed closing."
-        last = 100 * float(closing.changed[-1])
+        last = 100 * float(closing.changed[count - 1])
         if closing.settled:
-            return f"Done after {times}; the last changed {last:.2g} % of the pixels."
+            then = ""
+            if closing.likely_gaps:
+                share = 100 * float(closing.changed[-1])
+                then = f" Then likely gaps were closed: {share:.2g} %."
+            return f"Done after {times}; the last changed {last:.2g} % of the pixels.{then}"
         slices = int((~closing.converged).sum())
         return (
             f"Stopped after {times}: {slices} slices still change ({last:.2g} % of the pixels). "

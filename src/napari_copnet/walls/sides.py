@@ -1,7 +1,7 @@
-"""The two sides of a wall: how large they are, and what the slices around show of them.
+"""The two sides of a wall: their shapes, and what the slices around show of them.
 
-All of it comes from tables that count the pixels which parts of a slice share with the cells of
-the slices around: of parts put together the rows are added, and no pixel is looked at again.
+What the slices around show comes from tables that count the pixels which parts of a slice share
+with the cells there: of parts put together the rows are added, and no pixel is looked at again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from napari_copnet.walls.shapes import Shape, shapes
 
 # A neighbouring cell speaks for a side when it covers this share of it.
 _COVER = 0.5
@@ -21,18 +23,22 @@ class Side:
 
     Attributes
     ----------
-    area : int
-        Pixels.
+    shape : Shape
     rows : tuple of ndarray
         For each slice around, the pixels shared with each of its cells; the first are with none.
     """
 
-    area: int
+    shape: Shape
     rows: tuple[np.ndarray, ...]
+
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        return self.shape.area
 
     def __add__(self, other: Side) -> Side:
         return Side(
-            self.area + other.area,
+            self.shape + other.shape,
             tuple(one + two for one, two in zip(self.rows, other.rows, strict=True)),
         )
 
@@ -46,20 +52,27 @@ class Around:
         Numbers of the parts; 0 is none.
     around : sequence of ndarray
         Cells of the slices before and after, each of shape (Y, X), unsigned int.
+    distance : ndarray, shape (Y, X), float
+        Distance of each pixel to the contour, px.
     """
 
-    def __init__(self, parts: np.ndarray, around: Sequence[np.ndarray]) -> None:
-        self._areas = np.bincount(parts.ravel())
+    def __init__(
+        self, parts: np.ndarray, around: Sequence[np.ndarray], distance: np.ndarray
+    ) -> None:
+        self._shapes = shapes(parts, distance)
         self._tables, self._sizes = [], []
         for cells in around:
             numbers = compact(cells)
             sizes = np.bincount(numbers.ravel())
-            self._tables.append(shared(parts, numbers, len(self._areas), len(sizes)))
+            self._tables.append(shared(parts, numbers, len(self._shapes), len(sizes)))
             self._sizes.append(sizes)
 
     def side(self, part: int) -> Side:
         """Return a part as a side."""
-        return Side(int(self._areas[part]), tuple(table[part] for table in self._tables))
+        shape = self._shapes[part]
+        if shape is None:
+            raise KeyError(f"There is no part {part}.")
+        return Side(shape, tuple(table[part] for table in self._tables))
 
     def evidence(self, first: Side, second: Side) -> tuple[float, float, float, float]:
         """Return what the slices around say of two sides, averaged over them.

@@ -19,8 +19,8 @@ from scipy import ndimage
 from skimage.morphology import reconstruction
 from skimage.segmentation import watershed
 
-from napari_copnet.review.sides import Around, Side, compact
-from napari_copnet.review.walls import walls
+from napari_copnet.walls.drawn import walls
+from napari_copnet.walls.sides import Around, Side, compact
 
 CLOSURE, GAP, SPLIT, UNSETTLED = "closure", "gap", "split", "unsettled"
 
@@ -88,6 +88,15 @@ class Suspect:
         Share of its pixels that lie on walls in the slices around, 0 to 1.
     added : float
         Share of it that Step 1 has not.
+    strongest, middle : float
+        Greatest and median contour probability of Step 1 along it.
+    opening : float
+        The greatest distance of its pixels to the contour, px: half of what it would close.
+    depths : tuple of float
+        The greatest distance to the contour in the smaller side and in the larger, px.
+    solid : tuple of float
+        Area over that of the convex hull, of the smaller side, the larger, and both together:
+        two round cells that run into one another are each more solid than together.
     """
 
     kind: str
@@ -103,6 +112,11 @@ class Suspect:
     fits: tuple[float, float, float]
     echo: float
     added: float
+    strongest: float
+    middle: float
+    opening: float
+    depths: tuple[float, float]
+    solid: tuple[float, float, float]
 
     @property
     def hanging(self) -> int:
@@ -179,7 +193,7 @@ def cut(plane: Plane, ridges: np.ndarray | None = None) -> np.ndarray:
     """Return the pieces that `gaps` cuts the cells of a slice into, shape (Y, X), int32."""
     ridges = _ridges(plane) if ridges is None else ridges
     inside = plane.cells > 0
-    distance = edt.edt(np.ascontiguousarray(plane.contour == 0), black_border=False)
+    distance = distance_to_contour(plane.contour)
     relief = ridges - _SLOPE * np.minimum(distance, _FAR)
     relief[~inside] = relief.max(initial=0) + 1
     # Basins at least so deep: flooding begins at what is left when these are filled.
@@ -187,6 +201,13 @@ def cut(plane: Plane, ridges: np.ndarray | None = None) -> np.ndarray:
     minima = (filled - relief >= _DEPTH - 1e-6) & inside
     seeds = cc3d.connected_components(minima, connectivity=8, out_dtype=np.uint32)
     return watershed(relief, seeds.astype(np.int32), mask=inside, connectivity=1)
+
+
+def distance_to_contour(contour: np.ndarray) -> np.ndarray:
+    """Return the distance of each pixel (Y, X) to the contour, px; `_FAR` where there is none."""
+    if not contour.any():
+        return np.full(contour.shape, _FAR, np.float32)
+    return edt.edt(np.ascontiguousarray(contour == 0), black_border=False)
 
 
 def _ridges(plane: Plane) -> np.ndarray:
@@ -227,7 +248,9 @@ class _Measure:
     """Measures suspects of one labelling of a slice."""
 
     def __init__(self, plane: Plane, parts: np.ndarray) -> None:
-        self.around = Around(parts, plane.around)
+        self._distance = distance_to_contour(plane.contour)
+        self.around = Around(parts, plane.around, self._distance)
+        self._distance = self._distance.ravel()
         self._first = plane.step1.ravel()
         self._best = plane.probability.ravel()
         walls_around = [(cells == 0).ravel() for cells in plane.around]
@@ -243,9 +266,12 @@ class _Measure:
         second: Side,
         length: float,
     ) -> Suspect:
-        small, large = sorted((first.area, second.area))
+        if second.area < first.area:
+            first, second = second, first
+        small, large = first.area, second.area
         witness, *fits = self.around.evidence(first, second)
-        added = float(np.mean(self._first[line] <= 0.5))
+        step1 = self._first[line]
+        added = float(np.mean(step1 <= 0.5))
         if kind != GAP and added >= _ADDED:
             kind = CLOSURE
         fifth = line.size // 5
@@ -256,11 +282,20 @@ class _Measure:
             small,
             large,
             float(self._best[line].mean()),
-            float(self._first[line].mean()),
+            float(step1.mean()),
             float(np.partition(self._best[line], fifth)[fifth]),
             length / max(small, 1) ** 0.5,
             witness,
             (fits[0], fits[1], fits[2]),
             float(self._echo[line].mean()) if self._echo is not None else 0.0,
             added,
+            float(step1.max()),
+            float(np.median(step1)),
+            float(self._distance[line].max()),
+            (first.shape.depth, second.shape.depth),
+            (
+                first.shape.solidity,
+                second.shape.solidity,
+                (first.shape + second.shape).solidity,
+            ),
         )

@@ -1,0 +1,76 @@
+"""Closing what the network leaves open: gaps that shapes and the slices around give away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from napari_copnet.params import CellParams
+from napari_copnet.progress import Steps
+from napari_copnet.steps.cells import label_slice
+from napari_copnet.walls.gaps import Plane
+from napari_copnet.walls.judge import likely_walls
+
+
+def planes_of(contour: np.ndarray, step1: np.ndarray, probability: np.ndarray) -> list[Plane]:
+    """Return what is known of each slice of a stack.
+
+    Parameters
+    ----------
+    contour : ndarray, shape (Z, Y, X), bool
+        Closed contour.
+    step1, probability : ndarray, shape (Z, Y, X), float
+        Contour probability of Step 1, and after closing.
+    """
+    cells = [label_slice(plane, CellParams()) for plane in contour]
+    depth = len(cells)
+    return [
+        Plane(
+            contour[z],
+            cells[z],
+            step1[z],
+            np.maximum(step1[z], probability[z]),
+            [cells[at] for at in (z - 1, z + 1) if 0 <= at < depth],
+        )
+        for z in range(depth)
+    ]
+
+
+def close_likely_gaps(
+    contour: np.ndarray,
+    step1: np.ndarray,
+    probability: np.ndarray,
+    least_gain: float,
+    skip: Sequence[int] = (),
+) -> Steps[np.ndarray]:
+    """Find the walls that a closed contour lacks in all likelihood.
+
+    Parameters
+    ----------
+    contour, step1, probability : ndarray, shape (Z, Y, X)
+        See `planes_of`.
+    least_gain : float
+        How many more cells a wall has to leave labelled, as expected.
+    skip : sequence of int
+        Blank slices: nothing is drawn in them.
+
+    Yields
+    ------
+    Progress
+        In slices.
+
+    Returns
+    -------
+    ndarray, shape (Z, Y, X), bool
+        The walls, three pixels wide.
+    """
+    walls = yield from likely_walls(planes_of(contour, step1, probability), least_gain)
+    drawn = np.zeros(contour.shape, bool)
+    for z, pixels in enumerate(walls):
+        if z not in skip:
+            drawn[z].ravel()[pixels] = True
+            # A line of single pixels is easily overlooked, and lost where contours are resized.
+            drawn[z] = ndimage.binary_dilation(drawn[z])
+    return drawn
