@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
+
+_made: weakref.WeakSet[Dock] = weakref.WeakSet()
 
 
 class Dock(QWidget):
@@ -20,6 +24,10 @@ class Dock(QWidget):
     # Qt may ask before a subclass has been built.
     _is_closed = False
     _heard: tuple[tuple[Any, Callable[..., None]], ...] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        _made.add(self)
 
     def shut_down(self) -> None:
         """Stop all work and let the viewer go; the dock is of no use afterwards."""
@@ -65,6 +73,17 @@ class Dock(QWidget):
             # Qt may have deleted parts of it already.
             with contextlib.suppress(RuntimeError):
                 self.shut_down()
+
+
+@atexit.register
+def _shut_down_all() -> None:
+    """Shut down the docks of a window that was not closed when the program ends.
+
+    Qt would destroy them one after the other, and one that is left would call one that is gone.
+    """
+    for dock in list(_made):
+        with contextlib.suppress(RuntimeError):  # Qt has deleted it
+            dock.shut_down()
 
 
 def scrolled(inside: QWidget, sideways: bool = False) -> QScrollArea:
