@@ -19,7 +19,7 @@ from napari_copnet.gui.twin import camera_of
 from napari_copnet.progress import Progress, finish
 from napari_copnet.review import store
 from napari_copnet.review.edits import Patch
-from napari_copnet.review.queue import Item
+from napari_copnet.review.queue import Item, renewed
 
 ONE_SLICE = _KIND["split"]
 
@@ -228,10 +228,10 @@ def test_what_is_wrong_is_said_until_the_next_key_that_works(dock):
 def test_n_while_the_queue_is_looked_for_says_so(make_napari_viewer, tmp_path, qtbot, monkeypatch):
     go = threading.Event()
 
-    def later(session, slices):
+    def later(session, slices, listed):
         yield Progress("queue", 0, 4, "slices")
         go.wait(20)
-        return (yield from find_items(session, slices))
+        return (yield from find_items(session, slices, listed))
 
     monkeypatch.setattr("napari_copnet.gui.proofread.reviewing.find_items", later)
     window = make_napari_viewer(show=True)
@@ -309,9 +309,14 @@ def test_new_items_of_a_slice_replace_its_old_ones_and_the_question_stays():
     walk = Walk()
     walk.replace([made_item("a", 0, 0.9), made_item("b", 1, 0.5), made_item("c", 2, 0.1)])
     walk.find("b")
-    walk.replace([made_item("d", 0, 0.3), made_item("e", 0, 0.7)], slices=[0])
+
+    def found(items, slices):
+        listed = walk.listed
+        walk.replace(renewed(listed.items, items, slices, listed.is_decided))
+
+    found([made_item("d", 0, 0.3), made_item("e", 0, 0.7)], slices=[0])
     assert [item.key for item in walk.shown] == ["e", "b", "d", "c"]
     assert walk.current.key == "b"
-    walk.replace([], slices=[1])
+    found([], slices=[1])
     assert [item.key for item in walk.shown] == ["e", "d", "c"]
     assert walk.next().key == "d"  # on from where the question was

@@ -220,17 +220,25 @@ class Reviewing:
             self._find(slices)
 
     def _find(self, slices: list[int] | None) -> None:
-        session = self.session
+        session, items_before, listed = self.session, self.walk.items, self.walk.listed
 
         def take(items: list[Item]) -> None:
-            if not self._stopped:
-                self._is_looking = self._is_looking and slices is not None
-                self.walk.replace(items, slices)
-                self._renew()
-                self._allow()
+            if self._stopped:
+                return
+            walk = self.walk
+            is_same = walk.items is items_before and walk.listed.verdicts == listed.verdicts
+            if slices is not None and not is_same:
+                # What was found may have put a wall decided since together with others.
+                self._stale |= set(slices)
+                self._timer.start()
+                return
+            self._is_looking = self._is_looking and slices is not None
+            self.walk.replace(items)
+            self._renew()
+            self._allow()
 
         name = "queue" if slices is None else f"queue {slices}"
-        self._compute(name, lambda: find_items(session, slices), take)
+        self._compute(name, lambda: find_items(session, slices, listed), take)
 
     def _allow(self) -> None:
         form, any_items = self.form, bool(self.walk.items)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +19,18 @@ from napari_copnet.review.session import Session
 _LAST, _PAUSE = 20, 120.0
 # A click so near to a wall means it, px.
 _BESIDE = 3
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The items listed at a moment, and what was decided on them."""
+
+    items: tuple[Item, ...]
+    verdicts: Mapping[str, str]
+
+    def is_decided(self, item: Item) -> bool:
+        """Whether an item is decided in all its slices."""
+        return all(self.verdicts.get(one.key) for one in (item, *item.also))
 
 
 class Walk:
@@ -55,10 +68,13 @@ class Walk:
         """What was decided on an item; empty for nothing."""
         return self._verdicts.get(item.key, "")
 
-    def replace(self, items: list[Item], slices: Iterable[int] | None = None) -> None:
-        """Take new items, of all slices or of some; the one in question stays if it is there."""
-        if slices is not None:
-            items = renewed(self.items, items, slices, self._is_decided)
+    @property
+    def listed(self) -> Listed:
+        """The items as they are now, for a search in another thread."""
+        return Listed(tuple(self.items), self._verdicts)
+
+    def replace(self, items: list[Item]) -> None:
+        """Take new items; the one in question stays if it is there."""
         self.items = items
         self._filter()
 
@@ -140,9 +156,6 @@ class Walk:
         text += f", {60 / each:.0f} a minute" if each < 60 else f", {duration(each)} each"
         return text + (f", about {duration(each * (total - done))} left" if done < total else "")
 
-    def _is_decided(self, item: Item) -> bool:
-        return all(self.verdict(one) for one in (item, *item.also))
-
     def _filter(self) -> None:
         current = self.current
         self._shown = [item for item in self.items if self.kind in ("", item.kind)]
@@ -165,8 +178,10 @@ def _distance(patch: Patch, z: int, y: int, x: int) -> float:
     return float(np.hypot(*(points - (y, x)).T).min())
 
 
-def find_items(session: Session, slices: list[int] | None) -> Steps[list[Item]]:
+def find_items(session: Session, slices: list[int] | None, listed: Listed) -> Steps[list[Item]]:
     """Find the items of a session as it is on disk, in a thread beside the window.
+
+    Of some slices, they come with the items listed for the others.
 
     Only the window's thread may look at its session, since looking labels slices: so this opens
     the folder once more, for reading, when all edits are in the journal.
@@ -174,4 +189,7 @@ def find_items(session: Session, slices: list[int] | None) -> Steps[list[Item]]:
     yield Progress("queue", 0, len(slices or ()) or session.shape[0], "slices")
     session.wait_saved()
     with Session.open(session.folder, read_only=True) as copy:
-        return (yield from build_queue(copy, slices))
+        found = yield from build_queue(copy, slices)
+    if slices is None:
+        return found
+    return renewed(listed.items, found, slices, listed.is_decided)
