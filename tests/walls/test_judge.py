@@ -36,7 +36,7 @@ def test_two_round_cells_that_run_into_one_another_are_parted():
     contour, probability = stack_of(TOUCHING)
     # The slices around have them apart.
     contour[[0, 2], :, 87:91] = True
-    drawn = finish(close_likely_gaps(contour, probability, probability, 0.1))
+    drawn = finish(close_likely_gaps(contour, probability, probability, 0.1, 0.3))
     assert not drawn[[0, 2]].any()
     assert label_slice(contour[1], ALL).max() == 1
     assert label_slice(contour[1] | drawn[1], ALL).max() == 2
@@ -44,7 +44,7 @@ def test_two_round_cells_that_run_into_one_another_are_parted():
 
 def test_a_round_cell_stays_whole():
     contour, probability = stack_of(ROUND)
-    assert not finish(close_likely_gaps(contour, probability, probability, 0.0)).any()
+    assert not finish(close_likely_gaps(contour, probability, probability, 0.0, 0.0)).any()
 
 
 def test_a_greater_gain_is_asked_of_fewer_walls():
@@ -58,17 +58,30 @@ def test_a_greater_gain_is_asked_of_fewer_walls():
     assert counts[0] >= counts[1] > counts[2] == 0
 
 
+def test_a_greater_chance_is_asked_of_fewer_walls():
+    contour, probability = stack_of(TOUCHING)
+    contour[[0, 2], :, 87:91] = True
+    planes = planes_of(contour, probability, probability)
+    counts = [
+        sum(walls.size for walls in finish(likely_walls(planes, 0.0, least)))
+        for least in (0.0, 0.3, 1.0)
+    ]
+    assert counts[0] >= counts[1] > counts[2] == 0
+
+
 def test_nothing_is_drawn_in_slices_that_are_skipped():
     contour, probability = stack_of(TOUCHING)
     contour[[0, 2], :, 87:91] = True
-    assert not finish(close_likely_gaps(contour, probability, probability, 0.1, skip=(1,))).any()
+    assert not finish(
+        close_likely_gaps(contour, probability, probability, 0.1, 0.3, skip=(1,))
+    ).any()
 
 
 def test_an_empty_contour_and_a_full_one_have_no_gaps():
     for value in (False, True):
         contour = np.full((2, 40, 40), value)
         nothing = np.zeros(contour.shape, np.float32)
-        assert not finish(close_likely_gaps(contour, nothing, nothing, 0.1)).any()
+        assert not finish(close_likely_gaps(contour, nothing, nothing, 0.1, 0.3)).any()
 
 
 def test_the_table_says_what_the_shapes_are():

@@ -187,6 +187,15 @@ class ClosingParams:
         maximum=2.0,
         advanced=True,
     )
+    least_chance: float = setting(
+        0.3,
+        "Least chance",
+        "Likely gaps: how likely, at least, a closure has to leave more cells labelled. More of it "
+        "spares cells of a kind that the networks do not know.",
+        minimum=0.0,
+        maximum=1.0,
+        advanced=True,
+    )
     keep_iterations: bool = setting(
         False, "Keep iterations", "Keep the contour probability of every iteration."
     )

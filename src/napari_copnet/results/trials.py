@@ -177,6 +177,7 @@ TRIALS = (
         "tidied, then likely gaps that gain 0.1 cells: the default",
         ClosingParams(),
     ),
+    Trial("likely-any", "the same, however likely they win", ClosingParams(least_chance=0.0)),
     Trial("likely-0.05", "the same from 0.05 cells", ClosingParams(least_gain=0.05)),
     Trial("likely-0.2", "the same from 0.2 cells", ClosingParams(least_gain=0.2)),
     Trial(

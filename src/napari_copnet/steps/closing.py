@@ -204,7 +204,8 @@ def _likely(
     contour = current > 0.5
     if params.unite:
         contour |= start > 0.5
-    work = close_likely_gaps(contour, start, current, params.least_gain, skip)
+    least = params.least_gain, params.least_chance
+    work = close_likely_gaps(contour, start, current, *least, skip)
     found = yield from _within(work, number + 1, number + 1)
     return found & ~contour
 

@@ -43,6 +43,7 @@ def close_likely_gaps(
     step1: np.ndarray,
     probability: np.ndarray,
     least_gain: float,
+    least_chance: float,
     skip: Sequence[int] = (),
 ) -> Steps[np.ndarray]:
     """Find the walls that a closed contour lacks in all likelihood.
@@ -53,6 +54,8 @@ def close_likely_gaps(
         See `planes_of`.
     least_gain : float
         How many more cells a wall has to leave labelled, as expected.
+    least_chance : float
+        How likely it has to leave more, 0 to 1.
     skip : sequence of int
         Blank slices: nothing is drawn in them.
 
@@ -66,7 +69,8 @@ def close_likely_gaps(
     ndarray, shape (Z, Y, X), bool
         The walls, three pixels wide.
     """
-    walls = yield from likely_walls(planes_of(contour, step1, probability), least_gain)
+    planes = planes_of(contour, step1, probability)
+    walls = yield from likely_walls(planes, least_gain, least_chance)
     drawn = np.zeros(contour.shape, bool)
     for z, pixels in enumerate(walls):
         if z not in skip:

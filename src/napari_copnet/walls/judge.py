@@ -147,7 +147,10 @@ def _features(suspect: Suspect, usual: float) -> tuple[float, ...]:
 
 
 def likely_walls(
-    planes: Sequence[Plane], least_gain: float, judge: Judge | None = None
+    planes: Sequence[Plane],
+    least_gain: float,
+    least_chance: float = 0.0,
+    judge: Judge | None = None,
 ) -> Steps[list[np.ndarray]]:
     """Find the walls that are missing and worth drawing.
 
@@ -157,6 +160,8 @@ def likely_walls(
         The slices of a stack.
     least_gain : float
         Labelled cells that a wall has to gain, as expected.
+    least_chance : float
+        How likely it has to gain any, 0 to 1.
     judge : Judge, optional
         The shipped one if not given.
 
@@ -178,7 +183,8 @@ def likely_walls(
         found += here
         counts.append(len(here))
         yield Progress("likely gaps", done, len(planes), "slices")
-    worth = judge.gain(table(found, usual_area([plane.cells for plane in planes]))) > least_gain
+    values = table(found, usual_area([plane.cells for plane in planes]))
+    worth = (judge.gain(values) > least_gain) & (judge.wins.chance(values) >= least_chance)
     walls, first = [], 0
     for count in counts:
         chosen = [found[first + k].pixels for k in np.flatnonzero(worth[first : first + count])]
