@@ -12,13 +12,13 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cc3d
 import edt
 import numpy as np
 from scipy import ndimage
 from skimage.morphology import reconstruction
 from skimage.segmentation import watershed
 
+from napari_copnet.components import connected8
 from napari_copnet.walls.drawn import walls
 from napari_copnet.walls.sides import Around, Side, compact
 
@@ -199,7 +199,7 @@ def cut(plane: Plane, ridges: np.ndarray | None = None) -> np.ndarray:
     # Basins at least so deep: flooding begins at what is left when these are filled.
     filled = reconstruction(relief + _DEPTH, relief, method="erosion")
     minima = (filled - relief >= _DEPTH - 1e-6) & inside
-    seeds = cc3d.connected_components(minima, connectivity=8, out_dtype=np.uint32)
+    seeds = connected8(minima)
     return watershed(relief, seeds.astype(np.int32), mask=inside, connectivity=1)
 
 
