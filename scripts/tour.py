@@ -122,6 +122,9 @@ class Tour:
             line.setFocus()
             line.selectAll()
             QTest.keyClicks(line, str(path))
+            if line.text() != str(path):
+                # Typed while the dialog was still filling in its own.
+                line.setText(str(path))
             kinds = QDialogButtonBox.StandardButton
             box = dialog.findChild(QDialogButtonBox)
             buttons = [box.button(kind) for kind in (kinds.Open, kinds.Save)]
