@@ -20,7 +20,14 @@ import tour_teach
 from PIL import Image
 from qtpy.QtCore import QPoint, QPointF, Qt, QTimer
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLineEdit, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QDialogButtonBox,
+    QFileDialog,
+    QLineEdit,
+    QWidget,
+)
 
 from napari_copnet.gui.compare import IterationsPanel
 from napari_copnet.gui.panel import WorkflowPanel
@@ -119,11 +126,13 @@ class Tour:
             self.dialogs = wanted
             dialog.activateWindow()
             line = dialog.findChild(QLineEdit, "fileNameEdit")
-            # Where the folder shown is /, typing its name selects it, and that counts for more.
-            dialog.setDirectory(str(path.parent))
             line.setFocus()
             line.selectAll()
             QTest.keyClicks(line, str(path))
+            for view in dialog.findChildren(QAbstractItemView):
+                # What is selected in the list, as / may be, counts for more than what is typed.
+                view.clearSelection()
+            line.setText(str(path))
             kinds = QDialogButtonBox.StandardButton
             box = dialog.findChild(QDialogButtonBox)
             buttons = [box.button(kind) for kind in (kinds.Open, kinds.Save)]
