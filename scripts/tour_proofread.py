@@ -19,6 +19,7 @@ from qtpy.QtTest import QTest
 from napari_copnet.gui.panel import WorkflowPanel
 from napari_copnet.gui.proofread.canvas import fly_to
 from napari_copnet.gui.proofread.panel import ProofreadPanel
+from napari_copnet.review.course import birth_of
 
 if TYPE_CHECKING:
     from tour import Tour
@@ -248,7 +249,11 @@ def look_back(reviewer: Reviewer, z: int, wall: Point) -> None:
     if session.iterations is None:
         return
     drawn = np.argwhere(session.contour[z])
-    closed = [item for item in dock.desk.review.walk.items if item.kind == "closure"]
+    closed = []
+    for item in dock.desk.review.walk.items:
+        birth = birth_of(session, item.patch) if item.kind == "closure" else None
+        if birth is not None and birth.iteration:
+            closed.append(item)
     if closed:
         item = closed[0]
         corner = np.array([item.patch.top, item.patch.left])

@@ -360,3 +360,14 @@ def test_the_contour_given_to_a_proofreader_stays_as_it_is(doubtful):
     finish(walk_queue(session.contour, finish(build_queue(session)), oracle))
     finish(repair_slices(before, oracle))
     assert np.array_equal(session.contour, before)
+
+
+def test_what_was_drawn_or_erased_by_hand_is_no_question(doubtful):
+    session, _ = doubtful
+    gap = next(item for item in finish(build_queue(session)) if item.kind == "gap")
+    closure = next(item for item in finish(build_queue(session)) if item.kind == "closure")
+    doorway = next(patch for patch in gap.patches if patch.z == 1)
+    # The doorway of slice 1 closed, and the wall of slice 0 opened, with the brush.
+    session.apply(Edit("draw", (Flip("contour", doorway), Flip("contour", closure.patch))))
+    found = finish(build_queue(session))
+    assert [(item.kind, item.z) for item in found if item.kind != "unsettled"] == [("gap", 2)]

@@ -141,10 +141,14 @@ def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> St
     usual = usual_cell(session)
     items: list[Item] = []
     for done, z in enumerate(wanted, start=1):
+        # A wall that somebody drew at, or erased, is no question.
+        by_hand = (session.contour[z].view(bool) != session.run_contour(z)).ravel()
         found = [
             item
             for item in (
-                _item(z, suspect, usual, session.shape) for suspect in suspects(session, z)
+                _item(z, suspect, usual, session.shape)
+                for suspect in suspects(session, z)
+                if not by_hand[suspect.pixels].any()
             )
             if item.score >= WORTH_ASKING or item.kind == CLOSURE
         ]
