@@ -1,6 +1,5 @@
 """Fixtures of the tests that open a window; without a display they are skipped."""
 
-import gc
 import os
 import sys
 
@@ -33,13 +32,6 @@ def pytest_collection_modifyitems(items):
 
 if not _has_display():
     collect_ignore_glob = ["test_*.py"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def frozen():
-    """Leave out of garbage collection what is there already: a viewer has all collected twice."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture
