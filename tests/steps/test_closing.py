@@ -112,11 +112,11 @@ def test_every_iteration_is_handed_out_and_stays_as_it_was():
 
 
 def test_progress_rises_within_an_iteration_and_ends_complete():
-    # Three slices computed, three tidied, the iteration handed out; then three searched for likely
-    # gaps, and the end.
+    # Three slices computed, three tidied, the iteration handed out; then three labelled, three
+    # searched for likely gaps, and the end.
     seen, _ = steps_of(close(stack(1, 1, 1), Operator(fill_one)))
     done = [step.done for step in seen]
-    assert done == sorted(done) and len(seen) == 2 * (3 + 3 + 1) + 3 + 1
+    assert done == sorted(done) and len(seen) == 2 * (3 + 3 + 1) + 3 + 3 + 1
     assert 0 < done[0] < 1 and seen[-1].done == seen[-1].total == 3
     assert {step.step for step in seen} == {"closing"}
 

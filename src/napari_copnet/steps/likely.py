@@ -8,13 +8,18 @@ import numpy as np
 from scipy import ndimage
 
 from napari_copnet.params import CellParams
-from napari_copnet.progress import Steps
+from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.walls.gaps import Plane
 from napari_copnet.walls.judge import likely_walls
 
 
-def planes_of(contour: np.ndarray, step1: np.ndarray, probability: np.ndarray) -> list[Plane]:
+def planes_of(
+    contour: np.ndarray,
+    step1: np.ndarray,
+    probability: np.ndarray,
+    cells: Sequence[np.ndarray] | None = None,
+) -> list[Plane]:
     """Return what is known of each slice of a stack.
 
     Parameters
@@ -23,8 +28,11 @@ def planes_of(contour: np.ndarray, step1: np.ndarray, probability: np.ndarray) -
         Closed contour.
     step1, probability : ndarray, shape (Z, Y, X), float
         Contour probability of Step 1, and after closing.
+    cells : sequence of ndarray, shape (Y, X), optional
+        Cells of each slice, where they are known.
     """
-    cells = [label_slice(plane, CellParams()) for plane in contour]
+    if cells is None:
+        cells = [label_slice(plane, CellParams()) for plane in contour]
     depth = len(cells)
     return [
         Plane(
@@ -69,7 +77,12 @@ def close_likely_gaps(
     ndarray, shape (Z, Y, X), bool
         The walls, three pixels wide.
     """
-    planes = planes_of(contour, step1, probability)
+    cells = []
+    for done, plane in enumerate(contour, start=1):
+        cells.append(label_slice(plane, CellParams()))
+        # Nothing of the search is done yet: who cancels need not wait for all slices.
+        yield Progress("likely gaps", 0, len(contour), "slices", f"cells of slice {done}")
+    planes = planes_of(contour, step1, probability, cells)
     walls = yield from likely_walls(planes, least_gain, least_chance)
     drawn = np.zeros(contour.shape, bool)
     for z, pixels in enumerate(walls):
