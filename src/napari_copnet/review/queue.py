@@ -40,6 +40,7 @@ from napari_copnet.walls.gaps import (
     drawn_walls,
     gaps,
 )
+from napari_copnet.walls.judge import usual_area
 
 # A slice that did not converge is looked at when the plainer suspects are done.
 _UNSETTLED = 0.05
@@ -298,9 +299,7 @@ def usual_cell(session: SessionView) -> float:
     """Return the median area of a cell."""
     depth = session.shape[0]
     sample = range(0, depth, max(1, depth // 10))
-    areas = [np.unique(session.names(z), return_counts=True) for z in sample]
-    cells = np.concatenate([counts[names > 0] for names, counts in areas])
-    return float(np.median(cells)) if cells.size else 1.0
+    return usual_area([session.names(z) for z in sample])
 
 
 def _without_doubles(items: list[Item]) -> list[Item]:
