@@ -10,13 +10,7 @@ from typing import Any
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.proofread.canvas import (
-    canvas_of,
-    fly_to,
-    is_in_view,
-    is_shown,
-    repaint,
-)
+from napari_copnet.gui.proofread.canvas import is_shown, repaint
 from napari_copnet.gui.proofread.course import Course
 from napari_copnet.gui.proofread.export import export_history
 from napari_copnet.gui.proofread.form import ProofreadForm
@@ -28,6 +22,7 @@ from napari_copnet.gui.proofread.mouse import Mouse
 from napari_copnet.gui.proofread.neighbours import Neighbours
 from napari_copnet.gui.proofread.reviewing import Reviewing
 from napari_copnet.gui.proofread.rows import Rows
+from napari_copnet.gui.proofread.sight import Sight
 from napari_copnet.gui.proofread.solid import Solid
 from napari_copnet.gui.proofread.tools import BRUSH, BY_NAME, DRAGGED, FREEZE, SOLID, TOOLS
 from napari_copnet.gui.proofread.watch import Watch
@@ -67,19 +62,20 @@ class Desk:
         self.layers = layers
         layers.listen(self._stroke, self.undo, self.redo)
         self.marks = Marks(viewer, self.layers.arguments)
+        self.sight = Sight(viewer, self.layers, self.marks, form.window)
         self.solid = Solid(viewer, session, self.layers, form.message.error)
         self.hands = Hands(
             session, self.marks, self.slices, form.iteration.value, self._apply, self.solid.show
         )
         self.neighbours = Neighbours(
-            form.same_fix, session, self.marks, self._show_place, self._make, form.message.note
+            form.same_fix, session, self.marks, self.sight.place, self._make, form.message.note
         )
         self.course = Course(
             viewer,
             form.course,
             session,
             self.layers,
-            self._show_slice,
+            self.sight.slice,
             self._jump,
             compute,
             form.message.error,
@@ -102,8 +98,7 @@ class Desk:
         self.mouse = Mouse(viewer, self.layers, self.hands, self._explained, self._inspect)
         self.keys = Keys(viewer, self._actions())
         self.pick(None)
-        middle = session.shape[0] // 2
-        fly_to(viewer, self.layers.contour, middle, None, 0, None)
+        self.sight.slice(session.shape[0] // 2)
         viewer.reset_view()
         self.review.find_all()
         self.course.find()
@@ -341,10 +336,7 @@ class Desk:
                 return
             with self.review.following():
                 touched = self.session.jump(position)
-            slices = {change.z for change in touched}
-            if slices and self.layers.z not in slices:
-                nearest = min(slices, key=lambda z: abs(z - self.layers.z))
-                fly_to(self.viewer, self.layers.contour, nearest, None, 0, None)
+            self.sight.nearest({change.z for change in touched})
 
     def _on_change(self, touched: list[Touched]) -> None:
         self.neighbours.drop()
@@ -379,30 +371,11 @@ class Desk:
             self.course.show_iteration(self.review.iteration)
             self.form.tabs.setCurrentWidget(self.form.course)
 
-    def _show_slice(self, z: int) -> None:
-        fly_to(self.viewer, self.layers.contour, z, None, 0, None)
-
     def _show_item(self, item: Any, fly: bool = True) -> None:
-        self.marks.item(item.patches if item is not None else (), self.session.shape)
-        if item is None or not fly:
-            return
-        self.solid.back()
-        patch = item.patch
-        fly_to(
-            self.viewer,
-            self.layers.contour,
-            item.z,
-            item.centre if patch.count else None,
-            max(patch.height, patch.width),
-            canvas_of(self.form.window()),
-        )
-
-    def _show_place(self, z: int, place: tuple[float, float] | None) -> None:
-        """Bring a slice into view, and move the camera only where the place is out of sight."""
-        canvas, layer = canvas_of(self.form.window()), self.layers.contour
-        if place is not None and is_in_view(self.viewer, layer, place, canvas):
-            place = None
-        fly_to(self.viewer, layer, z, place, 0, canvas)
+        self.sight.outline(item)
+        if item is not None and fly:
+            self.solid.back()
+            self.sight.item(item)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
