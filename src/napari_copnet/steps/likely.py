@@ -78,10 +78,10 @@ def close_likely_gaps(
         The walls, three pixels wide.
     """
     cells = []
-    for done, plane in enumerate(contour, start=1):
+    for plane in contour:
         cells.append(label_slice(plane, CellParams()))
         # Nothing of the search is done yet: who cancels need not wait for all slices.
-        yield Progress("likely gaps", 0, len(contour), "slices", f"cells of slice {done}")
+        yield Progress("likely gaps", 0, len(contour), "slices")
     planes = planes_of(contour, step1, probability, cells)
     walls = yield from likely_walls(planes, least_gain, least_chance)
     drawn = np.zeros(contour.shape, bool)
