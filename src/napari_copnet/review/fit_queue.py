@@ -68,9 +68,10 @@ def examples(known: Known) -> Steps[dict[str, np.ndarray]]:
         Session.create(Path(folder) / "session", known.start) as session,
     ):
         usual = usual_cell(session)
+        image = session.image
         for z in range(session.shape[0]):
-            here = suspects(session, z)
-            plane = plane_of(session, z)
+            plane = plane_of(session, z, image)
+            here = suspects(plane)
             truth = expand_labels(true_cells(known.truth[z]), GROW)
             tables = {
                 DRAWN: _table(compact(plane.cells), truth),

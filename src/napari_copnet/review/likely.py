@@ -35,6 +35,10 @@ FEATURES = (
     "log width over the depth of the smaller side",
     "solidity of the smaller side",
     "solidity lost by both",
+    "membrane",
+    "weakest membrane",
+    "share of membrane",
+    "membrane beside both sides",
 )
 # Walls that are drawn and walls that are missing have weights of their own.
 DRAWN, MISSING = "drawn", "missing"
@@ -92,6 +96,10 @@ def features(suspect: Suspect, usual: float) -> tuple[float, ...]:
         math.log(suspect.width * max(suspect.small, 1) ** 0.5 / (2 * shallow)),
         small,
         mean - both,
+        suspect.membrane.mean,
+        suspect.membrane.weakest,
+        suspect.membrane.share,
+        suspect.membrane.contrast,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -140,6 +141,7 @@ def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> St
     wanted = list(range(session.shape[0]) if slices is None else slices)
     verdicts = list(session.verdicts.values())
     usual = usual_cell(session)
+    image = session.image
     items: list[Item] = []
     for done, z in enumerate(wanted, start=1):
         # A wall that somebody drew at, or erased, is no question.
@@ -148,7 +150,7 @@ def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> St
             item
             for item in (
                 _item(z, suspect, usual, session.shape)
-                for suspect in suspects(session, z)
+                for suspect in suspects(plane_of(session, z, image))
                 if not by_hand[suspect.pixels].any()
             )
             if item.score >= WORTH_ASKING or item.kind == CLOSURE
@@ -249,14 +251,21 @@ def _decide(session: SessionView, item: Item, verdict: str) -> Edit:
     return Edit("accept" if verdict == ACCEPTED else "reject", tuple(changes))
 
 
-def suspects(session: SessionView, z: int) -> list[Suspect]:
+def suspects(plane: Plane) -> list[Suspect]:
     """Return every wall of a slice that is drawn or that may be missing, likely an error or not."""
-    plane = plane_of(session, z)
     return [*drawn_walls(plane), *gaps(plane)]
 
 
-def plane_of(session: SessionView, z: int) -> Plane:
-    """Return what a session knows of a slice."""
+def plane_of(session: SessionView, z: int, image: Any = None) -> Plane:
+    """Return what a session knows of a slice.
+
+    Parameters
+    ----------
+    session : SessionView
+    z : int
+    image : array, shape (Z, Y, X), optional
+        Its image: looked up once for all slices, as it may have to be read anew.
+    """
     around = [session.names(at) for at in (z - 1, z + 1) if 0 <= at < session.shape[0]]
     return Plane(
         session.contour[z].view(bool),
@@ -264,6 +273,7 @@ def plane_of(session: SessionView, z: int) -> Plane:
         np.asarray(session.step1[z], np.float32),
         session.probability(z),
         around,
+        None if image is None else np.asarray(image[z]),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import edt
 import numpy as np
@@ -20,6 +21,7 @@ from skimage.segmentation import watershed
 
 from napari_copnet.components import connected8
 from napari_copnet.walls.drawn import walls
+from napari_copnet.walls.membrane import membrane_odds
 from napari_copnet.walls.sides import Around, Side, compact
 
 CLOSURE, GAP, SPLIT, UNSETTLED = "closure", "gap", "split", "unsettled"
@@ -29,6 +31,8 @@ SMALLEST_SIDE = 30
 # Relief of the watershed: the probability, less so much for each pixel of distance to contour,
 # and the least depth of a basin.
 _SLOPE, _FAR, _DEPTH = 0.02, 20.0, 0.02
+# What a membrane in the image counts for, beside a probability of 1, and the depth of basins then.
+_IMAGE, _IMAGE_DEPTH = 0.3, 0.05
 # What a wall in the slices around counts for, beside a probability of 1.
 _PRIOR = 0.2
 # A wall of which so much is open in Step 1 was closed by the network.
@@ -49,6 +53,8 @@ class Plane:
         Contour probability of Step 1, and the best there is after closing.
     around : sequence of ndarray
         Cells of the slices before and after, each of shape (Y, X).
+    image : ndarray, shape (Y, X), or None
+        The slice itself, of any contrast; None where it is not to be looked at.
     """
 
     contour: np.ndarray
@@ -56,6 +62,34 @@ class Plane:
     step1: np.ndarray
     probability: np.ndarray
     around: Sequence[np.ndarray] = ()
+    image: np.ndarray | None = None
+
+    @cached_property
+    def membrane(self) -> np.ndarray | None:
+        """Log odds that the image shows a membrane, shape (Y, X), float32; None without one."""
+        if self.image is None:
+            return None
+        return membrane_odds(self.image, self.contour, distance_to_contour(self.contour))
+
+
+@dataclass(frozen=True)
+class Membrane:
+    """How like a membrane the image looks along a wall; all 0 where there is no image.
+
+    Attributes
+    ----------
+    mean, weakest : float
+        Log odds (see `membrane_odds`): their mean, and what a fifth of the wall stays below.
+    share : float
+        Share of the wall whose log odds are above 0, from -0.5 (none) to 0.5 (all of it).
+    contrast : float
+        Mean log odds of the wall, less those of both sides together.
+    """
+
+    mean: float = 0.0
+    weakest: float = 0.0
+    share: float = 0.0
+    contrast: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -97,6 +131,8 @@ class Suspect:
     solid : tuple of float
         Area over that of the convex hull, of the smaller side, the larger, and both together:
         two round cells that run into one another are each more solid than together.
+    membrane : Membrane
+        What the image shows along it.
     """
 
     kind: str
@@ -117,6 +153,7 @@ class Suspect:
     opening: float
     depths: tuple[float, float]
     solid: tuple[float, float, float]
+    membrane: Membrane = Membrane()
 
     @property
     def hanging(self) -> int:
@@ -127,7 +164,7 @@ class Suspect:
 def drawn_walls(plane: Plane) -> Iterator[Suspect]:
     """Find the walls that are drawn between two cells: `CLOSURE` or `SPLIT`."""
     parts = compact(plane.cells)
-    measure = _Measure(plane, parts)
+    measure = _Measure(plane, parts, distance_to_contour(plane.contour))
     for wall in walls(plane.contour, parts):
         first, second = measure.around.side(wall.first), measure.around.side(wall.second)
         if min(first.area, second.area) < SMALLEST_SIDE:
@@ -147,8 +184,9 @@ def gaps(plane: Plane) -> Iterator[Suspect]:
     one parts the cell in two, the one before parts one of these, and so on.
     """
     ridges = _ridges(plane)
-    pieces = cut(plane, ridges)
-    measure = _Measure(plane, pieces)
+    distance = distance_to_contour(plane.contour)
+    pieces = cut(plane, ridges, distance)
+    measure = _Measure(plane, pieces, distance)
     flat = ridges.ravel()
     edges = {
         pair: (float(flat[pixels].sum()), [pixels])
@@ -189,16 +227,19 @@ def gaps(plane: Plane) -> Iterator[Suspect]:
             beside[keep].add(third)
 
 
-def cut(plane: Plane, ridges: np.ndarray | None = None) -> np.ndarray:
+def cut(
+    plane: Plane, ridges: np.ndarray | None = None, distance: np.ndarray | None = None
+) -> np.ndarray:
     """Return the pieces that `gaps` cuts the cells of a slice into, shape (Y, X), int32."""
     ridges = _ridges(plane) if ridges is None else ridges
+    distance = distance_to_contour(plane.contour) if distance is None else distance
     inside = plane.cells > 0
-    distance = distance_to_contour(plane.contour)
     relief = ridges - _SLOPE * np.minimum(distance, _FAR)
     relief[~inside] = relief.max(initial=0) + 1
+    depth = _DEPTH if plane.membrane is None else _IMAGE_DEPTH
     # Basins at least so deep: flooding begins at what is left when these are filled.
-    filled = reconstruction(relief + _DEPTH, relief, method="erosion")
-    minima = (filled - relief >= _DEPTH - 1e-6) & inside
+    filled = reconstruction(relief + depth, relief, method="erosion")
+    minima = (filled - relief >= depth - 1e-6) & inside
     seeds = connected8(minima)
     return watershed(relief, seeds.astype(np.int32), mask=inside, connectivity=1)
 
@@ -211,11 +252,13 @@ def distance_to_contour(contour: np.ndarray) -> np.ndarray:
 
 
 def _ridges(plane: Plane) -> np.ndarray:
-    """Return the smoothed probability, higher where the slices around have walls."""
+    """Return the smoothed probability, higher where the slices around or the image have walls."""
     ridges = ndimage.gaussian_filter(plane.probability.astype(np.float32), 1.0)
     for cells in plane.around:
         wall = ndimage.gaussian_filter((cells == 0).astype(np.float32), 1.0)
         ridges += _PRIOR / len(plane.around) * wall
+    if plane.membrane is not None:
+        ridges += _IMAGE / (1 + np.exp(-np.clip(plane.membrane, -50, 50)))
     return ridges
 
 
@@ -247,10 +290,10 @@ def _borders(pieces: np.ndarray, cells: np.ndarray) -> dict[tuple[int, int], np.
 class _Measure:
     """Measures suspects of one labelling of a slice."""
 
-    def __init__(self, plane: Plane, parts: np.ndarray) -> None:
-        self._distance = distance_to_contour(plane.contour)
-        self.around = Around(parts, plane.around, self._distance)
-        self._distance = self._distance.ravel()
+    def __init__(self, plane: Plane, parts: np.ndarray, distance: np.ndarray) -> None:
+        self.around = Around(parts, plane.around, distance, plane.membrane)
+        self._distance = distance.ravel()
+        self._membrane = None if plane.membrane is None else plane.membrane.ravel()
         self._first = plane.step1.ravel()
         self._best = plane.probability.ravel()
         walls_around = [(cells == 0).ravel() for cells in plane.around]
@@ -298,4 +341,18 @@ class _Measure:
                 second.shape.solidity,
                 (first.shape + second.shape).solidity,
             ),
+            self._look(line, first, second),
+        )
+
+    def _look(self, line: np.ndarray, first: Side, second: Side) -> Membrane:
+        if self._membrane is None:
+            return Membrane()
+        odds = self._membrane[line]
+        fifth = line.size // 5
+        mean = float(odds.mean())
+        return Membrane(
+            mean,
+            float(np.partition(odds, fifth)[fifth]),
+            float(np.mean(odds > 0)) - 0.5,
+            mean - (first.odds + second.odds) / max(first.area + second.area, 1),
         )

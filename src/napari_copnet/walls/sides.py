@@ -26,10 +26,13 @@ class Side:
     shape : Shape
     rows : tuple of ndarray
         For each slice around, the pixels shared with each of its cells; the first are with none.
+    odds : float
+        Sum over its pixels of the log odds that the image shows a membrane.
     """
 
     shape: Shape
     rows: tuple[np.ndarray, ...]
+    odds: float = 0.0
 
     @property
     def area(self) -> int:
@@ -40,6 +43,7 @@ class Side:
         return Side(
             self.shape + other.shape,
             tuple(one + two for one, two in zip(self.rows, other.rows, strict=True)),
+            self.odds + other.odds,
         )
 
 
@@ -54,12 +58,21 @@ class Around:
         Cells of the slices before and after, each of shape (Y, X), unsigned int.
     distance : ndarray, shape (Y, X), float
         Distance of each pixel to the contour, px.
+    membrane : ndarray, shape (Y, X), float, optional
+        Log odds that the image shows a membrane.
     """
 
     def __init__(
-        self, parts: np.ndarray, around: Sequence[np.ndarray], distance: np.ndarray
+        self,
+        parts: np.ndarray,
+        around: Sequence[np.ndarray],
+        distance: np.ndarray,
+        membrane: np.ndarray | None = None,
     ) -> None:
         self._shapes = shapes(parts, distance)
+        self._odds = np.zeros(len(self._shapes))
+        if membrane is not None:
+            self._odds += np.bincount(parts.ravel(), membrane.ravel(), len(self._shapes))
         self._tables, self._sizes = [], []
         for cells in around:
             numbers = compact(cells)
@@ -72,7 +85,8 @@ class Around:
         shape = self._shapes[part]
         if shape is None:
             raise KeyError(f"There is no part {part}.")
-        return Side(shape, tuple(table[part] for table in self._tables))
+        rows = tuple(table[part] for table in self._tables)
+        return Side(shape, rows, float(self._odds[part]))
 
     def evidence(self, first: Side, second: Side) -> tuple[float, float, float, float]:
         """Return what the slices around say of two sides, averaged over them.
