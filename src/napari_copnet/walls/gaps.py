@@ -66,10 +66,15 @@ class Plane:
 
     @cached_property
     def membrane(self) -> np.ndarray | None:
-        """Log odds that the image shows a membrane, shape (Y, X), float32; None without one."""
+        """Log odds that the image shows a membrane, shape (Y, X), float32.
+
+        None without an image, and with one that shows nothing.
+        """
         if self.image is None:
             return None
-        return membrane_odds(self.image, self.contour, distance_to_contour(self.contour))
+        distance = distance_to_contour(self.contour)
+        odds = membrane_odds(self.image, self.contour, self.cells, distance)
+        return odds if odds.any() else None
 
 
 @dataclass(frozen=True)
@@ -258,7 +263,7 @@ def _ridges(plane: Plane) -> np.ndarray:
         wall = ndimage.gaussian_filter((cells == 0).astype(np.float32), 1.0)
         ridges += _PRIOR / len(plane.around) * wall
     if plane.membrane is not None:
-        ridges += _IMAGE / (1 + np.exp(-np.clip(plane.membrane, -50, 50)))
+        ridges += _IMAGE / (1 + np.exp(-plane.membrane))
     return ridges
 
 

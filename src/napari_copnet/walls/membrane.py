@@ -21,9 +21,13 @@ _MARGIN = 2.0
 _LEAST, _MOST = 50, 20_000
 # Held against filters that say the same, beside their own spread.
 _HOLD = 1e-3
+# Odds beyond these say no more: artefacts, and images without noise.
+_SURE = 8.0
 
 
-def membrane_odds(image: np.ndarray, contour: np.ndarray, distance: np.ndarray) -> np.ndarray:
+def membrane_odds(
+    image: np.ndarray, contour: np.ndarray, cells: np.ndarray, distance: np.ndarray
+) -> np.ndarray:
     """Return the log odds that the image shows a membrane.
 
     Fisher's linear discriminant of the image's filters (R. A. Fisher, Annals of Eugenics 7, 1936):
@@ -36,6 +40,8 @@ def membrane_odds(image: np.ndarray, contour: np.ndarray, distance: np.ndarray) 
         A slice, of any contrast and either polarity.
     contour : ndarray, shape (Y, X), bool
         Closed contour.
+    cells : ndarray, shape (Y, X)
+        Cells; 0 is none. What is neither cell nor contour says nothing.
     distance : ndarray, shape (Y, X), float
         Distance of each pixel to the contour, px.
 
@@ -45,7 +51,7 @@ def membrane_odds(image: np.ndarray, contour: np.ndarray, distance: np.ndarray) 
         0 everywhere where the image or the contour tells nothing.
     """
     nothing = np.zeros(contour.shape, np.float32)
-    inside = np.flatnonzero(distance >= _MARGIN)
+    inside = np.flatnonzero((distance >= _MARGIN) & (cells > 0))
     walls = np.flatnonzero(contour)
     if min(inside.size, walls.size) < _LEAST:
         return nothing
@@ -63,7 +69,7 @@ def membrane_odds(image: np.ndarray, contour: np.ndarray, distance: np.ndarray) 
     weights = np.linalg.solve(common, means[0] - means[1])
     constant = -float(weights @ (means[0] + means[1])) / 2
     odds = weights.astype(np.float32) @ values + np.float32(constant)
-    return odds.reshape(contour.shape)
+    return np.clip(odds, -_SURE, _SURE).reshape(contour.shape)
 
 
 def _filters(even: np.ndarray, walls: np.ndarray, inside: np.ndarray) -> np.ndarray:
