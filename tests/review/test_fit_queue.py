@@ -14,12 +14,15 @@ from napari_copnet.review.likely import (
     DRAWN,
     FEATURES,
     MISSING,
+    OF_IMAGE,
     WEIGHTS_FILE,
+    features,
     judged,
     read_weights,
+    weights_for,
 )
 from napari_copnet.review.start import Start
-from napari_copnet.walls.gaps import CLOSURE, GAP, Suspect
+from napari_copnet.walls.gaps import CLOSURE, GAP, SPLIT, Membrane, Suspect
 
 NONE = np.zeros(0, np.int64)
 
@@ -83,10 +86,24 @@ def test_fitted_weights_are_written_and_read_back(tmp_path):
     assert fitted[DRAWN]["examples"] == 400 and fitted[DRAWN]["errors"] == 2 * wrong.sum()
 
 
-def suspect(kind, probability, fits):
+def test_without_an_image_what_it_tells_has_no_weight():
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(300, len(FEATURES)))
+    values[:, 0] = 1
+    # The image tells it, and the probability half of it.
+    image, half = FEATURES.index(OF_IMAGE[0]), 1
+    wrong = (values[:, image] + 0.5 * values[:, half] > 0) * 1.0
+    block = {sort: np.column_stack([values, wrong, wrong]) for sort in (DRAWN, MISSING)}
+    fitted = fit([block])
+    seen, blind = (fitted[weights_for(MISSING, seen)]["error"] for seen in (True, False))
+    assert seen[OF_IMAGE[0]] > seen[FEATURES[half]] > 0
+    assert blind[FEATURES[half]] > 0 and not any(blind[name] for name in OF_IMAGE)
+
+
+def suspect(kind, probability, fits, membrane=None):
     return Suspect(
         kind, NONE, (NONE, NONE), 500, 1500, probability, probability, probability, 0.5, 0.0, fits,
-        0.5, 0.2, 0.4, 0.3, 5.0, (12.0, 20.0), (0.9, 0.9, 0.8),
+        0.5, 0.2, 0.4, 0.3, 5.0, (12.0, 20.0), (0.9, 0.9, 0.8), membrane,
     )  # fmt: skip
 
 
@@ -100,3 +117,16 @@ def test_the_shipped_weights_know_what_speaks_for_a_wall():
         # Cells of the slices around that fit both sides speak for a wall, one that fits both
         # together against it.
         assert judged(suspect(kind, 0.3, more), 1000) > judged(suspect(kind, 0.3, less), 1000)
+
+
+def test_the_shipped_weights_believe_the_image():
+    seen, bare = Membrane(2.0, 0.5, 0.95, 5.0), Membrane(-3.0, -4.0, 0.05, 0.0)
+    fits = (0.6, 0.6, 0.6)
+    for kind, more, less in ((GAP, seen, bare), (SPLIT, bare, seen)):
+        first, second = (suspect(kind, 0.4, fits, membrane) for membrane in (more, less))
+        assert judged(first, 1000) > judged(second, 1000)
+        assert features(first, 1000)[-len(OF_IMAGE) :] == tuple(vars(more).values())
+    # Without one there is an answer between.
+    blind = suspect(GAP, 0.4, fits)
+    assert not any(features(blind, 1000)[-len(OF_IMAGE) :])
+    assert 0 < judged(blind, 1000)[0] < judged(suspect(GAP, 0.4, fits, seen), 1000)[0]

@@ -22,6 +22,7 @@ from napari_copnet.review.queue import (
 from napari_copnet.review.session import Session
 from napari_copnet.review.start import Start
 from napari_copnet.steps.cells import label_slice
+from napari_copnet.types import Stack
 from napari_copnet.walls.gaps import CLOSURE, GAP, SPLIT, Plane, drawn_walls, gaps
 
 ALL = CellParams(min_size=0)
@@ -148,6 +149,39 @@ def doubtful(tmp_path):
     start = Start(contour, step1, converged=np.array([True, False, True]), cells=ALL)
     with Session.create(tmp_path / "doubtful", start) as session:
         yield session, start
+
+
+def test_the_queue_looks_at_the_image(tmp_path):
+    """Of two like doorways the one across which the image shows a membrane comes first."""
+    contour = np.zeros((46, 131), np.uint8)
+    contour[:3] = contour[43:] = contour[:, :3] = contour[:, 128:] = 1
+    contour[:, 43:45] = contour[:, 86:88] = 1
+    membranes = contour.copy()
+    contour[19:27, 43:45] = contour[19:27, 86:88] = 0
+    membranes[19:27, 86:88] = 0
+    grain = np.random.default_rng(0).normal(scale=0.2, size=contour.shape)
+    image = (200 - 60 * (membranes + grain)).astype(np.uint8)
+
+    def columns(name, image):
+        stack = Stack(image[None]) if image is not None else None
+        start = Start(contour[None], contour[None] * np.float32(0.9), stack, cells=ALL)
+        with Session.create(tmp_path / name, start) as session:
+            items = finish(build_queue(session))
+        doors = [item for item in items if item.kind == "gap" and 18 < item.centre[0] < 27]
+        return {int(round(item.centre[1], -1)): item.score for item in doors}
+
+    shown = columns("image", image)
+    assert shown[40] > 2 * shown[90]
+    # Whether membranes are dark, and how bright they are, does not matter.
+    for name, other in (
+        ("inverted", 255 - image),
+        ("brighter", 1000 + 7 * image.astype(np.uint16)),
+    ):
+        assert columns(name, other) == pytest.approx(shown, rel=0.02)
+    blind = columns("none", None)
+    assert shown[40] / shown[90] > 2 * blind[40] / blind[90]
+    # One that shows nothing is as good as none.
+    assert columns("constant", np.full_like(image, 9)) == blind
 
 
 def test_the_queue_holds_each_kind_sorted_by_score(doubtful):

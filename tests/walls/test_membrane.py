@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from napari_copnet.params import CellParams
 from napari_copnet.steps.cells import label_slice
-from napari_copnet.walls.gaps import Membrane, Plane, distance_to_contour, drawn_walls, gaps
+from napari_copnet.walls.gaps import Plane, distance_to_contour, drawn_walls, gaps
 from napari_copnet.walls.membrane import membrane_odds
 
 ALL = CellParams(min_size=0)
@@ -79,7 +79,7 @@ def test_an_image_that_shows_nothing_says_nothing(image):
     contour = rooms(door=True)
     assert not odds_of(image, contour).any()
     (gap, *_) = gaps(plane(contour, image))
-    assert gap.membrane == Membrane()
+    assert gap.membrane is None
 
 
 def test_without_contour_or_without_cells_nothing_is_told():
@@ -94,9 +94,7 @@ def test_noise_says_next_to_nothing():
 
 
 def plane(contour, image):
-    return Plane(
-        contour, label_slice(contour, ALL), contour * 1.0, contour * 0.9, image=image
-    )
+    return Plane(contour, label_slice(contour, ALL), contour * 1.0, contour * 0.9, image=image)
 
 
 def widest(suspects):
@@ -109,7 +107,7 @@ def test_a_gap_with_a_membrane_is_told_from_one_without():
     bare = widest(gaps(plane(contour, image_of(rooms(door=True))))).membrane
     for measure in ("mean", "weakest", "share", "contrast"):
         assert getattr(seen, measure) > getattr(bare, measure)
-    assert seen.share > 0 > bare.share
+    assert seen.share > 0.5 > bare.share
     # Both sides are equally bright inside.
     assert seen.contrast > seen.mean
 
@@ -126,6 +124,6 @@ def test_a_drawn_wall_that_the_image_lacks_is_told_too():
 def test_without_an_image_nothing_is_said_and_walls_are_the_same():
     contour = rooms(door=True)
     blind = widest(gaps(plane(contour, None)))
-    assert blind.membrane == Membrane()
+    assert blind.membrane is None
     shown = widest(gaps(plane(contour, image_of(rooms(door=False)))))
     assert blind.sides[0].size and shown.hanging == blind.hanging

@@ -27,7 +27,16 @@ from napari_copnet.files import whole_file
 from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.review.effort import GROW
 from napari_copnet.review.known import Known, known_fib25, known_tissue
-from napari_copnet.review.likely import DRAWN, FEATURES, MISSING, WEIGHTS_FILE, features, sort_of
+from napari_copnet.review.likely import (
+    DRAWN,
+    FEATURES,
+    MISSING,
+    OF_IMAGE,
+    WEIGHTS_FILE,
+    features,
+    sort_of,
+    weights_for,
+)
 from napari_copnet.review.queue import plane_of, suspects, usual_cell
 from napari_copnet.review.session import Session
 from napari_copnet.steps.cells import true_cells
@@ -96,8 +105,8 @@ def fit(blocks: Iterable[dict[str, np.ndarray]]) -> dict[str, Any]:
     Returns
     -------
     dict
-        By sort of suspect: ``"error"`` and ``"wins"`` by feature, ``"gain"``, and how many
-        examples, errors and corrections that win there were.
+        By the names of `likely.weights_for`: ``"error"`` and ``"wins"`` by feature, ``"gain"``,
+        and how many examples, errors and corrections that win there were.
     """
     every = list(blocks)
     fitted = {}
@@ -105,14 +114,17 @@ def fit(blocks: Iterable[dict[str, np.ndarray]]) -> dict[str, Any]:
         rows = np.concatenate([block[sort] for block in every])
         values, wrong, gain = rows[:, :-2], rows[:, -2], rows[:, -1]
         wins = gain > 0
-        fitted[sort] = {
-            "examples": len(rows),
-            "errors": int(wrong.sum()),
-            "corrections that win": int(wins.sum()),
-            "gain": round(float(gain[wins].mean()) if wins.any() else 1.0, 3),
-            "error": _named(logistic_fit(values, wrong)),
-            "wins": _named(logistic_fit(values, wins.astype(float))),
-        }
+        for seen in (True, False):
+            # The same walls, as they would look without their image.
+            known = values if seen else np.where(np.isin(FEATURES, OF_IMAGE), 0.0, values)
+            fitted[weights_for(sort, seen)] = {
+                "examples": len(rows),
+                "errors": int(wrong.sum()),
+                "corrections that win": int(wins.sum()),
+                "gain": round(float(gain[wins].mean()) if wins.any() else 1.0, 3),
+                "error": _named(logistic_fit(known, wrong)),
+                "wins": _named(logistic_fit(known, wins.astype(float))),
+            }
     return fitted
 
 

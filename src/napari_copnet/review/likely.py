@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -42,11 +42,13 @@ FEATURES = (
 )
 # Walls that are drawn and walls that are missing have weights of their own.
 DRAWN, MISSING = "drawn", "missing"
+# What only an image tells. Where it tells nothing these are 0, and all weights are others.
+OF_IMAGE = FEATURES[-4:]
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights for one sort of suspect.
+    """Weights for one sort of suspect, with an image or without.
 
     Attributes
     ----------
@@ -66,6 +68,11 @@ class Weights:
 def sort_of(kind: str) -> str:
     """Return whose weights count for a kind of suspect."""
     return MISSING if kind == GAP else DRAWN
+
+
+def weights_for(sort: str, seen: bool) -> str:
+    """Return the name of the weights for a sort of suspect, with an image or without."""
+    return sort if seen else f"{sort}, no image"
 
 
 def features(suspect: Suspect, usual: float) -> tuple[float, ...]:
@@ -96,10 +103,7 @@ def features(suspect: Suspect, usual: float) -> tuple[float, ...]:
         math.log(suspect.width * max(suspect.small, 1) ** 0.5 / (2 * shallow)),
         small,
         mean - both,
-        suspect.membrane.mean,
-        suspect.membrane.weakest,
-        suspect.membrane.share,
-        suspect.membrane.contrast,
+        *(astuple(suspect.membrane) if suspect.membrane else (0.0,) * len(OF_IMAGE)),
     )
 
 
@@ -113,14 +117,14 @@ def judged(suspect: Suspect, usual: float) -> tuple[float, float]:
     wins : float
         Expected, 0 to 2.
     """
-    weights = read_weights()[sort_of(suspect.kind)]
+    weights = read_weights()[weights_for(sort_of(suspect.kind), suspect.membrane is not None)]
     values = features(suspect, usual)
     return _logistic(weights.error, values), _logistic(weights.wins, values) * weights.gain
 
 
 @cache
 def read_weights(path: Path = WEIGHTS_FILE) -> dict[str, Weights]:
-    """Return the weights by sort of suspect."""
+    """Return the weights by the names that `weights_for` gives."""
     found = json.loads(path.read_text())["weights"]
     return {
         sort: Weights(

@@ -31,8 +31,6 @@ SMALLEST_SIDE = 30
 # Relief of the watershed: the probability, less so much for each pixel of distance to contour,
 # and the least depth of a basin.
 _SLOPE, _FAR, _DEPTH = 0.02, 20.0, 0.02
-# What a membrane in the image counts for, beside a probability of 1, and the depth of basins then.
-_IMAGE, _IMAGE_DEPTH = 0.3, 0.05
 # What a wall in the slices around counts for, beside a probability of 1.
 _PRIOR = 0.2
 # A wall of which so much is open in Step 1 was closed by the network.
@@ -79,22 +77,22 @@ class Plane:
 
 @dataclass(frozen=True)
 class Membrane:
-    """How like a membrane the image looks along a wall; all 0 where there is no image.
+    """How like a membrane the image looks along a wall.
 
     Attributes
     ----------
     mean, weakest : float
         Log odds (see `membrane_odds`): their mean, and what a fifth of the wall stays below.
     share : float
-        Share of the wall whose log odds are above 0, from -0.5 (none) to 0.5 (all of it).
+        Share of the wall whose log odds are above 0, 0 to 1.
     contrast : float
         Mean log odds of the wall, less those of both sides together.
     """
 
-    mean: float = 0.0
-    weakest: float = 0.0
-    share: float = 0.0
-    contrast: float = 0.0
+    mean: float
+    weakest: float
+    share: float
+    contrast: float
 
 
 @dataclass(frozen=True)
@@ -136,8 +134,8 @@ class Suspect:
     solid : tuple of float
         Area over that of the convex hull, of the smaller side, the larger, and both together:
         two round cells that run into one another are each more solid than together.
-    membrane : Membrane
-        What the image shows along it.
+    membrane : Membrane or None
+        What the image shows along it; None without an image, or with one that shows nothing.
     """
 
     kind: str
@@ -158,7 +156,7 @@ class Suspect:
     opening: float
     depths: tuple[float, float]
     solid: tuple[float, float, float]
-    membrane: Membrane = Membrane()
+    membrane: Membrane | None = None
 
     @property
     def hanging(self) -> int:
@@ -241,10 +239,9 @@ def cut(
     inside = plane.cells > 0
     relief = ridges - _SLOPE * np.minimum(distance, _FAR)
     relief[~inside] = relief.max(initial=0) + 1
-    depth = _DEPTH if plane.membrane is None else _IMAGE_DEPTH
     # Basins at least so deep: flooding begins at what is left when these are filled.
-    filled = reconstruction(relief + depth, relief, method="erosion")
-    minima = (filled - relief >= depth - 1e-6) & inside
+    filled = reconstruction(relief + _DEPTH, relief, method="erosion")
+    minima = (filled - relief >= _DEPTH - 1e-6) & inside
     seeds = connected8(minima)
     return watershed(relief, seeds.astype(np.int32), mask=inside, connectivity=1)
 
@@ -257,13 +254,11 @@ def distance_to_contour(contour: np.ndarray) -> np.ndarray:
 
 
 def _ridges(plane: Plane) -> np.ndarray:
-    """Return the smoothed probability, higher where the slices around or the image have walls."""
+    """Return the smoothed probability, higher where the slices around have walls."""
     ridges = ndimage.gaussian_filter(plane.probability.astype(np.float32), 1.0)
     for cells in plane.around:
         wall = ndimage.gaussian_filter((cells == 0).astype(np.float32), 1.0)
         ridges += _PRIOR / len(plane.around) * wall
-    if plane.membrane is not None:
-        ridges += _IMAGE / (1 + np.exp(-plane.membrane))
     return ridges
 
 
@@ -349,15 +344,15 @@ class _Measure:
             self._look(line, first, second),
         )
 
-    def _look(self, line: np.ndarray, first: Side, second: Side) -> Membrane:
+    def _look(self, line: np.ndarray, first: Side, second: Side) -> Membrane | None:
         if self._membrane is None:
-            return Membrane()
+            return None
         odds = self._membrane[line]
         fifth = line.size // 5
         mean = float(odds.mean())
         return Membrane(
             mean,
             float(np.partition(odds, fifth)[fifth]),
-            float(np.mean(odds > 0)) - 0.5,
+            float(np.mean(odds > 0)),
             mean - (first.odds + second.odds) / max(first.area + second.area, 1),
         )
