@@ -35,6 +35,9 @@ FEATURES = (
     "log width over the depth of the smaller side",
     "solidity of the smaller side",
     "solidity lost by both",
+    # Sides of the usual size are the likeliest cells: both far smaller and far larger ones are not.
+    "log smaller side over usual cell, squared",
+    "log smaller over larger side, squared",
     "membrane",
     "weakest membrane",
     "share of membrane",
@@ -87,14 +90,16 @@ def features(suspect: Suspect, usual: float) -> tuple[float, ...]:
     shallow = max(suspect.depths[0], 0.5)
     small, large, both = suspect.solid
     mean = (suspect.small * small + suspect.large * large) / max(suspect.small + suspect.large, 1)
+    size = math.log(max(suspect.small, 1) / max(usual, 1.0))
+    ratio = math.log(max(suspect.small, 1) / max(suspect.large, 1))
     return (
         1.0,
         math.log(suspect.probability + 0.01),
         math.log(suspect.first_probability + 0.01),
         math.log(max(suspect.weakest, 0.0) + 0.01),
         math.log(max(suspect.width, 1e-3)),
-        math.log(max(suspect.small, 1) / max(usual, 1.0)),
-        math.log(max(suspect.small, 1) / max(suspect.large, 1)),
+        size,
+        ratio,
         suspect.witness,
         *suspect.fits,
         suspect.echo,
@@ -103,6 +108,8 @@ def features(suspect: Suspect, usual: float) -> tuple[float, ...]:
         math.log(suspect.width * max(suspect.small, 1) ** 0.5 / (2 * shallow)),
         small,
         mean - both,
+        size**2,
+        ratio**2,
         *(astuple(suspect.membrane) if suspect.membrane else (0.0,) * len(OF_IMAGE)),
     )
 
