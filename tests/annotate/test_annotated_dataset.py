@@ -1,6 +1,7 @@
 """Annotated slices as training data: split by blocks, compact on disk, and nnU-Net's own form."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ import tifffile
 
 from conftest import begin, grid
 from napari_copnet.annotate import dataset
+from napari_copnet.annotate.compare import comparable_slices
 from napari_copnet.annotate.nnunet_export import export_nnunet
 from napari_copnet.annotate.project import Project
 from napari_copnet.errors import InputError, OutputError
 from napari_copnet.networks.package import load_package, save_package
+from napari_copnet.networks.provenance import provenance_card
 from napari_copnet.progress import finish
 from napari_copnet.review.edits import Edit, Flip, Patch
 from napari_copnet.training.dataset import prepare, read_cases
@@ -162,6 +165,16 @@ def test_the_nnunet_dataset_is_what_nnunet_reads(tmp_path, tiny_models):
     assert folds[0] == {"train": ["slice_0000", "slice_0010"], "val": ["slice_0020"]}
     assert all(not set(fold["train"]) & set(fold["val"]) for fold in folds)
     assert any("-num_gpus" in line for line in result["commands"])
+    # what comes back knows what it has learnt from, and is not compared on it
+    for fold, learnt, free in (("fold_0", [0, 10], [20]), ("fold_1", [10, 20], [0])):
+        card = provenance_card(described, fold, "contours")
+        assert card["learnt"][0]["slices"] == learnt and card["learnt"][0]["held_out"] == free
+        model = replace(load_package(tiny_models["contours"]), card=card)
+        with Project.open(tmp_path / "p") as project:
+            assert comparable_slices(project, model) == free
+    assert provenance_card(described, "fold_all", "contours")["learnt"][0]["slices"] == [0, 10, 20]
+    # nnU-Net splits anew where it is asked for a fold that there is not
+    assert provenance_card(described, "fold_4", "contours")["learnt"][0]["slices"] == [0, 10, 20]
     # the closing network's input is a probability, taken as it is
     closing = tmp_path / "c" / "nnUNet_raw" / maps["dataset"]
     assert json.loads((closing / "dataset.json").read_text())["channel_names"] == {"0": "noNorm"}

@@ -14,6 +14,7 @@ from napari_copnet.annotate.project import Project
 from napari_copnet.errors import InputError, OutputError
 from napari_copnet.files import whole_folder
 from napari_copnet.networks.package import KINDS, ModelPackage
+from napari_copnet.networks.provenance import PROVENANCE
 from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.training.cases import MARGIN
 from napari_copnet.training.truth import IGNORE, resize_image, resize_truth, scale_for
@@ -110,6 +111,7 @@ def export_nnunet(
                 tifffile.imwrite(path, array, photometric="minisblack")
                 path.with_name(f"{case}.json").write_text('{"spacing": [999.0, 1.0, 1.0]}\n')
             yield Progress("export", count, len(done), "slices")
+        folds = splits(done, parts)
         labels = {"background": 0, "contour": 1, **({"ignore": 2} if ignored else {})}
         _json(
             raw / "dataset.json",
@@ -119,9 +121,10 @@ def export_nnunet(
                 "numTraining": len(done),
                 "file_ending": ".tif",
                 "overwrite_image_reader_writer": "Tiff3DIO",
+                # nnU-Net keeps what it does not know, and copies it beside the weights.
+                PROVENANCE: _provenance(project, kind, done, folds, model),
             },
         )
-        folds = splits(done, parts)
         _json(
             beside / "nnUNet_preprocessed" / dataset / "splits_final.json",
             [
@@ -171,6 +174,29 @@ def _check(out: Path, number: int, name: str) -> None:
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out} is not empty.", "Choose another folder for the dataset.")
+
+
+def _provenance(
+    project: Project,
+    kind: str,
+    done: list[int],
+    folds: list[tuple[list[int], list[int]]],
+    model: ModelPackage | None,
+) -> dict[str, Any]:
+    """Return what the import tells the card of a model that comes back.
+
+    Without the slices it has learnt from it would be compared on these, and could make the maps
+    that a closing network learns from.
+    """
+    return {
+        "kind": kind,
+        "stack": project.stack_id,
+        "name": project.session.facts.name,
+        "input_size": project.network_size,
+        "maps": model.name if model is not None else "",
+        "slices": done,
+        "folds": [{"train": train, "held_out": held} for train, held in folds],
+    }
 
 
 def _case(z: int) -> str:
