@@ -58,8 +58,7 @@ def closed(dock):
 
 def shown(dock):
     """Return slices in which a proposal is shown."""
-    layer = dock.desk.marks.layer("proposals")
-    return sorted(set(layer.data[:, 0].astype(int))) if layer is not None else []
+    return sorted(set(dock.desk.marks.points("proposals")[:, 0].astype(int)))
 
 
 def test_enter_walks_the_slices_and_what_is_taken_is_one_edit(dock, hand, offered):

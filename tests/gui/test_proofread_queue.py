@@ -90,7 +90,7 @@ def test_walking_flies_there_and_decides(dock):
     y, x = (c / 0.01 for c in camera_of(window).center[-2:])
     assert GAP.start - 1 <= y <= GAP.stop and abs(x - WALL) <= 1.5
     assert "A gap may be open here" in dock.question.text()
-    outline = dock.desk.marks.layer("item").data
+    outline = dock.desk.marks.points("item")
     assert set(outline[:, 0]) == {1} and np.abs(outline[:, 1:] - (y, x)).max() < 12
     hand.key(Qt.Key.Key_Return)
     assert session.contour[1, GAP, WALL - 1 : WALL + 1].any(axis=1).all()
@@ -133,8 +133,7 @@ def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
     item = dock.desk.review.walk.current
     assert [patch.z for patch in item.patches] == [1, 2]
     assert "Slices 1 to 2, one answer for all" in dock.question.text()
-    layer = dock.desk.marks.layer("item")
-    points, sizes = layer.data, np.asarray(layer.size)
+    points, sizes = dock.desk.marks.points("item"), dock.desk.marks.sizes("item")
     # Dots on the wall, small enough to see the image between them.
     for patch in item.patches:
         at = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
