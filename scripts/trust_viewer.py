@@ -126,6 +126,9 @@ def _killed(folder: Path, number: int, epochs: int, chance: random.Random) -> st
         end = time.monotonic() + trust_training.ORPHANS_GONE
         while (left := _left(folder, started)) and time.monotonic() < end:
             time.sleep(0.05)
+        for one in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
         return f"{left} still there after {trust_training.ORPHANS_GONE:g} s" if left else ""
     finally:
         if viewer.poll() is None:
