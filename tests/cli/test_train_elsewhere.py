@@ -135,4 +135,4 @@ def test_a_model_that_nnunet_trained_predicts_here_what_it_predicts_there(
         same = float(((values > 0.5) == (mask > 0)).mean())
         apart = float(np.abs(values - likely).max())
         print(f"pixels the same: {100 * same:.3f} %; probabilities at most {apart:.2g} apart")
-        assert same >= 0.999 and apart < 0.01
+        assert same >= 0.999 and apart < 0.02
