@@ -67,7 +67,7 @@ def row_click(view, row):
     QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
 
-def test_walking_flies_there_and_decides(dock):
+def test_walking_flies_there_and_decides(dock, qtbot):
     """The gap of slice 1 comes first, what the network has closed in slice 2 last.
 
     Between them stands the wall of slice 0: its only neighbour shows one cell there. The wall of
@@ -106,7 +106,9 @@ def test_walking_flies_there_and_decides(dock):
     for _ in range(more):
         hand.key(Qt.Key.Key_Return)
     assert dock.pace.text().startswith(f"{3 + more} of {3 + more} decided")
-    assert dock.message.text == "Every item shown is decided."
+    assert dock.message.text.startswith("Every item shown is decided. The slices you changed")
+    qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+    assert dock.message.text.endswith("looked at once more. Nothing more came up.")
     # U takes it back and goes to it.
     for _ in range(more):
         hand.key(Qt.Key.Key_U)
@@ -259,6 +261,27 @@ def test_an_edit_has_its_slice_looked_at_again(dock, qtbot):
     # The wall there is drawn by hand and no question; where it runs on, nobody drew it.
     slices = [[patch.z for patch in item.patches] for item in dock.desk.review.walk.items]
     assert [2, 3] in slices and not any(1 in there for there in slices if 2 in there)
+
+
+def test_what_a_decision_brought_up_is_asked_at_the_end(dock, qtbot, monkeypatch):
+    hand = Hand(dock.viewer, dock.desk.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    found, asked = list(dock.desk.review.walk.items), []
+
+    def again(session, slices, listed):
+        asked.append(slices)
+        yield Progress("queue", 0, 1)
+        return [*found, replace(found[0], key="gap 1 9 9")]
+
+    monkeypatch.setattr("napari_copnet.gui.proofread.reviewing.find_items", again)
+    for _ in found:
+        hand.key(Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+    # The gap was closed in slice 1: what lies in the slices around may be seen otherwise now.
+    assert len(asked) == 1 and {0, 1, 2} <= set(asked[0])
+    assert dock.message.text.endswith("looked at once more. 1 more came up: press N.")
+    hand.key(Qt.Key.Key_N)
+    assert dock.desk.review.walk.current.key == "gap 1 9 9"
 
 
 def test_history_is_listed_jumped_in_and_exported(dock, tmp_path, monkeypatch, qtbot):

@@ -63,11 +63,17 @@ class Desk:
         self.marks = layers.over
         self.sight = Sight(viewer, self.layers, self.marks, form.window)
         self.solid = Solid(viewer, session, self.layers, form.message.error)
-        self.hands = Hands(
-            session, self.marks, self.slices, form.iteration.value, self._apply, self.solid.show
-        )
         self.neighbours = Neighbours(
             form.same_fix, session, self.marks, self.sight.place, self._make, form.message.note
+        )
+        self.hands = Hands(
+            session,
+            self.marks,
+            self.slices,
+            form.iteration.value,
+            self._apply,
+            self.solid.show,
+            self.neighbours.give_way,
         )
         self.course = Course(
             viewer,
