@@ -49,12 +49,12 @@ tour:
 	@$(VIRTUAL) $(BIN)/python scripts/tour.py --data $(DATA) --out docs/images
 
 trust:
-	@scripts/setup.sh run
-	@$(BIN)/python scripts/trust.py --kills 25 --steps 1000
+	@scripts/setup.sh gui
+	@$(VIRTUAL) $(BIN)/python scripts/trust.py --kills 25 --steps 1000
 
 trust-full:
-	@scripts/setup.sh run
-	@$(BIN)/python scripts/trust.py --kills 500 --steps 10000
+	@scripts/setup.sh gui
+	@$(VIRTUAL) $(BIN)/python scripts/trust.py --kills 500 --steps 10000 --viewers 5
 
 clean:
 	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import trust_training
+import trust_viewer
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.params import CellParams
@@ -268,6 +269,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--trainings", type=int, default=10, help="kills of a training")
     parser.add_argument("--parents", type=int, default=4, help="kills of a training's parent")
+    parser.add_argument("--viewers", type=int, default=1, help="kills of a viewer that trains")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="trust-"))
@@ -294,6 +296,15 @@ def main() -> int:
         if options.parents:
             counts = trust_training.orphans(folder / "parents", options.parents, options.seed)
             _line("2 s after its parent was killed no training is left", *counts)
+            failed += counts[2]
+        if options.viewers and not trust_viewer.can_open():
+            print("(no viewer was killed: napari and a display are needed)", flush=True)
+        elif options.viewers:
+            counts = trust_viewer.killed_viewers(folder / "viewers", options.viewers, options.seed)
+            _line(
+                "2 s after a training viewer was killed nothing is left of it, and it goes on",
+                *counts,
+            )
             failed += counts[2]
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,10 @@
 """Annotated slices as training data: split by blocks, compact on disk, and nnU-Net's own form."""
 
 import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +13,12 @@ import tifffile
 
 from conftest import begin, grid
 from napari_copnet.annotate import dataset
+from napari_copnet.annotate.compare import comparable_slices
 from napari_copnet.annotate.nnunet_export import export_nnunet
 from napari_copnet.annotate.project import Project
 from napari_copnet.errors import InputError, OutputError
 from napari_copnet.networks.package import load_package, save_package
+from napari_copnet.networks.provenance import provenance_card
 from napari_copnet.progress import finish
 from napari_copnet.review.edits import Edit, Flip, Patch
 from napari_copnet.training.dataset import prepare, read_cases
@@ -129,6 +135,44 @@ def test_a_model_that_has_learnt_from_a_slice_may_not_make_its_map(tmp_path, tin
         assert not (tmp_path / "nn").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are those of a POSIX shell")
+@pytest.mark.parametrize("gpus", [1, 4])
+def test_the_commands_are_a_script_for_as_many_gpus_as_asked(tmp_path, gpus):
+    """Run as they are, with programs in the place of nnU-Net's that write down how called."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("nnUNetv2_plan_and_preprocess", "nnUNetv2_train", "copnet"):
+        words = [f'printf "%s\n" {name} "$@" >> "{tmp_path}/called"']
+        if "plan" in name:
+            # what the real one plans for few slices
+            plans = '{"plans_name": "nnUNetPlans", "configurations": {"2d": {"batch_size": 2}}}'
+            words.append(
+                f"echo '{plans}' > \"$nnUNet_preprocessed/Dataset001_some/nnUNetPlans.json\""
+            )
+        (programs / name).write_text("#!/bin/sh\n" + "\n".join(words) + "\n")
+        (programs / name).chmod(0o755)
+    (programs / "python").symlink_to(sys.executable)
+    # a folder's name may hold what a shell takes apart
+    out = tmp_path / "a folder's"
+    with done_project(tmp_path / "p", (0, 10)) as project:
+        finish(export_nnunet(project, out, name="some", gpus=gpus))
+        with pytest.raises(InputError, match="0 GPUs"):
+            finish(export_nnunet(project, tmp_path / "none", gpus=0))
+    path = f"{programs}:{os.environ['PATH']}"
+    script = ["sh", "-e", str(out / "commands.txt")]
+    subprocess.run(script, check=True, env={**os.environ, "PATH": path})
+    called = (tmp_path / "called").read_text().splitlines()
+    train = called[called.index("nnUNetv2_train") + 1 : called.index("copnet")]
+    assert train == ["1", "2d", "0", *(["-num_gpus", "4"] if gpus == 4 else [])]
+    results = out / "nnUNet_results" / "Dataset001_some" / "nnUNetTrainer__nnUNetPlans__2d"
+    assert called[called.index("copnet") + 1 :] == [
+        "model", "import", str(results), "--kind", "contours", "--name", "dataset001_some"
+    ]  # fmt: skip
+    # nnU-Net refuses to share a batch of two among four: it is made larger
+    plans = json.loads((out / "nnUNet_preprocessed/Dataset001_some/nnUNetPlans.json").read_text())
+    assert plans["configurations"]["2d"]["batch_size"] == (8 if gpus == 4 else 2)
+
+
 def test_the_nnunet_dataset_is_what_nnunet_reads(tmp_path, tiny_models):
     from nnunetv2.imageio.tif_reader_writer import Tiff3DIO
 
@@ -161,7 +205,16 @@ def test_the_nnunet_dataset_is_what_nnunet_reads(tmp_path, tiny_models):
     folds = json.loads(Path(result["files"]["splits"]).read_text())
     assert folds[0] == {"train": ["slice_0000", "slice_0010"], "val": ["slice_0020"]}
     assert all(not set(fold["train"]) & set(fold["val"]) for fold in folds)
-    assert any("-num_gpus" in line for line in result["commands"])
+    # what comes back knows what it has learnt from, and is not compared on it
+    for fold, learnt, free in (("fold_0", [0, 10], [20]), ("fold_1", [10, 20], [0])):
+        card = provenance_card(described, fold, "contours")
+        assert card["learnt"][0]["slices"] == learnt and card["learnt"][0]["held_out"] == free
+        model = replace(load_package(tiny_models["contours"]), card=card)
+        with Project.open(tmp_path / "p") as project:
+            assert comparable_slices(project, model) == free
+    assert provenance_card(described, "fold_all", "contours")["learnt"][0]["slices"] == [0, 10, 20]
+    # nnU-Net splits anew where it is asked for a fold that there is not
+    assert provenance_card(described, "fold_4", "contours")["learnt"][0]["slices"] == [0, 10, 20]
     # the closing network's input is a probability, taken as it is
     closing = tmp_path / "c" / "nnUNet_raw" / maps["dataset"]
     assert json.loads((closing / "dataset.json").read_text())["channel_names"] == {"0": "noNorm"}

@@ -1,5 +1,7 @@
 """Jobs: one end, nothing after it, and no thread left behind."""
 
+import os
+import sys
 import threading
 import time
 
@@ -148,3 +150,22 @@ def test_nothing_is_told_after_giving_up(told, qtbot):
     assert not threads_alive()
     qtbot.wait(300)
     assert len(heard) == count
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux")
+def test_work_and_the_threads_it_starts_stand_behind_the_window(told, qtbot):
+    def priority():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    own, found = priority(), []
+
+    def work():
+        found.append(priority())
+        thread = threading.Thread(target=lambda: found.append(priority()))
+        thread.start()
+        thread.join()
+        yield Progress("contours", 1, 1)
+
+    job, _ = told(work)
+    qtbot.waitUntil(lambda: not job.is_running)
+    assert found == [own + 10, own + 10] and priority() == own

@@ -65,7 +65,10 @@ def test_layers_lie_in_the_physical_frame_and_a_gap_is_closed(window, dock, hand
         "Session: cells",
         "Session: areas without cells",
         "Session: contour",
+        "Session: in question",
     }
+    # Nothing is marked: the layer of marks would only cost time.
+    assert not layers.marks.visible
     for layer in layers.all:
         assert np.allclose(layer.scale, SIZE)
         assert [str(unit) for unit in layer.units] == ["micrometer"] * 3
@@ -77,15 +80,15 @@ def test_layers_lie_in_the_physical_frame_and_a_gap_is_closed(window, dock, hand
     hand.key(Qt.Key.Key_G)
     assert dock.tool_buttons["gap"].isChecked() and "cheapest path" in dock.hint.text()
     hand.click(IN_GAP)
-    preview = dock.desk.marks.layer("preview")
+    marks = dock.desk.marks
     wall = {(1, y, WALL) for y in range(GAP.start, GAP.stop)}
-    assert {tuple(p) for p in preview.data.astype(int)} == wall
+    assert {tuple(p) for p in marks.points("preview").astype(int)} == wall
     assert len(dock.session.history) == 0
     hand.key(Qt.Key.Key_Escape)
-    assert len(preview.data) == 0 and dock.tool_buttons["gap"].isChecked()
+    assert len(marks.points("preview")) == 0 and dock.tool_buttons["gap"].isChecked()
     hand.click(IN_GAP)
     hand.key(Qt.Key.Key_Return)
-    assert len(preview.data) == 0 and dock.session.contour[1, GAP, WALL].all()
+    assert len(marks.points("preview")) == 0 and dock.session.contour[1, GAP, WALL].all()
     assert cells(dock)[LEFT_ROOM] != cells(dock)[RIGHT_ROOM]
     undone(dock, hand)
 
@@ -171,7 +174,7 @@ def test_a_cell_is_split_by_a_line(window, dock, hand):
             hand.drag(top, bottom)
         else:
             hand.click(top)
-            assert len(dock.desk.marks.layer("clicks").data) == 1
+            assert len(dock.desk.marks.points("clicks")) == 1
             hand.click(bottom)
         assert camera_of(window).center == centre  # it was not dragged along
         assert cells(dock)[10, 8] != cells(dock)[10, 50]
@@ -213,7 +216,7 @@ def test_clicks_merge_delete_fill_mark_and_link_cells(window, dock, hand):
     press(dock.tool_buttons["vessel"])
     hand.click(LEFT_ROOM)
     assert cells(dock, 0)[LEFT_ROOM] == 0 and cells(dock, 0)[RIGHT_ROOM] > 0
-    assert dock.desk.layers.marks.data[0][LEFT_ROOM] == 1
+    assert dock.desk.layers.marks.data[0][LEFT_ROOM] == 1 and dock.desk.layers.marks.visible
     hand.click(LEFT_ROOM)
     assert not dock.session.marks.any() and cells(dock, 0)[LEFT_ROOM] > 0
     hand.key(Qt.Key.Key_U)

@@ -59,7 +59,7 @@ def test_a_click_on_contour_leads_to_its_item_and_iteration_and_back(dock, hand)
     now = window.scene.camera.zoom if hasattr(window, "scene") else window.camera.zoom
     assert now == zoom
     assert "Closed in iteration 2" in dock.birth.text() and dock.see_button.isVisible()
-    assert len(dock.desk.marks.layer("item").data)
+    assert len(dock.desk.marks.points("item"))
     press(dock.see_button)
     assert dock.tabs.currentWidget() is dock.course and dock.course.number.value() == 2
     layer = dock.desk.course.layer

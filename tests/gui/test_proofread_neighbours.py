@@ -58,8 +58,7 @@ def closed(dock):
 
 def shown(dock):
     """Return slices in which a proposal is shown."""
-    layer = dock.desk.marks.layer("proposals")
-    return sorted(set(layer.data[:, 0].astype(int))) if layer is not None else []
+    return sorted(set(dock.desk.marks.points("proposals")[:, 0].astype(int)))
 
 
 def test_enter_walks_the_slices_and_what_is_taken_is_one_edit(dock, hand, offered):
@@ -136,3 +135,15 @@ def test_an_item_decided_in_all_its_slices_needs_no_same_fix(dock, hand, qtbot):
     assert len(dock.session.verdicts) == dock.session.shape[0]
     qtbot.waitUntil(lambda: dock.desk.neighbours.job is None, timeout=20000)
     assert not dock.same_fix.isVisible()
+
+
+def test_the_offer_gives_enter_to_a_preview(dock, hand, offered):
+    text = dock.same_fix.text.text
+    assert "Enter or T looks at it" in text()
+    hand.key(Qt.Key.Key_G)
+    dock.viewer.dims.set_current_step(0, 0)
+    hand.click((GAP.start + 0.5, WALL))
+    assert dock.desk.hands.pending is not None
+    assert "Enter" not in text() and "T looks at it" in text()
+    hand.key(Qt.Key.Key_Escape)
+    assert "Enter or T looks at it" in text()

@@ -67,7 +67,7 @@ def row_click(view, row):
     QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
 
-def test_walking_flies_there_and_decides(dock):
+def test_walking_flies_there_and_decides(dock, qtbot):
     """The gap of slice 1 comes first, what the network has closed in slice 2 last.
 
     Between them stands the wall of slice 0: its only neighbour shows one cell there. The wall of
@@ -90,7 +90,7 @@ def test_walking_flies_there_and_decides(dock):
     y, x = (c / 0.01 for c in camera_of(window).center[-2:])
     assert GAP.start - 1 <= y <= GAP.stop and abs(x - WALL) <= 1.5
     assert "A gap may be open here" in dock.question.text()
-    outline = dock.desk.marks.layer("item").data
+    outline = dock.desk.marks.points("item")
     assert set(outline[:, 0]) == {1} and np.abs(outline[:, 1:] - (y, x)).max() < 12
     hand.key(Qt.Key.Key_Return)
     assert session.contour[1, GAP, WALL - 1 : WALL + 1].any(axis=1).all()
@@ -106,7 +106,9 @@ def test_walking_flies_there_and_decides(dock):
     for _ in range(more):
         hand.key(Qt.Key.Key_Return)
     assert dock.pace.text().startswith(f"{3 + more} of {3 + more} decided")
-    assert dock.message.text == "Every item shown is decided."
+    assert dock.message.text.startswith("Every item shown is decided. The slices you changed")
+    qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+    assert dock.message.text.endswith("looked at once more. Nothing more came up.")
     # U takes it back and goes to it.
     for _ in range(more):
         hand.key(Qt.Key.Key_U)
@@ -133,8 +135,7 @@ def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
     item = dock.desk.review.walk.current
     assert [patch.z for patch in item.patches] == [1, 2]
     assert "Slices 1 to 2, one answer for all" in dock.question.text()
-    layer = dock.desk.marks.layer("item")
-    points, sizes = layer.data, np.asarray(layer.size)
+    points, sizes = dock.desk.marks.points("item"), dock.desk.marks.sizes("item")
     # Dots on the wall, small enough to see the image between them.
     for patch in item.patches:
         at = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
@@ -260,6 +261,27 @@ def test_an_edit_has_its_slice_looked_at_again(dock, qtbot):
     # The wall there is drawn by hand and no question; where it runs on, nobody drew it.
     slices = [[patch.z for patch in item.patches] for item in dock.desk.review.walk.items]
     assert [2, 3] in slices and not any(1 in there for there in slices if 2 in there)
+
+
+def test_what_a_decision_brought_up_is_asked_at_the_end(dock, qtbot, monkeypatch):
+    hand = Hand(dock.viewer, dock.desk.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    found, asked = list(dock.desk.review.walk.items), []
+
+    def again(session, slices, listed):
+        asked.append(slices)
+        yield Progress("queue", 0, 1)
+        return [*found, replace(found[0], key="gap 1 9 9")]
+
+    monkeypatch.setattr("napari_copnet.gui.proofread.reviewing.find_items", again)
+    for _ in found:
+        hand.key(Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
+    # The gap was closed in slice 1: what lies in the slices around may be seen otherwise now.
+    assert len(asked) == 1 and {0, 1, 2} <= set(asked[0])
+    assert dock.message.text.endswith("looked at once more. 1 more came up: press N.")
+    hand.key(Qt.Key.Key_N)
+    assert dock.desk.review.walk.current.key == "gap 1 9 9"
 
 
 def test_history_is_listed_jumped_in_and_exported(dock, tmp_path, monkeypatch, qtbot):

@@ -210,7 +210,7 @@ def test_layers_come_one_in_a_turn_of_the_event_loop(make_napari_viewer, folder,
     window.layers.events.inserted.connect(lambda _: came.append(turns[0]))
     dock = opened(window, folder, qtbot)
     clock.stop()
-    assert len(came) == 5 and len(set(came)) == 5
+    assert len(came) == 6 and len(set(came)) == 6
     assert not mine.visible and window.layers.selection.active is dock.desk.layers.contour
     assert dock.desk.layers.contour.editable and not dock.desk.layers.cells.editable
     assert dock.progress_text.isHidden()
@@ -234,7 +234,7 @@ def test_a_session_may_be_let_go_before_all_its_layers_are_there(
     else:
         with qtbot.waitSignal(dock.opened, timeout=20000):
             dock.open(folder)
-        assert not dock.session.read_only and len(window.layers) == 6
+        assert not dock.session.read_only and len(window.layers) == 7
         dock.close_session()
     assert list(window.layers) == [mine] and mine.visible
     assert dock.session is None and dock.progress_text.isHidden()

@@ -56,7 +56,7 @@ def test_the_network_comes_out_the_same(results, tmp_path, module, source):
     package = import_nnunet(given, "closing", "theirs", tmp_path / "out")
     assert package.name == "theirs" and package.kind == "closing"
     assert package.plan.mirror_axes == (0, 1) and package.plan.patch_size == (32, 32)
-    assert package.card["data"] == "Dataset001_Made"
+    assert package.card["data"] == package.data == ["Dataset001_Made"]
     expected = weights_of(module)
     weights = package.weights()
     assert weights.keys() == expected.keys()
@@ -69,6 +69,47 @@ def test_the_network_comes_out_the_same(results, tmp_path, module, source):
         # One tile, z-scored: softmax of the module itself.
         direct = torch.softmax(module(torch.from_numpy((x - x.mean()) / x.std())), 1)[:, 1]
     np.testing.assert_allclose(ours, direct.numpy(), atol=1e-4)
+
+
+def said(**changed):
+    """What an exported dataset says of itself."""
+    return {
+        "kind": "closing",
+        "stack": "0123456789abcdef",
+        "name": "tissue",
+        "input_size": 256,
+        "maps": "tiny",
+        "slices": [0, 10, 20],
+        "folds": [{"train": [0, 10], "held_out": [20]}],
+        **changed,
+    }
+
+
+def test_a_dataset_of_ours_says_what_the_model_has_learnt_from(results, tmp_path, made):
+    described = results / "dataset.json"
+    described.write_text(json.dumps({**made[1], "napari_copnet": said()}))
+    card = import_nnunet(results, "closing", "theirs", tmp_path / "out").card
+    assert card["input_size"] == 256
+    assert card["data"] == ["tissue, annotated slices 0, 10, maps of tiny"]
+    assert card["learnt"] == [
+        {"stack": "0123456789abcdef", "name": "tissue", "slices": [0, 10], "held_out": [20]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (said(kind="contours"), "exported for a contours network"),
+        (said(slices=["0"]), "can't be understood"),
+        (said(folds=[{"train": [-1], "held_out": []}]), "can't be understood"),
+        (said(input_size=1e9), "can't be understood"),
+        ({}, "can't be understood"),
+        ("all", "can't be understood"),
+    ],
+)
+def test_what_a_dataset_says_is_not_believed_blindly(results, tmp_path, made, values, words):
+    (results / "dataset.json").write_text(json.dumps({**made[1], "napari_copnet": values}))
+    refused(results, tmp_path, words)
 
 
 def refused(source, tmp_path, words, **options):

@@ -229,7 +229,9 @@ def test_link_and_unlink_change_the_number_through_the_stack(session):
     assert session.cells(0)[0, 0] == left
     assert session.cells(1)[0, 0] == session.cells(2)[0, 0] != left
     assert session.cells(2)[0, 8] == right and touched == {1, 2}
-    session.apply(tools.link(session, (0, (0, 0)), (2, (0, 0))))
+    assert edit.text == "unlink between slices 0 and 1"
+    session.apply(tools.link(session, (2, (0, 0)), (0, (0, 0))))
+    assert session.history[-1].text == "link between slices 0 and 2"
     assert len(np.unique(session.all_cells()[:, 0, 0])) == 1
     with pytest.raises(CopnetError, match="already"):
         tools.link(session, (0, (0, 0)), (1, (0, 0)))

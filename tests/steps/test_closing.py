@@ -167,13 +167,30 @@ def test_a_change_under_the_tolerance_ends_it(tolerance, passes):
 
 
 def test_an_operator_that_never_settles_ends_at_the_most_iterations():
-    seen, result = steps_of(
-        close(stack(0), Operator(lambda u: 1 - u), ClosingParams(max_iterations=7, hold=False))
-    )
+    params = ClosingParams(max_iterations=7, hold=False, firmer=0.0)
+    seen, result = steps_of(close(stack(0), Operator(lambda u: 1 - u), params))
     assert result.iterations_by_slice.tolist() == [7] and not result.converged.any()
     np.testing.assert_allclose(result.changed, 1.0)
     # After them likely gaps are searched for.
     assert seen[-1].done == seen[-1].total == 8
+
+
+@pytest.mark.parametrize(
+    ("sureness", "firmer", "closed"),
+    # From iteration 4 on more than 0.6, 0.7, 0.8 and so on are needed.
+    [(0.55, 0.1, 3), (0.65, 0.1, 4), (0.85, 0.1, 6), (0.65, 0.02, 10), (0.55, 0.0, 20)],
+)
+def test_late_additions_have_to_be_surer_each_time(sureness, firmer, closed):
+    def fill(image):
+        image = image.copy()
+        image[1, np.flatnonzero(image[1] <= 0.5)[:1]] = sureness
+        return image
+
+    params = ClosingParams(tolerance=0.0, max_iterations=20, firmer=firmer, likely_gaps=False)
+    result = finish(close(stack(30, width=30), Operator(fill), params))
+    assert result.mask[0, 1].sum() == closed
+    # What is contour already may be less sure than that.
+    assert result.probability[0, 1, 0] == np.float32(sureness)
 
 
 def test_skipped_slices_take_no_part():

@@ -306,7 +306,7 @@ def _card(
         "parent": {"name": parent.name, "sha256": parent.sha256},
         "learnt": learnt,
         "data": [
-            *parent.card.get("data", []),
+            *parent.data,
             f"{project.session.facts.name}, annotated slices {', '.join(map(str, trained))}",
         ],
         "looks": looks.round(4).tolist(),

@@ -229,7 +229,6 @@ def _write_cover(path: Path, image: np.ndarray, probability: np.ndarray) -> None
 
 def _page(model: ModelPackage) -> str:
     card = model.card
-    data = card.get("data", [])
     lines = [
         f"# {model.name}",
         "",
@@ -253,7 +252,7 @@ def _page(model: ModelPackage) -> str:
         "",
         "## Training data",
         "",
-        *(f"- {line}" for line in (data if isinstance(data, list) else [data])),
+        *(f"- {line}" for line in model.data),
         "",
         str(card.get("licence", "")),
         "",

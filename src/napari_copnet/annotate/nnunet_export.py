@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,19 @@ from napari_copnet.annotate.project import Project
 from napari_copnet.errors import InputError, OutputError
 from napari_copnet.files import whole_folder
 from napari_copnet.networks.package import KINDS, ModelPackage
+from napari_copnet.networks.provenance import PROVENANCE
 from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.training.cases import MARGIN
 from napari_copnet.training.truth import IGNORE, resize_image, resize_truth, scale_for
 
 # nnU-Net's cross-validation has so many folds.
 FOLDS = 5
+_LARGER_BATCH = (
+    "import json, pathlib, sys; path = pathlib.Path(sys.argv[1]); "
+    "plans = json.loads(path.read_text()); flat = plans['configurations']['2d']; "
+    "flat['batch_size'] = max(flat['batch_size'], int(sys.argv[2])); "
+    "path.write_text(json.dumps(plans, indent=1))"
+)
 
 
 def export_nnunet(
@@ -31,6 +39,7 @@ def export_nnunet(
     name: str | None = None,
     model: ModelPackage | None = None,
     hold_out: bool = True,
+    gpus: int = 1,
 ) -> Steps[dict[str, Any]]:
     """Write an nnU-Net dataset that ``nnUNetv2_*`` runs on unchanged.
 
@@ -54,6 +63,8 @@ def export_nnunet(
         Closing: the contour model that makes the maps. It must not have learnt from these slices.
     hold_out : bool
         Whether fold 0 keeps the last slices apart, as our own fine-tuning does.
+    gpus : int
+        On how many GPUs the commands train, by nnU-Net's own data-parallel training.
 
     Yields
     ------
@@ -79,7 +90,7 @@ def export_nnunet(
     out, name = Path(out), name or kind
     if kind not in KINDS:
         raise InputError(f"A network can't be of the kind {kind!r}.", "Choose contours or closing.")
-    _check(out, number, name)
+    _check(out, number, name, gpus)
     image, done = project.image, project.done
     parts = split(done, hold_out)
     network = None
@@ -110,6 +121,7 @@ def export_nnunet(
                 tifffile.imwrite(path, array, photometric="minisblack")
                 path.with_name(f"{case}.json").write_text('{"spacing": [999.0, 1.0, 1.0]}\n')
             yield Progress("export", count, len(done), "slices")
+        folds = splits(done, parts)
         labels = {"background": 0, "contour": 1, **({"ignore": 2} if ignored else {})}
         _json(
             raw / "dataset.json",
@@ -119,9 +131,10 @@ def export_nnunet(
                 "numTraining": len(done),
                 "file_ending": ".tif",
                 "overwrite_image_reader_writer": "Tiff3DIO",
+                # nnU-Net keeps what it does not know, and copies it beside the weights.
+                PROVENANCE: _provenance(project, kind, done, folds, model),
             },
         )
-        folds = splits(done, parts)
         _json(
             beside / "nnUNet_preprocessed" / dataset / "splits_final.json",
             [
@@ -129,7 +142,7 @@ def export_nnunet(
                 for train, held in folds
             ],
         )
-        commands = _commands(out, dataset, number, kind)
+        commands = _commands(out, dataset, number, kind, gpus)
         (beside / "commands.txt").write_text("\n".join(commands) + "\n")
     return {
         "dataset": dataset,
@@ -162,9 +175,11 @@ def splits(
     return folds
 
 
-def _check(out: Path, number: int, name: str) -> None:
+def _check(out: Path, number: int, name: str, gpus: int) -> None:
     if not 1 <= number <= 999:
         raise InputError(f"A dataset can't have the number {number}.", "Give one of 1 to 999.")
+    if not 1 <= gpus <= 64:
+        raise InputError(f"A training can't run on {gpus} GPUs.", "Give a number of 1 to 64.")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise InputError(
             f"A dataset can't be called {name!r}.", "Use letters, digits, dots and dashes."
@@ -173,21 +188,56 @@ def _check(out: Path, number: int, name: str) -> None:
         raise OutputError(f"{out} is not empty.", "Choose another folder for the dataset.")
 
 
+def _provenance(
+    project: Project,
+    kind: str,
+    done: list[int],
+    folds: list[tuple[list[int], list[int]]],
+    model: ModelPackage | None,
+) -> dict[str, Any]:
+    """Return what the import tells the card of a model that comes back.
+
+    Without the slices it has learnt from it would be compared on these, and could make the maps
+    that a closing network learns from.
+    """
+    return {
+        "kind": kind,
+        "stack": project.stack_id,
+        "name": project.session.facts.name,
+        "input_size": project.network_size,
+        "maps": model.name if model is not None else "",
+        "slices": done,
+        "folds": [{"train": train, "held_out": held} for train, held in folds],
+    }
+
+
 def _case(z: int) -> str:
     return f"slice_{z:04d}"
 
 
-def _commands(out: Path, dataset: str, number: int, kind: str) -> list[str]:
+def _commands(out: Path, dataset: str, number: int, kind: str, gpus: int) -> list[str]:
+    """Return lines of a shell script that trains the dataset and brings the model back."""
     home = out.absolute()
-    trained = f"{home}/nnUNet_results/{dataset}/nnUNetTrainer__nnUNetPlans__2d"
-    return [
-        f"export nnUNet_raw={home}/nnUNet_raw",
-        f"export nnUNet_preprocessed={home}/nnUNet_preprocessed",
-        f"export nnUNet_results={home}/nnUNet_results",
+    prepared = home / "nnUNet_preprocessed"
+    trained = home / "nnUNet_results" / dataset / "nnUNetTrainer__nnUNetPlans__2d"
+    lines = [
+        f"export nnUNet_raw={_quoted(home / 'nnUNet_raw')}",
+        f"export nnUNet_preprocessed={_quoted(prepared)}",
+        f"export nnUNet_results={_quoted(home / 'nnUNet_results')}",
         f"nnUNetv2_plan_and_preprocess -d {number} -c 2d --verify_dataset_integrity",
-        f"nnUNetv2_train {number} 2d 0          # several GPUs: add -num_gpus N",
-        f"copnet model import {trained} --kind {kind} --name {dataset.lower()}",
     ]
+    train = f"nnUNetv2_train {number} 2d 0"
+    if gpus > 1:
+        # Planned for so few slices a batch is two patches, and nnU-Net refuses more GPUs than that.
+        plans = _quoted(prepared / dataset / "nnUNetPlans.json")
+        lines.append(f"python -c {_quoted(_LARGER_BATCH)} {plans} {2 * gpus}")
+        train += f" -num_gpus {gpus}"
+    back = f"copnet model import {_quoted(trained)} --kind {kind} --name {dataset.lower()}"
+    return [*lines, train, back]
+
+
+def _quoted(value: Path | str) -> str:
+    return shlex.quote(str(value))
 
 
 def _json(path: Path, value: Any) -> None:

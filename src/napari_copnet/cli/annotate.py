@@ -245,6 +245,9 @@ def export_command(
     hold_out: Annotated[
         bool, typer.Option("--hold-out/--no-hold-out", help="Fold 0 keeps slices apart.")
     ] = True,
+    gpus: Annotated[
+        int, typer.Option("--gpus", help="On how many GPUs the printed commands train.")
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Write an nnU-Net dataset, to train elsewhere with nnU-Net's own commands."""
@@ -256,7 +259,14 @@ def export_command(
     with Project.open(project, read_only=True) as opened:
         result = watched(
             export_nnunet(
-                opened, out, kind, number=number, name=name, model=maps, hold_out=hold_out
+                opened,
+                out,
+                kind,
+                number=number,
+                name=name,
+                model=maps,
+                hold_out=hold_out,
+                gpus=gpus,
             )
         )
     lines = [f"Wrote {result['dataset']} with {len(result['cases'])} slices. To train it:"]

@@ -47,9 +47,9 @@ def estimate(shape: tuple[int, int, int], settings: Settings) -> Estimate:
     plane = processed_plane(shape[1:], settings.preprocess.size)
     processed = shape[0] * math.prod(plane)
     original = math.prod(shape)
-    # Processed: slices 4, margin 1, contours 4, closing 4 + 4 + 4, masks 3, cells 4 + 4, and
+    # Processed: slices 4, margin 1, contours 4, closing 4 + 4 + 4 + 4, masks 3, cells 4 + 4, and
     # float16 iterations; shown: closed contour 1, its shadow 1/8, cells 4, and 4 while relabelled.
-    needed = processed * (32 + 2 * ITERATIONS_HELD) + original * 9.125 + NETWORK_BYTES
+    needed = processed * (36 + 2 * ITERATIONS_HELD) + original * 9.125 + NETWORK_BYTES
     return Estimate(int(needed), int(psutil.virtual_memory().available))
 
 

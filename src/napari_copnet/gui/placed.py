@@ -6,6 +6,7 @@ from typing import Any
 
 from napari_copnet.gui.lazy import Grid
 from napari_copnet.gui.source import Placement
+from napari_copnet.gui.thumbnails import Thumbnails
 
 NAMES = {
     "contours": "Contour probability",
@@ -39,6 +40,7 @@ class PlacedLayers:
         self._layers: dict[str, Any] = {}
         self._gone: set[str] = set()
         self._grid: Grid | None = None
+        self._thumbnails = Thumbnails()
 
     def layer(self, role: str) -> Any:
         """Return the layer of a role (see `NAMES`), or None when there is none in the viewer."""
@@ -68,7 +70,7 @@ class PlacedLayers:
             return None
         arguments = {**self._arguments(role, 1 if role == "iterations" else 0), **more}
         layer = kind(data, name=NAMES[role], metadata={"copnet": {"role": role}}, **arguments)
-        self.viewer.add_layer(layer)
+        self.viewer.add_layer(self._thumbnails.take(layer))
         self._layers[role] = layer
         return layer
 

@@ -17,6 +17,7 @@ from napari_copnet.networks.model_zip import read_member
 from napari_copnet.networks.nnunet import network_with_weights
 from napari_copnet.networks.package import ModelPackage, check_name, save_package
 from napari_copnet.networks.plan import NetworkPlan, plan_from_nnunet
+from napari_copnet.networks.provenance import provenance_card
 
 _LARGEST_JSON, _LARGEST_WEIGHTS = 64 << 20, 4 << 30
 _HINT = "Give nnU-Net's result folder (it holds dataset.json, plans.json and fold_0), or its zip."
@@ -53,7 +54,8 @@ def import_nnunet(
     checkpoint : str
         File name within the fold.
     card : mapping, optional
-        Data, licence and scores, when known.
+        Data, licence and scores, when known. What a dataset of ours says of itself is taken
+        without asking: which slices the model has learnt from, and their size.
 
     Raises
     ------
@@ -73,6 +75,7 @@ def import_nnunet(
         plans = _parse(files.read(root / "plans.json", _LARGEST_JSON), "plans.json")
         dataset = _parse(files.read(root / "dataset.json", _LARGEST_JSON), "dataset.json")
         chosen = root / _fold(files, root, fold, checkpoint) / checkpoint
+        known = provenance_card(dataset, chosen.parent.name, kind)
         content = _load_checkpoint(files.read(chosen, _LARGEST_WEIGHTS))
     trained = content["init_args"].get("configuration") or configuration
     if configuration is not None and trained != configuration:
@@ -91,11 +94,12 @@ def import_nnunet(
         plan=plan,
         weights=weights,
         card={
-            "data": str(dataset.get("name") or plans.get("dataset_name") or "not stated")[:200],
+            "data": [str(dataset.get("name") or plans.get("dataset_name") or "not stated")[:200]],
             "licence": str(dataset.get("licence") or dataset.get("license") or "not stated")[:200],
             "command": "imported from nnU-Net",
             "scores": {},
             "parent": f"{source.name}/{chosen.parent.name}/{checkpoint}",
+            **known,
             **(card or {}),
         },
         half=False,

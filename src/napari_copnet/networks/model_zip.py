@@ -60,7 +60,7 @@ def import_zip(path: Path | str, *, replace: bool = False) -> ModelPackage:
             if sorted(member.filename for member in members) != sorted(LARGEST):
                 raise ModelError(
                     f"{path.name} is not a model: it should hold {JSON} and {WEIGHTS} only.",
-                    "For a zip made by nnU-Net use the nnU-Net import.",
+                    "A zip made by nnU-Net comes in by: copnet model import FILE --name NAME.",
                 )
             content = {
                 member.filename: read_member(archive, member, LARGEST[member.filename])

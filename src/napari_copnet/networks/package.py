@@ -59,6 +59,12 @@ class ModelPackage:
     sha256: str
     card: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def data(self) -> list[str]:
+        """What it was trained on, a line for each data set; empty where the card does not say."""
+        lines = self.card.get("data") or []
+        return [str(line) for line in (lines if isinstance(lines, list | tuple) else [lines])]
+
     def weights(self) -> dict[str, np.ndarray]:
         """Return the weights by parameter name, float32.
 

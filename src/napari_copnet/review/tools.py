@@ -223,7 +223,8 @@ def link(session: SessionView, first: tuple[int, Point], second: tuple[int, Poin
     one, other = clicked(session, *first), clicked(session, *second)
     if other in session.links.together(one):
         raise CopnetError("The two are one cell already.", "Click cells of different colours.")
-    return Edit("link", (Relink(added=((min(one, other), max(one, other)),)),))
+    change = Relink(added=((min(one, other), max(one, other)),))
+    return Edit(f"link{_between(first[0], second[0])}", (change,))
 
 
 def unlink(session: SessionView, first: tuple[int, Point], second: tuple[int, Point]) -> Edit:
@@ -248,7 +249,12 @@ def unlink(session: SessionView, first: tuple[int, Point], second: tuple[int, Po
             if name < near
             and (session.slice_of(name) <= middle) != (session.slice_of(near) <= middle)
         }
-    return Edit("unlink", (Relink(removed=tuple(sorted(removed))),))
+    return Edit(f"unlink{_between(first[0], second[0])}", (Relink(removed=tuple(sorted(removed))),))
+
+
+def _between(first: int, second: int) -> str:
+    low, high = sorted((first, second))
+    return f" in slice {low}" if low == high else f" between slices {low} and {high}"
 
 
 def inside(shape: tuple[int, ...], corners: Sequence[Point]) -> np.ndarray:

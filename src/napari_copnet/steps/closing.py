@@ -15,6 +15,8 @@ from napari_copnet.types import Closing, Iteration
 
 # Contour in half precision too, in which iterations are kept.
 SURELY = np.float32(0.501)
+# Most slices converge within so many iterations; who adds later has to be surer.
+EARLY = 3
 # A whole iteration is counted once it can be handed out.
 NEARLY = 0.999
 
@@ -98,6 +100,7 @@ def close(
             work.close()
         changed_by_slice = np.full(depth, np.nan)
         before = seen[active]
+        passed = _firm(before, passed, number, params.firmer)
         held = _held(before, passed) if params.hold else passed
         flipped = (held > 0.5) != (before > 0.5)
         changed_by_slice[active] = flipped.sum(axis=(1, 2)) / pixels
@@ -177,6 +180,17 @@ def _with_neighbours(
         of = start if channel != context else seen
         images[:, channel] = of[np.clip(slices + channel - context, 0, len(seen) - 1)]
     return images
+
+
+def _firm(before: np.ndarray, passed: np.ndarray, number: int, firmer: float) -> np.ndarray:
+    """Return what the network made of slices (Z, Y, X), without what it is not sure enough to add.
+
+    From iteration `EARLY` + 1 on a pixel that was no contour has to pass a probability that rises
+    by `firmer` in each: what the network doubts for so long it adds where nothing is missing.
+    """
+    needed = min(0.5 + firmer * max(number - EARLY, 0), 1.0)
+    doubtful = (before <= 0.5) & (passed > 0.5) & (passed <= needed)
+    return np.where(doubtful, np.float32(0.5), passed) if needed > 0.5 else passed
 
 
 def _held(before: np.ndarray, passed: np.ndarray) -> np.ndarray:

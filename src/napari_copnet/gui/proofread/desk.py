@@ -17,7 +17,6 @@ from napari_copnet.gui.proofread.form import ProofreadForm
 from napari_copnet.gui.proofread.hands import Hands
 from napari_copnet.gui.proofread.keys import REDO, UNDO, Keys
 from napari_copnet.gui.proofread.layers import SessionLayers
-from napari_copnet.gui.proofread.marks import Marks
 from napari_copnet.gui.proofread.mouse import Mouse
 from napari_copnet.gui.proofread.neighbours import Neighbours
 from napari_copnet.gui.proofread.reviewing import Reviewing
@@ -61,14 +60,20 @@ class Desk:
         self._window: QWidget | None = form.window()
         self.layers = layers
         layers.listen(self._stroke, self.undo, self.redo)
-        self.marks = Marks(viewer, self.layers.arguments)
+        self.marks = layers.over
         self.sight = Sight(viewer, self.layers, self.marks, form.window)
         self.solid = Solid(viewer, session, self.layers, form.message.error)
-        self.hands = Hands(
-            session, self.marks, self.slices, form.iteration.value, self._apply, self.solid.show
-        )
         self.neighbours = Neighbours(
             form.same_fix, session, self.marks, self.sight.place, self._make, form.message.note
+        )
+        self.hands = Hands(
+            session,
+            self.marks,
+            self.slices,
+            form.iteration.value,
+            self._apply,
+            self.solid.show,
+            self.neighbours.give_way,
         )
         self.course = Course(
             viewer,
@@ -214,7 +219,7 @@ class Desk:
             self.layers.release()
             if window is not None and is_shown(window):
                 self.hands.drop()
-                self.marks.stop()
+                self.marks.clear()
                 self.layers.remove(lambda: repaint(window))
 
     # The form ----------------------------------------------------------------

@@ -34,6 +34,8 @@ class Hands:
         Applies an edit.
     see : callable
         Shows a slice cell, given by its name, in 3D.
+    asks : callable
+        Told whether Enter takes a preview from now on.
 
     Attributes
     ----------
@@ -51,11 +53,13 @@ class Hands:
         iteration: Callable[[], int],
         do: Callable[[Edit], None],
         see: Callable[[int], None],
+        asks: Callable[[bool], None],
     ) -> None:
         self.session, self.marks = session, marks
         self.tool: Tool | None = None
         self.pending: Edit | None = None
         self._slices, self._iteration, self._do, self._see = slices, iteration, do, see
+        self._asks = asks
         self._places: list[Place] = []
 
     def choose(self, tool: Tool | None) -> None:
@@ -127,12 +131,16 @@ class Hands:
     def drop(self) -> bool:
         """Drop what was begun; return whether there was anything."""
         begun = self.pending is not None or bool(self._places)
-        self.pending = None
-        self.marks.preview(None)
+        self._pend(None)
         self._forget()
         return begun
 
     # Helpers -----------------------------------------------------------------
+
+    def _pend(self, edit: Edit | None) -> None:
+        self.pending = edit
+        self.marks.preview(edit)
+        self._asks(edit is not None)
 
     def _forget(self) -> None:
         self._places = []
@@ -143,17 +151,16 @@ class Hands:
             self._places = []
         self._places.append(place)
         self.marks.clicks(self._places)
-        self.pending = None
-        self.marks.preview(None)
+        self._pend(None)
         points = [point for _, point in self._places]
         try:
-            self.pending = tools.close_gap(self.session, self._slices(place[0]), points)
+            edit = tools.close_gap(self.session, self._slices(place[0]), points)
         except CopnetError:
             # A point that leads nowhere would be in the way of the next one.
             self._places.pop()
             self.marks.clicks(self._places)
             raise
-        self.marks.preview(self.pending)
+        self._pend(edit)
         if len(self._places) == 1:
             # It would hide the path.
             self.marks.clicks([])

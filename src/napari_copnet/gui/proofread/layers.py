@@ -14,7 +14,9 @@ from napari_copnet.gui.brush import clean_brush
 from napari_copnet.gui.layers import CONTOUR_COLOUR
 from napari_copnet.gui.lazy import PlaneArray
 from napari_copnet.gui.proofread.begin import Ready
+from napari_copnet.gui.proofread.marks import Marks
 from napari_copnet.gui.source import slice_in_view
+from napari_copnet.gui.thumbnails import Thumbnails
 from napari_copnet.review.session import Session, Touched
 
 MARK_COLOURS = ("#ef5350", "#ab47bc", "#8d6e63")
@@ -39,6 +41,8 @@ class SessionLayers:
     contour, cells, probability, marks : napari layers
     image : napari.layers.Image or None
         None where the image was not found.
+    over : Marks
+        Shown over it: previews, clicks, the item asked.
     """
 
     def __init__(self, viewer: Any, ready: Ready) -> None:
@@ -72,6 +76,8 @@ class SessionLayers:
             "Session: areas without cells",
             colormap=CyclicLabelColormap(colors=["transparent", *MARK_COLOURS]),
             opacity=0.5,
+            # Each layer in view costs time at every step through the stack.
+            visible=bool(self._marked),
         )
         self.contour = self._layer(
             Labels,
@@ -81,6 +87,8 @@ class SessionLayers:
             # What the image shows under a wall decides whether it is one.
             opacity=0.5,
         )
+        self.over = Marks(viewer, self.arguments)
+        self._thumbnails = Thumbnails()
 
     def add(self) -> Iterator[None]:
         """Add the layers to the viewer, one at a time: napari takes a tenth of a second for each.
@@ -93,13 +101,12 @@ class SessionLayers:
                 layer.visible = False
                 self._hidden.append(layer)
         yield
-        for layer in (self.image, self.probability, self.cells, self.marks, self.contour):
-            if layer is not None:
-                self.viewer.add_layer(layer)
-                if layer is not self.image:
-                    # The contour not before `listen`.
-                    layer.editable = False
-                yield
+        for layer in (*self._made, self.over.layer):
+            self.viewer.add_layer(self._thumbnails.take(layer))
+            if layer is not self.image:
+                # The contour not before `listen`.
+                layer.editable = False
+            yield
 
     def listen(
         self,
@@ -133,9 +140,13 @@ class SessionLayers:
     @property
     def all(self) -> list[Any]:
         """The layers that are there."""
+        every = (*self._made, self.over.layer, *self._beside)
+        return [layer for layer in every if layer in self.viewer.layers]
+
+    @property
+    def _made(self) -> list[Any]:
         made = (self.image, self.probability, self.cells, self.marks, self.contour)
-        every = (*made, *self._beside)
-        return [layer for layer in every if layer is not None and layer in self.viewer.layers]
+        return [layer for layer in made if layer is not None]
 
     @property
     def z(self) -> int:
@@ -153,7 +164,7 @@ class SessionLayers:
     def add_beside(self, layer: Any) -> None:
         """Add another layer that goes when the session is closed."""
         self._beside.append(layer)
-        self.viewer.add_layer(layer)
+        self.viewer.add_layer(self._thumbnails.take(layer))
 
     def activate(self) -> None:
         """Make the contour the active layer, on which napari's brush works."""
@@ -166,10 +177,12 @@ class SessionLayers:
             self.contour.data[z][box] = self.session.contour[z][box]
         # Most slices have no marks, and drawing a layer anew takes a third of the time.
         slices = {change.z for change in touched}
-        marked = bool(slices & self._marked)
+        marked, first = bool(slices & self._marked), not self._marked
         self._marked -= slices
         self._marked |= {z for z in slices if self.session.marks[z].any()}
         marked = marked or bool(slices & self._marked)
+        if first and self._marked:
+            self.marks.visible = True
         at, in_3d = self.z, self.viewer.dims.ndisplay == 3
         if not in_3d and at not in slices:
             return
@@ -196,6 +209,7 @@ class SessionLayers:
 
     def release(self) -> None:
         """Follow the session no more."""
+        self._thumbnails.stop()
         if self._stroke is None:
             return
         self._stroke = None

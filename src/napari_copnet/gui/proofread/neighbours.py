@@ -57,7 +57,7 @@ class Neighbours:
         self.job: Job | None = None
         self._taken: list[Edit] = []
         self._edit: Edit | None = None
-        self._by_hand = self._looking = self._left_out = False
+        self._by_hand = self._looking = self._left_out = self._is_busy = False
         self._timer = QTimer(bar)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAUSE_MS)
@@ -81,6 +81,13 @@ class Neighbours:
         self.drop()
         self._edit, self._by_hand = edit, by_hand
         self._timer.start()
+
+    def give_way(self, is_busy: bool) -> None:
+        """Enter means something else as long as the tool in hand shows a preview."""
+        if self._is_busy != is_busy:
+            self._is_busy = is_busy
+            if self.open and not self._looking:
+                self._offer()
 
     def look(self) -> bool:
         """Go to the proposal nearest to the edit; return whether there is one."""
@@ -165,7 +172,8 @@ class Neighbours:
         where = f"slice {slices[0]}" if len(slices) == 1 else f"{len(slices)} slices"
         if len(slices) > 1:
             where += f" ({_listed(slices)})"
-        how = "Enter or T looks at it" if self._by_hand else "T looks at it"
+        enter = self._by_hand and not self._is_busy
+        how = "Enter or T looks at it" if enter else "T looks at it"
         self.bar.offer(f"The same fix fits {where}. {how}, Escape drops it.", looking=False)
 
     def _ask(self) -> None:

@@ -59,8 +59,10 @@ class Reviewing:
         self._apply, self._show, self._compute = apply, show, compute
         self._birth = birth
         self.iteration: int | None = None
+        # To be looked at again: when the user pauses, and when all items are decided.
         self._stale: set[int] = set()
-        self._following = self._stopped = self._is_looking = False
+        self._walked: set[int] = set()
+        self._following = self._stopped = self._is_looking = self._is_last_look = False
         self._rows = Rows(
             ("Kind", "Slice", "Score", "State"),
             lambda: len(self.walk.shown),
@@ -105,7 +107,7 @@ class Reviewing:
         if self.walk.next() is not None:
             self._ask()
         elif self.walk.shown:
-            self.form.message.note("Every item shown is decided.")
+            self._at_the_end()
         elif self._is_looking:
             self.form.message.note("The first items come when all slices were looked at.")
         else:
@@ -161,7 +163,7 @@ class Reviewing:
                 self._following = False
             self.walk.decided()
         if self.walk.next() is None:
-            self.form.message.note("Every item shown is decided.")
+            self._at_the_end()
         self._ask()
 
     @contextlib.contextmanager
@@ -183,9 +185,26 @@ class Reviewing:
         """The session has changed in these slices."""
         self.walk.read_verdicts(self.session)
         self._renew()
-        if slices and not self._following:
-            self._stale |= slices
+        # Cells of a slice are witnesses of what lies in the slices around.
+        around = {near for z in slices for near in (z - 1, z, z + 1)}
+        around &= set(range(self.session.shape[0]))
+        if self._following:
+            self._walked |= around
+        elif slices:
+            self._stale |= around
             self._timer.start()
+
+    def _at_the_end(self) -> None:
+        """All items shown are decided: what was decided may have brought others up."""
+        self.form.message.note("Every item shown is decided.")
+        if self._walked and not self.session.read_only:
+            self._stale |= self._walked
+            self._walked = set()
+            self.form.message.note(
+                "Every item shown is decided. The slices you changed are looked at once more."
+            )
+            self._is_last_look = True
+            self._look_again()
 
     def _is_so(self, item: Item, verdict: str) -> bool:
         """Whether this was decided on an item already, and still holds in the contour."""
@@ -236,6 +255,11 @@ class Reviewing:
             self.walk.replace(items)
             self._renew()
             self._allow()
+            if self._is_last_look and slices is not None:
+                self._is_last_look = False
+                more = self.walk.open
+                came = f"{more} more came up: press N." if more else "Nothing more came up."
+                self.form.message.note(f"The slices you changed were looked at once more. {came}")
 
         name = "queue" if slices is None else f"queue {slices}"
         self._compute(name, lambda: find_items(session, slices, listed), take)

@@ -60,6 +60,11 @@ class Walk:
         return self._shown
 
     @property
+    def open(self) -> int:
+        """How many of the items shown are not decided."""
+        return sum(not self.verdict(item) for item in self._shown)
+
+    @property
     def current(self) -> Item | None:
         """The item in question."""
         return self._shown[self.at] if 0 <= self.at < len(self._shown) else None
@@ -146,7 +151,7 @@ class Walk:
         total = len(self._shown)
         if not total:
             return "No items."
-        done = sum(bool(self.verdict(item)) for item in self._shown)
+        done = total - self.open
         text = f"{done} of {total} decided"
         gaps = [b - a for a, b in zip(self._decided, self._decided[1:], strict=False)]
         gaps = [gap for gap in gaps if gap < _PAUSE]

@@ -83,8 +83,7 @@ class ModelPicker(QWidget):
             self._note.setText(f"Not there yet: {error.hint}" if error.hint else error.message)
             self._note.show()
             return
-        data = model.card.get("data", "")
-        data = ", ".join(map(str, data)) if isinstance(data, list | tuple) else str(data)
+        data = ", ".join(model.data)
         self._note.setToolTip(f"Trained on {data}." if data else "")
         self.combo.setToolTip(self._note.toolTip())
         is_default = self.value == "default"

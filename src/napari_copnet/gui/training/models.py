@@ -230,9 +230,8 @@ def card_text(entry: Entry) -> str:
     ]
     if known:
         lines.append("Scores: " + ", ".join(known) + ".")
-    data = card.get("data")
+    data = ", ".join(entry.model.data)
     if data:
-        data = ", ".join(map(str, data)) if isinstance(data, list | tuple) else str(data)
         lines.append("Data: " + (data[:157] + " …" if len(data) > 160 else data) + ".")
     if card.get("seconds"):
         lines.append(f"Trained for {float(card['seconds']) / 60:.0f} min on {card.get('device')}.")
