@@ -46,7 +46,7 @@ from napari_copnet.walls.judge import usual_area
 # A slice that did not converge is looked at when the plainer suspects are done.
 _UNSETTLED = 0.05
 # What is less likely to win a labelled cell is not asked; what the network closed always is.
-WORTH_ASKING = 0.005
+WORTH_ASKING = 0.0015
 # Two items are at one place when so much of the smaller one lies on the other.
 SAME_PLACE = 0.5
 
