@@ -155,7 +155,7 @@ def sources_of(trial: Trial, data: Path, models: Path) -> list[Source | MadeTiss
 
 _PAPER = replace(NETWORK, hold=False, tidy=False, unite=True)
 _HELD = replace(NETWORK, tidy=False)
-_LIKELY = replace(NETWORK, likely_gaps=True)
+_LIKELY = replace(NETWORK, likely_gaps=True, redraw=False)
 
 TRIALS = (
     Trial(
