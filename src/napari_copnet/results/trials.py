@@ -212,6 +212,24 @@ TRIALS = (
         verdict="not kept: fewer on fib25, and ten times the work",
     ),
     Trial(
+        "firmer",
+        "tidied, from the fourth iteration on firmer by 0.1",
+        replace(NETWORK, firmer=0.1),
+        verdict="kept: the same at convergence",
+    ),
+    Trial(
+        "firmer-far",
+        "the same, 30 iterations without a stop",
+        replace(NETWORK, firmer=0.1, tolerance=0.0, max_iterations=30),
+        verdict="kept for this: without it iterating on loses cells on fib25",
+    ),
+    Trial(
+        "default",
+        "firmer, then likely gaps, and drawn once more: the default",
+        ClosingParams(),
+        verdict="kept: fewer split and higher NSD than likely gaps alone",
+    ),
+    Trial(
         "faint-0.5",
         "tidied, without faint lines",
         replace(NETWORK, faint=0.5),
