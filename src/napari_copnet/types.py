@@ -176,7 +176,7 @@ class Closing:
     settled : bool
         Whether the stack as a whole fell under the tolerance before the iterations ran out.
     likely_gaps : bool
-        Whether the last iteration closed likely gaps and is not the network's.
+        Whether the last iteration closed likely gaps; it is not one of the network's alone.
     """
 
     mask: np.ndarray

@@ -411,3 +411,38 @@ def test_likely_gaps_stay_open_where_that_is_asked():
     result = finish(close(u, Operator(lambda image: image), ClosingParams(likely_gaps=False)))
     assert np.array_equal(result.mask > 0, u > 0.5)
     assert len(result.changed) == result.passes == 1
+
+
+def with_loose_end():
+    """`touching_discs` with a line into the left disc of slice 1 that parts nothing."""
+    u = touching_discs()
+    u[1, 50, 31:45] = 0.9
+    return u
+
+
+def cautious(image):
+    """Return a map as it is, but without the loose end once the discs are apart."""
+    apart = image[:, 88:90] > 0.5
+    end = image[50, 31:45]
+    image = image.copy()
+    image[50, 31:45] = np.where(apart.all(), 0.1, end)
+    return image
+
+
+@pytest.mark.parametrize(("redraw", "tidy"), [(True, True), (False, True), (True, False)])
+def test_slices_with_likely_gaps_are_drawn_once_more(redraw, tidy):
+    u = with_loose_end()
+    network = Operator(cautious)
+    params = ClosingParams(redraw=redraw, tidy=tidy, keep_iterations=True)
+    seen, result = steps_of(close(u, network, params))
+    parts = [label_slice(mask, CellParams(min_size=0)).max() for mask in result.mask]
+    assert parts == [2, 2, 2]
+    # Slice 1 alone had a likely gap; with the gap closed the network gives up the loose end.
+    drawn = redraw and tidy
+    assert network.given == ([3, 1] if drawn else [3])
+    assert (result.mask[1, 50, 35:45] == 0).all() == drawn
+    assert (result.iterations[-2][1, 50, 35:45] > 0.5).all()
+    done = [step.done for step in seen]
+    assert done == sorted(done) and network.closed == len(network.given)
+    changed = (result.iterations[-1] > 0.5) != (result.iterations[-2] > 0.5)
+    np.testing.assert_allclose(result.changed_by_slice[-1], changed.mean(axis=(1, 2)))

@@ -206,6 +206,13 @@ class ClosingParams:
         maximum=1.0,
         advanced=True,
     )
+    redraw: bool = setting(
+        True,
+        "Redraw",
+        "Likely gaps: slices in which some were closed pass the network once more, which draws the "
+        "new lines as it draws others and gives up loose ends.",
+        advanced=True,
+    )
     keep_iterations: bool = setting(
         False, "Keep iterations", "Keep the contour probability of every iteration."
     )

@@ -155,7 +155,7 @@ def sources_of(trial: Trial, data: Path, models: Path) -> list[Source | MadeTiss
 
 _PAPER = replace(NETWORK, hold=False, tidy=False, unite=True)
 _HELD = replace(NETWORK, tidy=False)
-_LIKELY = replace(NETWORK, likely_gaps=True)
+_LIKELY = replace(NETWORK, likely_gaps=True, redraw=False)
 
 TRIALS = (
     Trial(
@@ -210,6 +210,24 @@ TRIALS = (
         "tidied, 30 iterations without a stop",
         replace(NETWORK, tolerance=0.0, max_iterations=30),
         verdict="not kept: fewer on fib25, and ten times the work",
+    ),
+    Trial(
+        "firmer",
+        "tidied, from the fourth iteration on firmer by 0.1",
+        replace(NETWORK, firmer=0.1),
+        verdict="kept: the same at convergence",
+    ),
+    Trial(
+        "firmer-far",
+        "the same, 30 iterations without a stop",
+        replace(NETWORK, firmer=0.1, tolerance=0.0, max_iterations=30),
+        verdict="kept for this: without it iterating on loses cells on fib25",
+    ),
+    Trial(
+        "default",
+        "firmer, then likely gaps, and drawn once more: the default",
+        ClosingParams(),
+        verdict="kept: fewer split and higher NSD than likely gaps alone",
     ),
     Trial(
         "faint-0.5",

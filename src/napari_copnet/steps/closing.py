@@ -15,6 +15,8 @@ from napari_copnet.types import Closing, Iteration
 
 # Contour in half precision too, in which iterations are kept.
 SURELY = np.float32(0.501)
+# How sure of a likely gap's wall the network is told to be.
+WALL = 0.9
 # Most slices converge within so many iterations; who adds later has to be surer.
 EARLY = 3
 # A whole iteration is counted once it can be handed out.
@@ -39,9 +41,9 @@ def close(
     lines count where they are whole. A slice has converged, and takes no further part,
     when the share of its pixels whose round(uᵏ) changed is under ``params.tolerance``; the work
     ends when that share of all pixels of the stack is under it, or after
-    ``params.max_iterations``. With ``params.likely_gaps`` one more iteration, which is not the
-    network's, closes gaps that the shapes of cells and the slices around give away
-    (`walls.judge`). The mask is round(rᵏ), united with round(u⁰) when ``params.unite``.
+    ``params.max_iterations``. With ``params.likely_gaps`` one more iteration closes gaps that the
+    shapes of cells and the slices around give away (`walls.judge`), and with ``params.redraw`` has
+    the network draw these slices once more. The mask is round(rᵏ), united with round(u⁰) when ``params.unite``.
 
     Parameters
     ----------
@@ -126,12 +128,13 @@ def close(
         yield Progress("closing", number, total, "iterations", partial=partial)
     closes = False
     if number and params.likely_gaps:
-        walls = yield from _likely(current, start, params, skip, number)
+        before = current
+        current = yield from _likely(current, start, network, params, skip, number)
         number += 1
-        closes = bool(walls.any())
+        flipped = (current > 0.5) != (before > 0.5)
+        closes = bool(flipped.any())
         if closes:
-            current = np.where(walls & (current <= 0.5), SURELY, current)
-            changed_by_slice = walls.sum(axis=(1, 2)) / pixels
+            changed_by_slice = flipped.sum(axis=(1, 2)) / pixels
             history.append(changed_by_slice)
             if params.keep_iterations:
                 kept.append(current.astype(np.float16))
@@ -210,29 +213,58 @@ def _tidied(start: np.ndarray, held: np.ndarray, passed: np.ndarray, faint: floa
 def _likely(
     current: np.ndarray,
     start: np.ndarray,
+    network: Any,
     params: ClosingParams,
     skip: tuple[int, ...],
     number: int,
 ) -> Steps[np.ndarray]:
-    """Find likely gaps in the contour after iteration `number`; progress is that of the next."""
+    """Close likely gaps after iteration `number`; return what comes of it, (Z, Y, X).
+
+    Slices in which some are closed pass the network once more, from what came of the last
+    iteration instead of all that is held: it draws the new lines as it draws others, and with the
+    gaps closed gives up loose ends beside them. Progress is that of one iteration.
+    """
     contour = current > 0.5
     if params.unite:
         contour |= start > 0.5
     least = params.least_gain, params.least_chance
-    work = close_likely_gaps(contour, start, current, *least, skip)
-    found = yield from _within(work, number + 1, number + 1)
-    return found & ~contour
+    redraws = params.redraw and params.hold and params.tidy
+    half = 0.5 if redraws else 1.0
+    search = close_likely_gaps(contour, start, current, *least, skip)
+    walls = yield from _within(search, number + 1, number + 1, (0.0, half))
+    walls &= ~contour
+    closed = np.where(walls, np.maximum(current, SURELY), current)
+    slices = np.flatnonzero(walls.any(axis=(1, 2)))
+    if not (redraws and slices.size):
+        return closed
+    shown = np.where(walls, np.maximum(current, np.float32(WALL)), current)
+    images = _with_neighbours(shown, start, slices, _context(getattr(network, "plan", None)))
+    work = network.predict(images, mirror=params.mirror, batch=params.batch)
+    try:
+        passed = yield from _within(work, number + 1, number + 1, (half, 1.0))
+    finally:
+        work.close()
+    before = shown[slices]
+    passed = _firm(before, passed, number + 1, params.firmer)
+    held = _held(before, passed)
+    for index, z in enumerate(slices):
+        closed[z] = _tidied(start[z], held[index], passed[index], params.faint)
+        yield Progress("closing", number + NEARLY, number + 1, "iterations")
+    return closed
 
 
-def _within(work: Steps[np.ndarray], number: int, most: int) -> Steps[np.ndarray]:
-    """Pass a network's progress on as a fraction of iteration `number`."""
+def _within(
+    work: Steps[np.ndarray], number: int, most: int, part: tuple[float, float] = (0.0, 1.0)
+) -> Steps[np.ndarray]:
+    """Pass progress on as a fraction of iteration `number`, or of a part of it."""
+    low, high = part
     while True:
         try:
             progress = next(work)
         except StopIteration as end:
             return end.value
         fraction = progress.done / progress.total if progress.total else 0.0
-        done = number - 1 + min(fraction, NEARLY)
+        done = number - 1 + min(low + (high - low) * fraction, NEARLY)
         yield Progress("closing", done, most, "iterations", note=progress.note)
 
 
