@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -71,7 +72,16 @@ def fine_tuned(folder, tiny, project, slices, name="mine", **card):
     )
 
 
-def test_a_model_is_trained_named_dated_and_knows_its_parent(project, tiny, models):
+class Noon(datetime):
+    """A clock that stands: midnight may pass while a model is trained."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 3, 4, 12, tzinfo=tz)
+
+
+def test_a_model_is_trained_named_dated_and_knows_its_parent(project, tiny, models, monkeypatch):
+    monkeypatch.setattr(finetune, "datetime", Noon)
     seen = []
     model = finish(
         finetune.fine_tune(
@@ -79,7 +89,7 @@ def test_a_model_is_trained_named_dated_and_knows_its_parent(project, tiny, mode
         ),
         seen.append,
     )
-    assert model.folder.parent == models and model.name.startswith("drawn-contours-2")
+    assert model.folder.parent == models and model.name == "drawn-contours-2026-03-04"
     card = model.card
     assert card["parent"] == {"name": "tiny-contours", "sha256": tiny["contours"].sha256}
     assert card["created"] and card["command"] == "copnet finetune"
