@@ -43,7 +43,8 @@ def close(
     ends when that share of all pixels of the stack is under it, or after
     ``params.max_iterations``. With ``params.likely_gaps`` one more iteration closes gaps that the
     shapes of cells and the slices around give away (`walls.judge`), and with ``params.redraw`` has
-    the network draw these slices once more. The mask is round(rᵏ), united with round(u⁰) when ``params.unite``.
+    the network draw these slices once more. The mask is round(rᵏ), united with round(u⁰) when
+    ``params.unite``.
 
     Parameters
     ----------
