@@ -4,7 +4,7 @@ import numpy as np
 from qtpy.QtCore import QPointF, Qt
 from qtpy.QtTest import QTest
 
-from napari_copnet.gui.proofread.canvas import canvas_of
+from napari_copnet.gui.canvas import canvas_of
 from napari_copnet.gui.twin import camera_of
 
 LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier

@@ -11,6 +11,8 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
+from napari_copnet.gui.canvas import make_current
+
 _made: weakref.WeakSet[Dock] = weakref.WeakSet()
 
 
@@ -24,6 +26,7 @@ class Dock(QWidget):
     # Qt may ask before a subclass has been built.
     _is_closed = False
     _heard: tuple[tuple[Any, Callable[..., None]], ...] = ()
+    _holds_canvas = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,6 +56,17 @@ class Dock(QWidget):
         """Call a method of this dock when layers come, go or change places."""
         events = viewer.layers.events
         self._hear(slot, events.inserted, events.removed, events.reordered)
+
+    def showEvent(self, event: Any) -> None:
+        """From now on layers can go without harm."""
+        super().showEvent(event)
+        viewer = getattr(self, "viewer", None)
+        if viewer is not None and not self._holds_canvas and not self._is_closed:
+            self._holds_canvas = True
+            self._hear(self._before_a_layer_goes, viewer.layers.events.removing)
+
+    def _before_a_layer_goes(self, _: Any = None) -> None:
+        make_current(self.window())
 
     def _shut_down(self) -> None:
         raise NotImplementedError

@@ -117,7 +117,7 @@ class _Hand:
     """Mouse and keys on the canvas of an open session, one gesture after the other."""
 
     def __init__(self, viewer: Any, dock: Any) -> None:
-        from napari_copnet.gui.proofread.canvas import canvas_of
+        from napari_copnet.gui.canvas import canvas_of
 
         self.viewer, self.dock = viewer, dock
         self.canvas = canvas_of(dock.window())

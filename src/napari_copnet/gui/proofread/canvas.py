@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,38 +14,6 @@ from napari_copnet.gui.twin import camera_of
 
 # An item is shown with so much around it: pixels, or times its own size, whichever is more.
 AROUND_PX, AROUND = 140.0, 3.0
-
-_canvases: weakref.WeakKeyDictionary[QWidget, weakref.ref[QWidget]] = weakref.WeakKeyDictionary()
-
-
-def canvas_of(window: QWidget) -> QWidget | None:
-    """Return the widget in a window that shows the image, or None."""
-    known = _canvases.get(window, lambda: None)()
-    if known is not None:
-        with contextlib.suppress(RuntimeError):  # deleted
-            if known.window() is window:
-                return known
-    # A window has thousands of widgets: looking through them takes a hundredth of a second.
-    found = window.findChildren(QWidget)
-    canvas = next((w for w in found if type(w).__name__.startswith("CanvasBackend")), None)
-    if canvas is not None:
-        _canvases[window] = weakref.ref(canvas)
-    return canvas
-
-
-def is_shown(window: QWidget) -> bool:
-    """Whether a window is there and in sight."""
-    with contextlib.suppress(RuntimeError):
-        return bool(window.isVisible())
-    return False
-
-
-def repaint(window: QWidget) -> None:
-    """Draw the canvas of a window at once, if it is in sight."""
-    with contextlib.suppress(RuntimeError):
-        canvas = canvas_of(window)
-        if canvas is not None and canvas.isVisible():
-            canvas.repaint()
 
 
 def give_room(widget: QWidget, other: QWidget | None) -> None:

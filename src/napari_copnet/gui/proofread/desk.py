@@ -10,7 +10,7 @@ from typing import Any
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.proofread.canvas import is_shown, repaint
+from napari_copnet.gui.canvas import is_shown, repaint
 from napari_copnet.gui.proofread.course import Course
 from napari_copnet.gui.proofread.export import export_history
 from napari_copnet.gui.proofread.form import ProofreadForm
@@ -219,7 +219,6 @@ class Desk:
             self.layers.release()
             if window is not None and is_shown(window):
                 self.hands.drop()
-                self.marks.clear()
                 self.layers.remove(lambda: repaint(window))
 
     # The form ----------------------------------------------------------------

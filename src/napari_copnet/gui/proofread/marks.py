@@ -102,11 +102,6 @@ class Marks:
         sizes = np.repeat((1.0, DOT_PX), (len(outlines), len(walls)))
         self._show("item", np.concatenate([outlines, walls]), sizes)
 
-    def clear(self) -> None:
-        """Show nothing any more."""
-        self._dots = dict.fromkeys(COLOURS, _NONE)
-        self._draw()
-
     def _show(self, role: str, places: np.ndarray, size: float | np.ndarray) -> None:
         if len(places) or len(self._dots[role].places):
             self._dots[role] = _Dots(places, np.broadcast_to(size, len(places)))

@@ -11,6 +11,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.gui.canvas import is_shown, repaint
 from napari_copnet.gui.footer import Pace
 from napari_copnet.gui.marks import panel_of
 from napari_copnet.gui.proofread.begin import (
@@ -21,7 +22,7 @@ from napari_copnet.gui.proofread.begin import (
     no_session,
     open_session,
 )
-from napari_copnet.gui.proofread.canvas import View, give_room, is_shown, repaint
+from napari_copnet.gui.proofread.canvas import View, give_room
 from napari_copnet.gui.proofread.desk import Desk
 from napari_copnet.gui.proofread.form import ProofreadForm
 from napari_copnet.gui.proofread.layers import SessionLayers

@@ -7,7 +7,8 @@ from typing import Any
 
 from qtpy.QtWidgets import QWidget
 
-from napari_copnet.gui.proofread.canvas import canvas_of, fly_to, is_in_view
+from napari_copnet.gui.canvas import canvas_of
+from napari_copnet.gui.proofread.canvas import fly_to, is_in_view
 from napari_copnet.gui.proofread.layers import SessionLayers
 from napari_copnet.gui.proofread.marks import Marks
 

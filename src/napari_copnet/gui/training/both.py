@@ -142,7 +142,7 @@ def _is_grey(layer: Any) -> bool:
 
 def _repaint(viewer: Any) -> None:
     # See `proofread.layers`: layers that go must be drawn away before others come into view.
-    from napari_copnet.gui.proofread.canvas import repaint
+    from napari_copnet.gui.canvas import repaint
 
     docks = list(viewer.window.dock_widgets.values())
     if docks:

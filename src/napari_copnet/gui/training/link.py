@@ -105,7 +105,7 @@ class ProjectLink(QObject):
         if desk is not None:
             canvas = None
             if self._dock is not None:
-                from napari_copnet.gui.proofread.canvas import canvas_of
+                from napari_copnet.gui.canvas import canvas_of
 
                 canvas = canvas_of(self._dock.window())
             fly_to(self.viewer, desk.layers.contour, z, point, size, canvas)

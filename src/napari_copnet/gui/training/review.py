@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QLabel
 
 from napari_copnet.annotate.check import Finding, check_slice
 from napari_copnet.annotate.project import DONE
+from napari_copnet.gui.canvas import canvas_of
 from napari_copnet.gui.compare_form import row
-from napari_copnet.gui.proofread.canvas import canvas_of
 from napari_copnet.gui.proofread.rows import Rows, RowsView
 from napari_copnet.gui.sections.base import Mark, quiet_label
 from napari_copnet.gui.training.link import ProjectLink
