@@ -63,9 +63,13 @@ class Dock(QWidget):
         viewer = getattr(self, "viewer", None)
         if viewer is not None and not self._holds_canvas and not self._is_closed:
             self._holds_canvas = True
-            self._hear(self._before_a_layer_goes, viewer.layers.events.removing)
+            events = viewer.layers.events
+            for emitter in (events.removed, events.end_batch):
+                # Before napari, which then lets the layer's OpenGL objects go.
+                emitter.connect(self._as_a_layer_goes, position="first")
+                self._heard += ((emitter, self._as_a_layer_goes),)
 
-    def _before_a_layer_goes(self, _: Any = None) -> None:
+    def _as_a_layer_goes(self, _: Any = None) -> None:
         make_current(self.window())
 
     def _shut_down(self) -> None:
