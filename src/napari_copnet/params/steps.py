@@ -176,8 +176,7 @@ class ClosingParams:
         0.1,
         "Firmer by",
         "From the fourth iteration on a pixel becomes contour only where the network is surer than "
-        "before by so much in each: what it closes late parts cells in two more often than not. 0 "
-        "is the paper's way.",
+        "before by so much in each, so that iterating on does no harm. 0 is the paper's way.",
         minimum=0.0,
         maximum=0.5,
         advanced=True,

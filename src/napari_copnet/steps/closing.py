@@ -34,7 +34,9 @@ def close(
 
     With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ) slice by slice. With
     ``params.hold``, which the paper has not, uᵏ⁺¹ = max(uᵏ, N(uᵏ)) where uᵏ is contour (> 0.5): a
-    closed gap stays closed, as in closings of mathematical morphology, which only add. What comes
+    closed gap stays closed, as in closings of mathematical morphology, which only add. After
+    `EARLY` iterations N(uᵏ) counts as contour where uᵏ is none only above
+    0.5 + (k + 1 - `EARLY`) ``params.firmer``. What comes
     of an iteration is rᵏ = uᵏ; with ``params.tidy`` instead N(uᵏ⁻¹), raised above 0.5 on the lines
     that part cells (`parting.parting_lines`) of all that is above ``params.faint`` in uᵏ or u⁰:
     loose ends that the network gave up and too thick lines go, though they are held, and faint
