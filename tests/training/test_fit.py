@@ -14,12 +14,14 @@ import pytest
 import tifffile
 
 from napari_copnet.errors import CopnetError, InputError
-from napari_copnet.networks.nnunet import build_network
+from napari_copnet.networks.nnunet import Network, build_network
 from napari_copnet.networks.package import load_package
-from napari_copnet.params import TrainParams
+from napari_copnet.params import DeviceParams, TrainParams
 from napari_copnet.progress import finish
+from napari_copnet.steps.contours import predict_contours
 from napari_copnet.training import fit
 from napari_copnet.training.sources import Source
+from napari_copnet.training.truth import CONTOUR, WIDTH, resize_image, resize_truth
 
 TINY = TrainParams(size="small", epochs=2, iterations_per_epoch=10, batch=2, patch=32)
 
@@ -112,6 +114,25 @@ def test_fine_tuning_goes_on_from_the_weights_of_a_model(source, tmp_path):
     for name in kernels:
         assert np.abs(after[name] - before[name]).max() < 0.1 * np.abs(before[name]).max()
     assert any((after[name] != before[name]).any() for name in kernels)
+
+
+@pytest.mark.slow
+def test_a_3d_contour_network_learns_and_predicts(source, tmp_path):
+    params = TrainParams(
+        size="small", dimensions=3, epochs=2, iterations_per_epoch=30, batch=2, patch=32
+    )
+    package = finish(fit.train("contours", [source], tmp_path / "model", params, size=64))
+    assert package.plan.dimensions == 3
+    assert len(package.plan.patch_size) == 3
+    rows = losses(tmp_path / "model")
+    assert rows[1]["train_loss"] < rows[0]["train_loss"]
+
+    image, truth = (tifffile.imread(path) for path in (source.image, source.truth))
+    network = Network.load(package, DeviceParams(device="cpu"))
+    found = finish(predict_contours(resize_image(image, 1.0), network))
+    assert found.shape == image.shape
+    lines = resize_truth(truth, 1.0, "labels", WIDTH, "region") == CONTOUR
+    assert found[lines].mean() > found[~lines].mean() + 0.2
 
 
 @pytest.mark.slow
