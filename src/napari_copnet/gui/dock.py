@@ -12,6 +12,7 @@ from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 from napari_copnet.gui.canvas import make_current
+from napari_copnet.gui.layer_list import spare
 
 _made: weakref.WeakSet[Dock] = weakref.WeakSet()
 
@@ -58,11 +59,12 @@ class Dock(QWidget):
         self._hear(slot, events.inserted, events.removed, events.reordered)
 
     def showEvent(self, event: Any) -> None:
-        """From now on layers can go without harm."""
+        """From now on layers can go without harm, and come and change without needless painting."""
         super().showEvent(event)
         viewer = getattr(self, "viewer", None)
         if viewer is not None and not self._holds_canvas and not self._is_closed:
             self._holds_canvas = True
+            spare(self.window())
             events = viewer.layers.events
             for emitter in (events.removed, events.end_batch):
                 # Before napari, which then lets the layer's OpenGL objects go.

@@ -146,8 +146,11 @@ def parts(contour: np.ndarray, path: np.ndarray) -> bool:
         return False
     was = cc3d.connected_components(~before, connectivity=4)
     now = cc3d.connected_components(~after, connectivity=4)
-    beside = ndimage.binary_dilation(drawn) & ~after
-    return len(np.unique(now[beside])) > len(np.unique(was[drawn]))
+    # Only around the path: a view is wide, and this is asked while somebody waits.
+    y, x = np.nonzero(drawn)
+    box = tuple(slice(max(at.min() - 1, 0), at.max() + 2) for at in (y, x))
+    beside = ndimage.binary_dilation(drawn[box]) & ~after[box]
+    return len(np.unique(now[box][beside])) > len(np.unique(was[drawn]))
 
 
 def stroke(shape: tuple[int, ...], points: Sequence[Point], width: int = 1) -> np.ndarray:
