@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -76,7 +75,10 @@ def import_command(
     source: Annotated[Path, typer.Argument(help="nnU-Net result folder or zip, or a model zip.")],
     *,
     name: Annotated[
-        str | None, typer.Option("--name", help="What to call a model made by nnU-Net.")
+        str | None,
+        typer.Option(
+            "--name", help="What to call a model made by nnU-Net; default: its data set's name."
+        ),
     ] = None,
     kind: Kind = "contours",
     out: Annotated[
@@ -95,25 +97,18 @@ def import_command(
     as_json: Json = False,
 ) -> None:
     """Import a model; nothing in it is run."""
-    from napari_copnet.errors import ModelError
-    from napari_copnet.networks.import_nnunet import import_nnunet
-    from napari_copnet.networks.model_zip import import_zip
-    from napari_copnet.networks.package import models_folder
+    from napari_copnet.networks.import_model import import_model
 
-    if _is_model_zip(source):
-        model = import_zip(source, replace=replace)
-    elif name is None:
-        raise ModelError("A model made by nnU-Net needs a name here.", "Give it with --name.")
-    else:
-        model = import_nnunet(
-            source,
-            kind,
-            name,
-            out if out is not None else models_folder() / name,
-            configuration=configuration,
-            fold=fold,
-            checkpoint=checkpoint,
-        )
+    model = import_model(
+        source,
+        kind,
+        name,
+        out=out,
+        replace=replace,
+        configuration=configuration,
+        fold=fold,
+        checkpoint=checkpoint,
+    )
     show(_described(model), as_json, [f"Imported {model.name} ({model.kind}) to {model.folder}"])
 
 
@@ -196,14 +191,6 @@ def export_command(
     else:
         path = export_zip(found, out)
     show({"files": {"model": str(path)}}, as_json, [f"Wrote {path}"])
-
-
-def _is_model_zip(path: Path) -> bool:
-    """Whether a file is a zip made by `copnet model export`."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return "model.json" in archive.namelist()
 
 
 def _described(model: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from napari_copnet.gui.jobs import Job
 from napari_copnet.gui.layers import ResultLayers
 from napari_copnet.gui.narrate import Narrator, Source
 from napari_copnet.gui.opening import add_stack, read
+from napari_copnet.gui.sections.models import ModelPicker
 from napari_copnet.gui.sections.stack import StackSection
 from napari_copnet.gui.sections.stages import stage_sections
 from napari_copnet.gui.source import Placement, slice_in_view, stack_from_layer
@@ -191,6 +192,8 @@ class WorkflowPanel(Dock):
         if self.job is not None:
             self.job.give_up(wait=True)
             self.job = None
+        for picker in self.findChildren(ModelPicker):
+            picker.stop()
         self.stack.stop()
         self.controls.stop()
 

@@ -60,7 +60,7 @@ def import_zip(path: Path | str, *, replace: bool = False) -> ModelPackage:
             if sorted(member.filename for member in members) != sorted(LARGEST):
                 raise ModelError(
                     f"{path.name} is not a model: it should hold {JSON} and {WEIGHTS} only.",
-                    "A zip made by nnU-Net comes in by: copnet model import FILE --name NAME.",
+                    "Choose a zip made by copnet model export.",
                 )
             content = {
                 member.filename: read_member(archive, member, LARGEST[member.filename])

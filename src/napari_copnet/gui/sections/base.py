@@ -7,6 +7,8 @@ import enum
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+QUIET, WRONG = "#aab0ba", "#ff8a65"
+
 
 class Mark(enum.Enum):
     """State of a section, with its sign and colour."""
@@ -16,7 +18,7 @@ class Mark(enum.Enum):
     RUNNING = ("◐", "#4fc3f7")
     DONE = ("●", "#81c784")
     CHANGED = ("◍", "#ffb74d")
-    FAILED = ("✕", "#ff8a65")
+    FAILED = ("✕", WRONG)
 
 
 class Section(QFrame):
@@ -87,6 +89,6 @@ def quiet_label(text: str = "") -> QLabel:
     label = QLabel(text)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setStyleSheet("color: #aab0ba;")
+    label.setStyleSheet(f"color: {QUIET};")
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label

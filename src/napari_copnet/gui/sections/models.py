@@ -14,14 +14,17 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.sections.base import quiet_label
-from napari_copnet.networks.package import SHIPPED, find_model, list_models
+from napari_copnet.gui.jobs import Job
+from napari_copnet.gui.sections.base import QUIET, WRONG, quiet_label
+from napari_copnet.networks.import_model import import_model
+from napari_copnet.networks.package import JSON, SHIPPED, ModelPackage, find_model, list_models
+from napari_copnet.progress import Progress, Steps
 
-_FOLDER = "Choose a model folder …"
+_FOLDER, _ZIP = "Choose a model folder …", "Import a model zip …"
 
 
 class ModelPicker(QWidget):
-    """Choose a model of one kind.
+    """Choose a model of one kind, or import one: our zip, or nnU-Net's result folder or zip.
 
     Parameters
     ----------
@@ -34,6 +37,7 @@ class ModelPicker(QWidget):
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
+        self._job: Job | None = None
         self.combo = QComboBox()
         self.combo.setObjectName(f"model_{kind}")
         self.combo.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -51,7 +55,7 @@ class ModelPicker(QWidget):
         """Choose a model by name or folder."""
         at = self.combo.findData(value)
         if at < 0:
-            at = self.combo.count() - 1
+            at = self.combo.findData(_FOLDER)
             self.combo.insertItem(at, Path(value).name, value)
         self.combo.setCurrentIndex(at)
         self._explain()
@@ -65,23 +69,81 @@ class ModelPicker(QWidget):
             if model.kind == self.kind and self.combo.findData(model.name) < 0:
                 self.combo.addItem(model.name, model.name)
         self.combo.addItem(_FOLDER, _FOLDER)
+        self.combo.addItem(_ZIP, _ZIP)
         self.set(chosen)
         self._before = chosen
 
     def _on_activated(self) -> None:
-        if self.value == _FOLDER:
-            folder = QFileDialog.getExistingDirectory(self, "Choose a model folder")
-            self.set(folder or self._before)
+        asked = self.value
+        if asked in (_FOLDER, _ZIP):
+            self.set(self._before)
+        if asked == _FOLDER:
+            title = "Choose a model folder, of ours or of nnU-Net"
+            chosen = QFileDialog.getExistingDirectory(self, title)
+            if chosen and not (Path(chosen) / JSON).is_file():
+                self._bring(Path(chosen))
+                return
+            self.set(chosen or self._before)
+        elif asked == _ZIP:
+            title = "Import a model zip, of ours or of nnU-Net"
+            chosen, _ = QFileDialog.getOpenFileName(self, title, "", "Zip files (*.zip)")
+            if chosen:
+                self._bring(Path(chosen))
+            return
         self._before = self.value
         self._explain()
         self.changed.emit()
+
+    def stop(self) -> None:
+        """Take in no model any more."""
+        if self._job is not None:
+            self._job.give_up(wait=True)
+            self._job = None
+
+    def _bring(self, source: Path) -> None:
+        """Import a model beside the window: its weights take a while to read and to check."""
+        kind = self.kind
+
+        def work() -> Steps[ModelPackage]:
+            yield Progress("import", 0, 1, "models")
+            return import_model(source, kind)
+
+        self.combo.setEnabled(False)
+        self._say(f"Importing {source.name} …")
+        self._job = Job(work, "copnet-import")
+        self._job.finished.connect(self._on_brought)
+        self._job.failed.connect(self._on_refused)
+        self._job.start()
+
+    def _on_brought(self, model: ModelPackage) -> None:
+        self._job = None
+        self.combo.setEnabled(True)
+        for picker in self.window().findChildren(ModelPicker):
+            picker.refresh()
+        if model.kind != self.kind:
+            step = "Closing" if model.kind == "closing" else "Contours"
+            self._say(f"{model.name} is a {model.kind} model: it is listed under {step} now.")
+            return
+        self.set(model.name)
+        self._before = self.value
+        self._say(f"Imported as {model.name}.")
+        self.changed.emit()
+
+    def _on_refused(self, error: CopnetError) -> None:
+        self._job = None
+        self.combo.setEnabled(True)
+        self._say(f"{error.message} {error.hint}".strip(), is_wrong=True)
+
+    def _say(self, text: str, is_wrong: bool = False) -> None:
+        self._note.setStyleSheet(f"color: {WRONG if is_wrong else QUIET};")
+        self._note.setText(text)
+        self._note.setVisible(bool(text))
 
     def _explain(self) -> None:
         try:
             model = find_model(self.value, self.kind)
         except CopnetError as error:
-            self._note.setText(f"Not there yet: {error.hint}" if error.hint else error.message)
-            self._note.show()
+            self._say(f"Not there yet: {error.hint}" if error.hint else error.message)
             return
         data = ", ".join(model.data)
         self._note.setToolTip(f"Trained on {data}." if data else "")
@@ -89,8 +151,7 @@ class ModelPicker(QWidget):
         is_default = self.value == "default"
         ships = model.folder.resolve().parent == SHIPPED.resolve()
         why = "comes with napari-copnet" if ships else "which you adopted"
-        self._note.setText(f"{model.name}, {why}." if is_default else "")
-        self._note.setVisible(is_default)
+        self._say(f"{model.name}, {why}." if is_default else "")
 
 
 class DevicePicker(QWidget):

@@ -1,0 +1,89 @@
+"""Taking in a model from elsewhere, whatever it comes as: our own zip, or what nnU-Net wrote."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+from napari_copnet.networks.import_nnunet import import_nnunet
+from napari_copnet.networks.model_zip import import_zip
+from napari_copnet.networks.package import JSON, ModelPackage, check_name, models_folder
+
+_DATASET = re.compile(r"Dataset\d+_(.+)")
+
+
+def import_model(
+    source: Path | str,
+    kind: str,
+    name: str | None = None,
+    *,
+    out: Path | None = None,
+    replace: bool = False,
+    configuration: str | None = None,
+    fold: str | None = None,
+    checkpoint: str = "checkpoint_final.pth",
+) -> ModelPackage:
+    """Add a model to the user's models; nothing in it is run.
+
+    Parameters
+    ----------
+    source : path
+        A zip made by `copnet model export`, or nnU-Net's result folder or zip.
+    kind : str
+        ``"contours"`` or ``"closing"``: what a network of nnU-Net is for. Our zips know.
+    name : str, optional
+        What to call a network of nnU-Net; `suggested_name` if not given. Our zips know.
+    out : path, optional
+        The folder to write a network of nnU-Net to; one in the models folder if not given.
+    replace : bool
+        Whether a model of the same name may be replaced by one of our zips.
+    configuration, fold, checkpoint
+        See `import_nnunet`.
+
+    Raises
+    ------
+    ModelError
+        It is neither, or broken; nothing is written.
+    OutputError
+        It can't be written.
+    """
+    source = Path(source)
+    if is_model_zip(source):
+        return import_zip(source, replace=replace)
+    name = suggested_name(source) if name is None else check_name(name)
+    folder = models_folder() / name if out is None else out
+    return import_nnunet(
+        source, kind, name, folder, configuration=configuration, fold=fold, checkpoint=checkpoint
+    )
+
+
+def is_model_zip(path: Path) -> bool:
+    """Whether a file is a zip made by `copnet model export`."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return JSON in archive.namelist()
+
+
+def suggested_name(source: Path) -> str:
+    """Return what to call a network of nnU-Net: its data set's name, numbered where taken.
+
+    Raises
+    ------
+    ModelError
+        It lies in no folder of a data set, and its own name can't be a model's.
+    """
+    parts = [*reversed(source.resolve().parts)]
+    if zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            parts = [*sorted({member.split("/")[0] for member in archive.namelist()}), *parts]
+    elif source.is_dir():
+        parts += sorted(path.name for path in source.iterdir())
+    found = next((match for part in parts if (match := _DATASET.fullmatch(part))), None)
+    text = found.group(1) if found else source.stem
+    name = check_name(re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:60])
+    number, free = 2, name
+    while (models_folder() / free).exists():
+        free, number = f"{name}-{number}", number + 1
+    return free
