@@ -376,10 +376,11 @@ class Desk:
             self.form.tabs.setCurrentWidget(self.form.course)
 
     def _show_item(self, item: Any, fly: bool = True) -> None:
-        self.sight.outline(item)
         if item is not None and fly:
             self.solid.back()
             self.sight.item(item)
+        else:
+            self.sight.outline(item)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

@@ -91,23 +91,28 @@ class Marks:
         points = np.array([(z, *point) for z, point in places], float).reshape(-1, 3)
         self._show("clicks", points, _CLICK_PX)
 
-    def item(self, patches: Sequence[Patch], shape: tuple[int, int, int]) -> None:
+    def item(
+        self, patches: Sequence[Patch], shape: tuple[int, int, int], at_once: bool = True
+    ) -> None:
         """Outline an item of the review queue in each of its slices, and dot the wall in question.
 
-        Without pixels there is no outline.
+        Without pixels there is no outline. Not `at_once`, it is drawn with the slice that comes
+        into view next.
         """
         asked = [patch for patch in patches if patch.count]
         outlines = _joined([_outline(patch, shape) for patch in asked])
         walls = _joined([_pixels(patch) for patch in asked])
         sizes = np.repeat((1.0, DOT_PX), (len(outlines), len(walls)))
-        self._show("item", np.concatenate([outlines, walls]), sizes)
+        self._show("item", np.concatenate([outlines, walls]), sizes, at_once)
 
-    def _show(self, role: str, places: np.ndarray, size: float | np.ndarray) -> None:
+    def _show(
+        self, role: str, places: np.ndarray, size: float | np.ndarray, at_once: bool = True
+    ) -> None:
         if len(places) or len(self._dots[role].places):
             self._dots[role] = _Dots(places, np.broadcast_to(size, len(places)))
-            self._draw()
+            self._draw(at_once)
 
-    def _draw(self) -> None:
+    def _draw(self, at_once: bool) -> None:
         layer = self.layer
         counts = [len(dots.places) for dots in self._dots.values()]
         # One redrawing for all that changes, not one for each.
@@ -128,7 +133,8 @@ class Marks:
             self.viewer.layers.selection.active = active
         if layer.editable:
             layer.editable = False
-        layer.refresh(thumbnail=False, highlight=False, extent=False)
+        if at_once:
+            layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def _range(self, role: str) -> slice:
         counts = {name: len(dots.places) for name, dots in self._dots.items()}

@@ -53,8 +53,11 @@ class Sight:
         self._marks.item(patches, self._layers.session.shape)
 
     def item(self, item: Any) -> None:
-        """Fly to an item of the queue."""
+        """Outline an item of the queue and fly to it."""
         patch = item.patch
+        # Another slice is drawn with its marks anyway.
+        stays = item.z == self._layers.z
+        self._marks.item(item.patches, self._layers.session.shape, at_once=stays)
         fly_to(
             self._viewer,
             self._layers.contour,
