@@ -13,7 +13,7 @@ from napari_copnet.evaluation.baselines.threshold import Threshold
 from napari_copnet.progress import finish
 from napari_copnet.results import methods as module
 from napari_copnet.results.__main__ import main
-from napari_copnet.results.datasets import DATASETS, DataSet, Slices
+from napari_copnet.results.datasets import DATASETS, DataSet, Slices, isbi2012
 from napari_copnet.results.document import write_results
 from napari_copnet.results.goals import goals_of
 from napari_copnet.results.methods import Choices, measure
@@ -211,3 +211,19 @@ def test_pictures_of_cells_are_drawn_only_where_terms_allow(models, dataset, tmp
         assert (out / "images" / "results-rooms-slice.png").exists() == is_free
         assert ("results-rooms-slice.png" in text) == is_free
         assert (out / "images" / "results-rooms-scores.png").exists()
+
+
+def test_isbi2012_is_seen_smaller_than_it_is_scored(tmp_path):
+    folder = tmp_path / "isbi2012"
+    folder.mkdir()
+    cells = np.full((20, 64, 64), 255, np.uint8)
+    cells[:, :, 32] = 0
+    tifffile.imwrite(folder / "train-labels.tif", cells)
+    tifffile.imwrite(folder / "train-volume.tif", cells // 2 + np.arange(64, dtype=np.uint8))
+    training, scored = isbi2012(tmp_path, size=48)
+    # Rivals are tuned at the size they see, all are scored at that of the tables.
+    assert training.image.shape == training.truth.shape == (5, 48, 48)
+    assert scored.image.shape == (10, 48, 48)
+    assert scored.truth.shape == (10, 512, 512)
+    assert scored.numbers == list(range(10, 20))
+    assert np.unique(scored.true.slice(0).cells).tolist() == [0, 1, 2]

@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, find_model, load_package
 from napari_copnet.params import DegradeParams, DeviceParams, TrainParams
 from napari_copnet.progress import finish
-from napari_copnet.results.datasets import DATASETS, Slices
+from napari_copnet.results.datasets import DATASETS, SIZE, Slices, isbi2012
 from napari_copnet.results.methods import Kept, predict_maps
 from napari_copnet.results.trials import TRIALS, Trial, sources_of
 from napari_copnet.results.trials_document import write_trials
@@ -47,7 +48,9 @@ def blocks(data: Path, work: Path, device: DeviceParams) -> dict[str, tuple[Slic
     for dataset in DATASETS:
         if dataset.name not in EVERY:
             continue
-        block = dataset.read(data)[1].every(EVERY[dataset.name])
+        # Trials score at the size that networks see.
+        read = partial(isbi2012, size=SIZE) if dataset.read is isbi2012 else dataset.read
+        block = read(data)[1].every(EVERY[dataset.name])
         kept = Kept(work / "step1", {"step1": model.sha256, "numbers": block.numbers})
         u, _ = finish(
             kept.get(dataset.name, lambda b=block: predict_maps(b, model, device))  # type: ignore[misc]
