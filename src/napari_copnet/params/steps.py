@@ -58,7 +58,8 @@ class PreprocessParams:
     size: int = setting(
         512,
         "Size",
-        "Longer in-plane side after resizing; 0 keeps the size of the stack.",
+        "Longer in-plane side after resizing; 0 keeps the size of the stack. The default models "
+        "know membranes about 4 px wide: where they are broader, a smaller size may help much.",
         unit="px",
         minimum=0,
         maximum=65536,
