@@ -26,7 +26,7 @@ ORDER = [
     # Annotated slices lie in a session, train networks, and compare them by their scores.
     {"annotate"},
     {"benchmarks"},
-    {"demo", "default_models", "fit_walls"},
+    {"demo", "default_models", "fit_walls", "sizes"},
     # The result tables score the default models on the slices these were validated on.
     {"results"},
     {"gui"},

@@ -29,6 +29,7 @@ def modules() -> tuple[ModuleType, ...]:
         model,
         run,
         session,
+        sizes,
         steps,
         train,
     )
@@ -37,6 +38,7 @@ def modules() -> tuple[ModuleType, ...]:
         demo,
         run,
         steps,
+        sizes,
         train,
         annotate,
         finetune,

@@ -21,11 +21,13 @@ from napari_copnet.gui.opening import add_stack, read
 from napari_copnet.gui.sections.models import ModelPicker
 from napari_copnet.gui.sections.stack import StackSection
 from napari_copnet.gui.sections.stages import stage_sections
+from napari_copnet.gui.size_choice import SizeChoice, pictured_sizes, sizes_for
 from napari_copnet.gui.source import Placement, slice_in_view, stack_from_layer
 from napari_copnet.gui.work import STAGES, close_early, run_stages
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.pipeline import RunResult, Settings
 from napari_copnet.progress import Progress
+from napari_copnet.types import Stack
 
 
 class WorkflowPanel(Dock):
@@ -99,6 +101,7 @@ class WorkflowPanel(Dock):
         self.stack.source_changed.connect(self._on_source)
         self.stack.moved.connect(self._on_moved)
         self.stack.open_asked.connect(self.open)
+        self.sections["preprocess"].sizes_button.clicked.connect(lambda: self.try_sizes())
         for stage, section in self.sections.items():
             section.run_button.clicked.connect(lambda _=False, stage=stage: self.run(stage))
             section.form.changed.connect(self._later)
@@ -150,20 +153,10 @@ class WorkflowPanel(Dock):
 
         Only stages behind a changed setting run again.
         """
-        if self._is_busy():
+        given = self._given()
+        if given is None:
             return
-        layer = self.stack.layer
-        try:
-            if layer is None:
-                raise InputError(
-                    "There is no image to run on.", "Open a file, or drop one on napari."
-                )
-            settings = self.settings()
-            stack = stack_from_layer(layer, self.stack.is_time)
-            repair = self.stack.read_params().repair
-        except CopnetError as error:
-            self.footer.message.error(error)
-            return
+        layer, settings, stack, repair = given
         source = self._source(layer)
         source.layers.begin(settings.cells, settings.closing.unite)
         self._running, self._until, self._settings = source, until, settings
@@ -179,6 +172,39 @@ class WorkflowPanel(Dock):
         )
         job.progressed.connect(self._on_progress)
         self._start(job, self._on_finished)
+
+    def try_sizes(self) -> None:
+        """Show the slice in view to the networks at several sizes, for one to be chosen."""
+        given = self._given()
+        if given is None:
+            return
+        layer, settings, stack, repair = given
+        now = settings.preprocess.size or max(stack.shape[1:])
+        sizes, z = sizes_for(stack.shape[1:], now), slice_in_view(self.viewer, layer)
+        load, row = self._load, self.sections["preprocess"].form.rows["size"]
+
+        def show(picture: bytes) -> None:
+            self._rest()
+            SizeChoice(self, picture, sizes, now, lambda size: setattr(row, "value", size)).show()
+
+        job = Job(lambda: pictured_sizes(stack, z, sizes, settings, load, repair), "copnet-sizes")
+        self._start(job, show)
+
+    def _given(self) -> tuple[Any, Settings, Stack, bool] | None:
+        """Return layer, settings, stack and whether to repair it; None when that is said."""
+        if self._is_busy():
+            return None
+        layer = self.stack.layer
+        try:
+            if layer is None:
+                raise InputError(
+                    "There is no image to run on.", "Open a file, or drop one on napari."
+                )
+            stack = stack_from_layer(layer, self.stack.is_time)
+            return layer, self.settings(), stack, self.stack.read_params().repair
+        except CopnetError as error:
+            self.footer.message.error(error)
+            return None
 
     def cancel(self) -> None:
         """Stop what runs; the last complete iteration is kept."""
@@ -312,6 +338,7 @@ class WorkflowPanel(Dock):
         self.footer.run_button.setEnabled(on)
         self.stack.open_file.setEnabled(on)
         self.stack.open_folder.setEnabled(on)
+        self.sections["preprocess"].sizes_button.setEnabled(on)
         for section in self.sections.values():
             section.run_button.setEnabled(on)
 

@@ -38,6 +38,13 @@ class PreprocessSection(Section):
         )
         self.form = ParamsForm(PreprocessParams)
         self.add(self.form.widget)
+        self.sizes_button = QPushButton("Try sizes …")
+        self.sizes_button.setObjectName("try_sizes")
+        self.sizes_button.setToolTip(
+            "Show the slice in view to both networks at several sizes, side by side: where "
+            "membranes are broader or finer than they know, nothing matters more than the size."
+        )
+        self.add(self.sizes_button)
 
     def get(self) -> PreprocessParams:
         """Return the settings."""

@@ -1,0 +1,120 @@
+"""A slice taken through all steps at several sizes, to see at which of them the networks know it.
+
+Membranes look as broad to a network as the size of the slices makes them. Models know one breadth,
+and at another size they overlook membranes, or take what lies inside of cells for some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from napari_copnet.errors import InputError
+from napari_copnet.evaluation.figures import closed_over, grey, overlay, panels
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.networks.package import ModelPackage
+from napari_copnet.params import DeviceParams
+from napari_copnet.pipeline import Restored, Settings, restore, run
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.types import Stack
+
+SMALLEST = 64
+
+
+@dataclass(frozen=True)
+class SizeTried:
+    """What came of a slice at a size.
+
+    Attributes
+    ----------
+    size : int
+        Longer in-plane side that the networks saw, px.
+    cells : int
+        Cells of the slice.
+    diameter : float
+        Median diameter of a circle as large as a cell, px of the original slice; 0 without cells.
+    restored : Restored
+        Results in the frame of the stack; one slice.
+    """
+
+    size: int
+    cells: int
+    diameter: float
+    restored: Restored
+
+
+def try_sizes(
+    stack: Stack,
+    z: int,
+    sizes: Sequence[int],
+    settings: Settings = Settings(),
+    load: Callable[[ModelPackage, DeviceParams], Network] = Network.load,
+    repair: bool = False,
+) -> Steps[list[SizeTried]]:
+    """Take one slice of a stack through all steps at each of several sizes.
+
+    Parameters
+    ----------
+    stack : Stack
+    z : int
+        The slice.
+    sizes : sequence of int
+        Longer in-plane sides, px.
+    settings : Settings
+        All but the size.
+    load, repair
+        As for `pipeline.run`.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    list of SizeTried
+        One for each size, in their order.
+
+    Raises
+    ------
+    InputError
+        There is no such slice, or a size is too small.
+    """
+    depth = stack.shape[0]
+    if not 0 <= z < depth:
+        raise InputError(
+            f"There is no slice {z}: the stack has slices 0 to {depth - 1}.",
+            "Choose one of these with --slice.",
+        )
+    if not sizes or min(sizes) < SMALLEST:
+        raise InputError(
+            f"A size of {min(sizes, default=0)} px shows nothing.",
+            f"Give sizes of {SMALLEST} px and more, such as 256,384,512.",
+        )
+    one = replace(stack, data=np.asarray(stack.data[z : z + 1]), source=None)
+    found = []
+    for number, size in enumerate(sizes, start=1):
+        chosen = replace(settings, preprocess=replace(settings.preprocess, size=size))
+        result = yield from run(one, chosen, load=load, repair=repair)
+        restored = yield from restore(result)
+        areas = np.bincount(restored.cells[0].ravel())[1:]
+        areas = areas[areas > 0]
+        diameter = float(np.median(2 * np.sqrt(areas / np.pi))) if areas.size else 0.0
+        found.append(SizeTried(size, int(areas.size), diameter, restored))
+        yield Progress("sizes", number, len(sizes), "sizes")
+    return found
+
+
+def picture(image: np.ndarray, tried: Sequence[SizeTried]) -> bytes:
+    """Return the slice (Y, X), and at each size its closed contours and its cells, as a PNG.
+
+    Contours of Step 1 are white, what closing added is green.
+    """
+    pictures = {"the slice": np.concatenate([grey(image)] * 2)}
+    for one in tried:
+        results = one.restored
+        contours = closed_over(image, results.contours[0] > 0.5, results.closed[0])
+        title = f"{one.size} px: {one.cells} cells"
+        pictures[title] = np.concatenate([contours, overlay(image, results.cells[0])])
+    return panels(pictures)
