@@ -9,8 +9,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import numpy as np
 import typer
@@ -27,6 +28,8 @@ Json = Annotated[
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
 _errors = Console(stderr=True, highlight=False)
+# Where the one JSON object goes while what libraries print goes elsewhere.
+_answers: ContextVar[TextIO | None] = ContextVar("answers", default=None)
 
 
 def watched(work: Steps[Result]) -> Result:
@@ -65,7 +68,7 @@ def watched(work: Steps[Result]) -> Result:
 def show(result: dict[str, Any], as_json: bool, lines: list[str]) -> None:
     """Print a result: one JSON object, or lines for people."""
     if as_json:
-        sys.stdout.write(json.dumps(plain(result), allow_nan=False) + "\n")
+        _answer(json.dumps(plain(result), allow_nan=False))
         return
     for line in lines:
         sys.stdout.write(line + "\n")
@@ -95,10 +98,26 @@ def explained(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def command(**values: Any) -> Any:
-        with _explaining(bool(values.get("as_json"))):
+        as_json = bool(values.get("as_json"))
+        with _alone() if as_json else contextlib.nullcontext(), _explaining(as_json):
             return function(**values)
 
     return command
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Send what libraries print to standard error: the answer is alone on standard output."""
+    token = _answers.set(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _answers.reset(token)
+
+
+def _answer(text: str) -> None:
+    (_answers.get() or sys.stdout).write(text + "\n")
 
 
 @contextlib.contextmanager
@@ -137,6 +156,6 @@ def _fail(message: str, hint: str, as_json: bool, cause: BaseException) -> None:
     if os.environ.get("COPNET_DEBUG"):
         _errors.print_exception()
     if as_json:
-        sys.stdout.write(json.dumps({"error": message, "hint": hint}) + "\n")
+        _answer(json.dumps({"error": message, "hint": hint}))
     _errors.print(f"{message} {hint}".rstrip(), markup=False, soft_wrap=True)
     raise typer.Exit(1) from cause
