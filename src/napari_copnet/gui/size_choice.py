@@ -14,7 +14,6 @@ from napari_copnet.gui.sections.base import quiet_label
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.pipeline import Settings
 from napari_copnet.progress import Steps
-from napari_copnet.sizes import picture, try_sizes
 from napari_copnet.types import Stack
 
 SIZES = (256, 384, 512, 768)
@@ -42,6 +41,9 @@ def pictured_sizes(
     repair: bool,
 ) -> Steps[bytes]:
     """Take a slice through all steps at several sizes; return `sizes.picture` of them."""
+    # With it comes matplotlib, which the window else does without.
+    from napari_copnet.sizes import picture, try_sizes
+
     tried = yield from try_sizes(stack, z, sizes, settings, load, repair)
     return picture(np.asarray(stack.data[z]), tried)
 
