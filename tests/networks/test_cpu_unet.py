@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from made_networks import made_network, weights_of
 
+from made_networks import made_network, weights_of
 from napari_copnet.errors import ModelError
 from napari_copnet.networks import cpu_unet
 from napari_copnet.networks.cpu_unet import _Direct, _Maps, _Team, _Transposed, _Winograd

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+
 from made_networks import (
     made_network,
     made_plan,
@@ -14,7 +15,6 @@ from made_networks import (
     weights_of,
     write_nnunet_folder,
 )
-
 from napari_copnet.errors import ModelError
 from napari_copnet.networks.import_nnunet import import_nnunet
 from napari_copnet.networks.nnunet import Network

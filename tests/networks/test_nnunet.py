@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from made_networks import made_network, made_plan, nnunet_plans, weights_of
 
+from made_networks import made_network, made_plan, nnunet_plans, weights_of
 from napari_copnet.errors import DeviceError, InputError, ModelError
 from napari_copnet.networks import device as devices
 from napari_copnet.networks.nnunet import Network, build_network

@@ -5,8 +5,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from made_networks import made_plan
 
+from made_networks import made_plan
 from napari_copnet.errors import ModelError, OutputError
 from napari_copnet.networks import package as packages
 from napari_copnet.networks.model_zip import export_zip, import_zip

@@ -7,8 +7,8 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_networks import made_plan, nnunet_plans
 
+from made_networks import made_plan, nnunet_plans
 from napari_copnet.errors import ModelError
 from napari_copnet.networks.plan import plan_from_dict, plan_from_nnunet
 
