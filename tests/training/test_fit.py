@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,21 @@ def test_a_closing_network_is_trained_and_packed(source, tmp_path):
     with torch.no_grad():
         probability = torch.softmax(network(truth), 1)[0, 1]
     assert probability[:, 31:33].mean() > probability[:, :16].mean()
+
+
+def test_a_training_killed_before_its_model_was_written_ends_as_it_would_have(source, tmp_path):
+    out = tmp_path / "model"
+    params = TrainParams(size="small", epochs=2, iterations_per_epoch=2, batch=2, patch=32)
+    package = finish(fit.train("contours", [source], out, params, size=64))
+    rows = losses(out)
+    assert [row["epoch"] for row in rows] == [1, 2]
+    shutil.rmtree(out)
+    again = finish(fit.train("contours", [source], out, params, size=64, resume=True))
+    # Each epoch is recorded once, and the last one's scores are on the card.
+    assert losses(out) == rows
+    assert again.card["scores"]["validation_dice"] == rows[1]["validation_dice"]
+    ours, theirs = again.weights(), package.weights()
+    assert all((ours[name] == theirs[name]).all() for name in theirs)
 
 
 def test_fine_tuning_goes_on_from_the_weights_of_a_model(source, tmp_path):

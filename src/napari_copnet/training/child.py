@@ -181,7 +181,9 @@ def _train(folder: Path, config: dict[str, Any], switch: StopSwitch, report: Any
                     **{key: value for key, value in values.items() if key in COLUMNS},
                 }
                 with switch.uninterrupted():
-                    _append(folder / LOSSES, scores)
+                    # A training that was killed between its end and its model has said it already.
+                    if trainer.step > trainer.reported:
+                        _append(folder / LOSSES, scores)
                     trainer.note_reported()
                 if now - last_save > cost / CHECKPOINT_SHARE:
                     save()
