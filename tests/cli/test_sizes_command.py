@@ -60,3 +60,11 @@ def test_what_can_not_be_tried_is_said(copnet, stack, options, tmp_path, wrong, 
     assert done.exit_code == 1
     assert text in " ".join(done.stderr.split())
     assert not (tmp_path / "s.png").exists()
+
+
+def test_the_picture_never_replaces_the_stack(copnet, stack, options):
+    before = stack.read_bytes()
+    done = copnet("sizes", stack, "--out", stack, *options)
+    assert done.exit_code == 1
+    assert "is the stack itself" in " ".join(done.stderr.split())
+    assert stack.read_bytes() == before

@@ -9,7 +9,7 @@ import typer
 
 from napari_copnet.cli.console import Json, show, watched
 from napari_copnet.cli.options import add_command
-from napari_copnet.errors import InputError
+from napari_copnet.errors import InputError, OutputError
 from napari_copnet.params import ClosingParams, ContourParams, DeviceParams, ReadParams
 
 
@@ -43,6 +43,10 @@ def sizes_command(
     from napari_copnet.sizes import picture, try_sizes
 
     wanted = _numbers(sizes)
+    if out.resolve() == stack.resolve():
+        raise OutputError(
+            f"{out} is the stack itself.", "Give the picture another name with --out."
+        )
     image = read_stack(stack, read)
     check_writable(out.parent)
     z = image.shape[0] // 2 if number is None else number
