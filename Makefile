@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 DISPLAYED := $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY" ] || [ -n "$$WAYLAND_DISPLAY" ] && echo yes)
 VIRTUAL := $(shell [ "$$(uname)" = Linux ] && echo 'xvfb-run -a -s "-screen 0 1920x1200x24"')
 
-.PHONY: demo test test-all lint models results experiments tour trust trust-full clean
+.PHONY: demo test test-all lint models results experiments bench tour trust trust-full clean
 
 demo:
 	@scripts/setup.sh $(if $(DISPLAYED),gui,run)
@@ -44,9 +44,14 @@ experiments:
 	@$(BIN)/python -m research.experiments --data $(DATA) --models work-models \
 		--out docs --work work-experiments
 
+# make -s bench NAME=closing [ARGS="--quick"]: closing, degrade, dock, proofread or finetune.
+bench:
+	@scripts/setup.sh $(if $(filter dock proofread,$(NAME)),gui,run)
+	@$(if $(filter dock proofread,$(NAME)),$(VIRTUAL)) $(BIN)/python -m benchmarks $(NAME) --json $(ARGS)
+
 tour:
 	@scripts/setup.sh gui
-	@$(VIRTUAL) $(BIN)/python scripts/tour.py --data $(DATA) --out docs/images
+	@PYTHONPATH=. $(VIRTUAL) $(BIN)/python scripts/tour.py --data $(DATA) --out docs/images
 
 trust:
 	@scripts/setup.sh gui

@@ -1,0 +1,1 @@
+"""Measurements beside another way of doing the same: ``python -m benchmarks NAME``."""

@@ -1,4 +1,4 @@
-"""`copnet bench`: both sides of a comparison in one run, as ratios."""
+"""Both sides of a comparison in one run, as ratios: ``python -m benchmarks NAME [--json]``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,9 @@ from napari_copnet.errors import InputError
 Name = Literal["closing", "degrade", "dock", "finetune", "proofread"]
 # What can use data that the package does not hold.
 _WITH_DATA = {"proofread", "finetune"}
-# What is measured in a window belongs to the window.
-_ELSEWHERE = {"dock": "benchmarks.bench_dock"}
 # What is measured in a window as well, where there is a display.
-_WINDOW_TOO = {"proofread": "benchmarks.bench_proofread_window"}
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    add_command(app, "bench", bench)
+_IN_WINDOW = {"proofread": "benchmarks.bench_proofread_window"}
+app = typer.Typer(name="benchmarks", add_completion=False, pretty_exceptions_enable=False)
 
 
 def bench(
@@ -41,13 +35,12 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure ours beside another way of doing the same, and say whether the goal is met."""
-    module = _ELSEWHERE.get(name, f"benchmarks.{name}")
-    measure = importlib.import_module(module).run
+    measure = importlib.import_module(f"benchmarks.bench_{name}").run
     if data is not None and name not in _WITH_DATA:
         raise InputError(f"The benchmark {name} takes no data.", "Leave --data out.")
     lines, in_window = [], []
-    if name in _WINDOW_TOO:
-        window = importlib.import_module(_WINDOW_TOO[name])
+    if name in _IN_WINDOW:
+        window = importlib.import_module(_IN_WINDOW[name])
         if window.has_display():
             # First, in a process as fresh as that of somebody who has just opened a window.
             in_window = window.run(quick=quick)
@@ -65,3 +58,9 @@ def bench(
     if figures:
         lines.append(f"  on {figures[0].machine}")
     show({"name": name, "figures": figures}, as_json, lines)
+
+
+add_command(app, "bench", bench)
+
+if __name__ == "__main__":
+    app()

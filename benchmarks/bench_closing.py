@@ -129,7 +129,7 @@ def run(slices: int = 8, quick: bool = False) -> list[Figure]:
 
 
 def _contours(slices: int) -> np.ndarray:
-    """Return degraded contours of synthetic tissue, nowhere exactly 0: nnU-Net would crop margins."""
+    """Return degraded contours of synthetic tissue, never quite 0: nnU-Net would crop margins."""
     tissue = make_tissue(TissueParams(slices=slices, size=_SIZE, vessel=False), seed=2)
     maps = [
         degrade(contour.astype(np.float32), DegradeParams(), np.random.default_rng(number))

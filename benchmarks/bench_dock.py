@@ -1,4 +1,4 @@
-"""`make bench NAME=dock`: does the window stay quick while a run streams into it, and let go after?
+"""`make bench NAME=dock`: is the window quick while a run streams in, and does it let go after?
 
 Needs a display (``xvfb-run make bench NAME=dock`` where there is none). All on synthetic tissue and
 the default models, with as many threads as the dock takes of itself.

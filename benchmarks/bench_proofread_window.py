@@ -1,4 +1,4 @@
-"""The part of `make bench NAME=proofread` that needs a window: is it quick while one edits in a run?
+"""The part of `make bench NAME=proofread` in a window: is it quick while one edits in a run?
 
 A session of synthetic tissue is edited by mouse and keys, one gesture after the other, while the
 workflow dock runs the default models on the same image.

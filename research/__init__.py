@@ -1,1 +1,1 @@
-"""Tables and figures of docs/results.md, rebuilt from public data: see `__main__`."""
+"""Results, experiments and fits on public data; not part of what is installed."""

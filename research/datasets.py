@@ -1,4 +1,4 @@
-"""The data sets of the result tables: a block to tune baselines on, a block to score, at one size."""
+"""The data sets of the result tables: a block to tune baselines on, and one to score."""
 
 from __future__ import annotations
 

@@ -185,7 +185,8 @@ TRIALS = (
         "likely",
         "tidied, then likely gaps that gain 0.1 cells",
         _LIKELY,
-        verdict="kept: 3.5 points more on synthetic tissue (6 on HeLa, see the results), the rest noise",
+        verdict="kept: 3.5 points more on synthetic tissue (6 on HeLa, see the results), "
+        "the rest noise",
     ),
     Trial(
         "likely-any",

@@ -11,30 +11,28 @@ PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
 # Each part may import the parts before it. Parts on one line do not import each other.
 ORDER = [
     {"errors", "progress"},
-    {"setting"},
-    # What steps, review and annotate all number parts of masks with.
-    {"components"},
     {"types", "params", "files"},
-    {"io", "networks", "samples", "walls"},
+    {"io", "networks", "synthetic", "boundaries"},
     {"steps", "training"},
     {"cache"},
     {"pipeline"},
-    {"record"},
+    {"runs"},
     {"evaluation", "distributed"},
     # A session is made of a run, and a proofreader is scored against the truth.
-    {"review"},
+    {"proofreading"},
     # Annotated slices lie in a session, train networks, and compare them by their scores.
-    {"annotate"},
-    {"benchmarks"},
-    {"demo", "default_models", "fit_walls", "sizes"},
-    # The result tables score the default models on the slices these were validated on.
-    {"results"},
+    {"teaching"},
+    {"demo", "sizes"},
     {"gui"},
     {"cli"},
     {"__main__"},
 ]
 RANK = {part: rank for rank, parts in enumerate(ORDER) for part in parts}
 FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+# What is not installed: the package knows nothing of it.
+OUTSIDE = {"research", "benchmarks"}
 
 
 def part_of(path: Path) -> str:
@@ -67,6 +65,7 @@ def test_imports_go_one_direction(path):
     assert part in RANK, f"{part} has no place in the order: give it one in this test"
     for module, _ in imports(path):
         pieces = module.split(".")
+        assert pieces[0] not in OUTSIDE, f"{part} imports {module}"
         if pieces[0] != "napari_copnet" or len(pieces) < 2:
             continue
         other = pieces[1]
@@ -81,7 +80,7 @@ def test_heavy_packages_stay_where_they_belong(path):
         if top in {"napari", "qtpy", "magicgui", "superqt"}:
             assert part == "gui", f"{relative} imports {top}"
         if top in {"torch", "nnunetv2", "dynamic_network_architectures"}:
-            assert part in {"networks", "training", "benchmarks"}, f"{relative} imports {top}"
+            assert part in {"networks", "training"}, f"{relative} imports {top}"
             assert lazy or part == "training", f"{relative} imports {top} outside a function"
 
 

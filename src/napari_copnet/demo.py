@@ -1,4 +1,4 @@
-"""The main job on the bundled sample: synthetic tissue in; contours, cells, scores and a page out."""
+"""The main job on the bundled sample: tissue in; contours, cells, scores and a page out."""
 
 from __future__ import annotations
 

@@ -6,6 +6,14 @@ from types import ModuleType
 
 import typer
 
+# Options that were called otherwise: both are understood, the new ones are shown.
+_FORMER_OPTIONS = {"made": "synthetic", "harder": "artefacts", "no-harder": "no-artefacts"}
+
+
+def _present_name(word: str) -> str:
+    return _FORMER_OPTIONS.get(word, word)
+
+
 app = typer.Typer(
     name="copnet",
     help="Individually labelled cells from scanning electron microscopy stacks.",
@@ -13,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    context_settings={"token_normalize_func": _present_name},
 )
 
 

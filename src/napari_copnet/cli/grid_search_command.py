@@ -10,7 +10,7 @@ import typer
 from napari_copnet.cli.console import Json, Out, show, watched
 from napari_copnet.cli.inputs import read_checked
 from napari_copnet.cli.options import add_command
-from napari_copnet.cli.train_commands import Made, Size, TruthKind, Width, Zero
+from napari_copnet.cli.train_commands import Size, Synthetic, TruthKind, Width, Zero
 from napari_copnet.params import DegradeParams, DeviceParams, ReadParams, ScoreParams, TrainParams
 from napari_copnet.training.truth import WIDTH
 
@@ -52,7 +52,7 @@ def grid_search_command(
     ] = 1,
     truth_kind: TruthKind = "auto",
     zero: Zero = "region",
-    made: Made = 0,
+    synthetic: Synthetic = 0,
     read: ReadParams,
     train: TrainParams,
     degrade: DegradeParams,
@@ -98,8 +98,8 @@ def grid_search_command(
             zero=zero,
         )
     ]
-    if made:
-        sources.append(SyntheticTissue(count=made))
+    if synthetic:
+        sources.append(SyntheticTissue(count=synthetic))
     search = Search(sources, maps, stack, train, degrade, device, input_size, contour_width)
     result = watched(grid_search(search, out, chosen, parallel=parallel))
     lines = [f"Step 1 alone: {100 * result['step1']['labelled']:.1f} % labelled"]

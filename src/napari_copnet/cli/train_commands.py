@@ -30,8 +30,9 @@ Zero = Annotated[
     Literal["region", "contour", "ignore"],
     typer.Option("--zero", help="What label 0 means in a label image."),
 ]
-Made = Annotated[
-    int, typer.Option("--made", min=0, help="Stacks of synthetic tissue to learn from besides.")
+Synthetic = Annotated[
+    int,
+    typer.Option("--synthetic", min=0, help="Stacks of synthetic tissue to learn from besides."),
 ]
 Size = Annotated[
     int,
@@ -73,7 +74,7 @@ class Truths(Options):
     ] = "xy"
     truth_kind: TruthKind = "auto"
     zero: Zero = "region"
-    made: Made = 0
+    synthetic: Synthetic = 0
 
     def sources(self, role: str, partners: Sequence[Path] | None) -> list[Source | SyntheticTissue]:
         """Return the training sources that the options name.
@@ -123,8 +124,8 @@ class Truths(Options):
             )
             for path, other, chosen, kept in zip(truths, others, ranges, held, strict=True)
         ]
-        if self.made:
-            sources.append(SyntheticTissue(count=self.made))
+        if self.synthetic:
+            sources.append(SyntheticTissue(count=self.synthetic))
         return sources
 
 

@@ -26,6 +26,7 @@ from napari_copnet.files import check_writable, whole_file
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, load_package
 from napari_copnet.params import (
+    FORMER_NAMES,
     ClosingParams,
     DegradeParams,
     DeviceParams,
@@ -34,6 +35,7 @@ from napari_copnet.params import (
     checked,
     field_type,
     settings,
+    with_former_names,
 )
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.closing import close
@@ -86,7 +88,7 @@ class Search:
         """Return a hash of all that the result at a point follows from."""
         params, degrade = self.at(point)
         parts = [
-            as_dict(params),
+            with_former_names(as_dict(params)),
             as_dict(degrade),
             [identify(source) for source in self.sources],
             self.size,
@@ -122,6 +124,7 @@ def parse_grid(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
     for text in texts:
         name, _, values = text.partition("=")
         name = SHORT.get(name.strip(), name.strip().replace("-", "_"))
+        name = FORMER_NAMES.get(name, name)
         if name not in kinds:
             raise InputError(
                 f"There is no training setting {name!r}.",

@@ -7,7 +7,17 @@ choices and whether it is folded away as advanced. A field whose default is None
 from __future__ import annotations
 
 from napari_copnet.params.evaluation import BaselineParams, ScoreParams
-from napari_copnet.params.setting import Setting, as_dict, checked, field_type, from_dict, settings
+from napari_copnet.params.setting import (
+    FORMER_NAMES,
+    Setting,
+    as_dict,
+    checked,
+    field_type,
+    from_dict,
+    settings,
+    with_former_names,
+    with_present_names,
+)
 from napari_copnet.params.steps import (
     CellParams,
     ClosingParams,
@@ -20,6 +30,7 @@ from napari_copnet.params.teaching import CheckParams, ChooseParams, FineTunePar
 from napari_copnet.params.training import DegradeParams, TissueParams, TrainParams
 
 __all__ = [
+    "FORMER_NAMES",
     "BaselineParams",
     "CellParams",
     "CheckParams",
@@ -40,4 +51,6 @@ __all__ = [
     "field_type",
     "from_dict",
     "settings",
+    "with_former_names",
+    "with_present_names",
 ]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from napari_copnet.errors import CopnetError
 
 Params = TypeVar("Params")
+
+# Settings that were called otherwise before: files on disk still call them so.
+FORMER_NAMES = {"harder": "artefacts"}
 
 
 @dataclass(frozen=True)
@@ -80,14 +84,26 @@ def as_dict(params: Any) -> dict[str, Any]:
     return dataclasses.asdict(params)
 
 
+def with_present_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plain values with settings that were renamed since under their present names."""
+    return {FORMER_NAMES.get(name, name): value for name, value in values.items()}
+
+
+def with_former_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plain values with the former names of settings, for hashes that files already hold."""
+    former = {present: name for name, present in FORMER_NAMES.items()}
+    return {former.get(name, name): value for name, value in values.items()}
+
+
 def from_dict(kind: type[Params], values: dict[str, Any]) -> Params:
-    """Build settings from plain values; unknown names are refused.
+    """Build settings from plain values, also by their former names; unknown names are refused.
 
     Raises
     ------
     CopnetError
         An unknown name, or a value out of range.
     """
+    values = with_present_names(values)
     known = set(settings(kind))
     unknown = sorted(set(values) - known)
     if unknown:

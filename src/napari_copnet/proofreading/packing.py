@@ -22,7 +22,9 @@ from napari_copnet.proofreading.edits import (
     Verdict,
 )
 
-_KINDS: dict[str, type] = {kind.__name__: kind for kind in (Flip, Renumber, Relink, Judge)}
+# What journals and exports call the changes.
+_KINDS: dict[str, type] = {"Flip": Flip, "Rename": Renumber, "Relink": Relink, "Judge": Judge}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 def to_plain(edit: Edit) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def _plain(edit: Edit, bits: Any) -> dict[str, Any]:
             return dict(vars(value))
         return value
 
-    changes = [{"change": type(c).__name__, **plain(c)} for c in edit.changes]
+    changes = [{"change": _NAMES[type(c)], **plain(c)} for c in edit.changes]
     return {"tool": edit.tool, "changes": changes}
 
 

@@ -85,7 +85,8 @@ def prepare(
                 "width": width,
                 "degrade": dataclasses.asdict(degrade or DegradeParams()),
                 "seed": seed,
-                **({"fixed_maps": fixed_maps, "artefacts": artefacts} if fixed_maps else {}),
+                # The former name of the setting, as folders hold it that are here already.
+                **({"fixed_maps": fixed_maps, "harder": artefacts} if fixed_maps else {}),
             },
             default=str,
         )

@@ -17,7 +17,14 @@ from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.files import check_writable, whole_file
 from napari_copnet.networks.package import KINDS, ModelPackage, check_name, save_package
 from napari_copnet.networks.plan import NetworkPlan, plan_from_dict
-from napari_copnet.params import DegradeParams, DeviceParams, TrainParams, as_dict, checked
+from napari_copnet.params import (
+    DegradeParams,
+    DeviceParams,
+    TrainParams,
+    as_dict,
+    checked,
+    with_present_names,
+)
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training import child, dataset
 from napari_copnet.training.sources import Source, SyntheticTissue, describe_sources
@@ -25,6 +32,8 @@ from napari_copnet.training.sources import Source, SyntheticTissue, describe_sou
 POLL = 0.2
 # a step of the largest network on a slow processor, then the checkpoint
 GRACE = 20.0
+# What a training of synthetic tissue is called in its record, now and before.
+_SYNTHETIC = ("SyntheticTissue", "MadeTissue")
 
 
 def work_folder(out: Path | str) -> Path:
@@ -299,7 +308,7 @@ def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) 
     # the length may change: the schedule then runs to the new end
     free = {"epochs", "minutes"}
     # a setting that did not exist then had the value that is its default now
-    began = {**as_dict(TrainParams()), **before["params"]}
+    began = {**as_dict(TrainParams()), **with_present_names(before["params"])}
     for key in ("kind", "degrade", "start_from"):
         if before[key] != now[key]:
             raise InputError(
@@ -356,7 +365,7 @@ def _sources_of(config: dict[str, Any]) -> list[Source | SyntheticTissue]:
     for entry in config["sources"]:
         values = dict(entry)
         values["step1"] = Path(values["step1"]) if values.get("step1") else None
-        if values.pop("type") == "SyntheticTissue":
+        if values.pop("type") in _SYNTHETIC:
             if values["params"] is not None:
                 values["params"] = from_dict(TissueParams, values["params"])
             sources.append(SyntheticTissue(**values))

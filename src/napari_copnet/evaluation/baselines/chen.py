@@ -13,7 +13,14 @@ from napari_copnet.evaluation.baselines.base import Baseline, SliceBlock, finger
 from napari_copnet.files import whole_file
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import find_model, load_package
-from napari_copnet.params import BaselineParams, DegradeParams, DeviceParams, TrainParams, as_dict
+from napari_copnet.params import (
+    BaselineParams,
+    DegradeParams,
+    DeviceParams,
+    TrainParams,
+    as_dict,
+    with_former_names,
+)
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source
@@ -101,7 +108,9 @@ class Chen(Baseline):
             return {"model": str(package.folder), "sha256": package.sha256}
         assert block.true is not None
         gaps, folder = self.gaps(), work / "chen"
-        recipe = fingerprint(block, gaps=as_dict(gaps), train=as_dict(self.train_params))
+        recipe = fingerprint(
+            block, gaps=as_dict(gaps), train=with_former_names(as_dict(self.train_params))
+        )
         out, note = folder / "model", folder / "recipe.txt"
         same = note.exists() and note.read_text() == recipe
         if same and (out / "model.json").exists():
