@@ -29,7 +29,7 @@ def test_options_reach_the_training_of_a_closing_network(asked, answer, tmp_path
     result = answer(
         "train", "closing", "--truth", "a.tif", "--truth", "b.tif", "--contours", "u.tif",
         "--contours", "v.tif", "--slices", "0-9", "--validation", "12", "--validation", "14",
-        "--planes", "xy, xz", "--zero", "contour", "--truth-kind", "labels", "--made", "3",
+        "--planes", "xy, xz", "--zero", "contour", "--truth-kind", "labels", "--synthetic", "3",
         "--epochs", "7", "--radius-max", "9", "--input-size", "256", "--contour-width", "2",
         "--name", "mine", "--licence", "CC0", "--resume", "--out", tmp_path / "m",
     )  # fmt: skip
@@ -69,3 +69,12 @@ def test_a_partner_for_some_truths_only_is_refused(asked, copnet, tmp_path):
         done = copnet("train", "contours", *truths, *values, "--out", tmp_path / "m", "--json")
         assert done.exit_code == 1 and option in json.loads(done.stdout)["error"]
     assert asked == []
+
+
+def test_options_are_understood_by_the_names_they_had_before(asked, answer, copnet, tmp_path):
+    common = ("train", "closing", "--truth", "a.tif", "--out", tmp_path / "m")
+    answer(*common, "--made", "3", "--no-harder")
+    ((_, sources, _, params, _), _) = asked[0]
+    assert sources[-1] == SyntheticTissue(count=3) and params == TrainParams(artefacts=False)
+    shown = copnet("train", "closing", "--help").output
+    assert "--synthetic" in shown and "--made" not in shown and "--harder" not in shown

@@ -45,3 +45,11 @@ def test_unknown_choice_and_unknown_name_are_refused():
         params.checked(params.DeviceParams(device="tpu"))
     with pytest.raises(CopnetError, match="no setting 'sise'"):
         params.from_dict(params.PreprocessParams, {"sise": 512})
+
+
+def test_settings_are_read_by_the_names_they_had_before():
+    stored = {"epochs": 7, "harder": False, "zoom": 1.2}
+    read = params.from_dict(params.TrainParams, stored)
+    assert read == params.TrainParams(epochs=7, artefacts=False, zoom=1.2)
+    # Hashes of recipes hold the former names: folders that are there stay valid.
+    assert params.with_former_names(params.as_dict(read))["harder"] is False

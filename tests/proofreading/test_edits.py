@@ -139,3 +139,29 @@ def test_links_are_the_components_of_a_graph(steps):
     assert [links.cell(name) for name in range(1, 8)] == list(expected.values())
     anew = Links(np.array(sorted(graph)).reshape(-1, 2), 8)
     assert anew.lookup(8).tolist() == links.lookup(8).tolist() == [0, *expected.values()]
+
+
+def test_an_edit_of_an_earlier_version_is_read():
+    stored = json.loads(
+        '{"tool": "split", "changes": ['
+        '{"change": "Flip", "plane": "contour", "patch": [1, 2, 3, 1, 2, "eJw7AAAAwQDB"]}, '
+        '{"change": "Rename", "z": 1, "before": [[5, 2]], "after": [[5, 2], [9, 7]], '
+        '"next_before": 7, "next_after": 8}, '
+        '{"change": "Relink", "added": [[2, 7]], "removed": []}, '
+        '{"change": "Judge", "before": null, '
+        '"after": ["gap 1 2 3", "gap", [1, 2, 3, 1, 2, "eJw7AAAAwQDB"], "accepted"]}]}'
+    )
+    edit = from_plain(stored)
+    patch = Patch.of(1, np.ones((1, 2), bool), (2, 3))
+    assert edit == Edit(
+        "split",
+        (
+            Flip("contour", patch),
+            Renumber(1, ((5, 2),), ((5, 2), (9, 7)), 7, 8),
+            Relink(((2, 7),), ()),
+            Judge(None, Verdict("gap 1 2 3", "gap", patch, ACCEPTED)),
+        ),
+    )
+    assert [change["change"] for change in to_plain(edit)["changes"]] == [
+        change["change"] for change in stored["changes"]
+    ]

@@ -17,11 +17,11 @@ import tifffile
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.networks.nnunet import Network, build_network
 from napari_copnet.networks.package import load_package
-from napari_copnet.params import DeviceParams, TrainParams
+from napari_copnet.params import DeviceParams, TrainParams, as_dict
 from napari_copnet.progress import finish
 from napari_copnet.steps.contours import predict_contours
 from napari_copnet.training import fit
-from napari_copnet.training.sources import Source
+from napari_copnet.training.sources import Source, SyntheticTissue
 from napari_copnet.training.truth import CONTOUR, WIDTH, resize_image, resize_truth
 
 TINY = TrainParams(size="small", epochs=2, iterations_per_epoch=10, batch=2, patch=32)
@@ -199,6 +199,26 @@ def test_closing_the_generator_saves_and_stops(source, tmp_path):
     )
     package = finish(fit.train("closing", [], out, short, size=64, resume=True))
     assert package.card["steps"] >= saved["step"]
+
+
+def test_a_training_of_an_earlier_version_is_read():
+    record = json.loads(
+        '{"kind": "closing", "start_from": "", "degrade": {}, '
+        '"params": {"epochs": 3, "harder": false}, "sources": ['
+        '{"count": 12, "seed": 22260, "params": null, "slices": 6, "size": 512, "step1": null, '
+        '"weight": 0.15, "type": "MadeTissue"}, '
+        '{"truth": "a/instances.tif", "image": null, "contours": null, "slices": "0-9", '
+        '"planes": ["xy", "xz"], "type": "Source"}]}'
+    )
+    made, annotated = fit._sources_of(record)
+    assert made == SyntheticTissue(count=12, seed=22260, slices=6, weight=0.15)
+    assert annotated == Source(Path("a/instances.tif"), slices="0-9", planes=("xy", "xz"))
+    settings = {"degrade": {}, "start_from": ""}
+    same = {"params": as_dict(TrainParams(epochs=3, artefacts=False)), **settings}
+    fit._same_training(record, "closing", same)
+    other = {"params": as_dict(TrainParams(epochs=3, artefacts=True)), **settings}
+    with pytest.raises(InputError, match="begun with artefacts False, not True"):
+        fit._same_training(record, "closing", other)
 
 
 PARENT = """
