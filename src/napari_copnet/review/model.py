@@ -35,6 +35,16 @@ class Model:
         self.next_name = 1
         self._slices = np.full(1024, -1, np.int32)
 
+    def copy(self) -> Model:
+        """Return a model that changes by itself."""
+        other = Model(self.contour.copy(), self.marks.copy())
+        other.names = [dict(names) for names in self.names]
+        other.links = Links(np.array(list(self.links), np.int64).reshape(-1, 2), self.next_name)
+        other.verdicts = dict(self.verdicts)
+        other.next_name = self.next_name
+        other.restore_places(self._slices)
+        return other
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape (Z, Y, X)."""

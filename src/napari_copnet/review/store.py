@@ -132,7 +132,7 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
         _write_run(beside / "runs" / "0", start)
         write_facts(beside, facts)
         write_state(beside / START, pack_state(model, 0, start.excluded))
-        Journal(beside / JOURNAL).close()
+        Journal.create(beside / JOURNAL)
     return folder
 
 
