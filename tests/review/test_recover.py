@@ -287,6 +287,28 @@ def test_a_damaged_start_is_made_anew_from_the_snapshot(edited, broken, page):
             assert same(state_of(session)[:3], edited.states[0][:3])
 
 
+def test_a_recovery_that_was_killed_goes_on(edited, broken, monkeypatch):
+    with closing(sqlite3.connect(broken / "journal.sqlite", isolation_level=None)) as database:
+        database.execute("DELETE FROM steps WHERE id = 120")
+    expected = recover(shutil.copytree(broken, broken.with_name("other")))
+    replaced = []
+
+    def killed(source, target):
+        replaced.append(target)
+        if len(replaced) == 2:
+            raise KeyboardInterrupt
+        os.rename(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_copnet.review.recover.os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            recover(broken)
+    assert not (broken / "journal.sqlite").exists()
+    assert recover(broken).edits == expected.edits
+    with Session.open(broken) as session:
+        assert session.history.position == expected.edits
+
+
 def test_what_was_undone_stays_undone(edited, broken):
     with Session.open(broken) as session:
         session.jump(100)

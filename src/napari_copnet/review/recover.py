@@ -72,6 +72,7 @@ def _recovered(folder: Path, facts: store.Facts) -> Recovered:
     if start is None and snapshot is None:
         store.read_state(folder / store.START)  # says so
     path = folder / store.JOURNAL
+    _put_in_place(path)
     is_missing = not path.is_file()
     found = Salvaged(sound=False) if is_missing else salvage(path)
     whole = rebuild(found, start, snapshot, facts)
@@ -96,8 +97,7 @@ def _state(path: Path) -> State | None:
 def _put_start(folder: Path, whole: Rebuilt, notes: list[str]) -> None:
     assert whole.start is not None
     state = store.pack_state(whole.start.model, 0, whole.start.excluded)
-    if (folder / store.START).exists():
-        _set_aside(folder / store.START)
+    _set_aside(folder / store.START)
     store.write_state(folder / store.START, state)
     notes.append("The state before the first edit was damaged: it was made anew from the snapshot.")
 
@@ -121,21 +121,34 @@ def _note(found: Salvaged, whole: Rebuilt, is_missing: bool) -> str:
 
 def _write(path: Path, whole: Rebuilt) -> None:
     """Write a list of edits; the damaged one stays beside."""
-    beside = path.with_name(path.name + ".mended")
+    beside = _mended(path)
     for suffix in ("", "-wal", "-shm"):
         beside.with_name(beside.name + suffix).unlink(missing_ok=True)
     with closing(Journal(beside)) as mended:
         for number in sorted(whole.entries):
             mended.add(whole.entries[number], whole.head)
         mended.move(whole.head)
-    for suffix in ("", "-wal", "-shm"):
-        damaged = path.with_name(path.name + suffix)
-        if damaged.exists():
-            _set_aside(damaged)
-    os.replace(beside, path)
+    _set_aside(path)
+    _put_in_place(path)
+
+
+def _put_in_place(path: Path) -> None:
+    """Let the mended list take the place of the one set aside; whole also after a kill."""
+    if path.is_file() or not _mended(path).is_file():
+        return
+    for suffix in ("-wal", "-shm"):
+        # Of the damaged one: SQLite would write it into this one.
+        _set_aside(path.with_name(path.name + suffix))
+    os.replace(_mended(path), path)
+
+
+def _mended(path: Path) -> Path:
+    return path.with_name(path.name + ".mended")
 
 
 def _set_aside(path: Path) -> None:
+    if not path.exists():
+        return
     target = path.with_name(path.name + ".damaged")
     number = 1
     while target.exists():
