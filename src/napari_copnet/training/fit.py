@@ -139,14 +139,14 @@ def train(
             "Choose a context of 0.",
         )
     check_name(name or out.name)
+    replace = replace or resume
+    check_free(out, is_model_folder, replace=replace)
+    check_work_folder(work)
     before = _previous(work)
     if resume and before is None:
         raise InputError(f"There is no training of {out} to resume.", "Start it without resume.")
     if resume and before is not None and not sources:
         sources = _sources_of(before)
-    replace = replace or resume
-    check_free(out, is_model_folder, replace=replace)
-    check_work_folder(work)
     check_writable(work)
     settings = {
         "params": as_dict(params),
@@ -302,8 +302,11 @@ def _new_lines(path: Path, start: int) -> list[bytes]:
 
 
 def _previous(work: Path) -> dict[str, Any] | None:
-    path = work / child.CONFIG
-    return json.loads(path.read_text()) if path.exists() else None
+    try:
+        values = json.loads((work / child.CONFIG).read_text())
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) -> None:
