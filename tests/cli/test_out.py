@@ -95,7 +95,7 @@ def commands(given, tiny):
         "evaluate": (("--pred", closed, "--truth", closed), True),
         "grid-search": (
             ("--truth", given / "labels.tif", "--contours", contours, "--validation", "12-13",
-             "--grid", "N2=0,3", "--truth-kind", "labels", "--input-size", 0, *short),
+             "--grid", "N2=0,3", "--contour-width", 1, "--input-size", 0, *short),
             True,
         ),
         "model export": ((tiny["contours"],), False),

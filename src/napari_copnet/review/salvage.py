@@ -206,7 +206,8 @@ def _payload(pages: list[bytes], page: bytes, at: int, size: int, usable: int) -
 def _columns(data: bytes) -> list[Any]:
     """Return the values of a row."""
     end, at = _varint(data, 0)
-    kinds, values = [], []
+    kinds: list[int] = []
+    values: list[Any] = []
     while at < end:
         kind, at = _varint(data, at)
         kinds.append(kind)
