@@ -15,7 +15,7 @@ from napari_copnet.cli import app as application
 from napari_copnet.cli import modules
 from napari_copnet.networks.package import load_package
 from napari_copnet.params import TissueParams
-from napari_copnet.samples import make_tissue
+from napari_copnet.synthetic import make_tissue
 from napari_copnet.training import fit
 
 TRAINED = "results/Dataset001_Made/nnUNetTrainer__nnUNetPlans__2d"

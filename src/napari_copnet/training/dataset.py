@@ -22,14 +22,14 @@ from napari_copnet.folders import whole_folder
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training.cases import Case, make_cases, with_fixed_maps
-from napari_copnet.training.sources import MadeTissue, Source, identify
+from napari_copnet.training.sources import Source, SyntheticTissue, identify
 from napari_copnet.training.truth import IGNORE
 from napari_copnet.training.work import is_examples
 
 
 def prepare(
     kind: str,
-    sources: Sequence[Source | MadeTissue],
+    sources: Sequence[Source | SyntheticTissue],
     folder: Path,
     *,
     size: int = 512,
@@ -37,7 +37,7 @@ def prepare(
     degrade: DegradeParams | None = None,
     seed: int = 0,
     fixed_maps: int = 0,
-    harder: bool = True,
+    artefacts: bool = True,
 ) -> Steps[Path]:
     """Write the training examples of `sources` to `folder`, whole or not at all.
 
@@ -47,7 +47,7 @@ def prepare(
     ----------
     kind : str
         ``"contours"`` or ``"closing"``.
-    sources : sequence of Source or MadeTissue
+    sources : sequence of Source or SyntheticTissue
         What to learn from.
     folder : Path
         Where to write.
@@ -63,7 +63,7 @@ def prepare(
     fixed_maps : int
         Degraded maps of each training slice for the closing network, to be used as they are; 0
         makes one, which training replaces at each step.
-    harder : bool
+    artefacts : bool
         Whether fixed maps are degraded beyond the equation.
 
     Returns
@@ -77,7 +77,7 @@ def prepare(
         A source can't be used.
     """
     if not sources:
-        raise InputError("There is nothing to train on.", "Name a truth, or made tissue.")
+        raise InputError("There is nothing to train on.", "Name a truth, or synthetic tissue.")
     recipe = json.loads(
         json.dumps(
             {
@@ -87,7 +87,7 @@ def prepare(
                 "width": width,
                 "degrade": dataclasses.asdict(degrade or DegradeParams()),
                 "seed": seed,
-                **({"fixed_maps": fixed_maps, "harder": harder} if fixed_maps else {}),
+                **({"fixed_maps": fixed_maps, "artefacts": artefacts} if fixed_maps else {}),
             },
             default=str,
         )
@@ -106,7 +106,7 @@ def prepare(
             yield Progress("dataset", number, len(sources), "sources")
             made = make_cases(kind, number, source, size, width, degrade, rng)
             if kind == "closing" and fixed_maps:
-                made = with_fixed_maps(made, fixed_maps, degrade, harder, rng)
+                made = with_fixed_maps(made, fixed_maps, degrade, artefacts, rng)
             for case in made:
                 _write(raw, case)
                 cases[case.name] = {

@@ -27,7 +27,7 @@ from napari_copnet.networks.plan import NetworkPlan, plan_from_dict
 from napari_copnet.params import DegradeParams, DeviceParams, TrainParams, as_dict, checked
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training import child, dataset
-from napari_copnet.training.sources import MadeTissue, Source, describe_sources
+from napari_copnet.training.sources import Source, SyntheticTissue, describe_sources
 from napari_copnet.training.work import check_work_folder, clear, work_folder
 
 POLL = 0.2
@@ -62,7 +62,7 @@ def read_losses(out: Path | str) -> list[dict[str, float]]:
 
 def train(
     kind: str,
-    sources: Sequence[Source | MadeTissue],
+    sources: Sequence[Source | SyntheticTissue],
     out: Path | str,
     params: TrainParams | None = None,
     degrade: DegradeParams | None = None,
@@ -85,7 +85,7 @@ def train(
     ----------
     kind : str
         ``"contours"`` (Step 1) or ``"closing"`` (Step 2).
-    sources : sequence of Source or MadeTissue
+    sources : sequence of Source or SyntheticTissue
         What to learn from. Nothing need be given to resume.
     out : path
         The model folder to write: missing, empty, or a model's that may be replaced.
@@ -167,7 +167,7 @@ def train(
             degrade=degrade,
             seed=params.seed,
             fixed_maps=params.fixed_maps,
-            harder=params.harder,
+            artefacts=params.artefacts,
         )
         config = {
             "kind": kind,
@@ -350,23 +350,23 @@ def _alone(work: Path) -> Iterator[None]:
         lock.release()
 
 
-def _plain(source: Source | MadeTissue) -> dict[str, Any]:
+def _plain(source: Source | SyntheticTissue) -> dict[str, Any]:
     values = dataclasses.asdict(source)
     values["type"] = type(source).__name__
     return json.loads(json.dumps(values, default=str))
 
 
-def _sources_of(config: dict[str, Any]) -> list[Source | MadeTissue]:
+def _sources_of(config: dict[str, Any]) -> list[Source | SyntheticTissue]:
     from napari_copnet.params import TissueParams, from_dict
 
-    sources: list[Source | MadeTissue] = []
+    sources: list[Source | SyntheticTissue] = []
     for entry in config["sources"]:
         values = dict(entry)
         values["step1"] = Path(values["step1"]) if values.get("step1") else None
-        if values.pop("type") == "MadeTissue":
+        if values.pop("type") == "SyntheticTissue":
             if values["params"] is not None:
                 values["params"] = from_dict(TissueParams, values["params"])
-            sources.append(MadeTissue(**values))
+            sources.append(SyntheticTissue(**values))
             continue
         for key in ("truth", "image", "contours"):
             values[key] = Path(values[key]) if values[key] else None
