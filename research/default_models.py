@@ -106,6 +106,7 @@ def train_default(
         resume=resume,
         start_from=out / "contours-half" if stage == "contours" else None,
         width=WIDTH,
+        replace=True,
         card={
             "licence": LICENCE,
             "command": f"make models (default_models, {minutes:g} minutes on a CPU)",
@@ -176,6 +177,7 @@ def write_scores(data: Path, out: Path) -> dict[str, Any]:
             plan=model.plan,
             weights=model.weights(),
             card={**model.card, "validation": scores},
+            replace=True,
         )
     return scores
 

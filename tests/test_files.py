@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from napari_copnet.errors import OutputError
-from napari_copnet.files import check_writable, sha256, whole_file, whole_folder
+from napari_copnet.files import check_writable, sha256, whole_file
 
 
 def test_file_replaces_the_old_one_only_when_complete(tmp_path):
@@ -20,20 +20,6 @@ def test_file_replaces_the_old_one_only_when_complete(tmp_path):
         raise ZeroDivisionError
     assert path.read_text() == "one"
     assert [p.name for p in path.parent.iterdir()] == ["a.tif"]
-
-
-def test_folder_replaces_the_old_one_only_when_complete(tmp_path):
-    path = tmp_path / "run"
-    with whole_folder(path) as beside:
-        (beside / "x").write_text("one")
-    with pytest.raises(ZeroDivisionError), whole_folder(path) as beside:
-        (beside / "x").write_text("two")
-        raise ZeroDivisionError
-    assert (path / "x").read_text() == "one"
-    with whole_folder(path) as beside:
-        (beside / "y").write_text("three")
-    assert [p.name for p in path.iterdir()] == ["y"]
-    assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_file_where_a_folder_is_needed_is_said(tmp_path):

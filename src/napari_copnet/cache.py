@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import zipfile
@@ -70,6 +71,25 @@ class FolderCache:
         arrays = _pack(value)
         with whole_file(self.folder / f"{stage}.npz") as beside:
             np.savez(beside, allow_pickle=False, key=np.array(key), **arrays)
+
+    def clear(self) -> None:
+        """Remove what is kept; files of others stay, and with them the folder."""
+        if not self.folder.is_dir():
+            return
+        for path in self.folder.glob("*.npz"):
+            if _is_kept(path):
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+
+def _is_kept(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {"key.npy", "kind.npy"} <= set(archive.namelist())
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
+        # One that was cut off can't be told from anybody's: it stays.
+        return False
 
 
 def _pack(value: Any) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: written beside, synced, then renamed."""
+"""Files that appear whole or not at all: written beside, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from napari_copnet.errors import OutputError
+from napari_copnet.leftovers import in_work, tidy
+
+# Folders in which this process has looked for what killed ones left.
+_tidied: set[Path] = set()
 
 
 @contextmanager
@@ -29,54 +33,56 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         No right, no room, or no such folder to write to. Nothing is left behind.
     """
     path = Path(path)
-    with _explained(path):
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent not in _tidied:
+            tidy(path.parent)
+            _tidied.add(path.parent)
         handle, name = tempfile.mkstemp(
-            prefix=".writing-", suffix="".join(path.suffixes[-2:]), dir=path.parent
+            prefix=in_work("writing"), suffix="".join(path.suffixes[-2:]), dir=path.parent
         )
         os.close(handle)
         beside = Path(name)
         try:
             yield beside
-            _sync(beside)
-            beside.chmod(0o666 & ~_umask())
+            sync(beside)
+            beside.chmod(0o666 & ~umask())
             os.replace(beside, path)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             beside.unlink(missing_ok=True)
 
 
-@contextmanager
-def whole_folder(path: Path | str) -> Iterator[Path]:
-    """Yield an empty folder beside `path` to fill; on success it takes the place of `path`.
+def check_file(path: Path | str, ours: Callable[[Path], bool], *, replace: bool = True) -> None:
+    """Check before work starts that a file which the user named may be written; nothing is made.
 
-    A folder that was there is replaced only when the new one is complete.
+    Parameters
+    ----------
+    path : path
+        May be missing.
+    ours : callable
+        Says of a file whether this package wrote it.
+    replace : bool
+        Whether such a file may be replaced.
 
     Raises
     ------
     OutputError
-        No right, no room, or no such folder to write to. Nothing is left behind.
+        There is a file that stays, or a folder.
     """
     path = Path(path)
-    with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
-        old = beside.with_name(beside.name + ".old")
-        try:
-            yield beside
-            for child in sorted(beside.rglob("*")):
-                if child.is_file():
-                    _sync(child)
-            beside.chmod(0o777 & ~_umask())
-            if path.exists():
-                os.replace(path, old)
-            os.replace(beside, path)
-            _sync(path.parent)
-        finally:
-            if old.exists() and not path.exists():
-                os.replace(old, path)
-            shutil.rmtree(beside, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder.", "Give the name of a file.")
+    if os.path.lexists(path) and not (path.is_file() and path.stat().st_size == 0):
+        if not (path.is_file() and ours(path)):
+            raise OutputError(
+                f"{path} is there already, and napari-copnet did not write it.",
+                "Choose another name; the file was not touched.",
+            )
+        if not replace:
+            raise OutputError(
+                f"{path} is there already.", "Replace it (--replace), or choose another name."
+            )
 
 
 def check_writable(folder: Path | str, bytes_needed: int = 0) -> Path:
@@ -88,7 +94,7 @@ def check_writable(folder: Path | str, bytes_needed: int = 0) -> Path:
         It could not be made, can't be written to, or has less free room than `bytes_needed`.
     """
     folder = Path(folder)
-    with _explained(folder):
+    with explained(folder):
         there = folder.absolute()
         while not there.exists():
             there = there.parent
@@ -119,7 +125,8 @@ def sha256(path: Path | str) -> str:
     return digest.hexdigest()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk."""
     if os.name == "nt" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY)
@@ -129,19 +136,26 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Return the bits that new files do without."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """Say in a sentence why `path` can't be written, whatever the system calls it."""
     try:
         yield
     except PermissionError as error:
         raise OutputError(
             f"There is no right to write {path}.", "Choose another folder."
+        ) from error
+    except IsADirectoryError as error:
+        raise OutputError(
+            f"{path} can't be written: a folder stands where a file is needed.",
+            "Choose another name.",
         ) from error
     except (FileExistsError, NotADirectoryError) as error:
         raise OutputError(

@@ -50,7 +50,8 @@ def test_options_reach_the_training_of_a_closing_network(asked, answer, tmp_path
     assert named.pop("card")["licence"] == "CC0"
     assert named.pop("device").device == "auto"
     assert named == {
-        "start_from": None, "resume": True, "name": "mine", "size": 256, "width": 2.0
+        "start_from": None, "resume": True, "replace": False, "name": "mine", "size": 256,
+        "width": 2.0,
     }  # fmt: skip
     assert result["scores"] == {"epoch": 1} and result["kind"] == "closing"
 

@@ -102,7 +102,7 @@ def test_a_reader_does_not_write(journal):
         reader.move(Head())
     reader.close()
     with pytest.raises(InputError, match="missing"):
-        Journal(journal.path.with_name("none"), writable=False)
+        Journal(journal.path.with_name("none"), writable=False, may_be_missing=False)
 
 
 def test_history_keeps_memory_bounded_and_reads_the_rest_again(journal):

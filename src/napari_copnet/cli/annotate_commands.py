@@ -287,12 +287,15 @@ def compare_command(
     as_json: Json = False,
 ) -> None:
     """Score a new model against an old one on annotated slices."""
+    from napari_copnet.files import check_writable
     from napari_copnet.io.write import write_image
     from napari_copnet.networks.package import find_model
     from napari_copnet.teaching.model_comparison import compare
     from napari_copnet.teaching.project import Project
     from napari_copnet.training.sources import parse_slices
 
+    if out is not None:
+        check_writable(out)
     models = find_model(old, kind), find_model(new, kind)
     files = {}
     with Project.open(project, read_only=True) as opened:

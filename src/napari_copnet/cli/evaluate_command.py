@@ -71,11 +71,11 @@ def evaluate_command(
     from napari_copnet.evaluation.contour_input import as_contour
     from napari_copnet.evaluation.over_iterations import score_iterations
     from napari_copnet.evaluation.page import evaluation_page
-    from napari_copnet.evaluation.report import score_table
-    from napari_copnet.evaluation.score_tables import write_cells, write_slices
+    from napari_copnet.evaluation.report import is_page, score_table
+    from napari_copnet.evaluation.score_tables import is_cells, write_cells, write_slices
     from napari_copnet.evaluation.scores import evaluate_all
     from napari_copnet.evaluation.true_slices import TrueStack
-    from napari_copnet.files import check_writable, whole_file
+    from napari_copnet.files import check_file, check_writable, whole_file
     from napari_copnet.io.read import read_iterations
     from napari_copnet.training.sources import parse_slices
 
@@ -94,6 +94,10 @@ def evaluate_command(
     for folder in (out, *(file.parent for file in (csv, report) if file is not None)):
         if folder is not None:
             check_writable(folder)
+    if csv is not None:
+        check_file(csv, is_cells)
+    if report is not None:
+        check_file(report, is_page)
 
     numbers = parse_slices(slices or "", true.shape[0])
     chosen = {name: None if image is None else image[numbers] for name, image in images.items()}

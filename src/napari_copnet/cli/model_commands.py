@@ -82,7 +82,8 @@ def import_command(
     ] = None,
     kind: Kind = "contours",
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder; default is the models folder.")
+        Path | None,
+        typer.Option("--out", help="Model folder to write; default: one in the models folder."),
     ] = None,
     configuration: Annotated[
         str | None, typer.Option(help="nnU-Net configuration, such as 2d or 3d_fullres.")
@@ -92,7 +93,7 @@ def import_command(
         str, typer.Option(help="nnU-Net checkpoint file.")
     ] = "checkpoint_final.pth",
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace a model of the same name (model zip).")
+        bool, typer.Option("--replace", help="Replace the model of this name, or in --out.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -173,6 +174,9 @@ def export_command(
     licence: Annotated[
         str, typer.Option("--licence", help="bioimageio: SPDX identifier, such as CC-BY-4.0.")
     ] = "CC-BY-3.0",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a model that was exported there before.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write a model for others."""
@@ -183,13 +187,13 @@ def export_command(
     if format == "bioimageio":
         from napari_copnet.teaching.model_zoo import export_model_zoo
 
-        path = export_model_zoo(found, out, authors=author or (), licence=licence)
+        path = export_model_zoo(found, out, authors=author or (), licence=licence, replace=replace)
     elif format == "folder":
         from napari_copnet.teaching.gallery import export_folder
 
-        path = export_folder(found, out)
+        path = export_folder(found, out, replace=replace)
     else:
-        path = export_zip(found, out)
+        path = export_zip(found, out, replace=replace)
     show({"files": {"model": str(path)}}, as_json, [f"Wrote {path}"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -79,7 +78,7 @@ def run_command(
     restored = watched(restore(result)) if frame == "original" else None
     record = save_run(result, restored, settings, out, format)
     if not resume:
-        shutil.rmtree(out / "work", ignore_errors=True)
+        FolderCache(out / "work").clear()
     show(record, as_json, summary(record))
 
 

@@ -37,7 +37,8 @@ def sizes_command(
     """Show a slice to the networks at several sizes, side by side, before a long run."""
     import numpy as np
 
-    from napari_copnet.files import check_writable, whole_file
+    from napari_copnet.evaluation.figures import is_picture
+    from napari_copnet.files import check_file, check_writable, whole_file
     from napari_copnet.io.read import read_stack
     from napari_copnet.pipeline import Settings
     from napari_copnet.sizes import picture, try_sizes
@@ -47,6 +48,7 @@ def sizes_command(
         raise OutputError(
             f"{out} is the stack itself.", "Give the picture another name with --out."
         )
+    check_file(out, is_picture)
     image = read_stack(stack, read)
     check_writable(out.parent)
     z = image.shape[0] // 2 if number is None else number

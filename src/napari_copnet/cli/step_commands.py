@@ -48,8 +48,11 @@ class Results(Options):
 
     def read(self, path: Path, read: ReadParams) -> Stack:
         """Open an input whose pixels are all numbers, and which no result would replace."""
+        from napari_copnet.files import check_writable
+
         stack = read_checked(path, read)
         refuse_own_input(self.out, path)
+        check_writable(self.out)
         return stack
 
     def save(
@@ -259,8 +262,10 @@ def sample_step(
     seed: Seed = 0,
 ) -> None:
     """Make a stack that looks like SEM, with its exact contours and cells."""
+    from napari_copnet.files import check_writable
     from napari_copnet.synthetic import make_tissue
 
+    check_writable(results.out)
     made = make_tissue(tissue, seed)
     images = {
         "image": made.stack.data,

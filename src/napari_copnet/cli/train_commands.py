@@ -46,7 +46,7 @@ Width = Annotated[
         help="Width in pixels, at the size the network sees, of contours drawn between labels.",
     ),
 ]
-ModelOut = Annotated[Path, typer.Option("--out", help="Model folder to write.")]
+ModelOut = Annotated[Path, typer.Option("--out", help="Model folder to write; new or empty.")]
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,9 @@ class OutputOptions(Options):
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint, to the same schedule.")
     ] = False
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the model that lies in OUT.")
+    ] = False
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the model; default: its folder.")
     ] = None
@@ -221,6 +224,7 @@ def _train(
             start_from=start,
             device=device,
             resume=outcome.resume,
+            replace=outcome.replace,
             name=outcome.name,
             size=outcome.input_size,
             width=outcome.contour_width,

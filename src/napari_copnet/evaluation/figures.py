@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+# By which a picture is known as one of ours.
+_SOFTWARE = "napari-copnet"
 
 ADDED = (0.13, 0.70, 0.42)
 MISSED = (0.85, 0.20, 0.25)
@@ -252,7 +256,14 @@ def heat_map(
     return _png(figure)
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture made here."""
+    with path.open("rb") as file:
+        start = file.read(1 << 12)
+    return start.startswith(b"\x89PNG") and f"Software\0{_SOFTWARE}".encode() in start
+
+
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    figure.savefig(buffer, format="png", metadata={"Software": _SOFTWARE})
     return buffer.getvalue()

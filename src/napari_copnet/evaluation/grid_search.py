@@ -42,6 +42,7 @@ from napari_copnet.steps.closing import close
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source, SyntheticTissue, identify
 from napari_copnet.training.truth import WIDTH
+from napari_copnet.training.work import remove_model
 
 Params = TypeVar("Params")
 
@@ -264,6 +265,9 @@ def _point(search: Search, point: Mapping[str, Any], folder: Path) -> Steps[dict
     params, degrade = search.at(point)
     note, model = folder / "recipe.txt", folder / "model"
     same = note.exists() and note.read_text() == recipe
+    if not same:
+        # A model of another recipe is none to take, whatever happens before the new one is there.
+        remove_model(model)
     with whole_file(note) as beside:
         beside.write_text(recipe)
     if same and (model / "model.json").exists():
@@ -281,6 +285,7 @@ def _point(search: Search, point: Mapping[str, Any], folder: Path) -> Steps[dict
             size=search.size,
             width=search.width,
             card={"command": "copnet grid-search"},
+            replace=True,
         )
     row = yield from _scored(search, point, package)
     with whole_file(done) as beside:

@@ -65,6 +65,12 @@ def write_page(path: Path, title: str, lead: str, sections: Sequence[ReportSecti
     return Path(path)
 
 
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that `write_page` wrote."""
+    with path.open("rb") as file:
+        return b'<meta name="generator" content="napari-copnet">' in file.read(1 << 12)
+
+
 def score_table(scores: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     """Return scores by method as rows of text, mean ± standard deviation over slices.
 

@@ -33,6 +33,13 @@ def write_cells(path: Path, evaluation: Evaluation) -> Path:
     return write_rows(path, evaluation.cell_rows(), (*CELL_COLUMNS, *extra))
 
 
+def is_cells(path: Path) -> bool:
+    """Whether a file is a table that `write_cells` wrote."""
+    start = ",".join(CELL_COLUMNS).encode()
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
 def write_slices(path: Path, evaluation: Evaluation) -> Path:
     """Write a row for each slice, with the baseline's scores beside."""
     rows = [scores.as_dict() for scores in evaluation.slices]

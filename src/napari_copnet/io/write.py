@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import OutputError
-from napari_copnet.files import whole_file, whole_folder
+from napari_copnet.files import whole_file
+from napari_copnet.folders import whole_folder
 from napari_copnet.io.write_tiff import write_tiff
 from napari_copnet.types import Stack, VoxelSize
 
@@ -81,9 +82,9 @@ def write_image(
         letters = "i" + letters
     dtype = _dtype(data)
     if format == "ome-zarr":
-        from napari_copnet.io.write_omezarr import write_omezarr
+        from napari_copnet.io.write_omezarr import is_image_folder, write_omezarr
 
-        with whole_folder(target) as beside:
+        with whole_folder(target, is_image_folder) as beside:
             write_omezarr(beside, data, letters, sizes, place, dtype, kind, _stem(target))
     elif format == "nifti":
         from napari_copnet.io.nifti import write_nifti

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_copnet.folders import holds_only_kinds
 from napari_copnet.types import VoxelSize
 
 # The coarsest level is at most this wide.
 _COARSEST = 512
 _CHUNK = 1024
+# Descriptions and chunks, of this version of the format and those before.
+_FILES = re.compile(
+    r"(\w+/)*(zarr\.json|\.z(array|group|attrs|metadata))|(\w+/)*c?(/?\d+)+(\.\d+)*"
+)
+
+
+def is_image_folder(folder: Path) -> bool:
+    """Whether a folder holds an OME-Zarr image and nothing else."""
+    marked = any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zattrs"))
+    return marked and holds_only_kinds(folder, _FILES)
 
 
 def write_omezarr(

@@ -7,8 +7,8 @@ import zipfile
 from pathlib import Path
 
 from napari_copnet.networks.import_nnunet import import_nnunet
-from napari_copnet.networks.model_zip import import_zip
-from napari_copnet.networks.package import JSON, ModelPackage, check_name, models_folder
+from napari_copnet.networks.model_zip import import_zip, is_model_zip, refuse_taken
+from napari_copnet.networks.package import ModelPackage, check_name, models_folder
 
 _DATASET = re.compile(r"Dataset\d+_(.+)")
 
@@ -35,9 +35,9 @@ def import_model(
     name : str, optional
         What to call a network of nnU-Net; `suggested_name` if not given. Our zips know.
     out : path, optional
-        The folder to write a network of nnU-Net to; one in the models folder if not given.
+        The model folder to write; one in the models folder if not given.
     replace : bool
-        Whether a model of the same name may be replaced by one of our zips.
+        Whether a model there may be replaced. Anything else that is there stays.
     configuration, fold, checkpoint
         See `import_nnunet`.
 
@@ -50,20 +50,21 @@ def import_model(
     """
     source = Path(source)
     if is_model_zip(source):
-        return import_zip(source, replace=replace)
+        return import_zip(source, out, replace=replace)
     name = suggested_name(source) if name is None else check_name(name)
+    if out is None and not replace:
+        refuse_taken(name)
     folder = models_folder() / name if out is None else out
     return import_nnunet(
-        source, kind, name, folder, configuration=configuration, fold=fold, checkpoint=checkpoint
+        source,
+        kind,
+        name,
+        folder,
+        configuration=configuration,
+        fold=fold,
+        checkpoint=checkpoint,
+        replace=replace,
     )
-
-
-def is_model_zip(path: Path) -> bool:
-    """Whether a file is a zip made by `copnet model export`."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return JSON in archive.namelist()
 
 
 def suggested_name(source: Path) -> str:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import ModelError
+from napari_copnet.folders import check_free
 from napari_copnet.networks.model_zip import read_member
 from napari_copnet.networks.nnunet import network_with_weights
-from napari_copnet.networks.package import ModelPackage, check_name, save_package
+from napari_copnet.networks.package import ModelPackage, check_name, is_model_folder, save_package
 from napari_copnet.networks.plan import NetworkPlan, plan_from_nnunet
 from napari_copnet.networks.provenance import provenance_card
 
@@ -32,6 +33,8 @@ def import_nnunet(
     fold: int | str | None = None,
     checkpoint: str = "checkpoint_final.pth",
     card: Mapping[str, Any] | None = None,
+    *,
+    replace: bool = False,
 ) -> ModelPackage:
     """Make a model package from a network that nnU-Net trained.
 
@@ -46,7 +49,7 @@ def import_nnunet(
     kind, name : str
         ``"contours"`` or ``"closing"``, and what to call the model.
     out : path
-        The model folder to write.
+        The model folder to write: missing, empty, or a model's that may be replaced.
     configuration : str, optional
         Such as ``"2d"``; needed where several were trained.
     fold : int or str, optional
@@ -56,6 +59,8 @@ def import_nnunet(
     card : mapping, optional
         Data, licence and scores, when known. What a dataset of ours says of itself is taken
         without asking: which slices the model has learnt from, and their size.
+    replace : bool
+        Whether a model in `out` may be replaced.
 
     Raises
     ------
@@ -63,9 +68,10 @@ def import_nnunet(
         Not nnU-Net's files, more than one trained network to choose from, or content that is not
         allowed. Nothing is written.
     OutputError
-        `out` can't be written.
+        `out` can't be written, or holds something that stays.
     """
     check_name(name)
+    check_free(out, is_model_folder, replace=replace)
     source = Path(source)
     if PurePosixPath(checkpoint).name != checkpoint or "\\" in checkpoint:
         raise ModelError(f"{checkpoint!r} is not a file name.", "Give the name without a folder.")
@@ -103,6 +109,7 @@ def import_nnunet(
             **(card or {}),
         },
         half=False,
+        replace=replace,
     )
 
 
@@ -278,7 +285,7 @@ def _weights(state: Mapping[Any, Any]) -> dict[str, np.ndarray]:
 
 def _with_mirror_axes(plan: NetworkPlan, axes: Any) -> NetworkPlan:
     if axes is None:
-        return replace(plan, mirror_axes=())
+        return dataclasses.replace(plan, mirror_axes=())
     if not isinstance(axes, list | tuple) or not all(isinstance(axis, int) for axis in axes):
         raise ModelError("The checkpoint's mirroring axes can't be understood.", _HINT)
-    return replace(plan, mirror_axes=tuple(sorted(axes)))
+    return dataclasses.replace(plan, mirror_axes=tuple(sorted(axes)))

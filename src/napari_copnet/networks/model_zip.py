@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import IO
 
 from napari_copnet.errors import ModelError
-from napari_copnet.files import whole_file, whole_folder
+from napari_copnet.files import check_file, whole_file
+from napari_copnet.folders import check_free, whole_folder
 from napari_copnet.networks.package import (
     DAMAGED,
     JSON,
@@ -16,21 +17,31 @@ from napari_copnet.networks.package import (
     WEIGHTS,
     ModelPackage,
     check_name,
+    is_model_folder,
     load_package,
     models_folder,
 )
 
 
-def export_zip(package: ModelPackage, path: Path | str) -> Path:
+def export_zip(package: ModelPackage, path: Path | str, *, replace: bool = False) -> Path:
     """Write a model as one zip file, to hand to others.
+
+    Parameters
+    ----------
+    package : ModelPackage
+    path : path
+        The zip: missing, or such a zip that may be replaced.
+    replace : bool
+        Whether it may.
 
     Raises
     ------
     ModelError
         The model is broken.
     OutputError
-        It can't be written.
+        It can't be written, or is a file that stays.
     """
+    check_file(path, is_model_zip, replace=replace)
     load_package(package.folder)
     with whole_file(path) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
         for name in (JSON, WEIGHTS):
@@ -38,13 +49,26 @@ def export_zip(package: ModelPackage, path: Path | str) -> Path:
     return Path(path)
 
 
-def import_zip(path: Path | str, *, replace: bool = False) -> ModelPackage:
+def is_model_zip(path: Path | str) -> bool:
+    """Whether a file is a zip made by `export_zip`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return JSON in archive.namelist()
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
+        return False
+
+
+def import_zip(
+    path: Path | str, out: Path | str | None = None, *, replace: bool = False
+) -> ModelPackage:
     """Add a zip made by `export_zip` to the user's models.
 
     Parameters
     ----------
     path : path
         The zip.
+    out : path, optional
+        The model folder to write; the one of its name in the models folder if not given.
     replace : bool
         Whether a model of the same name may be replaced.
 
@@ -52,6 +76,8 @@ def import_zip(path: Path | str, *, replace: bool = False) -> ModelPackage:
     ------
     ModelError
         Not such a zip, names or sizes that can't be, a broken model, or a name already taken.
+    OutputError
+        `out` can't be written, or holds something that stays.
     """
     path = Path(path)
     try:
@@ -72,16 +98,30 @@ def import_zip(path: Path | str, *, replace: bool = False) -> ModelPackage:
         name = check_name(json.loads(content[JSON])["name"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"The {JSON} in {path.name} can't be read.", DAMAGED) from error
-    folder = models_folder() / name
-    if folder.exists() and not replace:
-        raise ModelError(
-            f"There is already a model {name!r}.", "Replace it (replace), or rename one of them."
-        )
-    with whole_folder(folder) as beside:
+    folder = models_folder() / name if out is None else Path(out)
+    if out is None and not replace:
+        refuse_taken(name)
+    check_free(folder, is_model_folder, replace=replace)
+    with whole_folder(folder, is_model_folder, replace=replace) as beside:
         for member_name, data in content.items():
             (beside / member_name).write_bytes(data)
         load_package(beside).weights()
     return load_package(folder)
+
+
+def refuse_taken(name: str) -> None:
+    """Refuse a name that a model in the models folder has.
+
+    Raises
+    ------
+    ModelError
+        It has.
+    """
+    if is_model_folder(models_folder() / name):
+        raise ModelError(
+            f"There is already a model {name!r}.",
+            "Replace it (--replace), or give one of them another name.",
+        )
 
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:

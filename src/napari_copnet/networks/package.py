@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import ModelError
-from napari_copnet.files import sha256, whole_file, whole_folder
+from napari_copnet.files import sha256, whole_file
+from napari_copnet.folders import check_free, holds_only, whole_folder
+from napari_copnet.leftovers import tidy
 from napari_copnet.networks.plan import NetworkPlan, plan_from_dict
 
 KINDS = ("contours", "closing")
@@ -23,7 +25,7 @@ FORMAT = 1
 SHIPPED = Path(__file__).parent / "shipped"
 # Which of the user's models "default" means, by kind, written by `adopt`.
 ADOPTED = "adopted.json"
-_RESERVED = ("default", "shipped")
+_RESERVED = ("default", "shipped", ADOPTED)
 MODELS_VARIABLE = "NAPARI_COPNET_MODELS"
 
 JSON, WEIGHTS = "model.json", "weights.safetensors"
@@ -131,6 +133,8 @@ def load_package(folder: Path | str, *, verify: bool = True) -> ModelPackage:
     """
     folder = Path(folder)
     path = folder / JSON
+    if not folder.exists():
+        tidy(folder.parent)  # a program may have been killed while it replaced this one
     if not path.is_file():
         raise ModelError(
             f"{folder} is not a model: it has no {JSON}.",
@@ -174,13 +178,14 @@ def save_package(
     weights: dict[str, np.ndarray],
     card: dict[str, Any],
     half: bool = True,
+    replace: bool = False,
 ) -> ModelPackage:
     """Write a model folder, whole or not at all.
 
     Parameters
     ----------
     folder : path
-        The model's folder; replaced when there is one.
+        The model's folder: missing, empty, or a model's that may be replaced.
     name, kind, plan, card
         See `ModelPackage`. ``created`` is added to the card where it is missing.
     weights : dict of ndarray
@@ -188,17 +193,20 @@ def save_package(
         ``decoder.encoder``), which nnU-Net's checkpoints hold, are left out.
     half : bool
         Store as float16, half the size.
+    replace : bool
+        Whether a model in `folder` may be replaced. Any other folder that is not empty stays.
 
     Raises
     ------
     ModelError
         A name or kind that can't be, or weights that are not finite (also as float16).
     OutputError
-        It can't be written.
+        It can't be written, or holds something that stays.
     """
     from safetensors.numpy import save
 
     check_name(name)
+    check_free(folder, is_model_folder, replace=replace)
     if kind not in KINDS:
         raise ModelError(f"A model can't be of kind {kind!r}.", f"Kinds: {', '.join(KINDS)}.")
     dtype = np.float16 if half else np.float32
@@ -230,18 +238,29 @@ def save_package(
         indent=1,
         ensure_ascii=False,
     )
-    with whole_folder(folder) as beside:
+    with whole_folder(folder, is_model_folder, replace=replace) as beside:
         (beside / JSON).write_text(text + "\n", encoding="utf-8")
         (beside / WEIGHTS).write_bytes(data)
     return ModelPackage(name, kind, plan, Path(folder), digest, card)
 
 
+def is_model_folder(folder: Path) -> bool:
+    """Whether a folder holds a model, perhaps a damaged one, and nothing else."""
+    try:
+        text = (folder / JSON).read_bytes()[: LARGEST[JSON]]
+    except OSError:
+        return False
+    return holds_only(folder, {JSON, WEIGHTS}) and b'"weights_sha256"' in text
+
+
 def list_models() -> list[ModelPackage]:
     """Return the shipped and the user's models, shipped first; broken ones are left out."""
     found = []
+    tidy(models_folder())
     for place in (SHIPPED, models_folder()):
         for folder in sorted(place.iterdir()) if place.is_dir() else ():
-            if (folder / JSON).is_file():
+            # Hidden are those being written, and those discarded.
+            if not folder.name.startswith(".") and (folder / JSON).is_file():
                 try:
                     found.append(load_package(folder, verify=False))
                 except ModelError:
@@ -298,6 +317,8 @@ def find_model(name_or_path: str | Path, kind: str) -> ModelPackage:
 def adopted_name(kind: str) -> str:
     """Return the name of the model that ``"default"`` means; empty for the shipped one."""
     path = models_folder() / ADOPTED
+    if path.is_dir():
+        return ""  # a model that an earlier version let be called so
     try:
         name = json.loads(path.read_text(encoding="utf-8")).get(kind, "")
     except FileNotFoundError:
@@ -367,12 +388,12 @@ def check_name(name: Any) -> str:
     Raises
     ------
     ModelError
-        Not 1 to 64 letters, digits, dots, dashes or underscores, or ``"default"`` or ``"shipped"``.
+        Not 1 to 64 letters, digits, dots, dashes or underscores, or a name that is taken.
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _RESERVED:
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.lower() in _RESERVED:
         raise ModelError(
             f"A model can't be called {str(name)[:80]!r}.",
             "Use 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or "
-            "digit; 'default' and 'shipped' are taken.",
+            f"digit; {', '.join(map(repr, _RESERVED))} are taken.",
         )
     return name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 
-from napari_copnet.errors import CopnetError
+from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.proofreading.edits import Edit
 from napari_copnet.proofreading.journal import Head, Journal, JournalEntry
 from napari_copnet.proofreading.packing import from_bytes, to_bytes
@@ -51,6 +51,11 @@ class EditHistory:
         head = self._journal.head()
         self._branch = self._journal.listed(head.tip)
         numbers = [entry.id for entry in self._branch]
+        if head.current and head.current not in numbers:
+            raise InputError(
+                f"Edit {head.current} is missing.",
+                "Recover the session with `copnet session recover`.",
+            )
         self.position = numbers.index(head.current) + 1 if head.current else 0
         self._next = self._journal.last_id() + 1
 

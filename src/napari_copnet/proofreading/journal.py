@@ -33,11 +33,13 @@ CREATE TABLE IF NOT EXISTS head (
 );
 INSERT OR IGNORE INTO head VALUES (1, 0, 0);
 """
+# Parents have lower numbers: damage can't lead in circles.
 _UP = """
 WITH RECURSIVE up (id, parent) AS (
-    SELECT id, parent FROM steps WHERE id = ?
+    SELECT id, parent FROM steps WHERE id = ? AND parent < id
     UNION ALL SELECT steps.id, steps.parent FROM steps JOIN up ON steps.id = up.parent
-) SELECT id FROM up
+    WHERE steps.parent < steps.id
+) SELECT id, parent FROM up ORDER BY id DESC
 """
 _RETRY = 1.0  # s after a failed write
 _PATIENCE = 30.0  # s until a write counts as failed on closing
@@ -81,9 +83,11 @@ class Journal:
     Parameters
     ----------
     path : Path
-        The SQLite file; made when missing.
+        The SQLite file.
     writable : bool
         Whether edits may be written. Only one writer may have it open: see `Session`.
+    may_be_missing : bool
+        Whether no file means no edits; one is made then, unless it is open for reading only.
 
     Attributes
     ----------
@@ -97,27 +101,40 @@ class Journal:
     Raises
     ------
     InputError
-        The file is not a journal, or is damaged.
+        The file is not a journal, is damaged, or is missing and may not be.
     """
 
-    def __init__(self, path: Path, writable: bool = True) -> None:
+    def __init__(self, path: Path, writable: bool = True, may_be_missing: bool = True) -> None:
         self.path = Path(path)
         self.acknowledged = self.asked = 0
         self.problem = ""
         self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._done = threading.Condition()
         self._thread: threading.Thread | None = None
+        is_missing = not self.path.is_file()
+        if is_missing and not may_be_missing:
+            raise InputError(
+                f"{self.path.name} is missing.",
+                "Recover the session with `copnet session recover`.",
+            )
         with self._explained():
             if writable:
-                with closing(self._connect()) as database:
-                    database.executescript(_TABLES)
-            elif not self.path.is_file():
-                raise InputError(f"{self.path.name} is missing.", "Recover the session.")
-            self._reader = self._connect(read_only=True)
+                self.create(self.path)
+            if is_missing and not writable:
+                self._reader = sqlite3.connect(":memory:", check_same_thread=False)
+                self._reader.executescript(_TABLES)
+            else:
+                self._reader = self._connect(read_only=True)
             self._reader.execute("SELECT id FROM steps LIMIT 1").fetchone()
         if writable:
             self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
             self._thread.start()
+
+    @staticmethod
+    def create(path: Path) -> None:
+        """Make a journal without edits, in one file."""
+        with closing(_connected(path)) as database:
+            database.executescript(_TABLES)
 
     # Writing -----------------------------------------------------------------
 
@@ -233,12 +250,24 @@ class Journal:
         with self._explained():
             row = self._reader.execute("SELECT * FROM steps WHERE id = ?", (number,)).fetchone()
         if row is None:
-            raise InputError(f"Edit {number} is missing.", "Recover the session.")
+            raise InputError(
+                f"Edit {number} is missing.", "Recover the session with `copnet session recover`."
+            )
         return JournalEntry(*row)
 
     def listed(self, last: int) -> list[JournalEntry]:
-        """Return the edits from the start to one, in order, each without its bytes."""
-        query = f"SELECT id, parent, made, tool, text FROM steps WHERE id IN ({_UP}) ORDER BY id"
+        """Return the edits from the start to one, in order, each without its bytes.
+
+        Raises
+        ------
+        InputError
+            One of them is missing.
+        """
+        query = (
+            "SELECT id, parent, made, tool, text FROM steps "
+            f"WHERE id IN (SELECT id FROM ({_UP})) ORDER BY id"
+        )
+        self._up(last)
         with self._explained():
             rows = self._reader.execute(query, (last,)).fetchall()
         return [
@@ -246,17 +275,31 @@ class Journal:
         ]
 
     def way(self, start: int, end: int) -> tuple[list[int], list[int]]:
-        """Return the edits to take back, and then to make, to come from one to another."""
-        with self._explained():
-            first = [row[0] for row in self._reader.execute(_UP, (start,))]
-            second = [row[0] for row in self._reader.execute(_UP, (end,))]
+        """Return the edits to take back, and then to make, to come from one to another.
+
+        Raises
+        ------
+        InputError
+            One of those that lead to them is missing.
+        """
+        first, second = self._up(start), self._up(end)
         shared = set(first) & set(second)
-        if start and not first:
-            raise InputError(f"Edit {start} is missing.", "Recover the session.")
         return (
             [number for number in first if number not in shared],
             [number for number in reversed(second) if number not in shared],
         )
+
+    def _up(self, number: int) -> list[int]:
+        """Return an edit and all it was made on, the newest first."""
+        with self._explained():
+            rows = self._reader.execute(_UP, (number,)).fetchall()
+        missing = rows[-1][1] if rows else number
+        if missing:
+            raise InputError(
+                f"Edit {missing} is missing.",
+                "Recover the session with `copnet session recover`.",
+            )
+        return [row[0] for row in rows]
 
     def problems(self) -> list[str]:
         """Return what SQLite finds wrong with the file; empty when it is sound."""
@@ -270,10 +313,7 @@ class Journal:
         if read_only:
             name = self.path.resolve().as_uri() + "?mode=ro"
             return sqlite3.connect(name, uri=True, timeout=10, check_same_thread=False)
-        database = sqlite3.connect(self.path, timeout=10, isolation_level=None)
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")
-        return database
+        return _connected(self.path)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -284,6 +324,13 @@ class Journal:
                 f"The edits in {self.path.name} can't be read: {error}.",
                 "Recover the session with `copnet session recover`.",
             ) from error
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=10, isolation_level=None)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    return database
 
 
 def _commit(database: sqlite3.Connection, writes: list[tuple[JournalEntry | None, Head]]) -> None:

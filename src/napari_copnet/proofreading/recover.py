@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,11 @@ from pathlib import Path
 import filelock
 
 from napari_copnet.errors import InputError, OutputError
+from napari_copnet.files import check_writable
 from napari_copnet.proofreading import session_files
-from napari_copnet.proofreading.journal import Head, Journal, JournalEntry
-from napari_copnet.proofreading.packing import from_bytes
+from napari_copnet.proofreading.journal import Journal
+from napari_copnet.proofreading.rebuild import Rebuilt, State, rebuild
+from napari_copnet.proofreading.salvage import Salvaged, salvage
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Recovered:
     edits : int
         Edits that are applied now.
     lost : int
-        Edits known to have been there that can't be read.
+        Edits known to have been there whose effect is lost.
     notes : tuple of str
         What was found and done, in sentences; empty when nothing was wrong.
     """
@@ -38,18 +39,20 @@ class Recovered:
 def recover(folder: Path | str) -> Recovered:
     """Bring a session back to where it opens; damaged files are kept under another name.
 
-    A damaged snapshot is set aside: the session is built anew from its start. Of a damaged
-    journal every edit that can be read is taken over, up to the first that can't.
+    It begins at the newest snapshot that can be read. Edits before it that can't be read keep their
+    effect, and can be undone together; edits after it are made again past those that can't be read
+    where they do what they did. A file that can be read is never set aside.
 
     Raises
     ------
     InputError
-        No session, or its start is damaged too.
+        No session, or neither its start nor a snapshot can be read.
     OutputError
-        It is open elsewhere.
+        It is open elsewhere, or can't be written.
     """
     folder = Path(folder)
-    session_files.read_facts(folder)
+    facts = session_files.read_facts(folder)
+    check_writable(folder)
     lock = filelock.FileLock(folder / session_files.LOCK)
     try:
         lock.acquire(timeout=0)
@@ -58,95 +61,94 @@ def recover(folder: Path | str) -> Recovered:
             "This session is open in another window.", "Close it there, then recover it."
         ) from error
     try:
-        notes: list[str] = []
-        session_files.read_state(folder / session_files.START)
-        lost = _mend_journal(folder, notes)
-        _mend_snapshot(folder, notes)
-        with closing(Journal(folder / session_files.JOURNAL, writable=False)) as journal:
-            edits = len(journal.listed(journal.head().current))
-        return Recovered(edits, lost, tuple(notes))
+        return _recovered(folder, facts)
     finally:
         lock.release()
 
 
-def _mend_snapshot(folder: Path, notes: list[str]) -> None:
-    path = folder / session_files.SNAPSHOT
-    if not path.is_file():
-        return
-    try:
-        _, at, _ = session_files.read_state(path)
-        with closing(Journal(folder / session_files.JOURNAL, writable=False)) as journal:
-            journal.way(at, journal.head().current)
-    except InputError:
-        _set_aside(path)
-        notes.append("The snapshot was damaged: the session is built anew from its edits.")
-
-
-def _mend_journal(folder: Path, notes: list[str]) -> int:
+def _recovered(folder: Path, facts: session_files.Facts) -> Recovered:
+    notes: list[str] = []
+    start, snapshot = _state(folder / session_files.START), _state(folder / session_files.SNAPSHOT)
+    if start is None and snapshot is None:
+        session_files.read_state(folder / session_files.START)  # says so
     path = folder / session_files.JOURNAL
-    if not path.is_file():
-        return 0
-    entries, head, highest, sound = _readable(path)
-    if sound:
-        return 0
-    beside = path.with_name(path.name + ".mended")
-    beside.unlink(missing_ok=True)
-    known = {0}
-    kept: list[JournalEntry] = []
-    for entry in entries:
-        if entry.parent in known:
-            known.add(entry.id)
-            kept.append(entry)
-    tip = kept[-1].id if kept else 0
-    if head is not None and {head.current, head.tip} <= known:
-        at = head
-    else:
-        at = Head(tip, tip)
-    with closing(Journal(beside)) as mended:
-        for entry in kept:
-            mended.add(entry, at)
-        mended.move(at)
-    for suffix in ("", "-wal", "-shm"):
-        damaged = path.with_name(path.name + suffix)
-        if damaged.exists():
-            _set_aside(damaged)
-    os.replace(beside, path)
-    lost = max(highest - len(kept), 0)
-    notes.append(f"The list of edits was damaged: {len(kept)} could be read, {lost} could not.")
-    return lost
+    _put_in_place(path)
+    is_missing = not path.is_file()
+    found = Salvaged(sound=False) if is_missing else salvage(path)
+    whole = rebuild(found, start, snapshot, facts)
+    if start is None:
+        _put_start(folder, whole, notes)
+    if (folder / session_files.SNAPSHOT).is_file() and snapshot is None:
+        _set_aside(folder / session_files.SNAPSHOT)
+        notes.append("The snapshot was damaged: the session is built anew from its edits.")
+    if not found.sound or whole.entries != found.entries or whole.head != found.head:
+        notes.append(_note(found, whole, is_missing))
+        _write(path, whole)
+    return Recovered(whole.applied, whole.lost, tuple(notes))
 
 
-def _readable(path: Path) -> tuple[list[JournalEntry], Head | None, int, bool]:
-    """Return the edits that can be read, the head, the highest number seen, and if all is sound."""
-    entries: list[JournalEntry] = []
-    head, highest, sound = None, 0, True
+def _state(path: Path) -> State | None:
     try:
-        with closing(sqlite3.connect(path, timeout=10)) as database:
-            sound = database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            head = _first(database, "SELECT current, tip FROM head")
-            highest = (_first(database, "SELECT MAX(id) FROM steps") or (0,))[0] or 0
-            for number in range(1, highest + 1):
-                row = _first(database, "SELECT * FROM steps WHERE id = ?", number)
-                try:
-                    entry = JournalEntry(*row) if row else None
-                    if entry is not None:
-                        from_bytes(entry.edit)
-                        entries.append(entry)
-                except (InputError, TypeError):
-                    sound = False
-    except sqlite3.DatabaseError:
-        sound = False
-    return entries, Head(*head) if head else None, highest, sound
-
-
-def _first(database: sqlite3.Connection, query: str, *values: int) -> tuple | None:
-    try:
-        return database.execute(query, values).fetchone()
-    except sqlite3.DatabaseError:
+        return State(*session_files.read_state(path))
+    except InputError:
         return None
 
 
+def _put_start(folder: Path, whole: Rebuilt, notes: list[str]) -> None:
+    assert whole.start is not None
+    state = session_files.pack_state(whole.start.model, 0, whole.start.excluded)
+    _set_aside(folder / session_files.START)
+    session_files.write_state(folder / session_files.START, state)
+    notes.append("The state before the first edit was damaged: it was made anew from the snapshot.")
+
+
+def _note(found: Salvaged, whole: Rebuilt, is_missing: bool) -> str:
+    what = "missing" if is_missing else "damaged"
+    if found.sound:
+        what = "not whole"
+    joined = sum(whole.joined.values())
+    kept = sum(whole.joined.get(number, 1) for number in whole.entries)
+    text = f"The list of edits was {what}: {kept} are kept, {whole.lost} are lost."
+    if joined:
+        text += (
+            f" {joined} of those kept could not be read: the snapshot holds what they did. They "
+            "can only be undone together."
+        )
+    if whole.again:
+        text += f" {len(whole.again)} were made again past lost ones: look at what they did."
+    return text
+
+
+def _write(path: Path, whole: Rebuilt) -> None:
+    """Write a list of edits; the damaged one stays beside."""
+    beside = _mended(path)
+    for suffix in ("", "-wal", "-shm"):
+        beside.with_name(beside.name + suffix).unlink(missing_ok=True)
+    with closing(Journal(beside)) as mended:
+        for number in sorted(whole.entries):
+            mended.add(whole.entries[number], whole.head)
+        mended.move(whole.head)
+    _set_aside(path)
+    _put_in_place(path)
+
+
+def _put_in_place(path: Path) -> None:
+    """Let the mended list take the place of the one set aside; whole also after a kill."""
+    if path.is_file() or not _mended(path).is_file():
+        return
+    for suffix in ("-wal", "-shm"):
+        # Of the damaged one: SQLite would write it into this one.
+        _set_aside(path.with_name(path.name + suffix))
+    os.replace(_mended(path), path)
+
+
+def _mended(path: Path) -> Path:
+    return path.with_name(path.name + ".mended")
+
+
 def _set_aside(path: Path) -> None:
+    if not path.exists():
+        return
     target = path.with_name(path.name + ".damaged")
     number = 1
     while target.exists():

@@ -59,11 +59,13 @@ class Session(LiveCells):
         self.on_run: list[Callable[[], None]] = []
         # Opened in one thread, it may be closed in another.
         self._lock = filelock.FileLock(self.folder / session_files.LOCK, thread_local=False)
+        # The lock's file stays: without it nobody has ever written here.
+        begun = (self.folder / session_files.LOCK).exists()
         self.read_only = read_only or not self._locked()
         self.saved_as = 0
         self._closed = False
         try:
-            self._load()
+            self._load(begun)
         except BaseException:
             self._lock.release()
             raise
@@ -298,11 +300,15 @@ class Session(LiveCells):
             return False
         return True
 
-    def _load(self) -> None:
+    def _load(self, begun: bool) -> None:
         snapshot = self.folder / session_files.SNAPSHOT
         path = snapshot if snapshot.is_file() else self.folder / session_files.START
         model, at, excluded = session_files.read_state(path)
-        self._journal = Journal(self.folder / session_files.JOURNAL, writable=not self.read_only)
+        # Earlier versions made sessions without a list of edits, until they were opened.
+        is_new = not begun and not snapshot.is_file()
+        self._journal = Journal(
+            self.folder / session_files.JOURNAL, writable=not self.read_only, may_be_missing=is_new
+        )
         self.history = EditHistory(self._journal)
         back, forth = self._journal.way(at, self.history.current)
         for number in back:

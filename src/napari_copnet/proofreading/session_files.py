@@ -22,11 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import InputError, OutputError
-from napari_copnet.files import check_writable, sha256, whole_file, whole_folder
+from napari_copnet.errors import InputError
+from napari_copnet.files import check_writable, sha256, whole_file
+from napari_copnet.folders import check_free, holds_only, whole_folder
 from napari_copnet.params import CellParams, as_dict, from_dict
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.edits import Edit, Judge
+from napari_copnet.proofreading.journal import Journal
 from napari_copnet.proofreading.links import Links
 from napari_copnet.proofreading.packing import from_plain, to_plain
 from napari_copnet.proofreading.relabel import first_pixels
@@ -101,8 +103,7 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
         The folder is in use, or there is no right or room.
     """
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} is not empty.", "Choose another folder for the session.")
+    check_free(folder)
     shape = tuple(int(n) for n in start.contour.shape)
     if len(shape) != 3 or 0 in shape:
         raise InputError(
@@ -131,6 +132,7 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
         _write_run(beside / "runs" / "0", start)
         write_facts(beside, facts)
         write_state(beside / START, pack_state(model, 0, start.excluded))
+        Journal.create(beside / JOURNAL)
     return folder
 
 
@@ -147,7 +149,8 @@ def _write_run(folder: Path, start: Start) -> None:
 def add_run(folder: Path, facts: Facts, start: Start) -> Facts:
     """Write the results of another run beside those before; return the new facts."""
     number = len(facts.runs)
-    with whole_folder(folder / "runs" / str(number)) as beside:
+    # One of this number was left by a process that was killed before it could note the run.
+    with whole_folder(folder / "runs" / str(number), _is_run) as beside:
         _write_run(beside / "in", start)
         for path in sorted((beside / "in").iterdir()):
             path.rename(beside / path.name)
@@ -155,6 +158,11 @@ def add_run(folder: Path, facts: Facts, start: Start) -> Facts:
     facts = Facts(**{**vars(facts), "runs": (*facts.runs, start.record)})
     write_facts(folder, facts)
     return facts
+
+
+def _is_run(folder: Path) -> bool:
+    ids = {f"{name}.npy" for name in ("contours", "closed", "iterations", "converged")}
+    return holds_only(folder, ids)
 
 
 def write_facts(folder: Path, facts: Facts) -> None:

@@ -35,6 +35,16 @@ class SessionModel:
         self.next_id = 1
         self._slices = np.full(1024, -1, np.int32)
 
+    def copy(self) -> SessionModel:
+        """Return a model that changes by itself."""
+        other = SessionModel(self.contour.copy(), self.marks.copy())
+        other.ids = [dict(ids) for ids in self.ids]
+        other.links = Links(np.array(list(self.links), np.int64).reshape(-1, 2), self.next_id)
+        other.verdicts = dict(self.verdicts)
+        other.next_id = self.next_id
+        other.restore_places(self._slices)
+        return other
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape (Z, Y, X)."""

@@ -12,13 +12,14 @@ import numpy as np
 from scipy import ndimage
 
 from napari_copnet.errors import InputError
-from napari_copnet.files import whole_folder
+from napari_copnet.folders import whole_folder
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.teaching.project import DONE, Project
 from napari_copnet.training.cases import MARGIN, VALIDATION_SHARE
 from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import IGNORE
+from napari_copnet.training.work import is_annotated
 
 # Fewer slices than this are all trained on: none can be spared.
 FEWEST_TO_SPLIT = 3
@@ -153,7 +154,7 @@ def write_slices(project: Project, folder: Path, slices: Sequence[int]) -> Steps
     dtype = np.asarray(image[slices[0]]).dtype
     shape = (len(slices), *project.shape[1:])
     voxel = project.session.facts.voxel_size
-    with whole_folder(folder) as beside:
+    with whole_folder(folder, is_annotated) as beside:
         # Uncompressed: they are read again at once, and compressing takes longer than training on.
         images, truths = (
             tifffile.memmap(

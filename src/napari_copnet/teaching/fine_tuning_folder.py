@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,14 @@ from typing import Any
 from napari_copnet.files import whole_file
 from napari_copnet.networks.package import ModelPackage, models_folder
 from napari_copnet.params import DegradeParams, DeviceParams, FineTuneParams, TrainParams, as_dict
-from napari_copnet.training import child, fit
+from napari_copnet.training import child
+from napari_copnet.training.work import (
+    clear,
+    remove,
+    remove_examples,
+    remove_folds,
+    work_folder,
+)
 
 RECORD = "finetune.json"
 
@@ -58,7 +64,7 @@ def unfinished(folder: Path | str | None = None) -> list[Unfinished]:
 
 def forget(one: Unfinished) -> None:
     """Remove an unfinished fine-tuning; its annotations stay in their project."""
-    shutil.rmtree(fit.work_folder(one.out), ignore_errors=True)
+    remove(work_folder(one.out))
 
 
 def train_params(params: FineTuneParams, parent: ModelPackage) -> TrainParams:
@@ -115,9 +121,7 @@ def read_record(work: Path) -> dict[str, Any] | None:
 
 def tidy(work: Path) -> None:
     """Keep losses and log of a finished training; slices and checkpoints take much room."""
-    for part in ("annotated", "dataset"):
-        shutil.rmtree(work / part, ignore_errors=True)
-    for path in (*work.glob("checkpoint*.pt"), *work.glob(f"{child.EXPORT}.*")):
-        path.unlink(missing_ok=True)
-    for path in work.glob("fold-*"):
-        shutil.rmtree(path, ignore_errors=True)
+    clear(work, "checkpoint.pt", "checkpoint-previous.pt")
+    clear(work, f"{child.EXPORT}.json", f"{child.EXPORT}.safetensors")
+    remove_examples(work)
+    remove_folds(work)

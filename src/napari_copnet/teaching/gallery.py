@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from napari_copnet.errors import ModelError, OutputError
-from napari_copnet.files import whole_folder
+from napari_copnet.folders import check_free, whole_folder
 from napari_copnet.networks.model_zip import export_zip
 from napari_copnet.networks.package import (
+    JSON,
     KINDS,
     SHIPPED,
+    WEIGHTS,
     ModelPackage,
     adopt,
     adopted_name,
     find_model,
+    is_model_folder,
     list_models,
     load_package,
     models_folder,
@@ -180,22 +183,28 @@ def restore(name: str) -> ModelPackage:
     return load_package(target)
 
 
-def export_folder(model: ModelPackage, out: Path | str) -> Path:
+def export_folder(model: ModelPackage, out: Path | str, *, replace: bool = False) -> Path:
     """Copy a model to a folder, whole or not at all; `--contour-model` takes it as it is.
+
+    Parameters
+    ----------
+    model : ModelPackage
+    out : path
+        Missing, empty, or a model's folder that may be replaced.
+    replace : bool
+        Whether it may.
 
     Raises
     ------
     OutputError
-        There is something, or it can't be written.
+        There is something that stays, or it can't be written.
     """
     out = Path(out)
-    if out.exists():
-        raise OutputError(f"{out} is there already.", "Choose another folder.")
+    check_free(out, is_model_folder, replace=replace)
     load_package(model.folder)
-    with whole_folder(out) as beside:
-        for path in model.folder.iterdir():
-            if path.is_file():
-                shutil.copy2(path, beside / path.name)
+    with whole_folder(out, is_model_folder, replace=replace) as beside:
+        for name in (JSON, WEIGHTS):
+            shutil.copy2(model.folder / name, beside / name)
     return out
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.files import sha256, whole_file
+from napari_copnet.files import check_file, sha256, whole_file
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.networks.tiles import normalised
 from napari_copnet.networks.torchscript import torch_version, write_torchscript
@@ -51,6 +51,7 @@ def export_model_zoo(
     authors: Sequence[str],
     licence: str = LICENCE,
     description: str = "",
+    replace: bool = False,
 ) -> Path:
     """Write a package that bioimage.io takes.
 
@@ -67,6 +68,8 @@ def export_model_zoo(
         to be named.
     description : str
         A sentence; one is made when empty.
+    replace : bool
+        Whether such a package may be replaced. Any other file that is there stays.
 
     Returns
     -------
@@ -76,8 +79,8 @@ def export_model_zoo(
     Raises
     ------
     CopnetError
-        No author, no SPDX identifier, a model of several channels, a damaged model, or no right or
-        room to write.
+        No author, no SPDX identifier, a model of several channels, a damaged model, no right or
+        room to write, or a file that stays.
     """
     names = [name.strip() for name in authors if name.strip()]
     if not names:
@@ -92,6 +95,7 @@ def export_model_zoo(
             "Export it as a zip.",
         )
     out = Path(out)
+    check_file(out, _is_package, replace=replace)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         image = _example(model)
@@ -111,6 +115,14 @@ def export_model_zoo(
             for name in (_WEIGHTS, _INPUT, _OUTPUT, _COVER, _PAGE):
                 archive.write(folder / name, name, zipfile.ZIP_DEFLATED)
     return out
+
+
+def _is_package(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {"rdf.yaml", _WEIGHTS, _INPUT, _OUTPUT} <= set(archive.namelist())
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
+        return False
 
 
 def _example(model: ModelPackage) -> np.ndarray:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import InputError, OutputError
-from napari_copnet.files import whole_folder
+from napari_copnet.errors import InputError
+from napari_copnet.folders import check_free, whole_folder
 from napari_copnet.networks.package import KINDS, ModelPackage
 from napari_copnet.networks.provenance import PROVENANCE
 from napari_copnet.progress import Progress, Steps, finish
@@ -184,8 +184,7 @@ def _check(out: Path, number: int, name: str, gpus: int) -> None:
         raise InputError(
             f"A dataset can't be called {name!r}.", "Use letters, digits, dots and dashes."
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out} is not empty.", "Choose another folder for the dataset.")
+    check_free(out)
 
 
 def _provenance(

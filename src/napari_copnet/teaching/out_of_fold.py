@@ -98,6 +98,7 @@ def out_of_fold(
             device=device,
             start_from=fresh.folder,
             size=project.network_size,
+            replace=True,
         )
         with contextlib.closing(training):
             while True:

@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.files import whole_file, whole_folder
+from napari_copnet.files import whole_file
+from napari_copnet.folders import whole_folder
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training.cases import Case, make_cases, with_fixed_maps
 from napari_copnet.training.sources import Source, SyntheticTissue, identify
 from napari_copnet.training.truth import IGNORE
+from napari_copnet.training.work import is_examples
 
 
 def prepare(
@@ -96,7 +98,7 @@ def prepare(
         return folder
     rng = np.random.default_rng(seed)
     dataset = f"Dataset001_{kind}"
-    with whole_folder(folder) as beside:
+    with whole_folder(folder, is_examples) as beside:
         raw = beside / "nnUNet_raw" / dataset
         for part in ("imagesTr", "labelsTr"):
             (raw / part).mkdir(parents=True)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.files import check_writable, whole_file
-from napari_copnet.networks.package import KINDS, ModelPackage, check_name, save_package
+from napari_copnet.folders import check_free
+from napari_copnet.networks.package import (
+    KINDS,
+    ModelPackage,
+    check_name,
+    is_model_folder,
+    save_package,
+)
 from napari_copnet.networks.plan import NetworkPlan, plan_from_dict
 from napari_copnet.params import (
     DegradeParams,
@@ -28,18 +35,15 @@ from napari_copnet.params import (
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training import child, dataset
 from napari_copnet.training.sources import Source, SyntheticTissue, describe_sources
+from napari_copnet.training.work import check_work_folder, clear, work_folder
 
 POLL = 0.2
 # a step of the largest network on a slow processor, then the checkpoint
 GRACE = 20.0
 # What a training of synthetic tissue is called in its record, now and before.
 _SYNTHETIC = ("SyntheticTissue", "MadeTissue")
-
-
-def work_folder(out: Path | str) -> Path:
-    """Return the folder beside `out` that holds examples, losses, log and checkpoints."""
-    out = Path(out)
-    return out.with_name(f"{out.name}.training")
+# What another training must not find.
+_BEGUN = (child.LOSSES, child.CONFIG, "log.txt", "checkpoint.pt", "checkpoint-previous.pt")
 
 
 def read_losses(out: Path | str) -> list[dict[str, float]]:
@@ -79,6 +83,7 @@ def train(
     card: dict[str, Any] | None = None,
     size: int = 512,
     width: float = 4.0,
+    replace: bool = False,
 ) -> Steps[ModelPackage]:
     """Train a contour or closing network and write it as a model folder.
 
@@ -92,11 +97,12 @@ def train(
     sources : sequence of Source or SyntheticTissue
         What to learn from. Nothing need be given to resume.
     out : path
-        The model folder to write.
+        The model folder to write: missing, empty, or a model's that may be replaced.
     params, degrade, device
         Settings.
     resume : bool
-        Go on from the last checkpoint, to the same schedule.
+        Go on from the last checkpoint, to the same schedule. What it has written to `out` before
+        is replaced.
     name : str, optional
         Name of the model; that of the folder by default.
     start_from : path, optional
@@ -107,6 +113,8 @@ def train(
         Longer in-plane side the network shall see; 0 keeps the sources' own.
     width : float
         Width of contours drawn between labels, in pixels after resizing.
+    replace : bool
+        Whether a model in `out` may be replaced. Anything else that is there stays.
 
     Yields
     ------
@@ -122,7 +130,8 @@ def train(
     Raises
     ------
     CopnetError
-        A source or setting can't be used, there is nothing to resume, or training failed.
+        A source or setting can't be used, there is nothing to resume, training failed, or `out`
+        or ``OUT.training`` holds something that stays.
     """
     params = checked(params or TrainParams())
     degrade = checked(degrade or DegradeParams())
@@ -139,6 +148,9 @@ def train(
             "Choose a context of 0.",
         )
     check_name(name or out.name)
+    replace = replace or resume
+    check_free(out, is_model_folder, replace=replace)
+    check_work_folder(work)
     before = _previous(work)
     if resume and before is None:
         raise InputError(f"There is no training of {out} to resume.", "Start it without resume.")
@@ -154,7 +166,7 @@ def train(
         if resume and before is not None:
             _same_training(before, kind, settings)
         else:
-            _clear(work)
+            clear(work, *_BEGUN)
         yield from dataset.prepare(
             kind,
             sources,
@@ -199,6 +211,7 @@ def train(
                 "data_sha256": dataset.fingerprint(work / "dataset"),
                 **(card or {}),
             },
+            replace=replace,
         )
         epochs = float(result["scores"].get("epoch", params.epochs))
         yield Progress("training", epochs, epochs, "epochs", partial=result["scores"])
@@ -218,7 +231,7 @@ def whole_slices(plan: NetworkPlan, size: int) -> NetworkPlan:
         max(patch, -(-size // step) * step)
         for patch, step in zip(plan.patch_size, steps, strict=True)
     )
-    return replace(plan, tile_size=tile)
+    return dataclasses.replace(plan, tile_size=tile)
 
 
 def _run_child(work: Path, params: TrainParams) -> Iterator[Progress]:
@@ -298,8 +311,11 @@ def _new_lines(path: Path, start: int) -> list[bytes]:
 
 
 def _previous(work: Path) -> dict[str, Any] | None:
-    path = work / child.CONFIG
-    return json.loads(path.read_text()) if path.exists() else None
+    try:
+        values = json.loads((work / child.CONFIG).read_text())
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) -> None:
@@ -343,16 +359,7 @@ def _alone(work: Path) -> Iterator[None]:
         lock.release()
 
 
-def _clear(work: Path) -> None:
-    for path in work.glob("checkpoint*.pt"):
-        path.unlink()
-    for name in (child.LOSSES, child.CONFIG, "log.txt"):
-        (work / name).unlink(missing_ok=True)
-
-
 def _plain(source: Source | SyntheticTissue) -> dict[str, Any]:
-    import dataclasses
-
     values = dataclasses.asdict(source)
     values["type"] = type(source).__name__
     return json.loads(json.dumps(values, default=str))

@@ -25,6 +25,7 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import IGNORE
+from napari_copnet.training.work import remove_model
 
 
 class Chen(Baseline):
@@ -160,6 +161,7 @@ class Chen(Baseline):
             name="chen-2018",
             size=size,
             card={"command": "copnet baselines"},
+            replace=True,
         )
         return package
 
@@ -181,4 +183,4 @@ class Chen(Baseline):
             with whole_file(folder / f"{name}.tif") as beside:
                 tifffile.imwrite(beside, array, photometric="minisblack", metadata={"axes": "ZYX"})
         # A model of another recipe is none to go on with.
-        (folder / "model" / "model.json").unlink(missing_ok=True)
+        remove_model(folder / "model")

@@ -160,14 +160,15 @@ class ModelsSection(DockSection):
                 lambda made: self._note(f"{model.name} was exported to {made.name}."),
             )
 
-    def _export(self, title: str, suffix: str, export: Callable[[Any, Path], Any]) -> None:
+    def _export(self, title: str, suffix: str, export: Callable[..., Any]) -> None:
         model = self._model()
         name = str(Path.home() / f"{model.name}{suffix}")
         path, _ = QFileDialog.getSaveFileName(self, title, name)
         if not path:
             return
         try:
-            export(model, Path(path))
+            # The dialog has asked whether to replace.
+            export(model, Path(path), replace=True)
         except CopnetError as error:
             self._tell(error)
             return
@@ -243,6 +244,6 @@ def card_text(entry: GalleryEntry) -> str:
 def _zoo(model: ModelPackage, path: Path, authors: list[str]) -> Steps[Path]:
     """Write the package as a step: its example is computed by the network."""
     yield Progress("export", 0, 1, "files")
-    export_model_zoo(model, path, authors=authors)
+    export_model_zoo(model, path, authors=authors, replace=True)
     yield Progress("export", 1, 1, "files")
     return path

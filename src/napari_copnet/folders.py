@@ -1,0 +1,164 @@
+"""Folders that appear whole or not at all, and never in place of what others put there.
+
+A new folder is filled beside the old one under a name that begins with ``.writing-`` and carries
+machine and process, then renamed. What a killed process left under such a name is removed, and a
+folder it had already moved out of the way is put back, by the next one that writes there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from napari_copnet.errors import OutputError
+from napari_copnet.files import explained, sync, umask
+from napari_copnet.leftovers import in_work, tidy
+
+Ours = Callable[[Path], bool]
+# Put beside our files by file browsers; nobody's work.
+SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+
+
+def check_free(path: Path | str, ours: Ours | None = None, *, replace: bool = True) -> None:
+    """Check before work starts that a folder may be written; nothing is made.
+
+    Parameters
+    ----------
+    path : path
+        May be missing or an empty folder.
+    ours : callable, optional
+        Says of a folder whether it holds what this package wrote there and nothing else. By
+        default none does.
+    replace : bool
+        Whether such a folder may be replaced.
+
+    Raises
+    ------
+    OutputError
+        Something is there that stays.
+    """
+    path = Path(path)
+    with explained(path):
+        if _is_free(path):
+            return
+    if not path.is_dir():
+        raise OutputError(f"{path} is a file.", "Choose another folder; the file stays.")
+    if ours is None or not ours(path):
+        raise OutputError(
+            f"{path} is not empty, and holds what napari-copnet did not write there.",
+            "Choose a new or empty folder; nothing in this one was touched.",
+        )
+    if not replace:
+        raise OutputError(
+            f"{path} is there already, with an earlier result.",
+            "Replace it (--replace), or choose another folder.",
+        )
+
+
+@contextlib.contextmanager
+def whole_folder(
+    path: Path | str, ours: Ours | None = None, *, replace: bool = True
+) -> Iterator[Path]:
+    """Yield an empty folder beside `path` to fill; on success it takes the place of `path`.
+
+    Parameters
+    ----------
+    path : path
+        Where the folder shall be.
+    ours, replace
+        What may be there before, as for `check_free`. It is replaced only when the new folder is
+        complete, and looked at again at that moment.
+
+    Raises
+    ------
+    OutputError
+        Something is there that stays, no right, or no room to write. Nothing is left behind.
+    """
+    path = Path(os.path.realpath(path)) if Path(path).is_symlink() else Path(path)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tidy(path.parent)
+    check_free(path, ours, replace=replace)
+    with explained(path):
+        beside = Path(tempfile.mkdtemp(prefix=in_work("writing"), dir=path.parent))
+        try:
+            yield beside
+            for child in sorted(beside.rglob("*")):
+                if child.is_file():
+                    sync(child)
+            beside.chmod(0o777 & ~umask())
+            _swap(beside, path, ours, replace)
+            sync(path.parent)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def holds_only(folder: Path, names: frozenset[str] | set[str]) -> bool:
+    """Whether a folder is one of plain files with these names, not all of which need be there."""
+    try:
+        return all(
+            entry.name in SYSTEM_FILES or (entry.name in names and entry.is_file())
+            for entry in os.scandir(folder)
+        )
+    except OSError:
+        return False
+
+
+def holds_only_kinds(folder: Path, kinds: re.Pattern[str]) -> bool:
+    """Whether the path of every file below a folder, with ``/`` between, is of known kinds."""
+    return all(
+        path.name in SYSTEM_FILES or kinds.fullmatch(path.relative_to(folder).as_posix())
+        for path in Path(folder).rglob("*")
+        if not path.is_dir() or path.is_symlink()
+    )
+
+
+def _swap(beside: Path, path: Path, ours: Ours | None, replace: bool) -> None:
+    """Let the folder `beside` take the place of `path`, if that may be replaced."""
+    for _ in range(10):
+        check_free(path, ours, replace=replace)
+        with contextlib.suppress(OSError):
+            # Fails unless it is an empty folder; systems differ on renaming onto one.
+            path.rmdir()
+        # The rename itself is the last check: it never replaces a folder that holds something.
+        if _renamed(beside, path):
+            return
+        old = path.with_name(in_work("replaced") + path.name)
+        if not _renamed(path, old):
+            continue
+        if ours is None or not ours(old):
+            # Something was put there since the last look.
+            _renamed(old, path)
+            continue
+        done = _renamed(beside, path)
+        if not done and _renamed(old, path):
+            continue
+        shutil.rmtree(old, ignore_errors=True)
+        if done:
+            return
+    raise OutputError(f"{path} is being written by another program.", "Try again.")
+
+
+def _renamed(path: Path, target: Path) -> bool:
+    """Rename a folder to a name that is free; return whether it was."""
+    try:
+        os.rename(path, target)
+    except OSError as error:
+        # On Windows: PermissionError when the target, or a file below the folder, is in use.
+        taken = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.ENOENT)
+        if error.errno in taken:
+            return False
+        raise
+    return True
+
+
+def _is_free(path: Path) -> bool:
+    if not os.path.lexists(path):
+        return True
+    return path.is_dir() and not any(True for _ in os.scandir(path))

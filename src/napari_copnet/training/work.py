@@ -1,0 +1,109 @@
+"""The folder beside a model in which its training works: what is ours there, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from pathlib import Path
+
+from napari_copnet.errors import OutputError
+from napari_copnet.folders import SYSTEM_FILES, holds_only, holds_only_kinds
+
+# Any of these says that a training has worked here.
+_MARKS = ("lock", "finetune.json", "annotated/slices.json", "dataset/cases.json")
+_FILES = (
+    "checkpoint.pt",
+    "checkpoint-previous.pt",
+    "config.json",
+    "finetune.json",
+    "lock",
+    "log.txt",
+    "losses.csv",
+    "progress.jsonl",
+    "stop",
+    "trained.json",
+    "trained.safetensors",
+)
+_HINT = "Training writes beside its model: choose another name for the model."
+_EXAMPLES = re.compile(
+    r"cases\.json|nnUNet_raw/Dataset\d+_\w+/((imagesTr|labelsTr)/\w+\.(tif|json)|dataset\.json)"
+    r"|nnUNet_(preprocessed|results)/(.+/)?[\w.-]+\.(json|npy|npz|pkl|b2nd)"
+)
+
+
+def work_folder(out: Path | str) -> Path:
+    """Return the folder beside `out` that holds examples, losses, log and checkpoints."""
+    out = Path(out)
+    return out.with_name(f"{out.name}.training")
+
+
+def check_work_folder(work: Path) -> None:
+    """Check before work starts that a training may write to `work`; nothing is made.
+
+    Raises
+    ------
+    OutputError
+        It is not empty and no training has worked there, or it is a file.
+    """
+    if not work.exists():
+        return
+    if not work.is_dir():
+        raise OutputError(f"{work} is a file, and a training needs a folder there.", _HINT)
+    if any(work.iterdir()) and not any((work / mark).is_file() for mark in _MARKS):
+        raise OutputError(
+            f"{work} is not empty, and holds what napari-copnet did not write there.", _HINT
+        )
+
+
+def is_examples(folder: Path) -> bool:
+    """Whether a folder holds training examples as `dataset.prepare` writes them, no more."""
+    return (folder / "cases.json").is_file() and holds_only_kinds(folder, _EXAMPLES)
+
+
+def is_annotated(folder: Path) -> bool:
+    """Whether a folder holds annotated slices as `teaching.annotated_dataset` writes them, no more."""
+    return (folder / "slices.json").is_file() and holds_only(
+        folder, {"image.tif", "truth.tif", "slices.json"}
+    )
+
+
+def clear(work: Path, *names: str) -> None:
+    """Remove files of ours from a work folder."""
+    for name in names:
+        (work / name).unlink(missing_ok=True)
+
+
+def remove(work: Path) -> None:
+    """Remove a work folder of ours, with its folds; what is not ours in it stays, and it too."""
+    clear(work, *_FILES)
+    remove_examples(work)
+    remove_folds(work)
+    with contextlib.suppress(OSError):
+        work.rmdir()
+
+
+def remove_examples(work: Path) -> None:
+    """Remove the slices and examples that a training has learnt from."""
+    for folder, ours in ((work / "annotated", is_annotated), (work / "dataset", is_examples)):
+        if ours(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_model(folder: Path) -> None:
+    """Remove a model that a training wrote; a folder that holds anything else stays."""
+    from napari_copnet.networks.package import JSON, WEIGHTS, is_model_folder
+
+    if is_model_folder(folder):
+        # The description last: by it the folder is known as ours.
+        clear(folder, *SYSTEM_FILES, WEIGHTS, JSON)
+        folder.rmdir()
+
+
+def remove_folds(work: Path) -> None:
+    """Remove the models of folds that a fine-tuning has trained, and their work folders."""
+    for path in work.glob("fold-*"):
+        if re.fullmatch(r"fold-\d+\.training", path.name):
+            remove(path)
+        elif re.fullmatch(r"fold-\d+", path.name):
+            remove_model(path)
