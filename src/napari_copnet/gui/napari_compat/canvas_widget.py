@@ -11,7 +11,10 @@ _canvases: weakref.WeakKeyDictionary[QWidget, weakref.ref[QWidget]] = weakref.We
 
 
 def canvas_of(window: QWidget) -> QWidget | None:
-    """Return the widget in a window that shows the image, or None."""
+    """Return the widget in a window that shows the image, or None.
+
+    napari 0.9.2 hands out its canvas by a private name alone; vispy's class for Qt is looked for.
+    """
     known = _canvases.get(window, lambda: None)()
     if known is not None:
         with contextlib.suppress(RuntimeError):  # deleted

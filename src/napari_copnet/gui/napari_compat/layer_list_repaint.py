@@ -1,7 +1,8 @@
 """The list of layers, spared the painting that shows nothing new.
 
 napari paints a layer's row anew at every event of the layer, of which a change of slice brings a
-dozen: with the layers of a run and of a session that takes longer than to draw the image.
+dozen: with the layers of a run and of a session that takes longer than to draw the image. Needed
+in napari 0.9.2, whose model of the list takes all events by `_process_event`.
 """
 
 from __future__ import annotations

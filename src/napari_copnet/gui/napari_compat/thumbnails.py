@@ -2,7 +2,8 @@
 
 napari scales the slice of each layer down and paints its list of layers anew whenever another
 slice comes into view, and after every change: with the layers of a session that is most of the
-time a step through the stack takes.
+time a step through the stack takes. Needed in napari 0.9.2, whose layers draw them at once by
+`_update_thumbnail`.
 """
 
 from __future__ import annotations

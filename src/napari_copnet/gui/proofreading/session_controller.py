@@ -218,7 +218,7 @@ class SessionController:
         try:
             self.session.close()
         finally:
-            # Lists and layers outlive the desk for a while: they shall not keep the window.
+            # Lists and layers outlive the controller for a while: they shall not keep the window.
             window, self._window = self._window, None
             self.layers.release()
             if window is not None and is_shown(window):
