@@ -1,7 +1,7 @@
 """Every setting, declared once: forms, command options, docs and run records read it from here.
 
 One frozen dataclass per step. A field's metadata holds a `Setting`: label, help, unit, range,
-choices and whether it is folded away as advanced. A field whose default is None is optional.
+choices and whether it is shown under Advanced. A field whose default is None is optional.
 """
 
 from __future__ import annotations

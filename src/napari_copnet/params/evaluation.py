@@ -1,4 +1,4 @@
-"""The settings of scores, and of baselines that have to be trained."""
+"""The settings of scores, and of baselines that need training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ScoreParams:
     closing_radius: int = setting(
         3,
         "Close true contour by",
-        "Radius of the closing by reconstruction of the true contour.",
+        "Radius of the morphological closing by reconstruction applied to the true contour.",
         unit="px",
         minimum=0,
         advanced=True,
@@ -22,18 +22,18 @@ class ScoreParams:
     dilation: int = setting(
         3,
         "Thicken prediction by",
-        "Dilation of the predicted contour before labelling.",
+        "Radius by which the predicted contour is dilated before cells are labelled.",
         unit="px",
         minimum=0,
         advanced=True,
     )
     grow: int = setting(
-        10, "Grow back by", "Growth of predicted labels.", unit="px", minimum=0, advanced=True
+        10, "Grow back by", "Growth of the predicted labels.", unit="px", minimum=0, advanced=True
     )
     overlap: float = setting(
         0.85,
         "Overlap",
-        "Share of a true cell that a predicted cell has to cover.",
+        "Share of a true cell that a predicted cell must cover.",
         minimum=0.5,
         maximum=1.0,
         advanced=True,
@@ -41,7 +41,7 @@ class ScoreParams:
     tolerance: float = setting(
         2.0,
         "NSD tolerance",
-        "Distance within which borders agree.",
+        "Distance within which two borders count as equal.",
         unit="px",
         minimum=0.0,
         advanced=True,
@@ -49,7 +49,7 @@ class ScoreParams:
     skeleton: str = setting(
         "zhang",
         "Skeleton",
-        "Skeletonisation for clDice: values of the two differ.",
+        "Skeletonisation method for clDice; the two give different values.",
         choices=("zhang", "lee"),
         advanced=True,
     )
@@ -57,29 +57,29 @@ class ScoreParams:
 
 @dataclass(frozen=True)
 class BaselineParams:
-    """Baselines of the closing network that have to be trained."""
+    """Baselines of the closing network that need training."""
 
     chen_minutes: float = setting(
-        10.0, "Chen: minutes", "Time to train the gap network of Chen et al. 2018.", minimum=0.01
+        10.0, "Chen: minutes", "Training time of the gap network of Chen et al. 2018.", minimum=0.01
     )
     chen_model: str | None = setting(
-        None, "Chen: model", "Folder of a gap network trained before, instead of training one."
+        None, "Chen: model", "Folder of an earlier gap network, to use instead of training one."
     )
     chen_gaps: int = setting(
         16,
         "Chen: gaps",
-        "Circles cut out of a true contour of 512×512 px to train with.",
+        "Circles cut out of each true contour (512×512 px) for training.",
         minimum=1,
         maximum=1000,
         advanced=True,
     )
     chen_radius_min: float = setting(
-        6.0, "Chen: smallest radius", "Of a gap, in `chen_unit`.", minimum=0.0, advanced=True
+        6.0, "Chen: smallest radius", "Smallest radius of a gap.", minimum=0.0, advanced=True
     )
     chen_radius_max: float = setting(
         21.0,
         "Chen: largest radius",
-        "Of a gap; 6 to 21 px are the 1 to 3.5 µm of the paper at its 512 px.",
+        "Largest radius of a gap; 6 to 21 px are the paper's 1 to 3.5 µm at 512 px.",
         minimum=0.0,
         advanced=True,
     )
@@ -89,12 +89,12 @@ class BaselineParams:
     cellpose_model: str | None = setting(
         None,
         "Cellpose: model",
-        "File with weights to begin with, such as cyto3; default: the cyto3 that Cellpose has "
-        "fetched before.",
+        "File of the weights to start from, such as cyto3; default: the cyto3 that Cellpose "
+        "downloaded earlier.",
     )
     cellpose_epochs: int = setting(
         100,
         "Cellpose: epochs",
-        "Epochs of fine-tuning on the training slices; 0 takes the weights as they are.",
+        "Epochs of fine-tuning on the training slices; 0 uses the weights as they are.",
         minimum=0,
     )

@@ -12,13 +12,13 @@ from napari_copnet.errors import CopnetError
 
 Params = TypeVar("Params")
 
-# Settings that were called otherwise before: files on disk still call them so.
+# Former names of settings, as files on disk still use them.
 FORMER_NAMES = {"harder": "artefacts"}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a form or a command line needs to know of a field besides its type and default."""
+    """What a form or a command needs to know about a field besides its type and default."""
 
     label: str
     help: str
@@ -49,7 +49,7 @@ def field_type(params: type, name: str) -> type:
 
 
 def checked(params: Params) -> Params:
-    """Return `params` unchanged when every value lies in its range.
+    """Return `params` unchanged if every value is in its range.
 
     Raises
     ------
@@ -85,18 +85,18 @@ def as_dict(params: Any) -> dict[str, Any]:
 
 
 def with_present_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return plain values with settings that were renamed since under their present names."""
+    """Return plain values with renamed settings under their present names."""
     return {FORMER_NAMES.get(name, name): value for name, value in values.items()}
 
 
 def with_former_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return plain values with the former names of settings, for hashes that files already hold."""
+    """Return plain values under the former names of settings, for hashes stored in files."""
     former = {present: name for name, present in FORMER_NAMES.items()}
     return {former.get(name, name): value for name, value in values.items()}
 
 
 def from_dict(kind: type[Params], values: dict[str, Any]) -> Params:
-    """Build settings from plain values, also by their former names; unknown names are refused.
+    """Build settings from plain values, also under former names; unknown names are refused.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The settings of the steps that a stack walks through."""
+"""The settings of the steps that a stack passes through."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from napari_copnet.params.setting import setting
 
 @dataclass(frozen=True)
 class ReadParams:
-    """How to read a stack whose file leaves something open."""
+    """How to read a stack whose file leaves something unclear."""
 
     voxel_size: str | None = setting(
         None,
         "Voxel size",
-        "z,y,x in µm, such as 0.05,0.015,0.015. Overrides what the file says.",
+        "z,y,x in µm, such as 0.05,0.015,0.015. Overrides the file.",
         unit="µm",
     )
     rgb: str = setting(
         "ask",
         "Colour images",
-        "What to do with a colour image: ask stops with a hint, luminance turns it grey, "
-        "first keeps the first channel.",
+        "How to treat a colour image: ask stops with a hint, luminance converts it to grey, "
+        "first uses the first channel.",
         choices=("ask", "luminance", "first"),
         advanced=True,
     )
     axes: str | None = setting(
         None,
         "Axes",
-        "Meaning of the axes, such as ZYX, TYX, CZYX or TZYX, where the file leaves it open.",
+        "Order of the axes, such as ZYX, TYX, CZYX or TZYX, if the file does not state it.",
         advanced=True,
     )
     channel: int | None = setting(
-        None, "Channel", "Channel to use of a file that has several.", minimum=0, advanced=True
+        None, "Channel", "Channel to use if the file has several.", minimum=0, advanced=True
     )
     time_point: int | None = setting(
         None,
         "Time point",
-        "Frame to use of a file that has both time and depth.",
+        "Frame to use if the file has both time and depth.",
         minimum=0,
         advanced=True,
     )
@@ -53,13 +53,13 @@ class PreprocessParams:
     """Normalise, resize and align a stack."""
 
     normalise: bool = setting(
-        True, "Normalise", "Bring each slice to mean 0 and standard deviation 1 (z-score)."
+        True, "Normalise", "Scale each slice to mean 0 and standard deviation 1 (z-score)."
     )
     size: int = setting(
         512,
         "Size",
         "Longer in-plane side after resizing; 0 keeps the size of the stack. The default models "
-        "know membranes about 4 px wide: where they are broader, a smaller size may help much.",
+        "were trained on membranes about 4 px wide: if yours are wider, try a smaller size.",
         unit="px",
         minimum=0,
         maximum=65536,
@@ -67,13 +67,13 @@ class PreprocessParams:
     align: bool = setting(
         True,
         "Align",
-        "Shift each slice onto the one before (StackReg translation). Not used for time stacks.",
+        "Align each slice with the one before (StackReg, translation). Not used for time stacks.",
     )
     max_shift: float = setting(
         0.1,
         "Largest shift",
-        "Largest believable shift between neighbouring slices, as a share of the side; a larger "
-        "one is taken for a failed registration and ignored.",
+        "Largest plausible shift between neighbouring slices, as a share of the side; a larger "
+        "one counts as a failed registration and is ignored.",
         minimum=0.0,
         maximum=0.5,
         advanced=True,
@@ -87,13 +87,13 @@ class DeviceParams:
     device: str = setting(
         "auto",
         "Device",
-        "auto takes a CUDA GPU if there is one, then an Apple GPU (mps), then the CPU.",
+        "auto uses a CUDA GPU if there is one, otherwise an Apple GPU (mps), otherwise the CPU.",
         choices=("auto", "cpu", "cuda", "mps"),
     )
     precision: str = setting(
         "auto",
         "Precision",
-        "auto takes the faster one: bfloat16 on GPUs and CPUs made for it, else float32.",
+        "auto uses the faster one: bfloat16 on GPUs and CPUs that support it, otherwise float32.",
         choices=("auto", "float32", "bfloat16"),
         advanced=True,
     )
@@ -106,18 +106,16 @@ class DeviceParams:
 class ContourParams:
     """Step 1: predict the contour probability."""
 
-    contour_model: str = setting(
-        "default", "Contour model", "Name of a model, or a model folder, for Step 1."
-    )
+    contour_model: str = setting("default", "Contour model", "Model for Step 1, by name or folder.")
     mirror: bool = setting(
         False,
         "Mirror",
-        "Average predictions over mirrored copies: slightly better, four times slower in 2D.",
+        "Average predictions over mirrored copies: slightly better, but four times slower in 2D.",
     )
     overlap: float = setting(
         0.5,
         "Tile overlap",
-        "Share by which neighbouring tiles of the sliding window overlap.",
+        "Overlap of neighbouring tiles of the sliding window, as a share of a tile.",
         minimum=0.0,
         maximum=0.9,
         advanced=True,
@@ -129,46 +127,48 @@ class ContourParams:
 
 @dataclass(frozen=True)
 class ClosingParams:
-    """Step 2: close gaps, again and again until nearly nothing changes."""
+    """Step 2: close gaps repeatedly until almost nothing changes."""
 
-    closing_model: str = setting(
-        "default", "Closing model", "Name of a model, or a model folder, for Step 2."
-    )
+    closing_model: str = setting("default", "Closing model", "Model for Step 2, by name or folder.")
     tolerance: float = setting(
         0.001,
         "Stop below",
-        "Stop when a smaller share of pixels than this changed its rounded value.",
+        "Stop when an iteration changes a smaller share of contour pixels than this.",
         minimum=0.0,
         maximum=1.0,
     )
     max_iterations: int = setting(
-        50, "Most iterations", "Passes after which to stop all the same.", minimum=1, maximum=1000
+        50,
+        "Most iterations",
+        "Stop after this many iterations in any case.",
+        minimum=1,
+        maximum=1000,
     )
     unite: bool = setting(
         False,
         "Keep Step 1 contours",
-        "Unite the result with the rounded Step 1 contour, as the paper's authors do.",
+        "Unite the result with the thresholded Step 1 contour, as in the paper.",
         advanced=True,
     )
     hold: bool = setting(
         True,
         "Keep what is closed",
-        "Contour, once marked, does not fade in later iterations: they converge sooner and lose no "
-        "closed gap. Off is the paper's way.",
+        "Once a pixel is contour, it stays contour in later iterations: closing converges sooner, "
+        "and closed gaps do not reopen. Off in the paper.",
         advanced=True,
     )
     tidy: bool = setting(
         True,
         "Tidy lines",
-        "Of what is kept, results show only lines that part cells, and what the network itself "
-        "still returns: loose ends go, and lines are as thin as it draws them.",
+        "Of the contour that is kept, show only lines that separate cells and what the network "
+        "still returns: loose ends disappear, and lines are as thin as the network draws them.",
         advanced=True,
     )
     faint: float = setting(
         0.35,
         "Faint lines from",
-        "When lines are tidied, those that part cells count from this probability on; 0.5 takes "
-        "none but those that are kept.",
+        "When lines are tidied, also keep lines that separate cells down to this probability; 0.5 "
+        "adds no faint lines.",
         minimum=0.0,
         maximum=0.5,
         advanced=True,
@@ -176,8 +176,8 @@ class ClosingParams:
     firmer: float = setting(
         0.1,
         "Firmer by",
-        "From the fourth iteration on a pixel becomes contour only where the network is surer than "
-        "before by so much in each, so that iterating on does no harm. 0 is the paper's way.",
+        "From the fourth iteration on, raise the probability required for new contour by this "
+        "amount in each iteration, so that further iterations do no harm. 0 in the paper.",
         minimum=0.0,
         maximum=0.5,
         advanced=True,
@@ -185,14 +185,14 @@ class ClosingParams:
     likely_gaps: bool = setting(
         True,
         "Close likely gaps",
-        "After the network has converged, close what the shapes of cells and the slices around "
-        "give away as a gap. Off is the paper's way.",
+        "After the network has converged, close gaps that the shapes of cells and the "
+        "neighbouring slices suggest. Off in the paper.",
     )
     least_gain: float = setting(
         0.1,
         "Least gain",
-        "Likely gaps: how many more cells a closure has to leave labelled, as expected. Less "
-        "closes more, and splits more.",
+        "Likely gaps: the expected gain in labelled cells that closing a gap must bring. Lower "
+        "values close more gaps and split more cells.",
         minimum=0.0,
         maximum=2.0,
         advanced=True,
@@ -200,8 +200,8 @@ class ClosingParams:
     least_chance: float = setting(
         0.3,
         "Least chance",
-        "Likely gaps: how likely, at least, a closure has to leave more cells labelled. More of it "
-        "spares cells of a kind that the networks do not know.",
+        "Likely gaps: the least probability that closing a gap gains labelled cells. Higher "
+        "values protect kinds of cells that the networks were not trained on.",
         minimum=0.0,
         maximum=1.0,
         advanced=True,
@@ -209,8 +209,8 @@ class ClosingParams:
     redraw: bool = setting(
         True,
         "Redraw",
-        "Likely gaps: slices in which some were closed pass the network once more, which draws the "
-        "new lines as it draws others and gives up loose ends.",
+        "Likely gaps: pass the slices with closed gaps through the network once more, so that "
+        "the new lines look like the others and loose ends are dropped.",
         advanced=True,
     )
     keep_iterations: bool = setting(
@@ -219,7 +219,7 @@ class ClosingParams:
     mirror: bool = setting(
         False,
         "Mirror",
-        "Average each pass over mirrored copies: four times slower.",
+        "Average each iteration over mirrored copies: four times slower.",
         advanced=True,
     )
     batch: int = setting(
@@ -234,26 +234,36 @@ class CellParams:
     mode: str = setting(
         "linked",
         "Cells",
-        "slice labels each slice on its own; linked joins slice cells through z by overlap; "
-        "3d takes connected components of the whole stack.",
+        "slice labels each slice separately; linked joins overlapping cells of neighbouring "
+        "slices; 3d uses connected components of the whole stack.",
         choices=("slice", "linked", "3d"),
     )
     rule: str = setting(
         "plain",
         "Rule",
-        "plain takes the connected components of what is not contour; scoring thickens the "
-        "contour first and grows the labels back, as in the paper's scores.",
+        "plain labels the connected components of pixels that are not contour; scoring first "
+        "thickens the contour and then grows the labels back, as in the paper's scores.",
         choices=("plain", "scoring"),
         advanced=True,
     )
     dilation: int = setting(
-        3, "Thicken by", "Scoring rule: contour dilation.", unit="px", minimum=0, advanced=True
+        3,
+        "Thicken by",
+        "Scoring rule: dilation of the contour.",
+        unit="px",
+        minimum=0,
+        advanced=True,
     )
     grow: int = setting(
-        10, "Grow back by", "Scoring rule: label growth.", unit="px", minimum=0, advanced=True
+        10,
+        "Grow back by",
+        "Scoring rule: growth of the labels.",
+        unit="px",
+        minimum=0,
+        advanced=True,
     )
     min_size: int = setting(
-        30, "Smallest cell", "Smaller cells are removed (area in a slice).", unit="px", minimum=0
+        30, "Smallest cell", "Remove smaller cells (area in a slice).", unit="px", minimum=0
     )
     fill_holes: bool = setting(
         False, "Fill holes", "Fill holes inside cells (contour islands within one cell)."
@@ -264,7 +274,7 @@ class CellParams:
     link_overlap: float = setting(
         0.5,
         "Link overlap",
-        "linked: smallest intersection over union of two slice cells that are one cell.",
+        "linked: smallest intersection over union at which two slice cells become one cell.",
         minimum=0.0,
         maximum=1.0,
         advanced=True,

@@ -14,11 +14,11 @@ class ChooseParams:
     by: str = setting(
         "step",
         "Slices",
-        "step takes every n-th slice; need takes those the networks find hardest, and those that "
-        "look least like what they have learnt from.",
+        "step takes every n-th slice; need takes those that the networks find hardest, and those "
+        "that look least like their training data.",
         choices=("step", "need"),
     )
-    every: int = setting(10, "Every", "step: distance of the slices.", minimum=1)
+    every: int = setting(10, "Every", "step: interval between slices.", minimum=1)
     first: int = setting(0, "First", "step: the first slice.", minimum=0)
     count: int = setting(10, "Slices", "need: how many to propose.", minimum=1)
 
@@ -30,18 +30,18 @@ class CheckParams:
     dangling: float = setting(
         10.0,
         "Open end",
-        "A contour that ends freely after at least this length is open.",
+        "Report contours of at least this length that have an open end.",
         unit="px",
         minimum=1.0,
     )
     large: float = setting(
         8.0,
         "Too large",
-        "A cell so many times as large as a usual one may lack a contour.",
+        "Report cells this many times as large as a typical one: a contour may be missing.",
         minimum=1.5,
     )
     island: int = setting(
-        30, "Tiny island", "Smaller pieces of contour or cell are named.", unit="px", minimum=0
+        30, "Tiny island", "Report smaller pieces of contour or cell.", unit="px", minimum=0
     )
 
 
@@ -53,24 +53,24 @@ class FineTuneParams:
         10.0, "Minutes", "How long to train.", unit="min", minimum=0.01, maximum=100_000.0
     )
     learning_rate: float = setting(
-        0.01, "Learning rate", "At the start.", minimum=1e-6, maximum=1.0, advanced=True
+        0.01, "Learning rate", "Initial value.", minimum=1e-6, maximum=1.0, advanced=True
     )
     hold_out: bool = setting(
         True,
         "Keep slices apart",
-        "Keep some annotated slices apart, to compare the new model with the old one on them.",
+        "Keep some annotated slices out of training, to compare the new and the old model on them.",
     )
     corrections: bool = setting(
         False,
         "Learn from corrections",
-        "Learn also from single corrections and decisions in slices that are not done; around "
-        "them nothing is taken for true.",
+        "Also learn from single corrections and decisions in slices that are not done; the rest "
+        "of these slices is ignored.",
     )
     folds: int = setting(
         2,
         "Folds",
-        "Closing network: parts into which slices are split when the contour model has learnt "
-        "from them, so that its maps are made by a model that has not.",
+        "Closing network: if the contour model was trained on the slices, split them into this "
+        "many parts, so that the maps of each part come from a model not trained on it.",
         minimum=2,
         maximum=10,
         advanced=True,
@@ -78,14 +78,14 @@ class FineTuneParams:
     fold_minutes: float = setting(
         5.0,
         "Minutes a fold",
-        "Closing network: to train each of these.",
+        "Closing network: training time for each fold.",
         minimum=0.01,
         advanced=True,
     )
     steps: int | None = setting(
         None,
         "Steps",
-        "Stop after so many training steps, if that comes before the time is up.",
+        "Stop after this many training steps, if that comes before the time is up.",
         minimum=1,
         advanced=True,
     )
@@ -93,9 +93,9 @@ class FineTuneParams:
         20, "Steps per epoch", "Training steps between two reports.", minimum=1, advanced=True
     )
     patch: int = setting(
-        0, "Patch", "In-plane patch side; 0 takes the model's.", unit="px", minimum=0, advanced=True
+        0, "Patch", "In-plane patch side; 0 uses the model's.", unit="px", minimum=0, advanced=True
     )
     batch: int = setting(
-        0, "Batch", "Patches in a step; 0 takes the plan's.", minimum=0, advanced=True
+        0, "Batch", "Patches per step; 0 uses the plan's.", minimum=0, advanced=True
     )
-    seed: int = setting(0, "Seed", "Of all random choices.", minimum=0, advanced=True)
+    seed: int = setting(0, "Seed", "Seed of all random choices.", minimum=0, advanced=True)
