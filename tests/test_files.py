@@ -24,7 +24,7 @@ def test_file_replaces_the_old_one_only_when_complete(tmp_path):
 
 def test_a_file_where_a_folder_is_needed_is_said(tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+    with pytest.raises(OutputError, match="there is a file where a folder is needed"):
         check_writable(tmp_path / "taken")
     with (
         pytest.raises(OutputError, match="Choose another folder"),
@@ -39,7 +39,7 @@ def test_checking_makes_nothing(tmp_path):
 
 
 def test_no_room_is_said_before_work_starts(tmp_path):
-    with pytest.raises(OutputError, match="There is no room"):
+    with pytest.raises(OutputError, match="There is not enough space"):
         check_writable(tmp_path, bytes_needed=10**18)
 
 

@@ -37,9 +37,9 @@ def test_ours_is_replaced_only_when_the_new_one_is_complete(tmp_path):
 
 def test_ours_stays_unless_it_may_be_replaced(tmp_path):
     write(tmp_path / "run", "one")
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="already holds"):
         write(tmp_path / "run", "two", replace=False)
-    with pytest.raises(OutputError, match="did not write there"), whole_folder(tmp_path / "run"):
+    with pytest.raises(OutputError, match="did not write"), whole_folder(tmp_path / "run"):
         pass
     assert (tmp_path / "run" / "ours").read_text() == "one"
 
@@ -50,9 +50,9 @@ def test_anything_else_stays(tmp_path, name):
     write(path, "one")
     (path / name).parent.mkdir(exist_ok=True)
     (path / name).write_text("mine")
-    with pytest.raises(OutputError, match="did not write there"):
+    with pytest.raises(OutputError, match="did not write"):
         check_free(path, ours)
-    with pytest.raises(OutputError, match="did not write there"):
+    with pytest.raises(OutputError, match="did not write"):
         write(path, "two")
     assert (path / name).read_text() == "mine" and (path / "ours").read_text() == "one"
 
@@ -68,7 +68,7 @@ def test_what_file_browsers_put_beside_does_not_matter(tmp_path):
 def test_what_comes_meanwhile_stays(tmp_path, replace):
     path = tmp_path / "run"
     with (
-        pytest.raises(OutputError, match="did not write there"),
+        pytest.raises(OutputError, match="did not write"),
         whole_folder(path, ours, replace=replace),
     ):
         path.mkdir()
@@ -89,7 +89,7 @@ def test_what_comes_at_the_last_moment_stays(tmp_path, monkeypatch):
         rename(source, target)
 
     monkeypatch.setattr(os, "rename", late)
-    with pytest.raises(OutputError, match="did not write there"):
+    with pytest.raises(OutputError, match="did not write"):
         write(path, "two")
     assert done and (path / "thesis").read_text() == "mine"
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
@@ -200,7 +200,10 @@ def test_a_file_that_is_not_ours_stays(tmp_path):
         check_file(path, lambda _: True, replace=False)
     with pytest.raises(OutputError, match="is a folder"):
         check_file(tmp_path, lambda _: True)
-    with pytest.raises(OutputError, match="a folder stands where"), whole_file(tmp_path) as beside:
+    with (
+        pytest.raises(OutputError, match="there is a folder where"),
+        whole_file(tmp_path) as beside,
+    ):
         beside.write_text("x")
 
 
@@ -264,12 +267,12 @@ def test_a_model_is_replaced_only_when_asked(models, tiny_models):
         save(models / "mine", tiny_models)
     assert save(models / "mine", tiny_models, replace=True).sha256 == made.sha256
     (models / "mine" / "thesis").write_text("mine")
-    with pytest.raises(OutputError, match="did not write there"):
+    with pytest.raises(OutputError, match="did not write"):
         save(models / "mine", tiny_models, replace=True)
     # A damaged one of ours may be replaced; a description of another program is not ours.
     (models / "mine" / "thesis").unlink()
     (models / "mine" / "weights.safetensors").unlink()
     save(models / "mine", tiny_models, replace=True)
     (models / "mine" / "model.json").write_text('{"weights": 1}')
-    with pytest.raises(OutputError, match="did not write there"):
+    with pytest.raises(OutputError, match="did not write"):
         save(models / "mine", tiny_models, replace=True)

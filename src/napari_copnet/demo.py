@@ -169,14 +169,14 @@ def _page(
     sections = [
         ReportSection(
             "From image to cells",
-            "The contour network marks how likely each pixel is cell contour. The closing network "
-            "then closes gaps, again and again, until nearly nothing changes. What the closed "
-            "contours enclose are the cells. Shown is the slice in which closing helped most.",
+            "The contour network predicts the contour probability of each pixel. The closing "
+            "network then closes gaps, repeatedly, until almost nothing changes. The regions that "
+            "the closed contours enclose are the cells. Shown is the slice that gained most.",
             pictures=[overview],
         ),
         ReportSection(
             "How good they are",
-            "The sample is synthetic tissue, so the truth is known exactly. A true cell is "
+            "The sample is synthetic tissue, so the ground truth is exact. A true cell is "
             "labelled when one predicted cell matches it to 85 %, merged when it runs into a "
             "neighbour, and split otherwise. Mean ± standard deviation over slices; the vessel and "
             "strips lost to drift are not scored.",
@@ -185,8 +185,8 @@ def _page(
         ),
         ReportSection(
             "The same slice without and with closing",
-            "Left, cells from the contour probability alone: one gap makes one colour of two "
-            "cells. Right, after closing.",
+            "Left, cells from the contour probability alone: a gap gives two cells one colour. "
+            "Right, after closing.",
             pictures=[
                 panels(
                     {
@@ -199,7 +199,7 @@ def _page(
         ),
         ReportSection(
             "Convergence",
-            "Share of pixels whose rounded value changed in each iteration.",
+            "Share of pixels that crossed the contour threshold in each iteration.",
             pictures=[convergence(record["changed"], ClosingParams().tolerance)],
         ),
         ReportSection(

@@ -72,16 +72,16 @@ def check_file(path: Path | str, ours: Callable[[Path], bool], *, replace: bool 
     """
     path = Path(path)
     if path.is_dir():
-        raise OutputError(f"{path} is a folder.", "Give the name of a file.")
+        raise OutputError(f"{path} is a folder.", "Give a file name.")
     if os.path.lexists(path) and not (path.is_file() and path.stat().st_size == 0):
         if not (path.is_file() and ours(path)):
             raise OutputError(
-                f"{path} is there already, and napari-copnet did not write it.",
-                "Choose another name; the file was not touched.",
+                f"{path} already exists, and napari-copnet did not write it.",
+                "Choose another name; the file was not changed.",
             )
         if not replace:
             raise OutputError(
-                f"{path} is there already.", "Replace it (--replace), or choose another name."
+                f"{path} already exists.", "Replace it (--replace), or choose another name."
             )
 
 
@@ -103,9 +103,9 @@ def check_writable(folder: Path | str, bytes_needed: int = 0) -> Path:
         free = shutil.disk_usage(there).free
     if free < bytes_needed:
         raise OutputError(
-            f"There is no room in {folder}: {bytes_needed / 1e9:.1f} GB needed, "
+            f"There is not enough space in {folder}: {bytes_needed / 1e9:.1f} GB needed, "
             f"{free / 1e9:.1f} GB free.",
-            "Choose another folder, or free some room.",
+            "Choose another folder, or free some space.",
         )
     return folder
 
@@ -150,25 +150,25 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except PermissionError as error:
         raise OutputError(
-            f"There is no right to write {path}.", "Choose another folder."
+            f"You have no permission to write {path}.", "Choose another folder."
         ) from error
     except IsADirectoryError as error:
         raise OutputError(
-            f"{path} can't be written: a folder stands where a file is needed.",
+            f"{path} can't be written: there is a folder where a file is needed.",
             "Choose another name.",
         ) from error
     except (FileExistsError, NotADirectoryError) as error:
         raise OutputError(
-            f"{path} can't be written: a file stands where a folder is needed.",
+            f"{path} can't be written: there is a file where a folder is needed.",
             "Choose another folder.",
         ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(
-                f"There is no room to write {path}.", "Choose another folder, or free some room."
+                f"There is no space to write {path}.", "Choose another folder, or free some space."
             ) from error
         if error.errno == errno.EROFS:
             raise OutputError(
-                f"{path} lies on a read-only disk.", "Choose another folder."
+                f"{path} is on a read-only disk.", "Choose another folder."
             ) from error
         raise

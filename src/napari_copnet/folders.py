@@ -48,15 +48,15 @@ def check_free(path: Path | str, ours: Ours | None = None, *, replace: bool = Tr
         if _is_free(path):
             return
     if not path.is_dir():
-        raise OutputError(f"{path} is a file.", "Choose another folder; the file stays.")
+        raise OutputError(f"{path} is a file.", "Choose another folder; the file was not changed.")
     if ours is None or not ours(path):
         raise OutputError(
-            f"{path} is not empty, and holds what napari-copnet did not write there.",
-            "Choose a new or empty folder; nothing in this one was touched.",
+            f"{path} is not empty, and holds files that napari-copnet did not write.",
+            "Choose a new or empty folder; nothing in this one was changed.",
         )
     if not replace:
         raise OutputError(
-            f"{path} is there already, with an earlier result.",
+            f"{path} already holds an earlier result.",
             "Replace it (--replace), or choose another folder.",
         )
 

@@ -89,8 +89,8 @@ def try_sizes(
         )
     if not sizes or min(sizes) < SMALLEST:
         raise InputError(
-            f"A size of {min(sizes, default=0)} px shows nothing.",
-            f"Give sizes of {SMALLEST} px and more, such as 256,384,512.",
+            f"A size of {min(sizes, default=0)} px is too small.",
+            f"Give sizes of {SMALLEST} px or more, such as 256,384,512.",
         )
     one = replace(stack, data=np.asarray(stack.data[z : z + 1]), source=None)
     found = []

@@ -84,7 +84,7 @@ def test_contours_and_reviewed_parts_come_from_files(drawn, answer, copnet):
 def test_finetune_asks_for_a_project_and_lists_what_waits(drawn, answer, copnet):
     assert answer("finetune", "--unfinished") == {"unfinished": []}
     done = copnet("finetune")
-    assert done.exit_code == 1 and "nothing to learn from" in done.output
+    assert done.exit_code == 1 and "nothing to train on" in done.output
     gone = copnet("finetune", "--resume", "gone")
     assert gone.exit_code == 1 and "no fine-tuning of gone" in gone.output
 

@@ -59,7 +59,7 @@ def test_rivals_are_tuned_on_some_slices_and_scored_on_others(answer, files, tmp
     ("arguments", "part"),
     [
         (("--methods", "magic"), "no baseline 'magic'"),
-        (("--train-slices", "0-5", "--slices", "6-11"), "too near"),
+        (("--train-slices", "0-5", "--slices", "6-11"), "too close"),
         (("--methods", "chen", "--chen-radius-min", "9", "--chen-radius-max", "2"), "above"),
         (("--methods", "chen", "--chen-model", "nonesuch"), "nonesuch"),
         (("--methods", "closing", "--closed", "in/truth.tif"), "'truth' is the name"),

@@ -45,8 +45,8 @@ def test_real_trainings_on_a_small_grid(answer, files, tmp_path):
 def test_what_cannot_be_searched_is_said_before_work(copnet, files, tmp_path):
     for arguments, part in (
         (("--grid", "N3=1"), "N3"),
-        (("--slices", "0-9"), "too near"),
-        (("--validation", "40"), "not in a stack"),
+        (("--slices", "0-9"), "too close"),
+        (("--validation", "40"), "do not exist in a stack"),
     ):
         done = copnet(
             "grid-search", "--truth", files[0], "--contours", files[1], "--validation", "11-13",

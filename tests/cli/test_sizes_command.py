@@ -51,8 +51,8 @@ def test_the_middle_slice_is_taken_when_none_is_named(answer, stack, options, tm
         (("--slice", 5), "There is no slice 5: the stack has slices 0 to 4."),
         (("--slice", -1), "There is no slice -1"),
         (("--sizes", "64,big"), "--sizes takes whole numbers, not '64,big'."),
-        (("--sizes", "64,8"), "A size of 8 px shows nothing."),
-        (("--sizes", ""), "A size of 0 px shows nothing."),
+        (("--sizes", "64,8"), "A size of 8 px is too small."),
+        (("--sizes", ""), "A size of 0 px is too small."),
     ],
 )
 def test_what_can_not_be_tried_is_said(copnet, stack, options, tmp_path, wrong, text):

@@ -197,7 +197,7 @@ def test_slices_too_near_to_each_other_are_refused(total, train, scored):
     from napari_copnet.errors import InputError
     from napari_copnet.evaluation.baselines.comparison import split_for_tuning
 
-    with pytest.raises(InputError, match="neighbours look alike"):
+    with pytest.raises(InputError, match="slices look alike"):
         split_for_tuning(total, train, scored)
 
 

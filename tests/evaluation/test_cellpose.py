@@ -60,7 +60,7 @@ def test_another_cellpose_is_refused(monkeypatch):
 
     monkeypatch.setattr(cellpose.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(cellpose.importlib.metadata, "version", lambda name: "4.2.1")
-    with pytest.raises(CopnetError, match="is installed, and the baseline of the paper is"):
+    with pytest.raises(CopnetError, match="is installed, but the baseline needs"):
         Cellpose().check()
 
 

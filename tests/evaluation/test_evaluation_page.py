@@ -86,8 +86,8 @@ def test_the_page_is_whole_in_itself(stacks, tmp_path):
     page = path.read_text()
     headings = re.findall("<h2>(.*?)</h2>", page)
     assert headings == [
-        "Scores", "Slices", "Over the iterations", "Lengths of gaps", "From slice to slice",
-        "By size of cell",
+        "Scores", "Slices", "By iteration", "Gap lengths", "Consistency between slices",
+        "By cell size",
     ]  # fmt: skip
     assert "12 true cells in 3 slices: 83.3 % labelled, 16.7 % merged" in page
     sources = re.findall('src="(.*?)"', page)

@@ -40,7 +40,7 @@ def asked(path, option):
 @pytest.mark.parametrize("name", ["a.tif", "a.txt", "a.png", "a.bin"])
 def test_not_an_image(tmp_path, name):
     (tmp_path / name).write_text("This is a letter, not an image. " * 40)
-    refused(tmp_path / name, "not an image")
+    refused(tmp_path / name, "not a readable image")
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.mrc"])

@@ -342,5 +342,5 @@ def test_gzipped_nifti_by_any_name_is_not_guessed(tmp_path):
     from napari_copnet.errors import InputError
 
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"x" * 500))
-    with pytest.raises(InputError, match="not an image"):
+    with pytest.raises(InputError, match="not a readable image"):
         read_stack(tmp_path / "a.gz")

@@ -100,11 +100,11 @@ def test_a_dataset_of_ours_says_what_the_model_has_learnt_from(results, tmp_path
     ("values", "words"),
     [
         (said(kind="contours"), "exported for a contours network"),
-        (said(slices=["0"]), "can't be understood"),
-        (said(folds=[{"train": [-1], "held_out": []}]), "can't be understood"),
-        (said(input_size=1e9), "can't be understood"),
-        ({}, "can't be understood"),
-        ("all", "can't be understood"),
+        (said(slices=["0"]), "can't be read"),
+        (said(folds=[{"train": [-1], "held_out": []}]), "can't be read"),
+        (said(input_size=1e9), "can't be read"),
+        ({}, "can't be read"),
+        ("all", "can't be read"),
     ],
 )
 def test_what_a_dataset_says_is_not_believed_blindly(results, tmp_path, made, values, words):

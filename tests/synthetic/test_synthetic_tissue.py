@@ -173,7 +173,7 @@ def test_progress_counts_slices_and_cancelling_is_quiet():
     ("change", "words"),
     [
         ({"cell_diameter": 0.3, "membrane": 0.05}, "pixels wide"),
-        ({"cell_diameter": 0.5, "membrane": 0.3}, "leave nothing"),
+        ({"cell_diameter": 0.5, "membrane": 0.3}, "leave no room"),
         ({"size": 8}, "smallest is 32"),
         ({"faded": 1.5}, "largest is 1"),
     ],

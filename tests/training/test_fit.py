@@ -285,7 +285,7 @@ def test_what_cannot_be_trained_is_said_before_work_starts(source, tmp_path):
 def test_a_second_training_of_the_same_model_is_refused(source, tmp_path):
     first = fit.train("contours", [source], tmp_path / "model", TINY)
     next(first)
-    with pytest.raises(CopnetError, match="running already"):
+    with pytest.raises(CopnetError, match="already running"):
         finish(fit.train("contours", [source], tmp_path / "model", TINY))
     first.close()
     again = fit.train("contours", [source], tmp_path / "model", TINY)

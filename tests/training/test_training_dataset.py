@@ -43,7 +43,7 @@ def test_validation_keeps_its_distance(chosen):
 
 def test_validation_too_near_is_refused():
     assert split_slices([0, 1, 2], [7, 8]) == ([0, 1, 2], [7, 8])
-    with pytest.raises(InputError, match="too near"):
+    with pytest.raises(InputError, match="too close"):
         split_slices([0, 1, 2], [6])
 
 
@@ -180,7 +180,7 @@ def test_what_cannot_be_used_leaves_nothing(stack, tmp_path):
     wrong = [
         ("contours", dataclasses.replace(stack, image=None), "images"),
         ("contours", dataclasses.replace(stack, image=tmp_path / "small.tif"), "shape"),
-        ("contours", dataclasses.replace(stack, slices="0-99"), "not in a stack"),
+        ("contours", dataclasses.replace(stack, slices="0-99"), "do not exist in a stack"),
     ]
     for kind, source, message in wrong:
         with pytest.raises(InputError, match=message):

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import typer
 
-# Options that were called otherwise: both are understood, the new ones are shown.
+# Former names of options: they still work, but only the present names are shown.
 _FORMER_OPTIONS = {"made": "synthetic", "harder": "artefacts", "no-harder": "no-artefacts"}
 
 
@@ -16,7 +16,7 @@ def _present_name(word: str) -> str:
 
 app = typer.Typer(
     name="copnet",
-    help="Individually labelled cells from scanning electron microscopy stacks.",
+    help="Instance segmentation of cells in scanning electron microscopy stacks.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

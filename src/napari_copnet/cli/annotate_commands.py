@@ -1,4 +1,4 @@
-"""`copnet annotate`: slices to annotate, their checks, and what networks learn from them."""
+"""`copnet annotate`: slices to annotate, their checks, export and comparison of models."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from napari_copnet.cli.model_commands import Kind
 from napari_copnet.cli.options import add_command
 from napari_copnet.params import CheckParams, ChooseParams, DeviceParams, ReadParams
 
-Folder = Annotated[Path, typer.Argument(help="Folder of a project: a proofreading session.")]
+Folder = Annotated[Path, typer.Argument(help="Project folder (a proofreading session).")]
 Slices = Annotated[str, typer.Argument(help="Slices, such as 0,10,20 or 0-4.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Annotate slices for networks to learn from.", no_args_is_help=True)
+    group = typer.Typer(help="Annotate slices to train networks on.", no_args_is_help=True)
     add_command(group, "create", create_command)
     add_command(group, "choose", choose_command)
     add_command(group, "slices", slices_command)
@@ -34,24 +34,27 @@ def add_to(app: typer.Typer) -> None:
 
 def create_command(
     run: Annotated[
-        Path | None, typer.Argument(help="Folder of a run whose contours are filled in.")
+        Path | None, typer.Argument(help="Folder of a run, whose contours are the starting point.")
     ] = None,
     *,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the project; new or empty.")],
+    out: Annotated[Path, typer.Option("--out", help="Project folder, new or empty.")],
     image: Annotated[
-        Path | None, typer.Option("--image", help="The stack, where there is no run of it.")
+        Path | None, typer.Option("--image", help="The stack, if there is no run of it.")
     ] = None,
     contours: Annotated[
         Path | None,
-        typer.Option("--contours", help="Contours or cells drawn so far, without a run."),
+        typer.Option("--contours", help="Without a run: contours or cells to start from."),
     ] = None,
     size: Annotated[
-        int, typer.Option("--input-size", min=0, help="Without a run: side networks see, px.")
+        int,
+        typer.Option(
+            "--input-size", min=0, help="Without a run: longer side for the networks, px."
+        ),
     ] = 512,
     read: ReadParams,
     as_json: Json = False,
 ) -> None:
-    """Begin a project with the results of a run, or with an image."""
+    """Create a project from the results of a run, or from an image."""
     import numpy as np
 
     from napari_copnet.cli.inputs import read_checked, read_values
@@ -62,17 +65,19 @@ def create_command(
     stack = None if image is None else read_checked(image, read)
     if run is not None:
         if contours is not None:
-            raise InputError("A run brings contours of its own.", "Leave --contours out.")
+            raise InputError("A run already has contours.", "Leave out --contours.")
         start = start_from_run(run, stack)
     elif stack is not None:
         drawn = read_values(contours, ReadParams())
         start = start_from_images(stack, None if drawn is None else np.asarray(drawn), size)
     else:
-        raise InputError("There is nothing to annotate.", "Name the folder of a run, or --image.")
+        raise InputError(
+            "There is nothing to annotate.", "Name the folder of a run, or give --image."
+        )
     with Project.create(out, start) as project:
         shape = project.shape
     result = {"shape": list(shape), "files": {"project": str(out)}}
-    show(result, as_json, [f"Made the project {out} of {shape[0]} slices"])
+    show(result, as_json, [f"Created the project {out} with {shape[0]} slices"])
 
 
 def choose_command(
@@ -81,15 +86,17 @@ def choose_command(
     choose: ChooseParams,
     queue: Annotated[
         bool,
-        typer.Option("--queue/--no-queue", help="need: count items of the review queue as well."),
+        typer.Option("--queue/--no-queue", help="need: also count items of the review queue."),
     ] = True,
-    dry: Annotated[bool, typer.Option("--dry", help="Propose, but leave the list.")] = False,
+    dry: Annotated[
+        bool, typer.Option("--dry", help="Propose slices without changing the list.")
+    ] = False,
     model: Annotated[
-        str, typer.Option("--model", help="need: contour model that shall learn.")
+        str, typer.Option("--model", help="need: contour model to be trained.")
     ] = "default",
     as_json: Json = False,
 ) -> None:
-    """Put slices on the list to annotate: every n-th, or those needed most."""
+    """Add slices to the list to annotate: every n-th, or the most useful ones."""
     import numpy as np
 
     from napari_copnet.networks.package import find_model
@@ -119,7 +126,7 @@ def choose_command(
 
 
 def slices_command(project: Folder, *, as_json: Json = False) -> None:
-    """List the slices to annotate, and how far each is."""
+    """List the slices to annotate and their states."""
     from napari_copnet.teaching.project import Project
 
     with Project.open(project, read_only=True) as opened:
@@ -142,13 +149,13 @@ def slices_command(project: Folder, *, as_json: Json = False) -> None:
 def check_command(
     project: Folder,
     slices: Annotated[
-        str, typer.Argument(help="Slices, such as 0,10; those on the list by default.")
+        str, typer.Argument(help="Slices, such as 0,10; default: those on the list.")
     ] = "",
     *,
     check: CheckParams,
     as_json: Json = False,
 ) -> None:
-    """Look for open contours, cells without one and tiny islands."""
+    """Look for open contours, cells with a missing contour, and tiny islands."""
     from napari_copnet.teaching.project import Project
     from napari_copnet.training.sources import parse_slices
 
@@ -167,7 +174,7 @@ def draw_command(
     ],
     as_json: Json = False,
 ) -> None:
-    """Take the contours of slices from a file, such as those drawn in another program."""
+    """Replace the contours of slices by those in a file, such as one drawn in another program."""
     import numpy as np
 
     from napari_copnet.evaluation.contour_input import as_contour
@@ -184,7 +191,7 @@ def draw_command(
         chosen = parse_slices(slices, opened.shape[0])
         for z in chosen:
             opened.draw(z, drawn[z])
-    show({"slices": chosen}, as_json, [f"Took the contours of {len(chosen)} slices"])
+    show({"slices": chosen}, as_json, [f"Replaced the contours of {len(chosen)} slices"])
 
 
 def done_command(
@@ -193,15 +200,17 @@ def done_command(
     *,
     check: CheckParams,
     despite: Annotated[
-        bool, typer.Option("--despite", help="Done, whatever the checks say: they may be wrong.")
+        bool, typer.Option("--despite", help="Mark as done even if the checks find something.")
     ] = False,
     reviewed: Annotated[
         Path | None,
-        typer.Option("--reviewed", help="Mask of what was reviewed, above 0; the rest is ignored."),
+        typer.Option(
+            "--reviewed", help="Mask of the reviewed area (above 0); the rest is ignored."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check slices, and let those in which nothing seems wrong count as done."""
+    """Check slices, and mark those without findings as done."""
     import numpy as np
 
     from napari_copnet.cli.inputs import read_values
@@ -223,34 +232,34 @@ def done_command(
 
 
 def reopen_command(project: Folder, slices: Slices, *, as_json: Json = False) -> None:
-    """Let slices that were done be in work again."""
+    """Put slices that are done back in work."""
     _each(project, slices, "reopen", as_json)
 
 
 def drop_command(project: Folder, slices: Slices, *, as_json: Json = False) -> None:
-    """Take slices from the list; their contours stay."""
+    """Remove slices from the list; their contours are kept."""
     _each(project, slices, "drop", as_json)
 
 
 def export_command(
     project: Folder,
     *,
-    out: Annotated[Path, typer.Option("--out", help="Folder to write; new or empty.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write, new or empty.")],
     kind: Kind = "contours",
     number: Annotated[int, typer.Option("--number", help="Number of the dataset.")] = 1,
     name: Annotated[str | None, typer.Option("--name", help="Name of the dataset.")] = None,
     model: Annotated[
-        str, typer.Option("--model", help="closing: contour model that makes the maps.")
+        str, typer.Option("--model", help="closing: contour model that makes the Step 1 maps.")
     ] = "default",
     hold_out: Annotated[
-        bool, typer.Option("--hold-out/--no-hold-out", help="Fold 0 keeps slices apart.")
+        bool, typer.Option("--hold-out/--no-hold-out", help="Keep slices of fold 0 for validation.")
     ] = True,
     gpus: Annotated[
-        int, typer.Option("--gpus", help="On how many GPUs the printed commands train.")
+        int, typer.Option("--gpus", help="Number of GPUs for the printed commands.")
     ] = 1,
     as_json: Json = False,
 ) -> None:
-    """Write an nnU-Net dataset, to train elsewhere with nnU-Net's own commands."""
+    """Write an nnU-Net dataset, to train elsewhere with nnU-Net's commands."""
     from napari_copnet.networks.package import find_model
     from napari_copnet.teaching.nnunet_export import export_nnunet
     from napari_copnet.teaching.project import Project
@@ -276,17 +285,19 @@ def export_command(
 def compare_command(
     project: Folder,
     *,
-    new: Annotated[str, typer.Option("--new", help="Model, by name or folder.")],
-    old: Annotated[str, typer.Option("--old", help="Model to compare it with.")] = "shipped",
+    new: Annotated[str, typer.Option("--new", help="New model, by name or folder.")],
+    old: Annotated[
+        str, typer.Option("--old", help="Model to compare with, by name or folder.")
+    ] = "shipped",
     kind: Kind = "contours",
     slices: Annotated[
-        str, typer.Option("--slices", help="Done slices; default: those neither has learnt from.")
+        str, typer.Option("--slices", help="Done slices; default: those neither was trained on.")
     ] = "",
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the masks of both.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for both masks.")] = None,
     device: DeviceParams,
     as_json: Json = False,
 ) -> None:
-    """Score a new model against an old one on annotated slices."""
+    """Compare a new model with an old one on annotated slices."""
     from napari_copnet.files import check_writable
     from napari_copnet.io.write import write_image
     from napari_copnet.networks.package import find_model

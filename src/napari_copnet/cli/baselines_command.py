@@ -28,31 +28,33 @@ def baselines_command(
     out: Out,
     *,
     image: Annotated[
-        Path | None, typer.Option("--image", help="The stack Step 1 saw, for Cellpose.")
+        Path | None, typer.Option("--image", help="The image that Step 1 used, for Cellpose.")
     ] = None,
     closed: Annotated[
         list[str] | None,
         typer.Option(
-            "--closed", help="Closed contours to score beside, FILE or NAME=FILE; once for each."
+            "--closed",
+            help="Closed contours to score as well, as FILE or NAME=FILE; may be repeated.",
         ),
     ] = None,
     methods: Annotated[
         str,
         typer.Option(
             "--methods",
-            help="Of threshold, closing, watershed-distance, watershed, chen, cellpose, with "
-            "commas; default: all that can run.",
+            help="Comma-separated: threshold, closing, watershed-distance, watershed, chen, "
+            "cellpose. Default: all that can run.",
         ),
     ] = "",
     train_slices: Annotated[
-        str, typer.Option("--train-slices", help="Slices to tune on; default: the first third.")
+        str, typer.Option("--train-slices", help="Slices for tuning; default: the first third.")
     ] = "",
     slices: Annotated[
         str,
-        typer.Option("--slices", help="Slices to score; default: all far enough from the others."),
+        typer.Option("--slices", help="Slices to score; default: all far enough from those."),
     ] = "",
     exclude_pixels: Annotated[
-        Path | None, typer.Option("--exclude-pixels", help="Mask of pixels that are not scored.")
+        Path | None,
+        typer.Option("--exclude-pixels", help="Mask of pixels to leave out of the scores."),
     ] = None,
     read: ReadParams,
     score: ScoreParams,
@@ -62,7 +64,7 @@ def baselines_command(
     invert: Invert = False,
     as_json: Json = False,
 ) -> None:
-    """Tune each baseline on some slices, apply it to others, and score it beside Step 1."""
+    """Tune each baseline on some slices, and score it on others next to Step 1."""
     from napari_copnet.cli.run_command import refuse_own_input
     from napari_copnet.evaluation.baselines.base import SliceBlock
     from napari_copnet.evaluation.baselines.comparison import compare, split_for_tuning

@@ -23,7 +23,7 @@ from napari_copnet.errors import CopnetError
 from napari_copnet.progress import Progress, Result, Steps, finish
 
 Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
+    bool, typer.Option("--json", help="Print only one JSON object on standard output.")
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
@@ -129,7 +129,7 @@ def _explaining(as_json: bool) -> Iterator[None]:
     except MemoryError as error:
         _fail(
             "There is not enough memory.",
-            "Take fewer slices, a smaller --size, or a machine with more memory.",
+            "Use fewer slices, a smaller --size, or a machine with more memory.",
             as_json,
             error,
         )
@@ -142,11 +142,9 @@ def _explaining(as_json: bool) -> Iterator[None]:
         if os.environ.get("COPNET_DEBUG"):
             raise
         _fail(
-            f"copnet ran into a problem it does not know: {type(error).__name__}: {error}".rstrip(
-                "."
-            )
+            f"copnet ran into an unexpected problem: {type(error).__name__}: {error}".rstrip(".")
             + ".",
-            "Set COPNET_DEBUG=1 to see where, and please report it.",
+            "Please report it. COPNET_DEBUG=1 shows the traceback.",
             as_json,
             error,
         )

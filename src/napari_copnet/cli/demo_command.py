@@ -1,4 +1,4 @@
-"""`copnet demo`: the main job on the bundled sample."""
+"""`copnet demo`: the whole pipeline on the bundled sample."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def demo_command(
     device: DeviceParams,
     gui: Annotated[
         bool | None,
-        typer.Option("--gui/--no-gui", help="Open napari; default: where there is a display."),
+        typer.Option("--gui/--no-gui", help="Open napari; default: if there is a display."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the whole job on the bundled sample: pictures, scores and a page."""
+    """Run the whole pipeline on the bundled sample: pictures, scores and a report."""
     from napari_copnet.demo import demo
 
     made = watched(demo(out, device))

@@ -31,14 +31,18 @@ def evaluate_command(
     read: ReadParams,
     score: ScoreParams,
     baseline: Annotated[
-        Path | None, typer.Option("--baseline", help="Contours to compare with, such as Step 1's.")
+        Path | None,
+        typer.Option("--baseline", help="Contours to compare with, such as those of Step 1."),
     ] = None,
     exclude_pixels: Annotated[
-        Path | None, typer.Option("--exclude-pixels", help="Mask of pixels that are not scored.")
+        Path | None,
+        typer.Option("--exclude-pixels", help="Mask of pixels to leave out of the scores."),
     ] = None,
     exclude_cell: Annotated[
         Path | None,
-        typer.Option("--exclude-cell", help="Mask of a structure whose true cell is not scored."),
+        typer.Option(
+            "--exclude-cell", help="Mask of a structure; true cells in it are not scored."
+        ),
     ] = None,
     slices: Annotated[
         str | None, typer.Option("--slices", help="Slices to score, such as 0-9 or 3,5,7.")
@@ -47,19 +51,17 @@ def evaluate_command(
     invert: Invert = False,
     iterations: Annotated[
         Path | None,
-        typer.Option(
-            "--iterations", help="Probability by iteration that a run kept: scores after each."
-        ),
+        typer.Option("--iterations", help="Iterations that a run kept, to score each of them."),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Folder for scores.json, slices.csv and cells.csv."),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="File for a table of every true cell.")
+        Path | None, typer.Option("--csv", help="File for a table of all true cells.")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option("--report", help="File for a page with figures (HTML).")
+        Path | None, typer.Option("--report", help="File for a report with figures (HTML).")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -150,7 +152,7 @@ def evaluate_command(
 
 
 def _united(iterations: Path) -> bool:
-    """Return whether the run whose iterations these are united results with Step 1's contour."""
+    """Return whether the run that wrote these iterations united its result with Step 1."""
     import json
 
     from napari_copnet.params import ClosingParams

@@ -1,4 +1,4 @@
-"""`copnet finetune`: go on training a model on annotated slices."""
+"""`copnet finetune`: continue training a model on annotated slices."""
 
 from __future__ import annotations
 
@@ -22,34 +22,36 @@ def add_to(app: typer.Typer) -> None:
 
 def finetune_command(
     project: Annotated[
-        Path | None, typer.Argument(help="Folder of a project with slices that are done.")
+        Path | None, typer.Argument(help="Project folder with slices that are done.")
     ] = None,
     *,
     kind: Kind = "contours",
     start_from: Annotated[
-        str, typer.Option("--from", help="Model to begin from, by name or folder.")
+        str, typer.Option("--from", help="Model to start from, by name or folder.")
     ] = "default",
     contour_model: Annotated[
-        str, typer.Option("--maps-by", help="closing: contour model that makes the maps.")
+        str, typer.Option("--maps-by", help="closing: contour model that makes the Step 1 maps.")
     ] = "default",
     train: FineTuneParams,
     device: DeviceParams,
     name: Annotated[
-        str | None, typer.Option("--name", help="Of the new model; default: stack, kind and date.")
+        str | None,
+        typer.Option("--name", help="Name of the new model; default: stack, kind and date."),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Where models lie; default: the models folder.")
+        Path | None,
+        typer.Option("--folder", help="Folder for the model; default: the models folder."),
     ] = None,
-    dry: Annotated[bool, typer.Option("--dry", help="Only say what it would do.")] = False,
+    dry: Annotated[bool, typer.Option("--dry", help="Only say what would be done.")] = False,
     resume: Annotated[
-        str | None, typer.Option("--resume", help="Go on with a fine-tuning, by its name.")
+        str | None, typer.Option("--resume", help="Resume the fine-tuning of this name.")
     ] = None,
     unfinished: Annotated[
-        bool, typer.Option("--unfinished", help="List the fine-tunings that can go on.")
+        bool, typer.Option("--unfinished", help="List the fine-tunings that can be resumed.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Fine-tune a model on the annotated slices of a project, and keep it with the models."""
+    """Fine-tune a model on the annotated slices of a project, and add it to the models."""
     from napari_copnet.errors import InputError
     from napari_copnet.networks.package import find_model, models_folder
     from napari_copnet.teaching import fine_tuning
@@ -65,10 +67,10 @@ def finetune_command(
         _show_model(watched(fine_tuning.resume(gallery / resume)), as_json)
         return
     if project is None:
-        raise InputError("There is nothing to learn from.", "Name a project, or --resume NAME.")
+        raise InputError("There is nothing to train on.", "Name a project, or give --resume NAME.")
     parent = find_model(start_from, kind)
     maps = find_model(contour_model, "contours") if kind == "closing" else None
-    # Only read: the project may be open in a window.
+    # Read-only, because the project may be open in a window.
     with Project.open(project, read_only=True) as opened:
         plan = fine_tuning.prospect(opened, kind, parent, train, contour_model=maps)
         if dry:

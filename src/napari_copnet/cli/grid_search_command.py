@@ -1,4 +1,4 @@
-"""`copnet grid-search`: which degradation to train a closing network with."""
+"""`copnet grid-search`: compare degradations for training a closing network."""
 
 from __future__ import annotations
 
@@ -22,33 +22,34 @@ def add_to(app: typer.Typer) -> None:
 
 def grid_search_command(
     truth: Annotated[
-        Path, typer.Option("--truth", help="True cells or contours of a stack, to learn from.")
+        Path, typer.Option("--truth", help="True cells or contours of a stack, to train on.")
     ],
     contours: Annotated[
         Path,
         typer.Option(
             "--contours",
-            help="Step 1 probability of the same stack: its validation slices judge the networks.",
+            help="Step 1 probability of the same stack, on whose validation slices to score.",
         ),
     ],
     validation: Annotated[
-        str, typer.Option("--validation", help="Slices to judge on, such as 40-49.")
+        str, typer.Option("--validation", help="Slices to score on, such as 40-49.")
     ],
     out: Out,
     *,
     slices: Annotated[
-        str, typer.Option("--slices", help="Slices to train on; default: all far enough.")
+        str,
+        typer.Option("--slices", help="Slices to train on; default: all far enough from those."),
     ] = "",
     grid: Annotated[
         list[str] | None,
         typer.Option(
             "--grid",
-            help="NAME=V1,V2 of a training setting; once for each. Default: N1=0,6,12 and "
-            "N2=0,10,20.",
+            help="Values of a training setting, as NAME=V1,V2; may be repeated. Default: "
+            "N1=0,6,12 and N2=0,10,20.",
         ),
     ] = None,
     parallel: Annotated[
-        int, typer.Option("--parallel", min=1, help="Trainings at once, where devices allow.")
+        int, typer.Option("--parallel", min=1, help="Number of trainings at the same time.")
     ] = 1,
     truth_kind: TruthKind = "auto",
     zero: Zero = "region",
@@ -62,7 +63,7 @@ def grid_search_command(
     contour_width: Width = WIDTH,
     as_json: Json = False,
 ) -> None:
-    """Train and score a closing network at each point of a grid; stopped searches go on."""
+    """Train and score a closing network at each point of a grid; a stopped search continues."""
     from napari_copnet.errors import InputError
     from napari_copnet.evaluation.baselines.comparison import split_for_tuning
     from napari_copnet.evaluation.grid_search import (
@@ -83,7 +84,7 @@ def grid_search_command(
     if u.shape != true.shape:
         raise InputError(
             f"The Step 1 map has the shape {u.shape}, the truth {true.shape}.",
-            "Both have to lie on the same pixels.",
+            "Both must be of the same stack and size.",
         )
     learnt, judged = split_for_tuning(len(u), slices, validation)
     maps, stack = at_network_size(

@@ -1,4 +1,4 @@
-"""Arrays that commands compare: read, checked, and all of one shape."""
+"""Read and check the arrays that commands compare."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read_checked(path: Path, read: ReadParams) -> Stack:
-    """Open a stack whose pixels are all numbers, repaired when that is asked for."""
+    """Open a stack and check its pixels, repairing them if asked to."""
     from napari_copnet.io.check import check_pixels
     from napari_copnet.io.read import read_stack
 
@@ -28,7 +28,7 @@ def read_values(path: Path | None, read: ReadParams) -> np.ndarray | None:
 
 
 def refuse_other_shapes(images: Mapping[str, np.ndarray | None], shape: tuple[int, ...]) -> None:
-    """Refuse images that do not lie on the pixels of the truth.
+    """Refuse images whose shape is not that of the truth.
 
     Raises
     ------
@@ -40,6 +40,6 @@ def refuse_other_shapes(images: Mapping[str, np.ndarray | None], shape: tuple[in
     for name, image in images.items():
         if image is not None and image.shape != shape:
             raise InputError(
-                f"The {name} has the shape {image.shape}, the truth {shape}.",
-                "Both have to lie on the same pixels; copnet run writes the original frame.",
+                f"The {name} has the shape {image.shape}, but the truth {shape}.",
+                "Both must have the same frame; copnet run writes results in the original frame.",
             )

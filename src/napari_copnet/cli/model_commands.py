@@ -1,4 +1,4 @@
-"""`copnet model`: see, import, adopt, discard and export models."""
+"""`copnet model`: list, import, adopt, discard and export models."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ Kind = Annotated[
     Literal["contours", "closing"],
     typer.Option(
         "--kind",
-        help="What the model does: contours is Step 1, closing is Step 2.",
+        help="Kind of model: contours (Step 1) or closing (Step 2).",
     ),
 ]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="See, import, adopt, discard and export models.", no_args_is_help=True)
+    group = typer.Typer(
+        help="List, import, adopt, discard and export models.", no_args_is_help=True
+    )
     add_command(group, "list", list_command)
     add_command(group, "show", show_command)
     add_command(group, "import", import_command)
@@ -35,11 +37,11 @@ def add_to(app: typer.Typer) -> None:
 def list_command(
     *,
     discarded: Annotated[
-        bool, typer.Option("--discarded", help="Those that were discarded and can be put back.")
+        bool, typer.Option("--discarded", help="List discarded models, which can be restored.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the models that can be used by name; the default of each kind is marked."""
+    """List the models; the default of each kind is marked."""
     from napari_copnet.teaching import gallery
 
     if discarded:
@@ -61,7 +63,7 @@ def show_command(
     kind: Kind = "contours",
     as_json: Json = False,
 ) -> None:
-    """Show a model's card: what it was trained on, how, and how good it is."""
+    """Show a model's card: its training data, settings and scores."""
     from napari_copnet.networks.package import find_model
 
     found = find_model(model, kind)
@@ -77,7 +79,7 @@ def import_command(
     name: Annotated[
         str | None,
         typer.Option(
-            "--name", help="What to call a model made by nnU-Net; default: its data set's name."
+            "--name", help="Name for a model made by nnU-Net; default: that of its data set."
         ),
     ] = None,
     kind: Kind = "contours",
@@ -93,11 +95,11 @@ def import_command(
         str, typer.Option(help="nnU-Net checkpoint file.")
     ] = "checkpoint_final.pth",
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace the model of this name, or in --out.")
+        bool, typer.Option("--replace", help="Replace an existing model of this name, or in --out.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Import a model; nothing in it is run."""
+    """Import a model; no code in it is run."""
     from napari_copnet.networks.import_model import import_model
 
     model = import_model(
@@ -114,12 +116,14 @@ def import_command(
 
 
 def adopt_command(
-    model: Annotated[str, typer.Argument(help="Name of a model, or shipped to go back.")],
+    model: Annotated[
+        str, typer.Argument(help="Name of a model; shipped goes back to the shipped one.")
+    ],
     *,
     kind: Kind = "contours",
     as_json: Json = False,
 ) -> None:
-    """Let a model be the default of its kind from now on."""
+    """Make a model the default of its kind."""
     from napari_copnet.networks.package import adopt, find_model
 
     found = find_model(model, kind)
@@ -133,7 +137,7 @@ def discard_command(
     kind: Kind = "contours",
     as_json: Json = False,
 ) -> None:
-    """Take a model out of the list; `copnet model restore` puts it back."""
+    """Remove a model from the list; `copnet model restore` puts it back."""
     from napari_copnet.networks.package import find_model
     from napari_copnet.teaching.gallery import discard
 
@@ -152,7 +156,7 @@ def restore_command(
     from napari_copnet.teaching.gallery import restore
 
     found = restore(model)
-    show(_described(found), as_json, [f"{found.name} is back in {found.folder}"])
+    show(_described(found), as_json, [f"Restored {found.name} to {found.folder}"])
 
 
 def export_command(
@@ -164,22 +168,22 @@ def export_command(
         Literal["zip", "folder", "bioimageio"],
         typer.Option(
             "--format",
-            help="zip: for `copnet model import`. folder: as it is. bioimageio: a package of the "
-            "BioImage Model Zoo, which Fiji, ilastik and others run.",
+            help="zip: for `copnet model import`. folder: a model folder. bioimageio: a package "
+            "for the BioImage Model Zoo, as used by Fiji, ilastik and others.",
         ),
     ] = "zip",
     author: Annotated[
-        list[str] | None, typer.Option("--author", help="bioimageio: who made it; may be repeated.")
+        list[str] | None, typer.Option("--author", help="bioimageio: author; may be repeated.")
     ] = None,
     licence: Annotated[
         str, typer.Option("--licence", help="bioimageio: SPDX identifier, such as CC-BY-4.0.")
     ] = "CC-BY-3.0",
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace a model that was exported there before.")
+        bool, typer.Option("--replace", help="Replace an earlier export of a model there.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a model for others."""
+    """Export a model to share it."""
     from napari_copnet.networks.model_zip import export_zip
     from napari_copnet.networks.package import find_model
 

@@ -18,7 +18,7 @@ Function = typing.TypeVar("Function", bound=Callable[..., Any])
 
 
 class Options:
-    """Options that several commands share, as one argument; a subclass is a frozen dataclass.
+    """Options that several commands share, as one argument. Subclasses are frozen dataclasses.
 
     Each of its fields is annotated as an argument of a command would be.
     """

@@ -29,8 +29,8 @@ Frame = Annotated[
     Literal["original", "processed"],
     typer.Option(
         "--frame",
-        help="original: results overlay the stack that was given. processed: as the networks saw "
-        "it, resized and aligned, with its image.",
+        help="original: results overlay your stack. processed: resized and aligned, as the "
+        "networks saw it, together with the image.",
     ),
 ]
 
@@ -56,13 +56,13 @@ def run_command(
         bool,
         typer.Option(
             "--resume/--no-resume",
-            help="Keep the result of each step in OUT/work, and take those whose inputs and "
-            "settings are the same from there.",
+            help="Keep the result of each step in OUT/work, and reuse it if its inputs and "
+            "settings have not changed.",
         ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Take a stack through all steps: contours, closed contours and labelled cells."""
+    """Run all steps on a stack: contours, closed contours and labelled cells."""
     from napari_copnet.cache import FolderCache, MemoryCache
     from napari_copnet.files import check_writable
     from napari_copnet.io.read import read_stack
@@ -95,15 +95,15 @@ def refuse_own_input(out: Path, *inputs: Path) -> None:
     for path in inputs:
         if path.resolve().parent == out.resolve():
             raise OutputError(
-                f"{path.name} lies in the results folder {out} and could be overwritten.",
+                f"{path.name} is in the results folder {out} and could be overwritten.",
                 "Choose another folder with --out.",
             )
 
 
 def summary(record: dict[str, Any]) -> list[str]:
-    """Return what a run made, for people."""
+    """Return a readable summary of a run."""
     iterations = len(record["changed"]) - record["likely_gaps"]
-    state = "converged" if record["converged"] else "stopped before it had converged"
+    state = "converged" if record["converged"] else "stopped before convergence"
     lines = [
         f"{record['cells']} cells; closing took {iterations} iterations and {state}"
         f"{', then closed likely gaps' if record['likely_gaps'] else ''}.",

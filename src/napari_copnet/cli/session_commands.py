@@ -1,4 +1,4 @@
-"""`copnet session`: what a proofreading session holds, and how to get it out."""
+"""`copnet session`: create, inspect, recover and export proofreading sessions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from napari_copnet.cli.console import Json, Out, show, watched
 from napari_copnet.cli.options import add_command
 from napari_copnet.cli.run_command import Format
 
-Folder = Annotated[Path, typer.Argument(help="Folder of a session.")]
+Folder = Annotated[Path, typer.Argument(help="Session folder.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="See, recover and export proofreading sessions.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Create, inspect, recover and export proofreading sessions.", no_args_is_help=True
+    )
     add_command(group, "create", create_command)
     add_command(group, "info", info_command)
     add_command(group, "recover", recover_command)
@@ -26,27 +28,27 @@ def add_to(app: typer.Typer) -> None:
 
 def create_command(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the session; new or empty.")],
+    out: Annotated[Path, typer.Option("--out", help="Session folder, new or empty.")],
     *,
     keep_image: Annotated[
         bool,
         typer.Option(
             "--keep-image/--refer-to-image",
-            help="Copy the image into the session, or find it by path and hash.",
+            help="Copy the image into the session, or refer to it by path and hash.",
         ),
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Begin a session with the results of a run."""
+    """Create a session from the results of a run."""
     from napari_copnet.proofreading.session_files import make
     from napari_copnet.proofreading.session_start import from_run_folder
 
     folder = watched(make(out, from_run_folder(run), keep_image))
-    show({"files": {"session": str(folder)}}, as_json, [f"Made the session {folder}"])
+    show({"files": {"session": str(folder)}}, as_json, [f"Created the session {folder}"])
 
 
 def info_command(folder: Folder, *, as_json: Json = False) -> None:
-    """Show what a session holds."""
+    """Show the contents of a session."""
     from napari_copnet.proofreading.session import Session
 
     with Session.open(folder, read_only=True) as session:
@@ -80,7 +82,7 @@ def info_command(folder: Folder, *, as_json: Json = False) -> None:
 
 
 def recover_command(folder: Folder, *, as_json: Json = False) -> None:
-    """Bring a damaged session back to where it opens; damaged files are kept."""
+    """Repair a damaged session so that it opens again; damaged files are kept."""
     from napari_copnet.proofreading.recover import recover
 
     done = recover(folder)

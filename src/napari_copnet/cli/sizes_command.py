@@ -1,4 +1,4 @@
-"""`copnet sizes`: at which size do the networks know a stack?"""
+"""`copnet sizes`: compare a slice at several sizes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
 
 def sizes_command(
     stack: Annotated[Path, typer.Argument(help="Stack: TIFF, NIfTI, MRC, OME-Zarr or a folder.")],
-    out: Annotated[Path, typer.Option("--out", help="Picture to write, PNG.")] = Path("sizes.png"),
+    out: Annotated[Path, typer.Option("--out", help="Picture to write (PNG).")] = Path("sizes.png"),
     *,
     read: ReadParams,
     device: DeviceParams,
@@ -30,11 +30,11 @@ def sizes_command(
         int | None, typer.Option("--slice", help="Slice to try; default: the middle one.")
     ] = None,
     sizes: Annotated[
-        str, typer.Option("--sizes", help="Longer sides to show it at, px.")
+        str, typer.Option("--sizes", help="Sizes to compare: longer in-plane sides, px.")
     ] = "256,384,512,768",
     as_json: Json = False,
 ) -> None:
-    """Show a slice to the networks at several sizes, side by side, before a long run."""
+    """Run the networks on a slice at several sizes, to choose --size before a long run."""
     import numpy as np
 
     from napari_copnet.evaluation.figures import is_picture
@@ -62,7 +62,8 @@ def sizes_command(
         for one in tried
     ]
     hint = (
-        "Choose where contours follow membranes and leave the insides alone, and run with --size."
+        "Choose the size at which contours follow membranes and not structures inside cells, and "
+        "run with --size."
     )
     show({"slice": z, "sizes": facts, "picture": str(out)}, as_json, [*lines, hint, f"See {out}"])
 
@@ -72,5 +73,5 @@ def _numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(",") if part.strip()]
     except ValueError as error:
         raise InputError(
-            f"--sizes takes whole numbers, not {text!r}.", "Such as --sizes 256,384,512."
+            f"--sizes takes whole numbers, not {text!r}.", "For example: --sizes 256,384,512."
         ) from error

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TruthKind = Annotated[
     Literal["auto", "probability", "mask", "labels"],
-    typer.Option("--truth-kind", help="What the truth holds; auto tells by its values."),
+    typer.Option("--truth-kind", help="Content of the truth; auto decides from its values."),
 ]
 Invert = Annotated[
     bool, typer.Option("--invert", help="The truth is a mask of cells, not of contours.")
@@ -47,7 +47,7 @@ class Results(Options):
     as_json: Json = False
 
     def read(self, path: Path, read: ReadParams) -> Stack:
-        """Open an input whose pixels are all numbers, and which no result would replace."""
+        """Open an input, checking its pixels and that no result would overwrite it."""
         from napari_copnet.files import check_writable
 
         stack = read_checked(path, read)
@@ -62,16 +62,16 @@ class Results(Options):
         stack: Stack,
         voxel_size: VoxelSize | None = None,
     ) -> None:
-        """Write a step's images and record into the folder and show where they are.
+        """Write a step's images and record to the folder and print their paths.
 
         Parameters
         ----------
         images : dict of str to ndarray
         record : dict
         stack : Stack
-            What they were made of.
+            The input of the step.
         voxel_size : VoxelSize, optional
-            Where it is not that of the stack.
+            Voxel size of the images, if it differs from that of the stack.
         """
         from napari_copnet.runs.run_record import (
             described,
@@ -168,7 +168,7 @@ def close_step(
     device: DeviceParams,
     closing: ClosingParams,
 ) -> None:
-    """Step 2: close gaps until nearly nothing changes."""
+    """Step 2: close gaps until almost nothing changes."""
     from napari_copnet.io.probability import as_probability
     from napari_copnet.networks.nnunet import Network
     from napari_copnet.networks.package import find_model
@@ -231,13 +231,13 @@ def simulate_step(
     read: ReadParams,
     degrade: DegradeParams,
     per_slice: Annotated[
-        int, typer.Option("--per-slice", min=1, help="Degraded maps for each slice.")
+        int, typer.Option("--per-slice", min=1, help="Number of degraded maps per slice.")
     ] = 20,
     truth_kind: TruthKind = "auto",
     invert: Invert = False,
     seed: Seed = 0,
 ) -> None:
-    """Degrade true contours by the diffusion equation: simulated gaps."""
+    """Simulate gaps: degrade true contours with the diffusion equation."""
     from napari_copnet.evaluation.contour_input import as_contour
     from napari_copnet.training.degrade import simulate
 
@@ -261,7 +261,7 @@ def sample_step(
     tissue: TissueParams,
     seed: Seed = 0,
 ) -> None:
-    """Make a stack that looks like SEM, with its exact contours and cells."""
+    """Make synthetic tissue that looks like SEM, with its exact contours and cells."""
     from napari_copnet.files import check_writable
     from napari_copnet.synthetic import make_tissue
 

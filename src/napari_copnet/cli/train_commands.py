@@ -22,51 +22,55 @@ TruthKind = Annotated[
     Literal["auto", "labels", "contours", "cells"],
     typer.Option(
         "--truth-kind",
-        help="What the truth holds: labels (cell ids), contours (above 0 = contour) or cells "
-        "(above 0 = cell).",
+        help="Content of the truth: labels (cell ids), contours (above 0 = contour) or cells "
+        "(above 0 = cell); auto decides from its values.",
     ),
 ]
 Zero = Annotated[
     Literal["region", "contour", "ignore"],
-    typer.Option("--zero", help="What label 0 means in a label image."),
+    typer.Option("--zero", help="Meaning of 0 in a label image."),
 ]
 Synthetic = Annotated[
     int,
-    typer.Option("--synthetic", min=0, help="Stacks of synthetic tissue to learn from besides."),
+    typer.Option(
+        "--synthetic", min=0, help="Number of stacks of synthetic tissue to train on as well."
+    ),
 ]
 Size = Annotated[
     int,
-    typer.Option("--input-size", min=0, help="Longer in-plane side the network sees; 0 keeps it."),
+    typer.Option(
+        "--input-size", min=0, help="Longer in-plane side after resizing; 0 keeps the size."
+    ),
 ]
 Width = Annotated[
     float,
     typer.Option(
         "--contour-width",
         min=1.0,
-        help="Width in pixels, at the size the network sees, of contours drawn between labels.",
+        help="Width of the contours drawn between labels, in pixels after resizing.",
     ),
 ]
-ModelOut = Annotated[Path, typer.Option("--out", help="Model folder to write; new or empty.")]
+ModelOut = Annotated[Path, typer.Option("--out", help="Model folder to write, new or empty.")]
 
 
 @dataclass(frozen=True)
 class Truths(Options):
-    """What to learn from."""
+    """The training data."""
 
     truth: Annotated[
         list[Path] | None,
-        typer.Option("--truth", help="True cells or contours of a stack. Give it once per stack."),
+        typer.Option("--truth", help="True cells or contours of a stack; may be repeated."),
     ] = None
     slices: Annotated[
         list[str] | None,
         typer.Option(
             "--slices",
-            help="Slices to train on, such as 0-114: once for each --truth, or once for all.",
+            help="Slices to train on, such as 0-114; once for each --truth, or once for all.",
         ),
     ] = None
     validation: Annotated[
         list[str] | None,
-        typer.Option("--validation", help="Slices to validate on, as --slices."),
+        typer.Option("--validation", help="Slices to validate on, given like --slices."),
     ] = None
     planes: Annotated[
         str,
@@ -82,9 +86,9 @@ class Truths(Options):
         Parameters
         ----------
         role : {"image", "contours"}
-            What each truth has beside it.
+            Which images accompany the truths.
         partners : sequence of Path, optional
-            These, one for each truth.
+            The accompanying images, one for each truth.
 
         Raises
         ------
@@ -131,25 +135,28 @@ class Truths(Options):
 
 @dataclass(frozen=True)
 class OutputOptions(Options):
-    """How a network is trained, whatever it learns from."""
+    """Options of every training."""
 
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint, to the same schedule.")
+        bool,
+        typer.Option("--resume", help="Resume from the last checkpoint, with the same schedule."),
     ] = False
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace the model that lies in OUT.")
+        bool, typer.Option("--replace", help="Replace the existing model in OUT.")
     ] = False
     name: Annotated[
-        str | None, typer.Option("--name", help="Name of the model; default: its folder.")
+        str | None,
+        typer.Option("--name", help="Name of the model; default: the name of its folder."),
     ] = None
     licence: Annotated[
-        str | None, typer.Option("--licence", help="Licence of the data, for the model card.")
+        str | None,
+        typer.Option("--licence", help="Licence of the training data, for the model card."),
     ] = None
     input_size: Size = 512
     contour_width: Width = 4.0
     start_from: Annotated[
         str | None,
-        typer.Option("--start-from", help="Model, by name or folder, to go on from (fine-tuning)."),
+        typer.Option("--start-from", help="Model to start from (fine-tuning), by name or folder."),
     ] = None
     as_json: Json = False
 
@@ -166,14 +173,14 @@ def contours_command(
     out: ModelOut,
     *,
     image: Annotated[
-        list[Path] | None, typer.Option("--image", help="The stack each --truth annotates.")
+        list[Path] | None, typer.Option("--image", help="The image stack of each --truth.")
     ] = None,
     truths: Truths,
     train: TrainParams,
     device: DeviceParams,
     outcome: OutputOptions,
 ) -> None:
-    """Train a contour network (Step 1) from stacks and their true cells or contours."""
+    """Train a contour network (Step 1) on stacks with true cells or contours."""
     _train("contours", truths.sources("image", image), out, train, None, device, outcome)
 
 
@@ -183,7 +190,7 @@ def closing_command(
     contours: Annotated[
         list[Path] | None,
         typer.Option(
-            "--contours", help="Real Step 1 contour probability of each --truth, to learn from."
+            "--contours", help="Real Step 1 contour probability of each --truth, to train on."
         ),
     ] = None,
     truths: Truths,
@@ -192,7 +199,7 @@ def closing_command(
     device: DeviceParams,
     outcome: OutputOptions,
 ) -> None:
-    """Train a closing network (Step 2) from true cells or contours, degraded anew each step."""
+    """Train a closing network (Step 2) on true cells or contours with simulated gaps."""
     _train("closing", truths.sources("contours", contours), out, train, degrade, device, outcome)
 
 

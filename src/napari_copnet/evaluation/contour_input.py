@@ -30,7 +30,7 @@ def image_kind(image: np.ndarray) -> str:
     if image.dtype == bool:
         return "mask"
     if image.dtype.kind not in "fiu":
-        raise InputError(f"Values of type {image.dtype} are no contours.", "Give numbers.")
+        raise InputError(f"Values of type {image.dtype} can't be contours.", "Give numbers.")
     if not np.isfinite(image).all():
         raise InputError("The contours have NaN or infinite values.", "Fill them before scoring.")
     if image.size == 0:
@@ -46,7 +46,9 @@ def image_kind(image: np.ndarray) -> str:
             "Give a probability, a mask, or a label image of whole numbers.",
         )
     if low < 0:
-        raise InputError(f"Labels are not negative: {low:g} was found.", "Give labels from 0 on.")
+        raise InputError(
+            f"Labels can't be negative: {low:g} was found.", "Use labels from 0 upwards."
+        )
     if _share_equal(image) >= 0.5:
         return "labels"
     if image.dtype == np.uint8:
@@ -92,7 +94,7 @@ def as_contour(image: np.ndarray, kind: str = "auto", *, invert: bool = False) -
     kind = image_kind(image) if kind == "auto" else kind
     if kind == "labels":
         if invert:
-            raise InputError("A label image can't be inverted.", "Leave the option invert out.")
+            raise InputError("A label image can't be inverted.", "Leave out the option invert.")
         if image.ndim == 2:
             return _label_contour(image)
         return np.stack([_label_contour(plane) for plane in image])
@@ -105,8 +107,8 @@ def as_contour(image: np.ndarray, kind: str = "auto", *, invert: bool = False) -
     share = float(contour.mean())
     if share > MOST_CONTOUR:
         raise InputError(
-            f"{share:.0%} of the image would be contour: it seems to show cells.",
-            "Use the option invert for a mask of cells, or name the kind labels for a label image.",
+            f"{share:.0%} of the image would be contour: it seems to be a mask of cells.",
+            "Use the option invert for a mask of cells, or the kind labels for a label image.",
         )
     return contour.astype(np.uint8)
 

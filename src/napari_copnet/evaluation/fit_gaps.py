@@ -179,7 +179,7 @@ def fit_gaps(
     start = checked(start)
     if len(real.lengths) < FEWEST_GAPS:
         raise InputError(
-            f"There are only {len(real.lengths)} gaps to go by.",
+            f"There are only {len(real.lengths)} gaps to fit to.",
             f"Fix at least {FEWEST_GAPS}, or choose a contour map with more of them.",
         )
     truth = _middle(np.asarray(truth))
@@ -291,8 +291,8 @@ def _middle(truth: np.ndarray) -> np.ndarray:
     """Return up to `SLICES` slices from all of the stack, their middle of at most `SIDE` px."""
     if truth.ndim != 3:
         raise InputError(
-            f"True contours need three axes (Z, Y, X), and these have {truth.ndim}.",
-            "Give a stack; a single slice is a stack of one.",
+            f"True contours need three axes (Z, Y, X), but these have {truth.ndim}.",
+            "Give a stack; a single slice has shape (1, Y, X).",
         )
     chosen = np.unique(np.linspace(0, len(truth) - 1, SLICES).round().astype(int))
     top, left = (max(0, (n - SIDE) // 2) for n in truth.shape[1:])
@@ -305,7 +305,7 @@ def _unit_length(params: DegradeParams, pixel_size: float | None) -> float:
         return 1.0
     if pixel_size is None or not pixel_size > 0:
         raise InputError(
-            "Radii are given in µm, and the pixel size is unknown.",
+            "Radii are given in µm, but the pixel size is unknown.",
             "Give the voxel size in µm, or set the unit to px.",
         )
     return float(pixel_size)

@@ -129,7 +129,7 @@ def parse_grid(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         if name not in kinds:
             raise InputError(
                 f"There is no training setting {name!r}.",
-                f"Choose of {', '.join((*SHORT, *sorted(kinds)))}.",
+                f"Choose from {', '.join((*SHORT, *sorted(kinds)))}.",
             )
         given = [part.strip() for part in values.split(",") if part.strip()]
         if not given:
@@ -205,7 +205,7 @@ def grid_search(
     check_writable(out)
     points = points_of(grid)
     if parallel < 1:
-        raise InputError(f"{parallel} trainings at once can't be.", "Take 1 or more.")
+        raise InputError(f"{parallel} trainings can't run at once.", "Choose 1 or more.")
     search = _shared(search, min(parallel, len(points)))
     before = yield from evaluate_all({"step1": search.contours > 0.5}, search.true)
     step1 = {name: before["step1"].mean(name) for name in SCORES}

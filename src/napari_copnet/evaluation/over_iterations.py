@@ -74,8 +74,8 @@ def score_iterations(
     """
     if iterations.ndim != 4 or iterations.shape[1:] != true.shape:
         raise InputError(
-            f"The iterations have the shape {tuple(iterations.shape)}, the truth {true.shape}.",
-            "Give the iterations of this run: one stack for each.",
+            f"The iterations have the shape {tuple(iterations.shape)}, but the truth {true.shape}.",
+            "Give the iterations of the run on this stack.",
         )
     count = len(iterations)
     masks = {

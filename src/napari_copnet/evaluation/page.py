@@ -77,7 +77,7 @@ def evaluation_page(
     if neighbours is not None:
         sections.append(
             ReportSection(
-                "From slice to slice",
+                "Consistency between slices",
                 "clDice between the contours of neighbouring slices, over "
                 f"{neighbours['pairs']} pairs: {neighbours['cldice']:.3f} ± "
                 f"{neighbours['sd']:.3f}; between the true ones {neighbours['truth']:.3f}.",
@@ -85,7 +85,7 @@ def evaluation_page(
         )
     sections.append(
         ReportSection(
-            "By size of cell", "Four groups of equally many true cells.", table=by_size(evaluation)
+            "By cell size", "Four groups of true cells, equal in number.", table=by_size(evaluation)
         )
     )
     lead = (
@@ -149,9 +149,9 @@ def _slices(
         pictures.append(panels(shown))
     return ReportSection(
         "Slices",
-        "Cells that are correctly labelled in colour, errors black, contours white, what is not "
-        "scored red, and grey what is neither cell nor contour, such as a gap. A cell has the "
-        "same colour in each panel. Shown are the slice that gained most and the worst ones.",
+        "Correctly labelled cells are coloured, errors black, contours white, and areas that are "
+        "not scored red; grey is neither cell nor contour, such as a gap. A cell has the "
+        "same colour in all panels. Shown are the slice that gained most and the worst ones.",
         pictures=pictures,
     )
 
@@ -159,9 +159,9 @@ def _slices(
 def _iterations(iterations: OverIterations) -> ReportSection:
     names = {"labelled": "labelled", "nsd": "NSD", "cldice": "clDice"}
     return ReportSection(
-        "Over the iterations",
-        "Scores after each closing iteration, and the share of pixels whose rounded value changed "
-        "in it.",
+        "By iteration",
+        "Scores after each closing iteration, and the share of pixels that crossed the contour "
+        "threshold in it.",
         pictures=[
             score_curves(
                 {label: iterations.means(name) for name, label in names.items()},
@@ -173,7 +173,7 @@ def _iterations(iterations: OverIterations) -> ReportSection:
 
 def _gaps(true: TrueStack, predicted: np.ndarray, baseline: np.ndarray) -> ReportSection:
     lengths: dict[str, list[np.ndarray]] = {
-        "gaps of the baseline": [], "gaps that are left": [], "added to the baseline": [],
+        "gaps of the baseline": [], "remaining gaps": [], "added to the baseline": [],
     }  # fmt: skip
     for z in range(len(true)):
         this = true.slice(z)
@@ -183,12 +183,12 @@ def _gaps(true: TrueStack, predicted: np.ndarray, baseline: np.ndarray) -> Repor
         )
         tolerance = this.params.tolerance
         lengths["gaps of the baseline"].append(missing_lengths(truth, before, tolerance))
-        lengths["gaps that are left"].append(missing_lengths(truth, after, tolerance))
+        lengths["remaining gaps"].append(missing_lengths(truth, after, tolerance))
         lengths["added to the baseline"].append(missing_lengths(after, before, tolerance))
     return ReportSection(
-        "Lengths of gaps",
-        "A gap is a piece of the true centre line farther than "
-        f"{true.params.tolerance:g} px from the contour. What was added are pieces of the "
-        "predicted centre line that far from the baseline. In brackets how many there are.",
+        "Gap lengths",
+        "A gap is a piece of the true centreline more than "
+        f"{true.params.tolerance:g} px away from the contour. Added lines are pieces of the "
+        "predicted centreline this far from the baseline. Numbers in brackets are counts.",
         pictures=[length_histogram({name: np.concatenate(v) for name, v in lengths.items()})],
     )

@@ -126,8 +126,8 @@ class TrueStack:
         contour = as_stack(as_contour(predicted))
         if contour.shape != self.shape:
             raise InputError(
-                f"The {name} has shape {contour.shape}, the truth has {self.shape}.",
-                "Both must lie in the same frame: give slices and sizes that belong together.",
+                f"The {name} has shape {contour.shape}, but the truth has {self.shape}.",
+                "Both must be in the same frame, with the same slices and the same size.",
             )
         return contour
 
@@ -183,7 +183,7 @@ def _exclusion(name: str, image: np.ndarray | None, shape: tuple[int, ...]) -> n
     image = np.asarray(image)
     if image.shape not in (shape, shape[1:]):
         raise InputError(
-            f"The mask of {name} has shape {image.shape}, the truth has {shape}.",
+            f"The mask of {name} has shape {image.shape}, but the truth has {shape}.",
             "Give a mask of the same size.",
         )
     return np.broadcast_to(image, shape)

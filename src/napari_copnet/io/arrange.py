@@ -36,7 +36,7 @@ def parse_voxel_size(text: str) -> VoxelSize:
         sizes = []
     if len(sizes) != 3 or not all(math.isfinite(s) and s > 0 for s in sizes):
         raise InputError(
-            f"The voxel size {text!r} is not three positive numbers.",
+            f"The voxel size {text!r} does not consist of three positive numbers.",
             "Give z,y,x in µm, such as 0.05,0.015,0.015.",
         )
     return VoxelSize(*sizes)
@@ -111,7 +111,7 @@ def _check_dtype(dtype: np.dtype, path: Path) -> None:
     if np.dtype(dtype).kind not in "biuf":
         what = "complex numbers" if np.dtype(dtype).kind == "c" else f"values of type {dtype}"
         raise InputError(
-            f"{path.name} holds {what}, not grey values.", "Save it with real grey values."
+            f"{path.name} holds {what}, not grey values.", "Save it with real-valued grey levels."
         )
 
 
@@ -144,8 +144,8 @@ def _named_axes(axes: str, shape: tuple[int, ...], params: ReadParams, path: Pat
             f"Name {len(shape)} axes.",
         )
     ask = NeedsChoiceError(
-        f"The meaning of the axes of {path.name} is open: its shape is {sides}.",
-        "Name them with the option axes, such as ZYX, TYX, CZYX or TZYX.",
+        f"The order of the axes of {path.name} is unknown: its shape is {sides}.",
+        "Give it with the option axes, such as ZYX, TYX, CZYX or TZYX.",
         option="axes",
     )
     if len(shape) < 2:

@@ -48,7 +48,7 @@ def check_pixels(stack: Stack, repair: bool = False) -> Stack:
     side = stack.shape[1] * stack.shape[2]
     good = [z for z, count in enumerate(counts) if count < side]
     if not good:
-        raise InputError(f"{stack.name} has no finite pixel.", "Choose another stack.")
+        raise InputError(f"{stack.name} has no finite pixels.", "Choose another stack.")
 
     def plane(index: int) -> np.ndarray:
         source = min(good, key=lambda z: abs(z - index)) if counts[index] == side else index

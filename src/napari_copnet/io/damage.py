@@ -48,11 +48,10 @@ def damage_explained(path: Path, *further: type[Exception]) -> Iterator[None]:
     except OSError as error:
         raise InputError(
             f"{path.name} can't be read: {error.strerror or error}.",
-            "Check that the file exists, is complete and may be read.",
+            "Check that the file exists, is complete and is readable.",
         ) from error
     except broken as error:
         raise InputError(
-            f"{path.name} is damaged, truncated or not an image that can be read "
-            f"({type(error).__name__}).",
+            f"{path.name} is damaged, truncated or not a readable image ({type(error).__name__}).",
             "Copy or export it again, or open it in Fiji and save it as TIFF.",
         ) from error

@@ -36,7 +36,7 @@ def read_mrc(path: Path) -> Raw:
         if mode in (3, 4):
             raise InputError(
                 f"{path.name} holds complex numbers, not grey values.",
-                "Save it with real grey values.",
+                "Save it with real-valued grey levels.",
             )
         if mode not in _MODES:
             raise InputError(f"{path.name} has the unknown MRC mode {mode}.", "Save it as TIFF.")
@@ -50,7 +50,7 @@ def read_mrc(path: Path) -> Raw:
         if not packed and 1024 + extended + declared > path.stat().st_size:
             raise InputError(
                 f"{path.name} is truncated: it declares {declared / 1e6:.1f} MB of pixels, "
-                f"and the file does not hold them.",
+                "but the file is shorter.",
                 "Copy or export the file again.",
             )
         data: Any

@@ -49,14 +49,16 @@ def read_nifti(path: Path) -> Raw:
         proxy: Any = image.dataobj
         data = _Scaled(proxy)
         if len(data.shape) > 5:
-            raise InputError(f"{path.name} has {len(data.shape)} axes.", "Save one image of it.")
+            raise InputError(
+                f"{path.name} has {len(data.shape)} axes.", "Save a single image from it."
+            )
         packed = path.name.lower().endswith(".gz")
         declared = int(np.prod(data.shape, dtype=object)) * proxy.dtype.itemsize
         held = path.stat().st_size * (_MOST_PACKED if packed else 1)
         if isinstance(image, nibabel.Nifti1Image) and declared > held:
             raise InputError(
                 f"{path.name} is truncated: it declares {declared / 1e6:.1f} MB of pixels, "
-                f"and the file does not hold them.",
+                "but the file is shorter.",
                 "Copy or export the file again.",
             )
         axes = "XYZTC"[: len(data.shape)]

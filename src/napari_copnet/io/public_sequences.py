@@ -85,20 +85,20 @@ def fetch_sequence(
     import pooch
     import requests
 
-    yield Progress("fetch", 0, 1, "files", note=f"Fetching about {sequence.megabytes} MB ...")
+    yield Progress("fetch", 0, 1, "files", note=f"Downloading about {sequence.megabytes} MB ...")
     try:
         archive = pooch.retrieve(
             sequence.url, f"sha256:{sequence.sha256}", f"{sequence.name}.zip", Path(folder)
         )
     except (requests.RequestException, OSError) as error:
         raise InputError(
-            f"{sequence.name} could not be fetched ({type(error).__name__}).",
+            f"{sequence.name} could not be downloaded ({type(error).__name__}).",
             "Check the connection and try again.",
         ) from error
     except ValueError as error:  # pooch: the hash differs
         raise InputError(
-            f"The archive of {sequence.name} is not the file that is known, and was not opened.",
-            "It may have been published anew: get it from celltrackingchallenge.net and open it.",
+            f"The archive of {sequence.name} is not the expected file, and was not opened.",
+            "It may have been updated: download it from celltrackingchallenge.net and open it.",
         ) from error
     yield Progress("fetch", 1, 1, "files")
     return (yield from read_sequence(Path(archive), sequence, number))
@@ -116,7 +116,8 @@ def read_sequence(
         truth = _tiffs(names, f"{sequence.name}/{number}_ST/SEG/")
         if not frames:
             raise InputError(
-                f"{archive.name} holds no sequence {number}.", "Fetch it again, or open it by hand."
+                f"{archive.name} holds no sequence {number}.",
+                "Download it again, or open it by hand.",
             )
         images: list[np.ndarray] = []
         labels: list[np.ndarray] = []

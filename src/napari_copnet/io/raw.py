@@ -160,7 +160,7 @@ def need_memory(count: int, what: str) -> None:
     free = psutil.virtual_memory().available
     if count > free:
         raise InputError(
-            f"{what} needs {count / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free.",
+            f"{what} needs {count / 1e9:.1f} GB of memory, but only {free / 1e9:.1f} GB are free.",
             "Crop or downsample it, or use a machine with more memory.",
         )
 

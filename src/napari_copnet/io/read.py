@@ -72,7 +72,7 @@ def read_iterations(path: Path | str) -> np.ndarray:
     if set(raw.axes) - set("CTZYX") or not {"Y", "X"} <= set(raw.axes):
         raise InputError(
             f"{path.name} does not hold iterations: its axes are {raw.axes}.",
-            "Name a file that a run has written.",
+            "Choose a file written by a run.",
         )
     with damage_explained(path):
         values = np.asarray(raw.data[...])
@@ -105,7 +105,7 @@ def read_file(path: Path) -> Raw:
         raise InputError(f"{path.name} is empty.", "Copy or export it again.")
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         raise InputError(
-            f"{path.name} is an HDF5 file, which is not read.", "Save it as TIFF or OME-Zarr."
+            f"{path.name} is an HDF5 file, which is not supported.", "Save it as TIFF or OME-Zarr."
         )
     if head[:4] in _TIFF:
         from napari_copnet.io.tiff import read_tiff
@@ -123,7 +123,7 @@ def read_file(path: Path) -> Raw:
         from napari_copnet.io.slice_folder import read_picture
 
         return read_picture(path)
-    raise InputError(f"{path.name} is not an image that can be read.", _HINT)
+    raise InputError(f"{path.name} is not a readable image.", _HINT)
 
 
 def _head(path: Path) -> bytes:
@@ -132,5 +132,5 @@ def _head(path: Path) -> bytes:
             return file.read(1024)
     except OSError as error:
         raise InputError(
-            f"{path.name} can't be read: {error.strerror}.", "Check its rights."
+            f"{path.name} can't be read: {error.strerror}.", "Check its permissions."
         ) from error

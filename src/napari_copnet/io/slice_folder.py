@@ -51,7 +51,7 @@ def slice_files(folder: Path) -> list[Path]:
         inner = sorted(child.name for child in folder.iterdir() if child.is_dir())
         sequences = [name for name in inner if re.fullmatch(r"\d\d", name)]
         hint = (
-            f"Name one of its sequences: {', '.join(f'{folder.name}/{s}' for s in sequences)}."
+            f"Choose one of its sequences: {', '.join(f'{folder.name}/{s}' for s in sequences)}."
             if sequences
             else "Choose a folder of numbered TIFF or PNG slices."
         )
@@ -60,7 +60,7 @@ def slice_files(folder: Path) -> list[Path]:
     if len(kinds) > 1:
         raise InputError(
             f"The folder {folder.name} holds images of several kinds ({', '.join(sorted(kinds))}).",
-            "Keep the slices alone in a folder.",
+            "Use a folder that holds only the slices.",
         )
     return sorted(files, key=lambda file: natural_order(file.name))
 
@@ -106,13 +106,13 @@ def read_folder(folder: Path, params: ReadParams) -> Raw:
                 f"The slices in {folder.name} differ in size: {files[0].name} has "
                 f"{'×'.join(map(str, one[0]))} pixels, {file.name} has "
                 f"{'×'.join(map(str, other[0]))}.",
-                "Keep slices of one size in the folder.",
+                "Use a folder whose slices all have the same size.",
             )
         if other[1] != one[1]:
             raise InputError(
                 f"The slices in {folder.name} differ in type: {files[0].name} has {one[1]}, "
                 f"{file.name} has {other[1]}.",
-                "Save all slices with one type.",
+                "Save all slices with the same data type.",
             )
 
     def plane(index: int) -> np.ndarray:
@@ -144,7 +144,7 @@ def _one_of(files: list[Path], first: Stack, timed: bool, params: ReadParams) ->
     elif len(files) > 1:
         raise InputError(
             f"{files[0].name} holds {first.shape[0]} slices, and there are {len(files)} files.",
-            "Name a single file, or save each slice alone.",
+            "Choose a single file, or save each slice separately.",
         )
     return Raw(first.data, "ZYX", first.voxel_size, first.translate, first.notes)
 

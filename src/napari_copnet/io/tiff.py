@@ -102,7 +102,7 @@ def _main_series(
         if len({s.shape[-2:] for s in tif.series}) > 1:
             raise InputError(
                 f"{path.name} holds pages of different sizes ({', '.join(shapes[:4])}).",
-                "Save the stack alone, with slices of one size.",
+                "Save only the stack, with slices of the same size.",
             )
     return series, (f"{path.name} holds {others + 1} images; the largest was read.",)
 
@@ -220,7 +220,7 @@ def _plain(raw: Raw, page: tifffile.TiffPage) -> Raw:
         return raw
     per_inch = {round(r * (2.54 if unit == "cm" else 1.0), 1) for r in (x, y)}
     if per_inch <= _PRINT_RESOLUTIONS:
-        return raw.noting("The resolution in the file is one for printing and was ignored.")
+        return raw.noting("The resolution in the file is meant for printing and was ignored.")
     size = VoxelSize(None, in_micrometres(1 / y, unit), in_micrometres(1 / x, unit))
     return Raw(raw.data, raw.axes, size, raw.translate, raw.notes)
 
@@ -294,7 +294,7 @@ def _other_files(tif: tifffile.TiffFile, path: Path) -> set[str]:
             )
         if not (path.parent / name).is_file():
             raise InputError(
-                f"{path.name} is one part of a set, and {name} is missing beside it.",
+                f"{path.name} is one part of a set, but {name} is missing next to it.",
                 "Put all files of the set into one folder.",
             )
     return names

@@ -128,7 +128,7 @@ def _dtype(data: Any) -> np.dtype:
             if np.iinfo(narrow).min <= low and high <= np.iinfo(narrow).max:
                 return np.dtype(narrow)
         raise OutputError(
-            f"Numbers up to {high} do not fit the file.", "Renumber the labels from 1."
+            f"Numbers up to {high} do not fit the file format.", "Renumber the labels from 1."
         )
     if dtype.kind not in "iuf":
         raise OutputError(f"Values of type {dtype} can't be written.", "Convert them first.")

@@ -252,8 +252,8 @@ def _load_checkpoint(data: bytes) -> dict[str, Any]:
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            "The checkpoint holds more than numbers and was not loaded.",
-            "It could run code on this computer: do not trust it unless you know why.",
+            "The checkpoint contains more than numbers and was not loaded.",
+            "It could run code on this computer: do not trust it unless you know its origin.",
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(

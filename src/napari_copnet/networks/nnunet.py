@@ -171,7 +171,7 @@ class Network:
         if images.ndim != 4 or 0 in images.shape:
             axes = "(N, C, Y, X)" if self.plan.dimensions == 2 else "(C, Z, Y, X)"
             raise InputError(
-                f"This network takes an array with axes {axes}, not of shape {images.shape}.",
+                f"This network takes an array with axes {axes}, not one of shape {images.shape}.",
                 "Give a stack of slices.",
             )
         stack = images if self.plan.dimensions == 2 else images[None]
@@ -179,7 +179,7 @@ class Network:
             raise ModelError(
                 f"This model takes {self.plan.in_channels} channel(s), but the input has "
                 f"{stack.shape[1]}.",
-                "Choose another model, or one channel of the input.",
+                "Choose another model, or use one channel of the input.",
             )
         tiles.check_finite(stack, "slice" if self.plan.dimensions == 2 else "stack")
         return stack
@@ -235,7 +235,7 @@ class Network:
                     result[index] = _foreground(values)[inside].cpu().numpy()
                     if not np.isfinite(result[index]).all():
                         raise ModelError(
-                            f"The network computed values that are not numbers in slice {index}.",
+                            f"The network returned values that are not numbers in slice {index}.",
                             "Its weights may be damaged; with precision bfloat16, try float32.",
                         )
                 yield number + 1, len(boxes), index
@@ -290,11 +290,11 @@ class Network:
         if lacking == "memory":
             if way.batch > 1:
                 batch = way.batch // 2
-                return replace(way, batch=batch), f"Out of memory: going on with batch {batch}."
+                return replace(way, batch=batch), f"Out of memory: continuing with batch {batch}."
             tile = tiles.smaller_tile(way.tile, self.plan.total_stride)
             if tile is not None:
                 sides = "×".join(map(str, tile))
-                return replace(way, tile=tile), f"Out of memory: going on with tiles of {sides}."
+                return replace(way, tile=tile), f"Out of memory: continuing with tiles of {sides}."
         if way.device == "cpu":
             raise DeviceError(
                 "There is not enough memory for this network, even tile by tile.",
@@ -306,7 +306,7 @@ class Network:
             self._module = _faster_on_cpu(self._module.float().to("cpu"), self.plan)
         return (
             _Way("cpu", 1, self.plan.tile_size, bfloat16),
-            f"The GPU {reason}: going on with the CPU, which is slower.",
+            f"The GPU {reason}: continuing on the CPU, which is slower.",
         )
 
 

@@ -85,7 +85,7 @@ class ModelPackage:
             raise ModelError(f"Model {self.name!r} has no readable weights.", DAMAGED) from error
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise ModelError(
-                f"The weights of model {self.name!r} are not the ones its {JSON} was made for.",
+                f"The weights of model {self.name!r} do not match its {JSON}.",
                 DAMAGED,
             )
         try:
@@ -157,13 +157,13 @@ def load_package(folder: Path | str, *, verify: bool = True) -> ModelPackage:
     name = check_name(values["name"])
     kind, digest, card = values["kind"], values["weights_sha256"], values["card"]
     if kind not in KINDS or not isinstance(digest, str) or not isinstance(card, dict):
-        raise ModelError(f"{path} has a kind, hash or card that can't be.", DAMAGED)
+        raise ModelError(f"{path} has an invalid kind, hash or card.", DAMAGED)
     plan = plan_from_dict(values["plan"])
     if not (folder / WEIGHTS).is_file():
         raise ModelError(f"Model {name!r} in {folder} has no {WEIGHTS}.", DAMAGED)
     if verify and sha256(folder / WEIGHTS) != digest:
         raise ModelError(
-            f"The weights of model {name!r} in {folder} are not the ones its {JSON} was made for.",
+            f"The weights of model {name!r} in {folder} do not match its {JSON}.",
             DAMAGED,
         )
     return ModelPackage(name, kind, plan, folder, digest, card)
@@ -208,7 +208,7 @@ def save_package(
     check_name(name)
     check_free(folder, is_model_folder, replace=replace)
     if kind not in KINDS:
-        raise ModelError(f"A model can't be of kind {kind!r}.", f"Kinds: {', '.join(KINDS)}.")
+        raise ModelError(f"There is no kind of model {kind!r}.", f"Kinds: {', '.join(KINDS)}.")
     dtype = np.float16 if half else np.float32
     stored = {}
     for key, values in weights.items():
@@ -325,8 +325,8 @@ def adopted_name(kind: str) -> str:
         return ""
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(
-            f"{path} can't be read: it says which model is the default.",
-            "Remove it to go back to the shipped models, or adopt a model again.",
+            f"{path}, which names the default model, can't be read.",
+            "Delete it to go back to the shipped models, or adopt a model again.",
         ) from error
     return name if isinstance(name, str) else ""
 
@@ -355,7 +355,7 @@ def adopt(package: ModelPackage | None, kind: str = "") -> None:
     if package is not None and package.folder.resolve().parent != SHIPPED.resolve():
         if package.folder.resolve().parent != models_folder().resolve():
             raise ModelError(
-                f"Model {package.name!r} does not lie in the models folder.",
+                f"Model {package.name!r} is not in the models folder.",
                 f"Export it, and import it to {models_folder()} first.",
             )
         name = package.folder.name
@@ -376,7 +376,7 @@ def _adopted_or_shipped(kind: str) -> ModelPackage:
     folder = models_folder() / name
     if not (folder / JSON).is_file():
         raise ModelError(
-            f"The adopted {kind} model {name!r} is gone.",
+            f"The adopted {kind} model {name!r} no longer exists.",
             "Adopt another one, or the shipped one again: copnet model adopt shipped.",
         )
     return load_package(folder)

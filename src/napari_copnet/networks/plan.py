@@ -35,7 +35,7 @@ _NORMALISERS = {
     "RescaleTo01Normalization": "rescale01",
 }
 _PREPROCESSORS = ("DefaultPreprocessor",)
-_HINT = "The model file may be damaged, or made by a version that this one does not know."
+_HINT = "The model file may be damaged, or made by a newer version."
 
 
 @dataclass(frozen=True)
@@ -346,13 +346,13 @@ def _check_whole(name: str, values: Any, lowest: int, highest: int, count: int) 
 def _refused(name: str, value: Any) -> ModelError:
     text = repr(value)
     return ModelError(
-        f"The network plan of this model has {name} = {text[:80]}, which can't be.", _HINT
+        f"The network plan of this model has {name} = {text[:80]}, which is not valid.", _HINT
     )
 
 
 def _unsupported(what: str) -> ModelError:
     return ModelError(
-        f"This nnU-Net model uses {what}, which napari-copnet does not do.",
+        f"This nnU-Net model uses {what}, which napari-copnet does not support.",
         "Import a 2d or 3d_fullres configuration trained with nnU-Net's defaults.",
     )
 

@@ -13,7 +13,7 @@ from napari_copnet.errors import ModelError
 
 PROVENANCE = "napari_copnet"
 _MOST = 100_000
-_HINT = "Its dataset.json was changed by hand, or is damaged: put the exported one in its place."
+_HINT = "Its dataset.json was edited or is damaged: replace it with the exported one."
 
 
 def provenance_card(dataset: Mapping[str, Any], fold: str, kind: str) -> dict[str, Any]:
@@ -56,9 +56,7 @@ def provenance_card(dataset: Mapping[str, Any], fold: str, kind: str) -> dict[st
         if not isinstance(size, int) or not 0 <= size <= 65536:
             raise ValueError(size)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(
-            "What this dataset says of its slices can't be understood.", _HINT
-        ) from error
+        raise ModelError("The list of slices in this dataset can't be read.", _HINT) from error
     if told != kind:
         raise ModelError(
             f"This dataset was exported for a {told[:20]} network, not a {kind} network.",

@@ -25,7 +25,7 @@ def read_run(folder: Path | str) -> dict[str, Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder.", "Name the folder of a run.")
+        raise InputError(f"{folder} is not a folder.", "Choose the folder of a run.")
     suffixes = [suffix for _, all_of in FORMATS.values() for suffix in all_of]
     found: dict[str, Path] = {}
     for name in RESULTS:
@@ -36,7 +36,7 @@ def read_run(folder: Path | str) -> dict[str, Path]:
     if not found:
         raise InputError(
             f"The folder {folder.name} holds no result of a run.",
-            f"It should hold one of {', '.join(RESULTS)}.",
+            f"It should contain one of {', '.join(RESULTS)}.",
         )
     if (folder / "run.json").is_file():
         found["run"] = folder / "run.json"

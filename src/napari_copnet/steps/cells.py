@@ -287,7 +287,7 @@ def _broadcast(excluded: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarra
     excluded = np.asarray(excluded) > 0
     if excluded.shape not in (shape, shape[1:]):
         raise InputError(
-            f"The excluded area has shape {excluded.shape}, the contours have {shape}.",
+            f"The excluded area has shape {excluded.shape}, but the contours have {shape}.",
             "Give a mask of the same size.",
         )
     return np.broadcast_to(excluded, shape)

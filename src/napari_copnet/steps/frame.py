@@ -171,8 +171,8 @@ def _check(values: np.ndarray, shape: tuple[int, ...], kind: str) -> None:
         raise ValueError(f"kind is one of {KINDS}, not {kind!r}")
     if tuple(values.shape) != tuple(shape):
         raise InputError(
-            f"The array has shape {tuple(values.shape)}, the frame needs {tuple(shape)}.",
-            "Use results and frame of the same run.",
+            f"The array has shape {tuple(values.shape)}, but the frame needs {tuple(shape)}.",
+            "Use the results and the frame of the same run.",
         )
 
 

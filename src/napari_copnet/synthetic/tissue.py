@@ -145,9 +145,9 @@ def _check(params: TissueParams) -> None:
         )
     if params.cell_diameter < 3 * params.membrane:
         raise CopnetError(
-            f"Contours of {params.membrane} µm leave nothing of cells of "
+            f"Contours of {params.membrane} µm leave no room inside cells of "
             f"{params.cell_diameter} µm.",
-            "Make contours at most a third as thick as cells are wide.",
+            "Make contours at most a third as wide as cells.",
         )
 
 

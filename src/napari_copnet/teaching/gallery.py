@@ -129,9 +129,7 @@ def discard(model: ModelPackage) -> Path:
     if home == SHIPPED.resolve():
         raise ModelError(f"Model {model.name!r} came with the package.", "It stays.")
     if home != models_folder().resolve():
-        raise ModelError(
-            f"Model {model.name!r} does not lie in the models folder.", "Remove its folder."
-        )
+        raise ModelError(f"Model {model.name!r} is not in the models folder.", "Remove its folder.")
     if adopted_name(model.kind) == model.folder.name:
         adopt_shipped(model.kind)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")

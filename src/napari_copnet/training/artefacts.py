@@ -45,7 +45,7 @@ def add_artefacts(
     if u.shape != contour.shape or u.ndim != 2:
         raise InputError(
             f"A degraded map of shape {u.shape} does not fit a contour of shape {contour.shape}.",
-            "Give one slice of each, of the same size.",
+            "Give one slice of each, both of the same size.",
         )
     if strength <= 0:
         return np.array(u, np.float32)

@@ -80,8 +80,8 @@ def split_slices(
         nearest = min(abs(at(a) - at(b)) for a in chosen for b in validation)
         if nearest < MARGIN:
             raise InputError(
-                "Validation slices lie too near to training slices: neighbours look alike.",
-                f"Leave at least {MARGIN} slices between them.",
+                "Validation slices are too close to training slices.",
+                f"Leave at least {MARGIN} slices between them: neighbouring slices look alike.",
             )
         return chosen, sorted(validation)
     if len(chosen) < 10:
@@ -156,8 +156,8 @@ def _stack_cases(kind: str, number: int, source: Source, size: int, width: float
     image_path = source.image if kind == "contours" else source.contours
     if kind == "contours" and image_path is None:
         raise InputError(
-            f"A contour network learns from images, and {source.truth.name} comes with none.",
-            "Name the image stack it annotates.",
+            f"A contour network is trained on images, but {source.truth.name} has none.",
+            "Give the image stack that it belongs to.",
         )
     image = None
     if image_path is not None:
@@ -166,7 +166,7 @@ def _stack_cases(kind: str, number: int, source: Source, size: int, width: float
         if image.shape != truth.shape:
             raise InputError(
                 f"{image_path.name} has the shape {image.shape}, its truth {truth.shape}.",
-                "Both have to be of one stack and one size.",
+                "Both must be of the same stack and size.",
             )
     form = source.truth_kind if source.truth_kind != "auto" else truths.truth_kind(truth)
     chosen = parse_slices(source.slices, len(truth))
@@ -206,7 +206,7 @@ def _roles(source: Source, chosen: list[int], total: int) -> tuple[list[int], li
     if source.positions and len(source.positions) != total:
         raise InputError(
             f"{source.truth.name} has {total} slices, but {len(source.positions)} positions.",
-            "Name the position of each slice.",
+            "Give the position of each slice.",
         )
     held = parse_slices(source.validation, total) if source.validation else []
     return split_slices(chosen, held, source.positions)

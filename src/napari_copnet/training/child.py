@@ -134,12 +134,12 @@ def run(folder: Path) -> None:
                 report(
                     state="error",
                     message="Training ran out of memory.",
-                    hint="Take a smaller patch or batch, or the small network.",
+                    hint="Use a smaller patch or batch, or the small network.",
                 )
             else:
                 report(
                     state="error",
-                    message=f"Training broke off: {type(error).__name__}: {error}.",
+                    message=f"Training failed: {type(error).__name__}: {error}.",
                     hint="",
                 )
             raise SystemExit(1) from error

@@ -77,7 +77,7 @@ def prepare(
         A source can't be used.
     """
     if not sources:
-        raise InputError("There is nothing to train on.", "Name a truth, or synthetic tissue.")
+        raise InputError("There is nothing to train on.", "Give a truth, or add synthetic tissue.")
     recipe = json.loads(
         json.dumps(
             {
@@ -170,7 +170,7 @@ def _write(raw: Path, case: Case) -> None:
 
     if not np.isfinite(case.image).all():
         raise InputError(
-            f"Training images of {case.name} hold NaN or infinite pixels.", "Repair them first."
+            f"Training images of {case.name} contain NaN or infinite pixels.", "Repair them first."
         )
     tifffile.imwrite(
         raw / "imagesTr" / f"{case.name}_0000.tif", case.image, photometric="minisblack"

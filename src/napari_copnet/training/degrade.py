@@ -252,11 +252,11 @@ def simulate(
     """
     if truth.ndim != 3:
         raise InputError(
-            f"True contours need three axes (Z, Y, X), and these have {truth.ndim}.",
-            "Give a stack; a single slice is a stack of one.",
+            f"True contours need three axes (Z, Y, X), but these have {truth.ndim}.",
+            "Give a stack; a single slice has shape (1, Y, X).",
         )
     if n_per_slice < 1:
-        raise CopnetError(f"{n_per_slice} maps for each slice can't be made.", "Ask for 1 or more.")
+        raise CopnetError(f"{n_per_slice} maps for each slice can't be made.", "Choose 1 or more.")
     _in_pixels(params, pixel_size)
     slices, height, width = truth.shape
     kept = np.zeros((slices if keep else 0, n_per_slice, height, width), np.float32)
@@ -294,13 +294,13 @@ def _in_pixels(
         if low > high:
             raise CopnetError(
                 f"The smallest {what}, {low}, is above the largest, {high}.",
-                "Swap them, or give one value to both.",
+                "Swap the two values, or make them equal.",
             )
     length = 1.0
     if params.unit == "um":
         if pixel_size is None or not pixel_size > 0:
             raise InputError(
-                "Radii are given in µm, and the pixel size is unknown.",
+                "Radii are given in µm, but the pixel size is unknown.",
                 "Give the voxel size in µm, or set the unit to px.",
             )
         length = 1.0 / pixel_size
@@ -316,7 +316,7 @@ def _one_slice(contour: np.ndarray) -> np.ndarray:
     contour = np.asarray(contour)
     if contour.ndim != 2:
         raise InputError(
-            f"A contour needs two axes (Y, X), and this one has {contour.ndim}.",
+            f"A contour needs two axes (Y, X), but this one has {contour.ndim}.",
             "Give one slice at a time, or use simulate for a stack.",
         )
     return contour

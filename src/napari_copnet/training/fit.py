@@ -139,13 +139,13 @@ def train(
     out = Path(out)
     work = work_folder(out)
     if kind not in KINDS:
-        raise InputError(f"A network can't be of the kind {kind!r}.", "Choose contours or closing.")
+        raise InputError(f"There is no kind of network {kind!r}.", "Choose contours or closing.")
     if kind == "closing" and params.dimensions != 2:
-        raise InputError("The closing network works on slices.", "Choose 2 dimensions for it.")
+        raise InputError("The closing network is two-dimensional.", "Set dimensions to 2.")
     if params.context and (kind != "closing" or degrade.method == "circles"):
         raise InputError(
-            "Only a closing network that learns from degraded maps sees neighbouring slices.",
-            "Choose a context of 0.",
+            "Only a closing network trained on degraded maps can see neighbouring slices.",
+            "Set context to 0.",
         )
     check_name(name or out.name)
     replace = replace or resume
@@ -265,7 +265,9 @@ def _run_child(work: Path, params: TrainParams) -> Iterator[Progress]:
         if last["state"] == "error":
             raise CopnetError(last["message"], last["hint"] or f"The log is {work / 'log.txt'}.")
         if last["state"] == "stopped":
-            raise CopnetError("The training was stopped from outside.", "Resume it when you like.")
+            raise CopnetError(
+                "The training was stopped from outside.", "You can resume it at any time."
+            )
         if process.returncode != 0 or last["state"] != "done":
             raise CopnetError(
                 f"The training process ended with code {process.returncode}.",
@@ -328,14 +330,14 @@ def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) 
     for key in ("kind", "degrade", "start_from"):
         if before[key] != now[key]:
             raise InputError(
-                f"This training was begun with another {key.replace('_', ' ')}.",
-                "Resume it with the same settings, or start anew.",
+                f"This training was started with another {key.replace('_', ' ')}.",
+                "Resume it with the same settings, or start a new training.",
             )
     for key, value in now["params"].items():
         if key not in free and began[key] != value:
             raise InputError(
-                f"This training was begun with {key} {began[key]}, not {value}.",
-                "Resume it with the same settings, or start anew.",
+                f"This training was started with {key} {began[key]}, not {value}.",
+                "Resume it with the same settings, or start a new training.",
             )
 
 
@@ -350,7 +352,7 @@ def _alone(work: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise CopnetError(
-            f"A training of {work.stem} is running already.",
+            f"A training of {work.stem} is already running.",
             "Wait for it, stop it, or choose another --out.",
         ) from error
     try:

@@ -251,7 +251,7 @@ class StackTrainer(nnUNetTrainer):
             output = self.network(data)
         loss = self.loss([part.float() for part in output], target)
         if not torch.isfinite(loss):
-            raise FloatingPointError("the loss is not a number any more")
+            raise FloatingPointError("the loss is no longer a number")
         if self.grad_scaler is not None:
             self.grad_scaler.scale(loss).backward()
             self.grad_scaler.unscale_(self.optimizer)

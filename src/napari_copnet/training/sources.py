@@ -68,10 +68,12 @@ class Source:
     def __post_init__(self) -> None:
         for plane in self.planes:
             if plane not in PLANES:
-                raise InputError(f"There is no plane {plane!r}.", f"Choose of {', '.join(PLANES)}.")
+                raise InputError(
+                    f"There is no plane {plane!r}.", f"Choose from {', '.join(PLANES)}."
+                )
         if self.truth_kind not in TRUTH_KINDS:
             raise InputError(
-                f"Truth can't be of the kind {self.truth_kind!r}.",
+                f"There is no kind of truth {self.truth_kind!r}.",
                 f"Choose one of {', '.join(TRUTH_KINDS)}.",
             )
         if self.zero not in ("region", "contour", "ignore"):
@@ -128,11 +130,11 @@ def parse_slices(text: str, total: int) -> list[int]:
             high = int(last) if last else total - 1 if dash else low
         except ValueError:
             raise InputError(
-                f"{text!r} does not name slices.", "Write them as 0-114 or 0,10,20."
+                f"{text!r} is not a list of slices.", "Write slices as 0-114 or 0,10,20."
             ) from None
         if low > high or high >= total:
             raise InputError(
-                f"Slices {part.strip()} are not in a stack of {total} slices.",
+                f"Slices {part.strip()} do not exist in a stack of {total} slices.",
                 f"Slices are numbered 0 to {total - 1}.",
             )
         chosen.update(range(low, high + 1))

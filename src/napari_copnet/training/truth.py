@@ -72,7 +72,7 @@ def truth_kind(truth: np.ndarray) -> str:
         return "contours"
     raise InputError(
         "The truth is a mask of two values, mostly above 0: it can mark cells or contours.",
-        "Say which with the kind of truth: cells, contours or labels.",
+        "Set the kind of truth to cells, contours or labels.",
     )
 
 

@@ -25,7 +25,7 @@ _FILES = (
     "trained.json",
     "trained.safetensors",
 )
-_HINT = "Training writes beside its model: choose another name for the model."
+_HINT = "Training writes to a folder next to the model: choose another name for the model."
 _EXAMPLES = re.compile(
     r"cases\.json|nnUNet_raw/Dataset\d+_\w+/((imagesTr|labelsTr)/\w+\.(tif|json)|dataset\.json)"
     r"|nnUNet_(preprocessed|results)/(.+/)?[\w.-]+\.(json|npy|npz|pkl|b2nd)"
@@ -49,10 +49,10 @@ def check_work_folder(work: Path) -> None:
     if not work.exists():
         return
     if not work.is_dir():
-        raise OutputError(f"{work} is a file, and a training needs a folder there.", _HINT)
+        raise OutputError(f"{work} is a file, but training needs a folder there.", _HINT)
     if any(work.iterdir()) and not any((work / mark).is_file() for mark in _MARKS):
         raise OutputError(
-            f"{work} is not empty, and holds what napari-copnet did not write there.", _HINT
+            f"{work} is not empty, and holds files that napari-copnet did not write.", _HINT
         )
 
 
@@ -62,7 +62,7 @@ def is_examples(folder: Path) -> bool:
 
 
 def is_annotated(folder: Path) -> bool:
-    """Whether a folder holds annotated slices as `teaching.annotated_dataset` writes them, no more."""
+    """Whether a folder holds annotated slices as `teaching.annotated_dataset` writes them."""
     return (folder / "slices.json").is_file() and holds_only(
         folder, {"image.tif", "truth.tif", "slices.json"}
     )

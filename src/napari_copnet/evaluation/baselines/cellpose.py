@@ -71,7 +71,7 @@ class Cellpose(Baseline):
         version = importlib.metadata.version("cellpose")
         if version.split(".")[0] != "3":
             raise CopnetError(
-                f"Cellpose {version} is installed, and the baseline of the paper is Cellpose 3.",
+                f"Cellpose {version} is installed, but the baseline needs Cellpose 3.",
                 _INSTALL,
             )
         self.weights()
@@ -87,7 +87,7 @@ class Cellpose(Baseline):
         given = self.params.cellpose_model
         if given:
             if not Path(given).is_file():
-                raise InputError(f"There are no Cellpose weights at {given}.", "Check the name.")
+                raise InputError(f"There are no Cellpose weights at {given}.", "Check the path.")
             return Path(given)
         own = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH")
         fetched = (Path(own) if own else Path.home() / ".cellpose" / "models") / "cyto3"
@@ -236,7 +236,7 @@ def fine_tune(
         hook.remove()
     if problem:
         raise CopnetError(
-            f"The fine-tuning of Cellpose broke off: {problem[0]}.", "Check its weights."
+            f"Fine-tuning Cellpose failed: {problem[0]}.", "Check its weights."
         ) from problem[0]
 
 

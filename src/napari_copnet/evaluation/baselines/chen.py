@@ -84,7 +84,7 @@ class Chen(Baseline):
         if chosen.chen_unit == "um":
             if not self.pixel_size:
                 raise InputError(
-                    "The gaps of Chen's network are given in µm, and the pixel size is unknown.",
+                    "The gaps of Chen's network are given in µm, but the pixel size is unknown.",
                     "Give --voxel-size, or --chen-unit px.",
                 )
             length = 1.0 / self.pixel_size
@@ -92,7 +92,7 @@ class Chen(Baseline):
             raise InputError(
                 f"The smallest gap, {chosen.chen_radius_min}, is above the largest, "
                 f"{chosen.chen_radius_max}.",
-                "Swap them, or give one value to both.",
+                "Swap the two values, or make them equal.",
             )
         return DegradeParams(
             diffusion_disks=0,

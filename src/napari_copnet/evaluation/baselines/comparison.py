@@ -90,8 +90,8 @@ def _away(total: int, chosen: Sequence[int]) -> list[int]:
     kept = [z for z in range(total) if min(abs(z - other) for other in chosen) >= MARGIN]
     if not kept:
         raise InputError(
-            f"No slice lies {MARGIN} or more from those chosen: neighbours look alike.",
-            "Name fewer slices, or give a larger stack.",
+            f"No slice is at least {MARGIN} slices away from those chosen.",
+            "Choose fewer slices, or use a larger stack: neighbouring slices look alike.",
         )
     return kept
 
@@ -150,11 +150,11 @@ def compare(
     if taken:
         raise InputError(
             f"{taken.pop()!r} is the name of a method of this comparison.",
-            "Call the closed contours otherwise, as NAME=FILE.",
+            "Give the closed contours another name, as NAME=FILE.",
         )
     for baseline in baselines:
         if baseline.needs_image and (training.image is None or test.image is None):
-            raise InputError(f"{baseline.title} works on the image.", "Give it too.")
+            raise InputError(f"{baseline.title} needs the image.", "Give the image as well.")
     for baseline in baselines:
         started = time.monotonic()
         settings[baseline.name] = yield from baseline.tune(training, work)

@@ -62,12 +62,12 @@ def make_baselines(
     baselines, notes = [], []
     for name in names or NAMES:
         if name not in made:
-            raise InputError(f"There is no baseline {name!r}.", f"Choose of {', '.join(NAMES)}.")
+            raise InputError(f"There is no baseline {name!r}.", f"Choose from {', '.join(NAMES)}.")
         baseline = made[name]
         try:
             baseline.check()
             if baseline.needs_image and not image:
-                raise InputError(f"{baseline.title} works on the image.", "Name it with --image.")
+                raise InputError(f"{baseline.title} needs the image.", "Give it with --image.")
         except CopnetError as error:
             if names:
                 raise
