@@ -108,7 +108,7 @@ def test_a_model_that_nnunet_trained_predicts_here_what_it_predicts_there(
         "annotate", "export", project, "--kind", "closing", "--model", model["name"],
         "--out", drawn / "closing",
     )  # fmt: skip
-    assert refused.exit_code == 1 and "has learnt from slices 0, 3, 6" in refused.output
+    assert refused.exit_code == 1 and "was trained on slices 0, 3, 6" in refused.output
 
     # The same slices by nnU-Net and by us, mirrored copies averaged by both.
     images = dataset / "nnUNet_raw" / exported["dataset"] / "imagesTr"

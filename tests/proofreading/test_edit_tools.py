@@ -122,7 +122,7 @@ def test_a_line_splits_a_cell_and_is_led_to_the_contour_ahead(session):
 def test_a_line_from_side_to_side_splits(session):
     session.apply(edit_tools.split(session, [0], [(3, 0), (3, 4)]))
     assert count(session, 0) == 3 and count(session, 2) == 2
-    with pytest.raises(CopnetError, match="does not part"):
+    with pytest.raises(CopnetError, match="does not split"):
         edit_tools.split(session, [2], [(1, 1), (1, 1)])
 
 
@@ -235,7 +235,7 @@ def test_link_and_unlink_change_the_number_through_the_stack(session):
     assert len(np.unique(session.all_cells()[:, 0, 0])) == 1
     with pytest.raises(CopnetError, match="already"):
         edit_tools.link(session, (0, (0, 0)), (1, (0, 0)))
-    with pytest.raises(CopnetError, match="not one cell"):
+    with pytest.raises(CopnetError, match="not the same cell"):
         edit_tools.unlink(session, (0, (0, 0)), (0, (0, 8)))
     session.undo()
     assert session.cells(1)[0, 0] != session.cells(0)[0, 0]

@@ -98,7 +98,7 @@ def test_a_failing_disk_is_told_and_tried_again(journal, monkeypatch):
 
 def test_a_reader_does_not_write(journal):
     reader = Journal(journal.path, writable=False)
-    with pytest.raises(OutputError, match="reading only"):
+    with pytest.raises(OutputError, match="read-only"):
         reader.move(Head())
     reader.close()
     with pytest.raises(InputError, match="missing"):

@@ -93,7 +93,7 @@ def test_corrections_teach_around_what_was_decided_and_nothing_else(tmp_path):
         around = annotated_dataset.corrected(project, 9)
         assert around[6, 6:10].all() and around.sum() < 60
         folder = finish(annotated_dataset.write_slices(project, tmp_path / "w", [0, 9]))
-        with pytest.raises(InputError, match="Nothing of slice 5"):
+        with pytest.raises(InputError, match="Slice 5 has no annotated area"):
             finish(annotated_dataset.write_slices(project, tmp_path / "v", [5]))
         assert not (tmp_path / "v").exists()
     truth = tifffile.imread(folder / "truth.tif")
@@ -130,7 +130,7 @@ def test_a_model_that_has_learnt_from_a_slice_may_not_make_its_map(tmp_path, tin
             card=card,
         )
         annotated_dataset.refuse_seen(project, seen, [0])
-        with pytest.raises(InputError, match="has learnt from slice 10"):
+        with pytest.raises(InputError, match="was trained on slice 10"):
             finish(export_nnunet(project, tmp_path / "nn", "closing", model=seen))
         assert not (tmp_path / "nn").exists()
 

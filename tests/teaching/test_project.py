@@ -96,14 +96,14 @@ def test_blank_slices_and_what_alignment_hid_are_ignored(tmp_path):
 def test_everything_is_there_after_reopening(tmp_path):
     part = np.random.default_rng(0).random((48, 48)) < 0.5
     with Project.create(tmp_path / "p", begin(grid(12))) as project:
-        project.choose([Proposal(4, "31 open items (usual 9)", 2.0)])
+        project.choose([Proposal(4, "31 open items (median 9)", 2.0)])
         project.set_reviewed(6, part)
         project.finish(6, despite=True)
         project.session.apply(stroke(9, 5, 5))
     assert is_project(tmp_path / "p")
     with Project.open(tmp_path / "p", read_only=True) as again:
         assert again.chosen == [4, 6]
-        assert again.slice(4).reason == "31 open items (usual 9)"
+        assert again.slice(4).reason == "31 open items (median 9)"
         assert again.state(6) == DONE and again.state(9) == IN_WORK
         assert np.array_equal(again.reviewed(6), part)
         with pytest.raises(CopnetError):

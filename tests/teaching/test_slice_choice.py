@@ -41,8 +41,8 @@ def test_need_names_the_slices_that_stand_out_and_why(session):
     found = finish(by_need(session, 3, items=items))
     reasons = {one.z: one.reason for one in found}
     assert set(reasons) == {7, 13, 20}
-    assert reasons[20] == "closing took 9 passes (usual 2)"
-    assert reasons[13] == "40 open items (usual 0)"
+    assert reasons[20] == "closing took 9 passes (median 2)"
+    assert reasons[13] == "40 open items (median 0)"
     assert "looks unlike most" in reasons[7]
 
 

@@ -42,7 +42,7 @@ class Gaps:
 
     @property
     def rate(self) -> float:
-        """Gaps by 1000 px of contour."""
+        """Gaps per 1000 px of contour."""
         return 1000 * len(self.lengths) / self.contour if self.contour else 0.0
 
 

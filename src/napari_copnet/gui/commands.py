@@ -32,7 +32,7 @@ def open_run() -> None:
     from pathlib import Path
 
     if not is_run(Path(path)):
-        show_warning(f"{Path(path).name} holds no run: there is no run.json with its results.")
+        show_warning(f"{Path(path).name} is not the folder of a run: it has no run.json.")
         return
     viewer.open(path, plugin=_PLUGIN)
 

@@ -80,7 +80,7 @@ def read_file(path: str) -> list[LayerTuple]:
     except NeedsChoiceError as error:
         raise InputError(
             error.message,
-            "Open it from the COp-Net workflow dock: How to read files settles it there.",
+            "Open it from the COp-Net workflow dock, and choose under How to read files.",
         ) from error
     _say(stack.notes)
     kind = stack.data.dtype
@@ -107,7 +107,7 @@ def read_run_folder(path: str) -> list[LayerTuple]:
         record = json.loads((folder / "run.json").read_text())
     except ValueError as error:
         raise InputError(
-            f"The record of the run in {folder.name} is damaged.", "Open its files one by one."
+            f"The record of the run in {folder.name} is damaged.", "Open its files separately."
         ) from error
     layers: list[LayerTuple] = []
     stacks = {name: read_stack(found[name]) for name in found if name not in ("iterations", "run")}

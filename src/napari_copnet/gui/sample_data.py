@@ -46,7 +46,7 @@ def hela() -> list[tuple[Any, dict[str, Any], str]]:
     job.failed.connect(fail)
     _jobs.add(job)
     job.start()
-    show_info(f"Fetching {DIC_HELA.name}, about {DIC_HELA.megabytes} MB ...")
+    show_info(f"Downloading {DIC_HELA.name}, about {DIC_HELA.megabytes} MB ...")
     return []
 
 

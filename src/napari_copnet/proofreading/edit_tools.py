@@ -42,7 +42,7 @@ def close_gap(session: SessionView, slices: Sequence[int], points: Sequence[Poin
             found = paths.through(contour, probability, points)
         return _pixels(session, found) & (contour == 0)
 
-    return _contour_edit("close gap", session, slices, path, "Nothing is open there.")
+    return _contour_edit("close gap", session, slices, path, "There is no gap here.")
 
 
 def draw(
@@ -55,7 +55,7 @@ def draw(
         session,
         slices,
         lambda z: line & (session.contour[z] == 0),
-        "It is contour already.",
+        "This is already contour.",
     )
 
 
@@ -65,7 +65,11 @@ def erase(
     """Erase contour along a line."""
     line = paths.stroke(session.shape[1:], points, width)
     return _contour_edit(
-        "erase", session, slices, lambda z: line & (session.contour[z] > 0), "There is no contour."
+        "erase",
+        session,
+        slices,
+        lambda z: line & (session.contour[z] > 0),
+        "There is no contour here.",
     )
 
 
@@ -80,7 +84,7 @@ def split(session: SessionView, slices: Sequence[int], points: Sequence[Point]) 
     line = paths.stroke(session.shape[1:], points)
     inside = session.ids(slices[0])[line]
     if not inside.any():
-        raise CopnetError("There is no cell under the line.", "Draw it through a cell.")
+        raise CopnetError("There is no cell under the line.", "Draw the line through a cell.")
     cell_id = int(np.bincount(inside[inside > 0]).argmax())
 
     def cut(z: int) -> np.ndarray:
@@ -96,8 +100,10 @@ def split(session: SessionView, slices: Sequence[int], points: Sequence[Point]) 
         return mask if paths.parts(contour, np.argwhere(mask)) else np.zeros_like(mask)
 
     if len(points) < 2:
-        raise CopnetError("A line needs two points.", "Draw it from one side to the other.")
-    return _contour_edit("split", session, slices, cut, "The line does not part the cell.")
+        raise CopnetError(
+            "A line needs two points.", "Draw it from one side of the cell to the other."
+        )
+    return _contour_edit("split", session, slices, cut, "The line does not split the cell.")
 
 
 def merge(session: SessionView, slices: Sequence[int], first: Point, second: Point) -> Edit:
@@ -105,7 +111,7 @@ def merge(session: SessionView, slices: Sequence[int], first: Point, second: Poi
     z = slices[0]
     one, other = clicked(session, z, first), clicked(session, z, second)
     if one == other:
-        raise CopnetError("Both clicks lie in one cell.", "Click two cells.")
+        raise CopnetError("Both clicks are in the same cell.", "Click two cells.")
 
     def wall(at: int) -> np.ndarray:
         ones, others = _same_cell(session, one, at), _same_cell(session, other, at)
@@ -198,9 +204,7 @@ def freeze(session: SessionView, slices: Sequence[int], region: np.ndarray, iter
     """
     iterations = session.iterations
     if iterations is None:
-        raise CopnetError(
-            "The run did not keep its iterations.", "Run it again with Keep iterations."
-        )
+        raise CopnetError("The run did not keep its iterations.", "Run again with Keep iterations.")
     if not 0 <= iteration < len(iterations):
         raise CopnetError(
             f"There is no iteration {iteration}.", f"Choose one from 0 to {len(iterations) - 1}."
@@ -214,7 +218,7 @@ def freeze(session: SessionView, slices: Sequence[int], region: np.ndarray, iter
             region
             & (contour_after(iterations, iteration, z, unite) != session.contour[z].view(bool))
         ),
-        "The contour is that of this iteration already.",
+        "The contour is already that of this iteration.",
     )
 
 
@@ -222,7 +226,7 @@ def link(session: SessionView, first: tuple[int, Point], second: tuple[int, Poin
     """Link two slice cells, each given by (slice, (y, x)): they are one cell from now on."""
     one, other = clicked(session, *first), clicked(session, *second)
     if other in session.links.together(one):
-        raise CopnetError("The two are one cell already.", "Click cells of different colours.")
+        raise CopnetError("These are already one cell.", "Click two cells of different colours.")
     change = Relink(added=((min(one, other), max(one, other)),))
     return Edit(f"link{_between(first[0], second[0])}", (change,))
 
@@ -236,7 +240,7 @@ def unlink(session: SessionView, first: tuple[int, Point], second: tuple[int, Po
     one, other = clicked(session, *first), clicked(session, *second)
     cell = session.links.together(one)
     if one == other or other not in cell:
-        raise CopnetError("The two are not one cell.", "Click twice in a cell, in two slices.")
+        raise CopnetError("These are not the same cell.", "Click the same cell in two slices.")
     low, high = sorted((session.slice_of(one), session.slice_of(other)))
     if low == high:
         removed = {(min(other, near), max(other, near)) for near in session.links.near(other)}
@@ -285,7 +289,7 @@ def _contour_edit(
         except CopnetError as error:
             problem = problem or error
     if not changes:
-        raise problem or CopnetError(nothing, "Look at the closed contour there.")
+        raise problem or CopnetError(nothing, "Check the closed contour there.")
     return Edit(tool, tuple(changes))
 
 
@@ -313,7 +317,7 @@ def _mark_edit(session: SessionView, regions: dict[int, np.ndarray], kind: str |
             marked = session.marks[z] & bit > 0
             changes += _flips(plane, z, region & (marked != (plane == kind)))
     if not changes:
-        raise CopnetError("The marks are like that already.", "Choose another area or mark.")
+        raise CopnetError("The area already has this mark.", "Choose another area or mark.")
     return Edit(f"mark {kind}" if kind else "clear marks", tuple(changes))
 
 

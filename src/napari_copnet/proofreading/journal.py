@@ -180,12 +180,12 @@ class Journal:
         if not durable:
             raise OutputError(
                 f"The last edits could not be saved: {self.problem or 'the disk is too slow'}.",
-                "Free some room on the disk and repeat them.",
+                "Free some disk space and repeat them.",
             )
 
     def _ask(self, task: Any) -> int:
         if self._thread is None:
-            raise OutputError("This journal is open for reading only.", "")
+            raise OutputError("This journal is read-only.", "")
         self.asked += 1
         self._tasks.put(task)
         return self.asked

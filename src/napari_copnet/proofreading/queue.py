@@ -108,9 +108,9 @@ class Item:
         """What is asked, for people."""
         what = {
             CLOSURE: "The network closed this gap. Is it a contour?",
-            GAP: "A gap may be open here. Is it a contour?",
-            SPLIT: "This wall may part one cell. Is it a contour?",
-            UNSETTLED: "Closing did not converge in this slice. Is it right?",
+            GAP: "There may be a gap here. Is it a contour?",
+            SPLIT: "This wall may cut a cell in two. Is it a contour?",
+            UNSETTLED: "Closing did not converge in this slice. Is the contour right?",
         }[self.kind]
         slices = [patch.z for patch in self.patches]
         where = f"Slice {self.z}"
@@ -247,7 +247,7 @@ def _decide(session: SessionView, item: Item, verdict: str) -> Edit:
         if before != after:
             changes.append(Judge(before, after))
     if not changes:
-        raise CopnetError(f"This item is {verdict} already.", "Go on to the next one.")
+        raise CopnetError(f"This item is already {verdict}.", "Go to the next one.")
     return Edit("accept" if verdict == ACCEPTED else "reject", tuple(changes))
 
 

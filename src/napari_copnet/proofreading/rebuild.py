@@ -119,7 +119,7 @@ def rebuild(
         except _Unfit as error:
             if entries.pop(error.number, None) is None:
                 raise InputError(
-                    "What is left of this session does not belong together.",
+                    "The remaining files of this session do not belong together.",
                     "Restore its folder from a copy.",
                 ) from error
 

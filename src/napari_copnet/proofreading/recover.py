@@ -80,7 +80,7 @@ def _recovered(folder: Path, facts: session_files.Facts) -> Recovered:
         _put_start(folder, whole, notes)
     if (folder / session_files.SNAPSHOT).is_file() and snapshot is None:
         _set_aside(folder / session_files.SNAPSHOT)
-        notes.append("The snapshot was damaged: the session is built anew from its edits.")
+        notes.append("The snapshot was damaged: the session was rebuilt from its edits.")
     if not found.sound or whole.entries != found.entries or whole.head != found.head:
         notes.append(_note(found, whole, is_missing))
         _write(path, whole)
@@ -99,23 +99,23 @@ def _put_start(folder: Path, whole: Rebuilt, notes: list[str]) -> None:
     state = session_files.pack_state(whole.start.model, 0, whole.start.excluded)
     _set_aside(folder / session_files.START)
     session_files.write_state(folder / session_files.START, state)
-    notes.append("The state before the first edit was damaged: it was made anew from the snapshot.")
+    notes.append("The state before the first edit was damaged: it was rebuilt from the snapshot.")
 
 
 def _note(found: Salvaged, whole: Rebuilt, is_missing: bool) -> str:
     what = "missing" if is_missing else "damaged"
     if found.sound:
-        what = "not whole"
+        what = "incomplete"
     joined = sum(whole.joined.values())
     kept = sum(whole.joined.get(number, 1) for number in whole.entries)
     text = f"The list of edits was {what}: {kept} are kept, {whole.lost} are lost."
     if joined:
         text += (
-            f" {joined} of those kept could not be read: the snapshot holds what they did. They "
+            f" {joined} of those kept could not be read, but the snapshot has their effect. They "
             "can only be undone together."
         )
     if whole.again:
-        text += f" {len(whole.again)} were made again past lost ones: look at what they did."
+        text += f" {len(whole.again)} were redone without the lost ones: check their effect."
     return text
 
 

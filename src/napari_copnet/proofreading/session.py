@@ -108,8 +108,8 @@ class Session(LiveCells):
         if not self.read_only:
             return ""
         return (
-            "This session is open in another window: here it can be looked at, not changed. "
-            "What is edited there shows here within a second."
+            "This session is open in another window: it is read-only here. "
+            "Edits made there appear here within a second."
         )
 
     # Changing it -------------------------------------------------------------
@@ -183,7 +183,7 @@ class Session(LiveCells):
         if np.shape(start.contour) != self.shape:
             raise InputError(
                 f"The new results have shape {np.shape(start.contour)}, the session {self.shape}.",
-                "Begin a new session for another stack.",
+                "Create a new session for another stack.",
             )
         edit = edit_of_run(self, start.contour, keep)
         self.facts = session_files.add_run(self.folder, self.facts, start)

@@ -182,7 +182,7 @@ def read_facts(folder: Path) -> Facts:
     """
     folder = Path(folder)
     if not is_session(folder):
-        raise InputError(f"{folder} is not a session.", f"Name a folder that holds {FACTS}.")
+        raise InputError(f"{folder} is not a session.", f"Choose a folder that contains {FACTS}.")
     try:
         values = json.loads((folder / FACTS).read_text())
         if values.pop("format") > FORMAT:

@@ -113,8 +113,8 @@ def from_run_folder(folder: Path | str) -> Start:
     found = read_run(folder)
     if "closed" not in found:
         raise InputError(
-            f"The folder {folder.name} holds no closed contours.",
-            "Choose the folder of a whole run.",
+            f"The folder {folder.name} contains no closed contours.",
+            "Choose the folder of a complete run.",
         )
     framed = read_image(found["closed"])
     closed = np.asarray(framed.data)

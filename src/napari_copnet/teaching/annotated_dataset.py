@@ -66,16 +66,18 @@ def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> S
     """
     slices = sorted(set(done))
     if not slices:
-        raise InputError("No slice is annotated yet.", "Annotate a slice, and mark it as done.")
+        raise InputError("No slice is annotated yet.", "Annotate a slice and mark it as done.")
     everything = tuple(slices)
     if not hold_out:
-        return Split(everything, (), f"All {_count(slices)} train; none is kept apart.")
+        return Split(
+            everything, (), f"All {_count(slices)} are used for training; none is kept apart."
+        )
     if len(slices) < FEWEST_TO_SPLIT:
         return Split(
             everything,
             (),
-            f"{_count(slices).capitalize()} can't be split: all train. Annotate at least "
-            f"{FEWEST_TO_SPLIT} to compare models on one that did not train.",
+            f"{_count(slices).capitalize()} can't be split: all are used for training. "
+            f"Annotate at least {FEWEST_TO_SPLIT} to keep one apart for comparing models.",
         )
     held = slices[-max(1, round(len(slices) * VALIDATION_SHARE)) :]
     train = [z for z in slices if z <= held[0] - margin]
@@ -84,11 +86,11 @@ def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> S
         return Split(
             everything,
             (),
-            f"The annotated slices lie too close together to keep one apart: all "
-            f"{_count(slices)} train. Annotate one at least {margin} slices away.",
+            f"The annotated slices are too close together to keep one apart: all "
+            f"{_count(slices)} are used for training. Annotate one at least {margin} slices away.",
         )
-    text = f"{_count(train).capitalize()} train, {_named(held)} {_is_are(held)} kept apart"
-    text += f", {lost} too near to these {'is' if lost == 1 else 'are'} left out." if lost else "."
+    text = f"{_count(train).capitalize()} for training, {_named(held)} {_is_are(held)} kept apart"
+    text += f", {lost} too close to these {'is' if lost == 1 else 'are'} left out." if lost else "."
     return Split(tuple(train), tuple(held), text)
 
 
@@ -172,8 +174,8 @@ def write_slices(project: Project, folder: Path, slices: Sequence[int]) -> Steps
             truth = project.truth(z, part)
             if (truth == IGNORE).all():
                 raise InputError(
-                    f"Nothing of slice {z} is annotated.",
-                    "Mark what was reviewed, or take it from the list.",
+                    f"Slice {z} has no annotated area.",
+                    "Mark the reviewed area, or remove the slice from the list.",
                 )
             truths[number] = truth
             yield Progress("annotated", number + 1, len(slices), "slices")
@@ -220,7 +222,8 @@ def sources(
     if kind == "closing":
         if step1 is None or set(slices) - set(step1):
             raise InputError(
-                "A closing network learns from maps of a contour model.", "Name one for each slice."
+                "A closing network is trained on the maps of a contour model.",
+                "Name one for each slice.",
             )
         models = list(dict.fromkeys(step1[z] for z in training))
     held = ",".join(str(index[z]) for z in parts.held_out)
@@ -261,9 +264,9 @@ def refuse_seen(project: Project, model: ModelPackage, slices: Iterable[int]) ->
     seen = learnt_slices(model, project.stack_id) & set(slices)
     if seen:
         raise InputError(
-            f"Model {model.name!r} has learnt from {_named(sorted(seen))}: its maps there are "
-            "better than those it makes of others.",
-            "Take the model it was fine-tuned from.",
+            f"Model {model.name!r} was trained on {_named(sorted(seen))}: its maps there are "
+            "better than its maps of other slices.",
+            "Use the model that it was fine-tuned from.",
         )
 
 

@@ -99,17 +99,17 @@ def prospect(
     """Return what a fine-tuning would do; see `fine_tune` for parameters and errors."""
     params = checked(params)
     if kind not in KINDS:
-        raise InputError(f"A network can't be of the kind {kind!r}.", "Choose contours or closing.")
+        raise InputError(f"There is no kind of network {kind!r}.", "Choose contours or closing.")
     parent = parent or find_model("default", kind)
     if parent.kind != kind:
         raise InputError(
             f"Model {parent.name!r} is a {parent.kind} model, not a {kind} model.",
-            f"Choose a {kind} model to begin from.",
+            f"Choose a {kind} model to start from.",
         )
     if parent.plan.dimensions != 2:
         raise InputError(
-            f"Model {parent.name!r} works on stacks of slices, and single slices are annotated.",
-            "Begin from a model of two dimensions.",
+            f"Model {parent.name!r} is a 3D model, but single slices are annotated.",
+            "Start from a 2D model.",
         )
     parts = annotated_dataset.split(project.done, params.hold_out)
     corrected: list[int] = []
@@ -117,9 +117,9 @@ def prospect(
         corrected = annotated_dataset.corrected_slices(project, parts.held_out)
     lines = [parts.text]
     if corrected:
-        lines.append(f"Corrections in {len(corrected)} more slices train too.")
+        lines.append(f"Corrections in {len(corrected)} more slices are used as well.")
     steps = f", or {params.steps} steps" if params.steps else ""
-    lines.append(f"Begins from {parent.name} and trains for {params.minutes:g} min{steps}.")
+    lines.append(f"Starts from {parent.name} and trains for {params.minutes:g} min{steps}.")
     minutes = params.minutes
     if kind == "closing":
         maps = contour_model or find_model("default", "contours")
@@ -128,11 +128,11 @@ def prospect(
         if folds:
             minutes += folds * params.fold_minutes
             lines.append(
-                f"{maps.name} has learnt from these slices: {folds} models that have not are "
+                f"{maps.name} was trained on these slices: {folds} models that were not are "
                 f"trained first, {params.fold_minutes:g} min each, to make the maps."
             )
         else:
-            lines.append(f"The maps are made by {maps.name}.")
+            lines.append(f"{maps.name} makes the Step 1 maps.")
     return Prospect(kind, parent, parts, tuple(corrected), minutes, " ".join(lines))
 
 
@@ -205,7 +205,7 @@ def fine_tune(
     if any(one.out == out for one in unfinished(gallery)):
         raise InputError(
             f"A fine-tuning named {name!r} is unfinished.",
-            "Go on with it, forget it, or give the new model another name.",
+            "Resume it, discard it, or give the new model another name.",
         )
     slices = sorted({*plan.split.train, *plan.split.held_out, *plan.corrected})
     annotated = yield from annotated_dataset.write_slices(project, work / "annotated", slices)
@@ -248,7 +248,7 @@ def resume(out: Path | str) -> Steps[ModelPackage]:
     work = fit.work_folder(out)
     record = read_record(work)
     if record is None or not (work / child.CONFIG).exists():
-        raise InputError(f"There is no fine-tuning of {out.name} to go on with.", "Begin it anew.")
+        raise InputError(f"There is no fine-tuning of {out.name} to resume.", "Start a new one.")
     params = from_dict(FineTuneParams, record["params"])
     package = yield from fit.train(
         record["kind"],

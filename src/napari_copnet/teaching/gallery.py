@@ -127,9 +127,11 @@ def discard(model: ModelPackage) -> Path:
     """
     home = model.folder.resolve().parent
     if home == SHIPPED.resolve():
-        raise ModelError(f"Model {model.name!r} came with the package.", "It stays.")
+        raise ModelError(f"Model {model.name!r} came with the package.", "It can't be discarded.")
     if home != models_folder().resolve():
-        raise ModelError(f"Model {model.name!r} is not in the models folder.", "Remove its folder.")
+        raise ModelError(
+            f"Model {model.name!r} is not in the models folder.", "Delete its folder instead."
+        )
     if adopted_name(model.kind) == model.folder.name:
         adopt_shipped(model.kind)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
@@ -165,7 +167,7 @@ def restore(name: str) -> ModelPackage:
         names = ", ".join(dict.fromkeys(model.name for model in discarded()))
         raise ModelError(
             f"No model {name!r} was discarded.",
-            f"Discarded: {names}." if names else "Nothing was discarded.",
+            f"Discarded: {names}." if names else "No model was discarded.",
         )
     model = named[0]
     target = models_folder() / model.folder.name
@@ -225,7 +227,7 @@ def _move(path: Path, target: Path) -> None:
         os.replace(path, target)
     except OSError as error:
         raise OutputError(
-            f"{path} can't be moved to {target}: {error.strerror}.", "Check the rights."
+            f"{path} can't be moved to {target}: {error.strerror}.", "Check the permissions."
         ) from error
 
 

@@ -75,8 +75,8 @@ class Comparison:
         word = "more" if after > before else "fewer" if after < before else "as many"
         count = f"{len(self.slices)} slice{'s' if len(self.slices) != 1 else ''}"
         return (
-            f"{word.capitalize()} cells are right with the new model: {after:.1f} % instead of "
-            f"{before:.1f} %, on {count} that neither model has learnt from."
+            f"{word.capitalize()} cells are correct with the new model: {after:.1f} % instead of "
+            f"{before:.1f} %, on {count} that neither model was trained on."
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -153,7 +153,7 @@ def compare(
     if old.kind != new.kind:
         raise InputError(
             f"{old.name} is a {old.kind} model, {new.name} a {new.kind} model.",
-            "Compare two of one kind.",
+            "Compare two models of the same kind.",
         )
     chosen = comparable_slices(project, old, new) if slices is None else sorted(set(slices))
     missing = [z for z in chosen if z not in project.done]
@@ -161,8 +161,8 @@ def compare(
         raise InputError(f"Slice {missing[0]} is not done.", "Annotate it first.")
     if not chosen:
         raise InputError(
-            "There is no annotated slice that neither model has learnt from.",
-            f"Annotate one at least {MARGIN} slices away from those that trained.",
+            "There is no annotated slice that neither model was trained on.",
+            f"Annotate one that is at least {MARGIN} slices away from those that trained.",
         )
     other = "closing" if old.kind == "contours" else "contours"
     partner = partner or find_model("default", other)
@@ -183,8 +183,8 @@ def compare(
         share = float(closed.mask.mean())
         if share > MOST_CONTOUR:
             raise CopnetError(
-                f"Model {model.name!r} takes {share:.0%} of the slices for contour.",
-                "It has not learnt its task: train it longer, or discard it.",
+                f"Model {model.name!r} takes {share:.0%} of the slices as contour.",
+                "It has not learnt the task: train it longer, or discard it.",
             )
         masks[name] = closed.mask
         soft = soft_contour(closed.mask, closed.probability, step1)

@@ -84,14 +84,14 @@ def export_model_zoo(
     """
     names = [name.strip() for name in authors if name.strip()]
     if not names:
-        raise InputError("The BioImage Model Zoo asks who made a model.", "Name an author.")
+        raise InputError("The BioImage Model Zoo requires an author.", "Give the author's name.")
     if not _SPDX.fullmatch(licence):
         raise InputError(
-            f"{licence!r} is no SPDX identifier of a licence.", "Name one such as CC-BY-4.0."
+            f"{licence!r} is not an SPDX licence identifier.", "Name one such as CC-BY-4.0."
         )
     if model.plan.in_channels != 1 or model.plan.normalisation[0] == "rescale01":
         raise InputError(
-            f"Model {model.name!r} takes several channels, or a normalisation of its own.",
+            f"Model {model.name!r} takes several channels, or has its own normalisation.",
             "Export it as a zip.",
         )
     out = Path(out)

@@ -89,14 +89,16 @@ def export_nnunet(
 
     out, name = Path(out), name or kind
     if kind not in KINDS:
-        raise InputError(f"A network can't be of the kind {kind!r}.", "Choose contours or closing.")
+        raise InputError(f"There is no kind of network {kind!r}.", "Choose contours or closing.")
     _check(out, number, name, gpus)
     image, done = project.image, project.done
     parts = split(done, hold_out)
     network = None
     if kind == "closing":
         if model is None:
-            raise InputError("A closing network learns from maps of a contour model.", "Name it.")
+            raise InputError(
+                "A closing network is trained on the maps of a contour model.", "Name the model."
+            )
         refuse_seen(project, model, done)
         network = Network.load(model)
     scale = scale_for(project.shape, project.network_size)
@@ -177,9 +179,11 @@ def splits(
 
 def _check(out: Path, number: int, name: str, gpus: int) -> None:
     if not 1 <= number <= 999:
-        raise InputError(f"A dataset can't have the number {number}.", "Give one of 1 to 999.")
+        raise InputError(
+            f"A dataset can't have the number {number}.", "Choose a number from 1 to 999."
+        )
     if not 1 <= gpus <= 64:
-        raise InputError(f"A training can't run on {gpus} GPUs.", "Give a number of 1 to 64.")
+        raise InputError(f"A training can't run on {gpus} GPUs.", "Choose a number from 1 to 64.")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise InputError(
             f"A dataset can't be called {name!r}.", "Use letters, digits, dots and dashes."

@@ -79,9 +79,9 @@ def out_of_fold(
     )
     if fresh is None:
         raise CopnetError(
-            f"Model {model.name!r} has learnt from these slices, and the model it began from is "
+            f"Model {model.name!r} was trained on these slices, and the model it started from is "
             "not here.",
-            "Choose a contour model that has not learnt from them.",
+            "Choose a contour model that was not trained on them.",
         )
     maps.update(dict.fromkeys(seen, fresh.folder))
     folds = folds_needed(project, model, slices, params)

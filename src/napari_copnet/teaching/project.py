@@ -79,7 +79,7 @@ class Project(ProjectView):
             There is no image, or the folder can't be written.
         """
         if start.stack is None:
-            raise InputError("The image of this run is not to be found.", "Name the image too.")
+            raise InputError("The image of this run can't be found.", "Give the image as well.")
         project = cls(Session.create(folder, start, keep_image=keep_image))
         project._owns = True
         project._states.save()
@@ -167,7 +167,7 @@ class Project(ProjectView):
         if drawn.shape != self.shape[1:]:
             raise InputError(
                 f"The contour has the shape {drawn.shape}, a slice {self.shape[1:]}.",
-                "Both have to be of one size.",
+                "Both must be of the same size.",
             )
         change = drawn != (self.session.contour[z] > 0)
         if change.any():
@@ -194,10 +194,10 @@ class Project(ProjectView):
             if part.shape != self.shape[1:]:
                 raise InputError(
                     f"The reviewed part has the shape {part.shape}, a slice {self.shape[1:]}.",
-                    "Both have to be of one size.",
+                    "Both must be of the same size.",
                 )
             if not part.any():
-                raise InputError("Nothing of the slice was reviewed.", "Mark what was reviewed.")
+                raise InputError("No part of the slice was reviewed.", "Mark the reviewed area.")
         whole = part is None or bool(part.all())
         self._states.set_part(z, None if whole else part)
         self._set(replace(entry, chosen=True, begun=True, part=not whole))

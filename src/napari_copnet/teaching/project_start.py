@@ -39,7 +39,7 @@ def start_from_images(stack: Stack, contours: np.ndarray | None = None, size: in
         if contours.shape != stack.shape:
             raise InputError(
                 f"The contours have the shape {contours.shape}, the image {stack.shape}.",
-                "Both have to be of one stack and one size.",
+                "Both must be of the same stack and size.",
             )
         mask = as_contour(contours)
         soft = image_kind(contours) == "probability"
@@ -70,6 +70,6 @@ def start_from_run(folder: Path | str, stack: Stack | None = None) -> Start:
     if stack.shape != np.shape(start.contour):
         raise InputError(
             f"The image has the shape {stack.shape}, the run {np.shape(start.contour)}.",
-            "Name the stack of which the run was made.",
+            "Give the stack that the run was made from.",
         )
     return replace(start, stack=stack)

@@ -54,8 +54,8 @@ class ProjectView:
         image = self.session.image
         if image is None:
             raise InputError(
-                "The image of this session is not to be found, or has changed.",
-                "Put it back where it was, or begin a session that keeps a copy.",
+                "The image of this session can't be found, or has changed.",
+                "Put it back where it was, or create a session that keeps a copy.",
             )
         return image
 

@@ -68,7 +68,7 @@ def check_slice(
         return []
     if not (drawn & ~out).any():
         y, x = np.argwhere(~out)[np.count_nonzero(~out) // 2]
-        text = "There is no contour at all: cells are not outlined."
+        text = "This slice has no contour: no cell is outlined."
         return [Finding(LARGE, int(y), int(x), text, float(np.count_nonzero(~out)))]
     return [
         *_open_ends(drawn, out, params.dangling),
@@ -109,7 +109,7 @@ def _open_ends(drawn: np.ndarray, out: np.ndarray, shortest: float) -> list[Find
         if beside_fork[name]:
             length += FORK - _half_at_fork(branches, name, boxes[name - 1], forks, half)
         if length >= shortest:
-            text = f"A contour ends here without closing a cell ({length:.0f} px long)."
+            text = f"A contour ends here without enclosing a cell ({length:.0f} px long)."
             found.append(Finding(OPEN, int(y), int(x), text, length))
     return sorted(found, key=lambda finding: -finding.size)
 
@@ -140,7 +140,7 @@ def _large_cells(drawn: np.ndarray, out: np.ndarray, times: float, island: int) 
         inside = np.unravel_index(int(depth.argmax()), depth.shape)
         y, x = (part.start + at for part, at in zip(box, inside, strict=True))
         text = (
-            f"This cell is {areas[name] / usual:.0f} times as large as a usual one: "
+            f"This cell is {areas[name] / usual:.0f} times as large as a typical one: "
             "a contour may be missing."
         )
         found.append(Finding(LARGE, int(y), int(x), text, float(areas[name])))

@@ -17,9 +17,9 @@ from napari_copnet.training.cases import MARGIN
 
 # Slices are looked at no larger than this: what they look like shows in a small copy.
 LOOK_SIDE = 256
-# A measure stands out when it exceeds the usual one by so many usual deviations.
+# A measure stands out when it exceeds the median by this many robust standard deviations.
 STANDS_OUT = 1.5
-# What the contour network is unsure of.
+# The range of probabilities in which the contour network is uncertain.
 UNSURE = (0.2, 0.8)
 LOOKS = (
     "median",
@@ -28,7 +28,7 @@ LOOKS = (
     "middle texture",
     "coarse texture",
     "contour",
-    "unsure contour",
+    "uncertain contour",
 )
 
 
@@ -130,7 +130,7 @@ def by_need(
     measures = {
         "passes": _passes(session),
         "items": _open_items(items, depth),
-        "unsure": found[:, LOOKS.index("unsure contour")],
+        "unsure": found[:, LOOKS.index("uncertain contour")],
         "unlike": _unlike(found, annotated, trained_on),
     }
     standing = {name: _deviations(values) for name, values in measures.items()}
@@ -245,14 +245,14 @@ def _reason(
 ) -> str:
     usual = {name: float(np.median(values)) for name, values in measures.items()}
     texts = {
-        "passes": f"closing took {measures['passes'][z]:.0f} passes (usual {usual['passes']:.0f})",
-        "items": f"{measures['items'][z]:.0f} open items (usual {usual['items']:.0f})",
-        "unsure": f"{measures['unsure'][z]:.1%} of it unsure (usual {usual['unsure']:.1%})",
+        "passes": f"closing took {measures['passes'][z]:.0f} passes (median {usual['passes']:.0f})",
+        "items": f"{measures['items'][z]:.0f} open items (median {usual['items']:.0f})",
+        "unsure": f"{measures['unsure'][z]:.1%} of it uncertain (median {usual['unsure']:.1%})",
         "unlike": f"looks unlike {unlike}",
     }
     order = sorted(standing, key=lambda name: -standing[name][z])
     parts = [texts[name] for name in order if standing[name][z] > STANDS_OUT]
-    return "; ".join(parts) if parts else f"most needed of the rest: {texts[order[0]]}"
+    return "; ".join(parts) if parts else f"the most useful of the rest: {texts[order[0]]}"
 
 
 def _is_blank(session: SessionView, z: int) -> bool:

@@ -108,6 +108,6 @@ def read_part(path: Path, z: int, shape: tuple[int, ...]) -> np.ndarray:
             bits = np.unpackbits(file["bits"], count=shape[0] * shape[1])
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise InputError(
-            f"What was reviewed of slice {z} can't be read.", "Mark it again."
+            f"The reviewed area of slice {z} can't be read.", "Mark it again."
         ) from error
     return bits.reshape(shape).view(bool)

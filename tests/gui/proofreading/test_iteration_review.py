@@ -79,7 +79,7 @@ def test_a_click_on_contour_leads_to_its_item_and_iteration_and_back(dock, hand)
     assert dock.question.text() == text
     # From the item by N.
     hand.key(Qt.Key.Key_N)
-    assert "A gap may be open" in dock.question.text()
+    assert "There may be a gap" in dock.question.text()
     assert dock.birth.text().startswith("No iteration closed it; contour probability by iteration")
     assert not dock.see_button.isVisible()
     dock.close_session()

@@ -132,7 +132,7 @@ def test_a_stroke_is_one_edit_in_a_slice_or_a_range_and_undo_is_ours(window, doc
     undone(dock, hand)
     window.dims.set_current_step(0, 0)
     hand.drag((10, WALL), (20, WALL))
-    assert "not among" in dock.message.text
+    assert "not in the chosen range" in dock.message.text
     np.testing.assert_array_equal(dock.controller.layers.contour.data, rooms())
 
 
@@ -192,7 +192,7 @@ def test_clicks_merge_delete_fill_mark_and_link_cells(window, dock, hand):
     # What can't be done is a sentence in the dock.
     hand.click(LEFT_ROOM)
     hand.click((30, 12))
-    assert dock.message.text == "Both clicks lie in one cell.\nClick two cells."
+    assert dock.message.text == "Both clicks are in the same cell.\nClick two cells."
     hand.click((0, WALL))
     hand.click(LEFT_ROOM)
     assert dock.message.text.startswith("There is no cell at the click.")
@@ -270,7 +270,7 @@ def test_a_box_is_frozen_at_an_earlier_iteration(make_napari_viewer, tmp_path, q
     assert cells(dock, 0)[LEFT_ROOM] == cells(dock, 0)[RIGHT_ROOM]
     undone(dock, hand)
     hand.drag((20, 5), (25, 15))
-    assert dock.message.text.startswith("The contour is that of this iteration already.")
+    assert dock.message.text.startswith("The contour is already that of this iteration.")
     dock.shut_down()
 
 

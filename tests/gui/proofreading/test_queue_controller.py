@@ -98,14 +98,14 @@ def test_walking_flies_there_and_decides(dock, qtbot):
     assert window.dims.current_step[0] == 1 and camera_of(window).zoom != zoom
     y, x = (c / 0.01 for c in camera_of(window).center[-2:])
     assert GAP.start - 1 <= y <= GAP.stop and abs(x - WALL) <= 1.5
-    assert "A gap may be open here" in dock.question.text()
+    assert "There may be a gap here" in dock.question.text()
     outline = dock.controller.marks.points("item")
     assert set(outline[:, 0]) == {1} and np.abs(outline[:, 1:] - (y, x)).max() < 12
     hand.key(Qt.Key.Key_Return)
     assert session.contour[1, GAP, WALL - 1 : WALL + 1].any(axis=1).all()
     assert states(dock)[0] == ("gap", "1", "accepted")
     # On to the next by itself.
-    assert window.dims.current_step[0] == 0 and "may part one cell" in dock.question.text()
+    assert window.dims.current_step[0] == 0 and "may cut a cell in two" in dock.question.text()
     hand.key(Qt.Key.Key_Return)
     assert states(dock)[1] == (ONE_SLICE, "0", "accepted")
     assert window.dims.current_step[0] == 2 and "closed this gap" in dock.question.text()
@@ -117,7 +117,7 @@ def test_walking_flies_there_and_decides(dock, qtbot):
     assert dock.pace.text().startswith(f"{3 + more} of {3 + more} decided")
     assert dock.message.text.startswith("Every item shown is decided. The slices you changed")
     qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
-    assert dock.message.text.endswith("looked at once more. Nothing more came up.")
+    assert dock.message.text.endswith("searched once more. No more items were found.")
     # U takes it back and goes to it.
     for _ in range(more):
         hand.key(Qt.Key.Key_U)
@@ -230,7 +230,7 @@ def test_buttons_filter_and_list(dock):
 def test_what_is_wrong_is_said_until_the_next_key_that_works(dock):
     hand = Hand(dock.viewer, dock.controller.layers.contour, dock)
     hand.key(Qt.Key.Key_Return)
-    assert dock.message.text.startswith("No item is in question.")
+    assert dock.message.text.startswith("No item is selected.")
     hand.key(Qt.Key.Key_N)
     assert dock.question.text() and not dock.message.text
 
@@ -250,8 +250,8 @@ def test_n_while_the_queue_is_looked_for_says_so(make_napari_viewer, tmp_path, q
         dock.open(finish(session_files.make(tmp_path / "rooms", start())))
     hand = Hand(window, dock.controller.layers.contour, dock)
     hand.key(Qt.Key.Key_N)
-    assert "when all slices were looked at" in dock.message.text
-    assert dock.pace.text() == "Looking for likely errors …"
+    assert "when all slices have been searched" in dock.message.text
+    assert dock.pace.text() == "Searching for likely errors …"
     go.set()
     qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
     hand.key(Qt.Key.Key_N)
@@ -288,7 +288,7 @@ def test_what_a_decision_brought_up_is_asked_at_the_end(dock, qtbot, monkeypatch
     qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
     # The gap was closed in slice 1: what lies in the slices around may be seen otherwise now.
     assert len(asked) == 1 and {0, 1, 2} <= set(asked[0])
-    assert dock.message.text.endswith("looked at once more. 1 more came up: press N.")
+    assert dock.message.text.endswith("searched once more. 1 more found: press N.")
     hand.key(Qt.Key.Key_N)
     assert dock.controller.queue.state.current.key == "gap 1 9 9"
 
@@ -333,7 +333,7 @@ def test_the_pace_tells_rate_and_time_left():
     assert state.text == "0 of 11 decided"
     for now in (0, 6, 12, 500, 506):
         state.decided(now)  # the long pause does not count
-    assert state.text == "0 of 11 decided, 10 a minute, about 66 s left"
+    assert state.text == "0 of 11 decided, 10 per minute, about 66 s left"
 
 
 def test_new_items_of_a_slice_replace_its_old_ones_and_the_question_stays():

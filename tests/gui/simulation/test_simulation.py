@@ -76,7 +76,7 @@ def test_a_slider_changes_the_map_which_lies_over_the_truth(dock, window, qtbot)
 def test_real_gaps_are_those_of_the_map_beside_the_truth(dock):
     # Five round gaps in each of three slices, 12 px wide: as many pieces, crossings included.
     assert len(dock.real.lengths) == 15
-    assert dock.reals.currentText() == "Step 1 beside the truth"
+    assert dock.reals.currentText() == "Step 1 against the truth"
 
 
 def test_the_same_settings_in_micrometres(dock, window, qtbot):

@@ -180,7 +180,7 @@ def test_only_the_part_in_view_is_reviewed(dock, window, qtbot):
     settle(qtbot, dock)
     press(dock.review.part_button)
     entry = dock.link.project.slice(5)
-    assert entry.part and "a part of it" in dock.review.state.text()
+    assert entry.part and "in part" in dock.review.state.text()
     reviewed = dock.link.project.reviewed(5)
     rows, columns = (np.flatnonzero(reviewed.any(axis=axis)) for axis in (1, 0))
     # As wide and high as the canvas shows, around pixel 12.
@@ -269,7 +269,7 @@ def test_a_training_is_paused_goes_on_and_ends_with_a_model(
     section = dock.train
     ready_to_train(dock, qtbot)
     plan = section.plan.text()
-    assert "2 slices train, slice 20 is kept apart" in plan and "tiny-contours" in plan
+    assert "2 slices for training, slice 20 is kept apart" in plan and "tiny-contours" in plan
     assert "In all about 9 s on the" in plan
     assert section.pause_button.isHidden()
     press(section.train_button)
@@ -337,7 +337,7 @@ def test_a_cancelled_training_is_thrown_away_on_the_second_press(dock, qtbot, mo
     dock.train.run.stopped.connect(seen.append)
     press(dock.train.train_button)
     press(dock.train.cancel_button)
-    assert dock.train.cancel_button.text() == "Throw away?" and dock.train.run.is_running
+    assert dock.train.cancel_button.text() == "Discard?" and dock.train.run.is_running
     press(dock.train.cancel_button)
     qtbot.waitUntil(lambda: seen == [None], timeout=5000)
     assert "Cancelled" in dock.train.text and dock.train.train_button.isVisible()
@@ -361,7 +361,7 @@ def test_closing_learns_from_the_gaps_that_were_chosen(dock, qtbot, monkeypatch,
     dock.train.kind.setCurrentIndex(1)
     dock.train.parents["closing"].set("tiny-closing")
     dock.train.renew()
-    assert "Gaps are simulated as you chose" in dock.train.plan.text()
+    assert "simulated gaps you chose" in dock.train.plan.text()
     with qtbot.waitSignal(dock.train.trained, timeout=10000):
         press(dock.train.train_button)
     assert given["kind"] == "closing" and given["parent"] == "tiny-closing"
@@ -372,7 +372,7 @@ def test_closing_learns_from_the_gaps_that_were_chosen(dock, qtbot, monkeypatch,
 def test_gaps_fixed_in_the_session_are_the_real_ones(dock, window, qtbot):
     _, gaps = window.window.add_plugin_dock_widget(PLUGIN, "COp-Net gap simulation")
     assert gaps.truth is dock.link.controller.layers.contour
-    assert gaps.reals.currentText() == "what you fixed in the session"
+    assert gaps.reals.currentText() == "gaps fixed in the session"
     qtbot.waitUntil(lambda: gaps.real is not None, timeout=20000)
     assert len(gaps.real.lengths) == 0
     # A wall of 15 px is drawn where there was none: without its ends it counts.
@@ -431,7 +431,7 @@ def test_two_models_are_scored_shown_side_by_side_and_one_adopted(
     press(section.compare_button)
     qtbot.waitUntil(lambda: section.comparison is not None, timeout=20000)
     rows = {row[0]: row[1:] for row in texts(section.table)}
-    assert rows["cells right"][1] == "100.0 %" and rows["cells right"][2].endswith("▲")
+    assert rows["cells correct"][1] == "100.0 %" and rows["cells correct"][2].endswith("▲")
     assert rows["cells merged"][2].startswith("-") and rows["cells merged"][2].endswith("▲")
     assert "More cells are right" in section.text
 

@@ -239,15 +239,15 @@ def explained(error: BaseException) -> CopnetError:
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return CopnetError(
             "There is not enough memory.",
-            "Take a smaller Size in Preprocess, fewer slices, or the CPU.",
+            "Use a smaller Size in Preprocess, fewer slices, or the CPU.",
         )
     text = " ".join(str(error).split())
     text = (text[:200] + " ...") if len(text) > 200 else text
     return CopnetError(
-        f"Something unexpected went wrong ({type(error).__name__}"
+        f"An unexpected problem occurred ({type(error).__name__}"
         + (f": {text.rstrip('.')}" if text else "")
         + ").",
-        "Try again; if it happens again, please report it with the text above.",
+        "Try again. If it happens again, please report it with the text above.",
     )
 
 

@@ -54,7 +54,7 @@ def _load() -> None:
         finish(network.predict(np.zeros((1, 1, 32, 32), np.float32)))
     except Exception as error:
         # A run will meet the same and tell the user.
-        log.info("What a run needs could not be loaded ahead.", exc_info=error)
+        log.info("Preloading for a run failed.", exc_info=error)
 
 
 def _is_ending() -> bool:

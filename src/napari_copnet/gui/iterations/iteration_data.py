@@ -155,7 +155,7 @@ def truth_stack(layer: Any, shape: tuple[int, ...]) -> np.ndarray:
         raise InputError(
             f"{layer.name} has the shape {shape_text(true.shape)}, the iterations "
             f"{shape_text(shape)}.",
-            "Choose the truth of this stack.",
+            "Choose the ground truth of this stack.",
         )
     return true
 

@@ -47,7 +47,7 @@ class IterationsForm(Dock):
         column = QVBoxLayout(inside)
         column.setContentsMargins(8, 6, 8, 6)
         column.setSpacing(6)
-        self.layers = named(QComboBox(), "iterations_layer", "The iterations to look at.")
+        self.layers = named(QComboBox(), "iterations_layer", "The iterations to inspect.")
         column.addWidget(self.layers)
         self.hint = QLabel(NO_LAYER)
         self.hint.setWordWrap(True)
@@ -63,13 +63,17 @@ class IterationsForm(Dock):
         column.addWidget(self.changed_plot)
         column.addWidget(self.cells_plot)
 
-        self.slider = named(QSlider(Qt.Orientation.Horizontal), "iteration_slider", "Scrub.")
+        self.slider = named(
+            QSlider(Qt.Orientation.Horizontal),
+            "iteration_slider",
+            "Drag to step through the iterations.",
+        )
         self.slider.setPageStep(1)
         self.at = QLabel()
         self.at.setMinimumWidth(84)
         column.addWidget(row(QLabel("Iteration"), self.slider, self.at))
 
-        self.first = named(QSpinBox(), "iteration_a", "The earlier iteration, 0 is Step 1.")
+        self.first = named(QSpinBox(), "iteration_a", "The earlier iteration; 0 is Step 1.")
         self.second = named(QSpinBox(), "iteration_b", "The later iteration.")
         column.addWidget(row(QLabel("Compare"), self.first, QLabel("with"), self.second))
         self.side_button = named(
@@ -77,7 +81,9 @@ class IterationsForm(Dock):
         )
         self.side_button.setCheckable(True)
         self.difference_button = named(
-            QPushButton("Difference"), "difference", "What the contour gained and lost."
+            QPushButton("Difference"),
+            "difference",
+            "Show contour added and removed between the two iterations.",
         )
         self.births_button = named(
             QPushButton("Closed when"),
@@ -93,7 +99,7 @@ class IterationsForm(Dock):
         self.truths = named(QComboBox(), "truth", "True cells, or a mask of true contours.")
         self.truths.setPlaceholderText("no labels to compare with")
         self.score_button = named(
-            QPushButton("Score"), "score", "Labelled, merged and split cells by iteration."
+            QPushButton("Score"), "score", "Plot labelled, merged and split cells by iteration."
         )
         column.addWidget(row(QLabel("Truth"), self.truths, self.score_button))
         self.score_plot = IterationPlot("Cells of the truth", percent=True, highest=1.0)

@@ -152,7 +152,10 @@ class IterationsPanel(IterationsForm):
             return
         if truth is None or truth not in self.viewer.layers:
             self._say_error(
-                InputError("There is no truth to score against.", "Open or draw labels of cells.")
+                InputError(
+                    "There is no ground truth to score against.",
+                    "Open or draw a labels layer of cells.",
+                )
             )
             return
         data, numbers, unite = as_stack(layer.data), known.numbers, known.unite

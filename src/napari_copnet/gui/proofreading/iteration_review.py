@@ -33,8 +33,8 @@ from napari_copnet.proofreading.session import Session
 from napari_copnet.steps.iteration_history import contour_after
 
 ITERATION_COLOUR = "#76ff03"
-NO_ITERATIONS = "The run did not keep its iterations: run it again with Keep iterations."
-HOW = "Click a contour with no tool in hand: its iteration and its item in the queue are shown."
+NO_ITERATIONS = "The run did not keep its iterations: run again with Keep iterations."
+HOW = "Click a contour with no tool selected to see its iteration and its item in the queue."
 
 
 class IterationReview:

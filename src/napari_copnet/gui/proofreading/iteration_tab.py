@@ -55,7 +55,7 @@ class IterationTab(QScrollArea):
         self.show_iteration = named(
             QCheckBox("Contour after iteration"),
             "show_iteration",
-            "Show the contour of an iteration over the present one.",
+            "Show the contour of an iteration over the current one.",
         )
         self.number = named(QSpinBox(), "shown_iteration", "0 is Step 1.")
         self.iteration_row = row(self.show_iteration, self.number)
@@ -64,7 +64,7 @@ class IterationTab(QScrollArea):
         self.unsettled = named(
             QCheckBox("Only slices that did not settle"),
             "only_unsettled",
-            "Those that oscillate or did not converge.",
+            "List only slices that oscillate or did not converge.",
         )
         column.addWidget(self.unsettled)
         self.slices_view = RowsView("slices", stretched=3)
@@ -76,11 +76,13 @@ class IterationTab(QScrollArea):
         column.addWidget(self.changed_plot)
         column.addWidget(self.cells_plot)
         self.truths = named(QComboBox(), "session_truth", "True cells, or a mask of true contours.")
-        self.truths.setPlaceholderText("open labels first")
+        self.truths.setPlaceholderText("no labels layer yet")
         # Names of layers may be long; the dock is not wide.
         self.truths.setMinimumWidth(90)
         self.score_button = plain_button(
-            "Score", "score_session", "Cells labelled, merged and split, by iteration and by edit."
+            "Score",
+            "score_session",
+            "Plot cells labelled, merged and split by iteration and by edit.",
         )
         column.addWidget(row(QLabel("Truth"), self.truths, self.score_button))
         self.iteration_scores = IterationPlot("Truth, by iteration", percent=True, highest=1.0)

@@ -72,7 +72,7 @@ class Mouse:
             if self.viewer.dims.ndisplay == 3:
                 raise CopnetError("Tools work on slices.", "Go back to the 2D view.")
             if start is None or end is None:
-                raise CopnetError("That lies outside the stack.", "Stay inside the image.")
+                raise CopnetError("That is outside the stack.", "Stay inside the image.")
             if moved:
                 self.tool_controller.drag(start, end)
             else:

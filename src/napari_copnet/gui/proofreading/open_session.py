@@ -80,8 +80,8 @@ def add_run(
             middle = len(image) // 2
             if not np.array_equal(image[middle], np.asarray(start.stack.data[middle])):
                 raise InputError(
-                    "The run is of another image than this session.",
-                    "Begin a new session for it.",
+                    "The run and this session belong to different images.",
+                    "Create a new session for the run.",
                 )
         yield Progress("session", 1, 2, "steps")
         session.add_run(start)
@@ -150,8 +150,8 @@ def open_session(folder: Path, made: list[Ready]) -> Steps[Ready]:
 def no_session(folder: Path) -> InputError:
     """Return the error for a folder that is no session."""
     return InputError(
-        f"The folder {folder.name} holds no session.",
-        "Choose one with a session.json, or begin a new session.",
+        f"The folder {folder.name} is not a session.",
+        "Choose a folder with a session.json, or create a new session.",
     )
 
 

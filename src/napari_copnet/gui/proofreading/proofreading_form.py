@@ -97,13 +97,13 @@ class ProofreadForm(Dock):
         invitation.setMinimumHeight(56)
         column.addWidget(invitation)
         self.begin_button = plain_button(
-            "Begin from this run", "begin", "Proofread what the workflow dock has just made."
+            "Begin from this run", "begin", "Proofread the latest result of the workflow dock."
         )
         self.folder_button = plain_button(
-            "Begin from a run's folder …", "begin_folder", "Proofread what `copnet run` wrote."
+            "Begin from a run's folder …", "begin_folder", "Proofread the output of `copnet run`."
         )
         self.open_button = plain_button(
-            "Open a session …", "open_session", "Go on where it was left."
+            "Open a session …", "open_session", "Continue where you left off."
         )
         for button in (self.begin_button, self.folder_button, self.open_button):
             column.addWidget(button)
@@ -124,7 +124,7 @@ class ProofreadForm(Dock):
         self.take_run_button = plain_button(
             "Take new run",
             "take_run",
-            "Take in what the workflow dock has just made; what you edited and decided stays.",
+            "Replace the results by those of the workflow dock; your edits and decisions are kept.",
         )
         head = QHBoxLayout()
         head.addWidget(self.title, 1)
@@ -188,7 +188,7 @@ class ProofreadForm(Dock):
         box = QWidget()
         column = QVBoxLayout(box)
         column.setContentsMargins(4, 4, 4, 4)
-        self.kinds = named(QComboBox(), "kinds", "Which items to walk.")
+        self.kinds = named(QComboBox(), "kinds", "Which items to show.")
         self.kinds.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         for kind, text in KINDS.items():
             self.kinds.addItem(text, kind)
@@ -207,10 +207,12 @@ class ProofreadForm(Dock):
         self.birth_row = row(self.birth, self.see_button)
         self.birth_row.layout().setStretch(0, 1)
         column.addWidget(self.birth_row)
-        self.previous_button = plain_button("◀  P", "previous_item", "The item before (P).")
-        self.next_button = plain_button("N  ▶", "next_item", "The next open item (N).")
-        self.accept_button = plain_button("Accept ⏎", "accept", "Yes, contour (Enter).")
-        self.reject_button = plain_button("Reject ⌫", "reject", "No, not contour (Backspace).")
+        self.previous_button = plain_button("◀  P", "previous_item", "Previous item (P).")
+        self.next_button = plain_button("N  ▶", "next_item", "Next open item (N).")
+        self.accept_button = plain_button("Accept ⏎", "accept", "Yes, it is a contour (Enter).")
+        self.reject_button = plain_button(
+            "Reject ⌫", "reject", "No, it is not a contour (Backspace)."
+        )
         buttons = QHBoxLayout()
         for button in (
             self.previous_button,
@@ -231,9 +233,11 @@ class ProofreadForm(Dock):
         column.setContentsMargins(4, 4, 4, 4)
         self.history_view = RowsView("history", stretched=1)
         column.addWidget(self.history_view, 1)
-        self.undo_button = plain_button("Undo  U", "undo", "Take the last edit back (U, Ctrl+Z).")
-        self.redo_button = plain_button("Redo", "redo", "Make it again (Ctrl+Shift+Z).")
-        self.export_button = plain_button("Export …", "export_history", "As CSV or JSON.")
+        self.undo_button = plain_button("Undo  U", "undo", "Undo the last edit (U, Ctrl+Z).")
+        self.redo_button = plain_button("Redo", "redo", "Redo the edit (Ctrl+Shift+Z).")
+        self.export_button = plain_button(
+            "Export …", "export_history", "Export the list of edits as CSV or JSON."
+        )
         buttons = QHBoxLayout()
         for button in (self.undo_button, self.redo_button, self.export_button):
             buttons.addWidget(button)

@@ -111,7 +111,7 @@ class ProofreadPanel(ProofreadForm):
                 self.message.error(problems[0])
             else:
                 self.message.note(
-                    "The new run is in the session. What you edited and decided is as it was."
+                    "The session now has the new run. Your edits and decisions are unchanged."
                 )
 
         problems: list[CopnetError] = []
@@ -168,7 +168,7 @@ class ProofreadPanel(ProofreadForm):
             done = "closed" if session.read_only else "saved and closed"
             self.message.note(
                 f"The session in the folder {session.folder.name} is {done}. "
-                "Open a session goes on where it was left."
+                "Open a session continues where you left off."
             )
 
     def _shut_down(self) -> None:

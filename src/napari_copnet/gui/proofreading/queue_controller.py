@@ -109,7 +109,7 @@ class QueueController:
         elif self.state.shown:
             self._at_the_end()
         elif self._is_looking:
-            self.form.message.note("The first items come when all slices were looked at.")
+            self.form.message.note("The first items appear when all slices have been searched.")
         else:
             self.form.message.note("No likely errors were found.")
 
@@ -136,7 +136,7 @@ class QueueController:
         self.state.leave()
         self._renew()
         self._show(None, False)
-        self.form.question.setText(f"Contour in slice {z}; no item of the queue lies here.")
+        self.form.question.setText(f"Contour in slice {z}; the queue has no item here.")
         self._tell_birth(Patch.of(z, np.ones((1, 1), bool), (y, x)))
 
     def choose_kind(self) -> None:
@@ -154,7 +154,7 @@ class QueueController:
         """
         item = self.state.current
         if item is None:
-            raise CopnetError("No item is in question.", "Press N for the next one.")
+            raise CopnetError("No item is selected.", "Press N for the next one.")
         if not self._is_so(item, ACCEPTED if yes else REJECTED):
             self._following = True
             try:
@@ -201,7 +201,7 @@ class QueueController:
             self._stale |= self._walked
             self._walked = set()
             self.form.message.note(
-                "Every item shown is decided. The slices you changed are looked at once more."
+                "Every item shown is decided. The slices you changed are being searched once more."
             )
             self._is_last_look = True
             self._look_again()
@@ -258,8 +258,8 @@ class QueueController:
             if self._is_last_look and slices is not None:
                 self._is_last_look = False
                 more = self.state.open
-                came = f"{more} more came up: press N." if more else "Nothing more came up."
-                self.form.message.note(f"The slices you changed were looked at once more. {came}")
+                came = f"{more} more found: press N." if more else "No more items were found."
+                self.form.message.note(f"The slices you changed were searched once more. {came}")
 
         name = "queue" if slices is None else f"queue {slices}"
         self._compute(name, lambda: find_items(session, slices, listed), take)
@@ -276,7 +276,7 @@ class QueueController:
         form.queue_view.renew(self.state.at)
         form.question.setText("" if item is None else item.text)
         found = self.state.items or not self._is_looking
-        form.pace.setText(self.state.text if found else "Looking for likely errors …")
+        form.pace.setText(self.state.text if found else "Searching for likely errors …")
 
     def _cell(self, row: int, column: int) -> str:
         item = self.state.shown[row]

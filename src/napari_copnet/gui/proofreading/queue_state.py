@@ -158,7 +158,7 @@ class QueueState:
         if not gaps:
             return text
         each = max(statistics.median(gaps), 0.05)
-        text += f", {60 / each:.0f} a minute" if each < 60 else f", {duration(each)} each"
+        text += f", {60 / each:.0f} per minute" if each < 60 else f", {duration(each)} each"
         return text + (f", about {duration(each * (total - done))} left" if done < total else "")
 
     def _filter(self) -> None:

@@ -30,12 +30,16 @@ class SameFixBar(QFrame):
         self.look_button = plain_button(
             "Look  T", "same_fix_look", "Go through the slices one by one (T)."
         )
-        self.yes_button = plain_button("Yes ⏎", "same_fix_yes", "Here too (Enter).")
-        self.no_button = plain_button("No ⌫", "same_fix_no", "Not in this slice (Backspace).")
-        self.all_button = plain_button(
-            "Take all", "same_fix_all", "In all slices proposed; one undo takes it back."
+        self.yes_button = plain_button(
+            "Yes ⏎", "same_fix_yes", "Make the fix in this slice too (Enter)."
         )
-        self.drop_button = plain_button("Drop", "same_fix_drop", "In none of them (Escape).")
+        self.no_button = plain_button("No ⌫", "same_fix_no", "Skip this slice (Backspace).")
+        self.all_button = plain_button(
+            "Take all", "same_fix_all", "Make the fix in all proposed slices; one undo reverts it."
+        )
+        self.drop_button = plain_button(
+            "Drop", "same_fix_drop", "Make it in none of them (Escape)."
+        )
         line = QHBoxLayout()
         for button in self.buttons:
             line.addWidget(button)

@@ -173,8 +173,8 @@ class SameFixOffer:
         if len(slices) > 1:
             where += f" ({_listed(slices)})"
         enter = self._by_hand and not self._is_busy
-        how = "Enter or T looks at it" if enter else "T looks at it"
-        self.bar.offer(f"The same fix fits {where}. {how}, Escape drops it.", looking=False)
+        how = "press Enter or T to look" if enter else "press T to look"
+        self.bar.offer(f"The same fix fits {where}: {how}, Escape to discard.", looking=False)
 
     def _ask(self) -> None:
         proposal = self.open[0]
@@ -185,7 +185,8 @@ class SameFixOffer:
         left = len(self.open) - 1
         more = f" {left} more after it." if left else ""
         self.bar.offer(
-            f"Slice {patch.z}: the same fix here? Enter says yes, Backspace no.{more}", looking=True
+            f"Slice {patch.z}: make the same fix? Enter for yes, Backspace for no.{more}",
+            looking=True,
         )
         self.marks.proposals(self.open)
 
@@ -202,7 +203,7 @@ class SameFixOffer:
         self._apply(edit)
         count = len(taken)
         self._note(
-            f"The same fix was made in {count} slice{'s' * (count > 1)}; one undo takes it back."
+            f"The same fix was made in {count} slice{'s' * (count > 1)}; one undo reverts it."
         )
         reach = reach_of(self.session)
         slices = edit.slices

@@ -46,11 +46,11 @@ class SaveStatus:
         if session.read_only:
             state, colour, tip = "read-only", "#ffb74d", session.notice
         elif session.problem:
-            state, colour, tip = "not saved", "#ff8a65", f"It is tried again: {session.problem}."
+            state, colour, tip = "not saved", "#ff8a65", f"Trying again: {session.problem}."
         elif not session.is_saved:
-            state, colour, tip = "saving …", "#4fc3f7", "The last edits are on their way."
+            state, colour, tip = "saving …", "#4fc3f7", "The last edits are being written."
         else:
-            state, colour, tip = "saved", "#81c784", "Every edit is on the disk."
+            state, colour, tip = "saved", "#81c784", "Every edit is saved on disk."
         text = f"<span style='color:{colour}'>● {state}</span>"
         if label.text() != text:
             label.setText(text)

@@ -31,7 +31,7 @@ from napari_copnet.proofreading.session import Touched
 
 # A click so near to contour, in pixels of the image, means it.
 INSPECT_PX = 3
-NO_TOOL = "Pick a tool by its button or key, or press N for the next item to decide on."
+NO_TOOL = "Choose a tool by its button or key, or press N for the next item in the queue."
 
 
 class SessionController:
@@ -175,7 +175,7 @@ class SessionController:
         if path:
             with self._explained():
                 export_history(self.session.history, Path(path))
-                self.form.message.note(f"The list of edits is in {Path(path).name}.")
+                self.form.message.note(f"The list of edits was saved to {Path(path).name}.")
 
     def slices(self, z: int) -> list[int]:
         """Return the slices that tools work on when slice z is clicked, z first.
@@ -191,8 +191,8 @@ class SessionController:
         low, high = sorted((form.first.value(), form.last.value()))
         if not low <= z <= high:
             raise CopnetError(
-                f"Slice {z} is not among the chosen slices {low} to {high}.",
-                "Go to one of them, or choose others.",
+                f"Slice {z} is not in the chosen range of slices {low} to {high}.",
+                "Go to one of them, or change the range.",
             )
         return [z, *(other for other in range(low, high + 1) if other != z)]
 

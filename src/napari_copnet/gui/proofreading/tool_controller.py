@@ -185,7 +185,7 @@ class ToolController:
             return edit_tools.unlink(session, first, second)
         if first[0] != second[0]:
             raise CopnetError(
-                "The two clicks lie in different slices.", f"Stay in one slice to {tool.name}."
+                "The two clicks are in different slices.", f"Stay in one slice to {tool.name}."
             )
         slices = self._slices(first[0])
         if tool.name == "merge":

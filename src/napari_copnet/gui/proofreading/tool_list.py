@@ -46,26 +46,44 @@ TOOLS = (
         "Click into a gap: the cheapest path is shown. Enter takes it, Escape drops it; "
         "Shift-click leads it through more points.",
     ),
-    Tool("draw", "Draw", "D", BRUSH, "Paint contour. [ and ] change the brush."),
-    Tool("erase", "Erase", "E", BRUSH, "Erase contour. [ and ] change the brush."),
+    Tool("draw", "Draw", "D", BRUSH, "Paint contour. [ and ] change the brush size."),
+    Tool("erase", "Erase", "E", BRUSH, "Erase contour. [ and ] change the brush size."),
     Tool("split", "Split", "S", LINE, "Draw a line through a cell, or click its two ends."),
-    Tool("merge", "Merge", "M", PAIR, "Click two neighbouring cells: the wall between them goes."),
-    Tool("delete", "Delete", "X", CELL, "Click a cell: its pixels become contour."),
-    Tool("fill", "Fill", "F", CELL, "Click a cell: contour enclosed by it goes."),
-    Tool("link", "Link", "L", PAIR, "Click two cells, in two slices: they are one from now on."),
-    Tool("unlink", "Unlink", "K", PAIR, "Click a cell in two slices: it is parted between them."),
-    Tool("vessel", "Vessel", "V", CELL, "Click a cell that is the lumen of a vessel, or a mark."),
-    Tool("haemorrhage", "Haemorrhage", "H", CELL, "Click a cell that is blood, or a mark."),
-    Tool("background", "Background", "B", CELL, "Click a cell that is none, or a mark."),
+    Tool(
+        "merge", "Merge", "M", PAIR, "Click two neighbouring cells to remove the wall between them."
+    ),
+    Tool("delete", "Delete", "X", CELL, "Click a cell to turn its pixels into contour."),
+    Tool("fill", "Fill", "F", CELL, "Click a cell to remove contour that it encloses."),
+    Tool("link", "Link", "L", PAIR, "Click two cells in different slices to link them into one."),
+    Tool("unlink", "Unlink", "K", PAIR, "Click a cell in two slices to separate it between them."),
+    Tool(
+        "vessel",
+        "Vessel",
+        "V",
+        CELL,
+        "Click a cell that is the lumen of a vessel; click a mark to clear it.",
+    ),
+    Tool(
+        "haemorrhage",
+        "Haemorrhage",
+        "H",
+        CELL,
+        "Click a cell that is blood; click a mark to clear it.",
+    ),
+    Tool(
+        "background",
+        "Background",
+        "B",
+        CELL,
+        "Click a region that is not a cell; click a mark to clear it.",
+    ),
     Tool(
         FREEZE,
         "Freeze",
         "I",
         BOX,
-        "Draw a box: in it the contour becomes that of the iteration chosen below.",
+        "Draw a box to restore the contour of the iteration chosen below inside it.",
     ),
-    Tool(
-        SOLID, "In 3D", "C", CELL, "Click a cell: it is shown alone in 3D. C or Escape goes back."
-    ),
+    Tool(SOLID, "In 3D", "C", CELL, "Click a cell to show it alone in 3D. C or Escape goes back."),
 )
 BY_NAME = {tool.name: tool for tool in TOOLS}

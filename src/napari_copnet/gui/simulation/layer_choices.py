@@ -32,7 +32,7 @@ def real_gaps(viewer: Any, truth: Any) -> list[tuple[str, Any]]:
     if truth is None:
         return []
     found: list[tuple[str, Any]] = [
-        (f"{layer.name} beside the truth", layer)
+        (f"{layer.name} against the truth", layer)
         for layer in viewer.layers
         if isinstance(layer, Image | Labels)
         and layer is not truth
@@ -42,7 +42,7 @@ def real_gaps(viewer: Any, truth: Any) -> list[tuple[str, Any]]:
     ]
     session = _session_of(viewer)
     if session is not None and session.shape == stack_of(truth).shape:
-        found.append(("what you fixed in the session", session))
+        found.append(("gaps fixed in the session", session))
     return found
 
 

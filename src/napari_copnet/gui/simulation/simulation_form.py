@@ -46,7 +46,7 @@ class SimulateForm(Dock):
         purpose = quiet_label(_PURPOSE)
         purpose.setMinimumHeight(50)
         column.addWidget(purpose)
-        self.truths = named(QComboBox(), "true_contours", "True contours, or cells between them.")
+        self.truths = named(QComboBox(), "true_contours", "True contours, or true cells.")
         self.truths.setPlaceholderText("no labels layer yet")
         column.addWidget(row(QLabel("True contours"), self.truths))
         self.hint = QLabel(NO_TRUTH)
@@ -58,10 +58,10 @@ class SimulateForm(Dock):
         column.addWidget(row(QLabel("Unit"), self.unit))
         self.sliders = Sliders(DegradeParams, SPANS)
         column.addWidget(self.sliders)
-        self.area = quiet_label("Numbers of disks are for 512 × 512 px.")
+        self.area = quiet_label("The numbers of disks apply to 512 × 512 px.")
         column.addWidget(self.area)
         self.again_button = named(
-            QPushButton("Other gaps"), "again", "The same settings with another chance."
+            QPushButton("Other gaps"), "again", "Draw other random gaps with the same settings."
         )
         self.default_button = named(
             QPushButton("Reset"), "reset", "The settings of the paper and of the default model."
@@ -72,18 +72,18 @@ class SimulateForm(Dock):
         self.reals = named(
             QComboBox(),
             "real_gaps",
-            "Gaps that you fixed in a session, or those of a contour map beside the truth.",
+            "Gaps that you fixed in a session, or those of a contour map compared with the truth.",
         )
         column.addWidget(row(QLabel("Real gaps"), self.reals))
         self.fit_button = named(
             QPushButton("Fit to real gaps"),
             "fit",
-            "Find disks, radii and duration whose gaps are as long and as many as the real ones.",
+            "Find disks, radii and duration whose gaps match the real ones in length and number.",
         )
         self.use_button = named(
             QPushButton("Use for training"),
             "use",
-            "The next closing network that is trained in this window learns from such gaps.",
+            "Train the next closing network in this window with such gaps.",
         )
         column.addWidget(row(self.fit_button, self.use_button))
         self.progress = ProgressLine()

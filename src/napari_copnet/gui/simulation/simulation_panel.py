@@ -137,7 +137,7 @@ class SimulatePanel(SimulateForm):
         job.progressed.connect(self._on_fit_progress)
         job.finished.connect(self._on_fitted)
         job.failed.connect(lambda error: self._rest(error))
-        job.cancelled.connect(lambda: self._rest(None, "Stopped. The best so far is shown."))
+        job.cancelled.connect(lambda: self._rest(None, "Stopped. The best fit so far is shown."))
         self.fit_button.setText("Stop")
         self._allow()
         job.start()
@@ -310,9 +310,9 @@ class SimulatePanel(SimulateForm):
         self.sliders.set(found.params)
         self._rest(
             None,
-            f"Fitted. Lengths differ by {found.distance_after:.1f} px on average, before by "
-            f"{found.distance_before:.1f} px; {found.gaps.rate:.1f} gaps by 1000 px of contour "
-            f"instead of {self.real.rate if self.real else 0:.1f} real ones.",
+            f"Fitted. Lengths differ by {found.distance_after:.1f} px on average (before: "
+            f"{found.distance_before:.1f} px). Gaps per 1000 px of contour: "
+            f"{found.gaps.rate:.1f}, real ones {self.real.rate if self.real else 0:.1f}.",
         )
         self._draw()
 

@@ -1,4 +1,4 @@
-"""Section 4: the new model beside the old one, and whether it is adopted."""
+"""Section 4: the new model beside the old one, and whether it was adopted."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from napari_copnet.params import DeviceParams
 from napari_copnet.teaching import gallery
 from napari_copnet.teaching.model_comparison import Comparison, comparable_slices, compare
 
-_PURPOSE = "Both models close the slices that were kept apart, and are scored against you."
+_PURPOSE = "Both models are applied to the slices kept apart, and scored against your contours."
 _NAMES = {
-    "labelled": "cells right",
+    "labelled": "cells correct",
     "merged": "cells merged",
     "split": "cells split",
     "nsd": "contour distance (NSD)",
@@ -72,11 +72,11 @@ class CompareSection(DockSection):
         self._models: tuple[ModelPackage, ModelPackage] | None = None
         self._busy = False
         self.old = named(QComboBox(), "old_model", "The model to compare with.")
-        self.new = named(QComboBox(), "new_model", "The model in question.")
+        self.new = named(QComboBox(), "new_model", "The new model.")
         self.add(row(QLabel("Old"), self.old))
         self.add(row(QLabel("New"), self.new))
         self.compare_button = canvas_button(
-            "Compare", "compare", "Score both on slices kept apart."
+            "Compare", "compare", "Score both models on the slices kept apart."
         )
         self.side_button: QPushButton = canvas_button(
             "Side by side", "both", "The old model's contours on the left, the new one's right."
@@ -96,10 +96,12 @@ class CompareSection(DockSection):
             self.table.setColumnWidth(column, 62)
         self.add(self.table)
         self.adopt_button = canvas_button(
-            "Adopt the new model", "adopt", "“default” means it from now on, in every window."
+            "Adopt the new model",
+            "adopt",
+            "Make it the “default” in every window and on the command line.",
         )
         self.discard_button = canvas_button(
-            "Discard it", "discard", "It goes from the list; it can be put back below."
+            "Discard it", "discard", "Remove it from the list; it can be restored below."
         )
         self.add(row(self.adopt_button, self.discard_button))
         self.compared_models = ComparedModels(viewer, lambda: self.side_button.setChecked(False))
@@ -154,13 +156,13 @@ class CompareSection(DockSection):
         """Let `default` mean the new model."""
         models = self._chosen()
         if models is not None:
-            self._decide(lambda: gallery.adopt(models[1]), f"{models[1].name} is adopted.")
+            self._decide(lambda: gallery.adopt(models[1]), f"{models[1].name} was adopted.")
 
     def discard(self) -> None:
         """Take the new model from the gallery."""
         models = self._chosen()
         if models is not None:
-            self._decide(lambda: gallery.discard(models[1]), f"{models[1].name} is discarded.")
+            self._decide(lambda: gallery.discard(models[1]), f"{models[1].name} was discarded.")
 
     def stop(self) -> None:
         """Stop in a window that is going."""
@@ -193,13 +195,13 @@ class CompareSection(DockSection):
         self.table.setVisible(self.comparison is not None)
         self.rows.renew()
         if self._busy:
-            self.tell(Mark.RUNNING, "Both models are at work …")
+            self.tell(Mark.RUNNING, "Running both models …")
         elif self.comparison is not None:
             better = self.comparison.is_better
             then = "Next: adopt it." if better else "Annotate more slices, or discard it."
             self.tell(Mark.DONE, self.comparison.text, then)
         elif models is None:
-            self.tell(Mark.WAITING, _PURPOSE, "Needs a model of your own.")
+            self.tell(Mark.WAITING, _PURPOSE, "Needs a model trained by you.")
         elif project is None:
             self.tell(Mark.WAITING, _PURPOSE, "Needs a session with slices that are done.")
         else:
@@ -269,7 +271,7 @@ class CompareSection(DockSection):
             self._tell(error)
             return
         self.decided.emit()
-        self.tell(Mark.DONE, said, "The workflow dock takes “default” for its next run.")
+        self.tell(Mark.DONE, said, "The workflow dock uses “default” for its next run.")
 
     def _scores(self) -> list[dict[str, Any]]:
         return self.comparison.rows() if self.comparison is not None else []

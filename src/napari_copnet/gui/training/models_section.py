@@ -21,7 +21,7 @@ from napari_copnet.teaching import gallery
 from napari_copnet.teaching.gallery import GalleryEntry
 from napari_copnet.teaching.model_zoo import export_model_zoo
 
-_PURPOSE = "Every model with its card: where it comes from, and what it has learnt."
+_PURPOSE = "Every model with its card: its origin, training data and scores."
 _KINDS = {"contours": "contours", "closing": "closing"}
 
 
@@ -72,24 +72,28 @@ class ModelsSection(DockSection):
         self.card.setObjectName("card")
         self.add(self.card)
         self.adopt_button = canvas_button(
-            "Adopt", "adopt_chosen", "“default” means it from now on."
+            "Adopt", "adopt_chosen", "Make it the “default” of its kind."
         )
-        self.discard_button = canvas_button("Discard", "discard_chosen", "Take it from the list.")
+        self.discard_button = canvas_button("Discard", "discard_chosen", "Remove it from the list.")
         self.restore_button = canvas_button(
-            "Put back", "restore", "Bring back the model that was discarded last."
+            "Restore", "restore", "Restore the model that was discarded last."
         )
         self.add(row(self.adopt_button, self.discard_button, self.restore_button))
         self.folder_button = canvas_button(
-            "Export folder …", "export_folder", "As the command line takes it."
+            "Export folder …", "export_folder", "Export it as a model folder, for the command line."
         )
         self.zip_button = canvas_button(
-            "Export zip …", "export_zip", "One file, to hand to others."
+            "Export zip …", "export_zip", "Export it as a single file, to share it."
         )
-        self.import_button = canvas_button("Import …", "import_model", "A zip made by Export zip.")
+        self.import_button = canvas_button(
+            "Import …", "import_model", "Import a zip made by Export zip."
+        )
         self.export_buttons = [self.folder_button, self.zip_button]
         self.add(row(self.folder_button, self.zip_button, self.import_button))
         self.zoo_button = canvas_button(
-            "Export for the BioImage Model Zoo …", "export_zoo", "A package of its format."
+            "Export for the BioImage Model Zoo …",
+            "export_zoo",
+            "Export a package for the BioImage Model Zoo.",
         )
         self.export_buttons.append(self.zoo_button)
         self.add(self.zoo_button)
@@ -135,7 +139,7 @@ class ModelsSection(DockSection):
     def _restore(self) -> None:
         last = gallery.discarded()
         if not last:
-            raise CopnetError("Nothing was discarded.", "")
+            raise CopnetError("No model was discarded.", "")
         gallery.restore(last[0].name)
 
     def _import(self) -> None:
@@ -146,7 +150,7 @@ class ModelsSection(DockSection):
     def _export_zoo(self) -> None:
         model = self._model()
         authors, given = QInputDialog.getText(
-            self, "Export for the BioImage Model Zoo", "Who made the model (names, by commas)?"
+            self, "Export for the BioImage Model Zoo", "Authors of the model (separated by commas):"
         )
         if not given:
             return
@@ -199,7 +203,9 @@ class ModelsSection(DockSection):
         for button in self.export_buttons:
             button.setEnabled(entry is not None)
         own = sum(not one.shipped for one in self.entries)
-        self.tell(Mark.READY, _PURPOSE, f"{own} of your own." if own else "None of your own yet.")
+        self.tell(
+            Mark.READY, _PURPOSE, f"{own} of your own." if own else "No models of your own yet."
+        )
 
     def _model(self) -> Any:
         return self.entries[self._at].model
@@ -221,7 +227,7 @@ def card_text(entry: GalleryEntry) -> str:
     scores = card.get("scores") or {}
     said = {
         "validation_dice": "contour Dice on slices kept apart",
-        "labelled": "cells right",
+        "labelled": "cells correct",
         "epoch": "epochs",
     }
     known = [

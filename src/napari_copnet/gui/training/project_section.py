@@ -58,7 +58,7 @@ class ProjectSection(DockSection):
 
 def doubts_left(count: int) -> str:
     """Say how many findings a slice was done with."""
-    return f"{count} doubt{'s' if count != 1 else ''} left"
+    return f"{count} finding{'s' if count != 1 else ''} left"
 
 
 def canvas_button(text: str, name: str, tip: str) -> QPushButton:

@@ -45,9 +45,7 @@ class ReviewSection(ProjectSection):
         self.state = QLabel()
         self.add(self.state)
         self.tools = {
-            name: canvas_button(
-                text, f"annotate_{name.replace(' ', '_')}", "A tool of proofreading."
-            )
+            name: canvas_button(text, f"annotate_{name.replace(' ', '_')}", "A proofreading tool.")
             for name, text in _TOOLS
         }
         for name, button in self.tools.items():
@@ -56,25 +54,27 @@ class ReviewSection(ProjectSection):
         self.part_button = canvas_button(
             "Only the part in view",
             "part",
-            "Zoom in on what you corrected: pixels outside of it are left out of training.",
+            "Zoom in on what you corrected; pixels outside the view are left out of training.",
         )
-        self.whole_button = canvas_button("All of it", "whole", "The whole slice was looked at.")
+        self.whole_button = canvas_button(
+            "Whole slice", "whole", "Mark the whole slice as reviewed."
+        )
         self.part_row = row(QLabel("Reviewed:"), self.whole_button, self.part_button)
         self.add(self.part_row)
         self.done_button = canvas_button(
-            "Done", "slice_done", "Check this slice, and let it count."
+            "Done", "slice_done", "Check this slice and mark it as done."
         )
         self.despite_button = canvas_button(
-            "Done all the same", "slice_despite", "The checks may be wrong: let it count."
+            "Done anyway", "slice_despite", "Mark it as done although the checks found something."
         )
         self.reopen_button = canvas_button(
-            "Work on it again", "slice_reopen", "It is done no more."
+            "Work on it again", "slice_reopen", "Put the slice back in work."
         )
         self.add(row(self.done_button, self.despite_button, self.reopen_button))
         self.table = RowsView("findings", stretched=1)
         self.table.setMinimumHeight(90)
         self.rows = Rows(
-            ("Kind", "What seems wrong"),
+            ("Kind", "Findings"),
             lambda: len(self.findings),
             lambda at, column: (self.findings[at].kind, self.findings[at].text)[column],
             lambda _: False,
@@ -83,7 +83,7 @@ class ReviewSection(ProjectSection):
         self.table.setColumnWidth(0, 100)
         self.table.clicked.connect(lambda index: self.fly_to(index.row()))
         self.add(self.table)
-        self.hint = quiet_label("A click flies to it.")
+        self.hint = quiet_label("Click a row to go there.")
         self.add(self.hint)
         self.whole_button.clicked.connect(lambda: self.set_part(False))
         self.part_button.clicked.connect(lambda: self.set_part(True))
@@ -167,7 +167,7 @@ class ReviewSection(ProjectSection):
                 self.tell(Mark.CHANGED, f"{doubts} wrong:", "correct them, or let them be.")
             elif is_done:
                 left = f", {doubts_left(entry.left)}" if entry.left else ""
-                self.tell(Mark.DONE, f"Slice {z} is done{left}.", "Next: another one, or train.")
+                self.tell(Mark.DONE, f"Slice {z} is done{left}.", "Next: another slice, or train.")
             else:
                 self.tell(Mark.READY, _PURPOSE)
         for button in (*self.tools.values(), self.part_button, self.whole_button):

@@ -55,13 +55,13 @@ class SlicesSection(ProjectSection):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         self.begin_button = canvas_button(
-            "Begin from this run", "begin", "Annotate what the workflow dock has just made."
+            "Begin from this run", "begin", "Annotate the latest result of the workflow dock."
         )
         self.folder_button = canvas_button(
-            "Begin from a run's folder …", "begin_folder", "Annotate what `copnet run` wrote."
+            "Begin from a run's folder …", "begin_folder", "Annotate the output of `copnet run`."
         )
         self.open_button = canvas_button(
-            "Open a session …", "open_session", "Go on where it was left."
+            "Open a session …", "open_session", "Continue where you left off."
         )
         for button, ask in (
             (self.begin_button, "begin"),
@@ -81,13 +81,13 @@ class SlicesSection(ProjectSection):
         self.form.changed.connect(self._show_rows_of_form)
         column.addWidget(self.form.widget)
         self.choose_button = canvas_button(
-            "Propose slices", "propose", "Put such slices on the list; those on it stay."
+            "Propose slices", "propose", "Add these slices to the list."
         )
         self.add_button = canvas_button(
-            "Add this slice", "add_slice", "Put the slice in view on it."
+            "Add this slice", "add_slice", "Add the slice in view to the list."
         )
         self.drop_button = canvas_button(
-            "Remove", "drop_slice", "Take the slice in view from the list."
+            "Remove", "drop_slice", "Remove the slice in view from the list."
         )
         column.addWidget(row(self.choose_button, self.add_button, self.drop_button))
         self.table = RowsView("slices", stretched=2)
@@ -103,7 +103,7 @@ class SlicesSection(ProjectSection):
         self.table.setColumnWidth(1, 104)
         self.table.clicked.connect(lambda index: self.go_to(self._listed[index.row()]))
         column.addWidget(self.table)
-        self.hint = quiet_label("A click goes to a slice.")
+        self.hint = quiet_label("Click a row to go to its slice.")
         column.addWidget(self.hint)
         self.choose_button.clicked.connect(lambda: self.propose())
         self.add_button.clicked.connect(lambda: self.add_slice())
@@ -139,13 +139,13 @@ class SlicesSection(ProjectSection):
         self._compute("choose", lambda: propose(session, params, done=done, items=items), take)
 
     def add_slice(self) -> None:
-        """Put the slice in view on it."""
+        """Add the slice in view to the list."""
         project, z = self._link.project, self._link.z
         if project is not None and z is not None:
             self._do(lambda: project.choose([Proposal(z, "by hand")]))
 
     def drop_slice(self) -> None:
-        """Take the slice in view from the list."""
+        """Remove the slice in view from the list."""
         project, z = self._link.project, self._link.z
         if project is not None and z is not None:
             self._do(lambda: project.drop(z))
@@ -166,7 +166,7 @@ class SlicesSection(ProjectSection):
         if project is None:
             self._listed = []
             self.rows.renew()
-            self.tell(Mark.READY, _PURPOSE, "Needs a session: contours to begin from.")
+            self.tell(Mark.READY, _PURPOSE, "Needs a session with contours to start from.")
             return
         self._listed = project.chosen
         z = self._link.z
@@ -174,7 +174,7 @@ class SlicesSection(ProjectSection):
         done = sum(self._state(at) == DONE for at in range(len(self._listed)))
         left = len(self._listed) - done
         if not self._listed:
-            self.tell(Mark.READY, f"{project.shape[0]} slices.", "Have some proposed, or add one.")
+            self.tell(Mark.READY, f"{project.shape[0]} slices.", "Propose some, or add one.")
         elif left:
             then = "Correct the next one with the tools of the proofreading dock."
             self.tell(Mark.RUNNING, f"{done} of {len(self._listed)} slices done.", then)
@@ -197,7 +197,7 @@ class SlicesSection(ProjectSection):
             return f"{SIGNS[state]} {state}"
         entry = project.slice(z)
         parts = [entry.reason] if entry.reason else []
-        parts += ["a part of it"] if entry.part else []
+        parts += ["in part"] if entry.part else []
         parts += [doubts_left(entry.left)] if entry.left else []
         return ", ".join(parts)
 

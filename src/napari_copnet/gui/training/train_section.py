@@ -40,7 +40,7 @@ from napari_copnet.teaching.fine_tuning import (
 )
 from napari_copnet.training.fit import read_losses
 
-_PURPOSE = "The network goes on learning, from the slices that are done."
+_PURPOSE = "Continue training a network on the slices that are done."
 _KINDS = {"contours": "Contours (Step 1)", "closing": "Closing (Step 2)"}
 _DEVICES = {"cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
 # A second press within this time throws a training away.
@@ -80,14 +80,14 @@ class TrainSection(DockSection):
         self._left: Unfinished | None = None
         self._parent: ModelPackage | None = None
         self._pace = Pace()
-        self.kind = named(QComboBox(), "train_kind", "Which of the two networks learns.")
+        self.kind = named(QComboBox(), "train_kind", "The network to train.")
         for kind in KINDS:
             self.kind.addItem(_KINDS[kind], kind)
         self.add(row(QLabel("Network"), self.kind))
         self.parents = {kind: ModelPicker(kind) for kind in KINDS}
         for kind, picker in self.parents.items():
             picker.combo.setObjectName(f"parent_{kind}")
-            picker.combo.setToolTip("The model to begin from.")
+            picker.combo.setToolTip("The model to start from.")
             picker.changed.connect(self.renew)
             self.add(picker)
         self.form = ParamsForm(FineTuneParams)
@@ -100,11 +100,13 @@ class TrainSection(DockSection):
         self.plan = quiet_label()
         self.plan.setObjectName("plan")
         self.add(self.plan)
-        self.train_button = canvas_button("Train", "train", "Begin.")
-        self.pause_button = canvas_button("Pause", "pause", "Stop with all that was learnt so far.")
-        self.continue_button = canvas_button("Continue", "continue", "Go on where it was stopped.")
+        self.train_button = canvas_button("Train", "train", "Start training.")
+        self.pause_button = canvas_button(
+            "Pause", "pause", "Stop, and keep what was learnt so far."
+        )
+        self.continue_button = canvas_button("Continue", "continue", "Resume the training.")
         self.cancel_button = canvas_button(
-            "Cancel", "cancel_training", "Throw away what was learnt."
+            "Cancel", "cancel_training", "Stop, and discard what was learnt."
         )
         for button in (self.train_button, self.continue_button):
             button.setStyleSheet(
@@ -119,14 +121,14 @@ class TrainSection(DockSection):
         self.bar = Bar()
         self.add(self.progress_text)
         self.add(self.bar)
-        waits = "Comes with the first epoch."
-        self.loss_plot = IterationPlot("Loss by epoch", empty=waits, tip="The lower the better.")
+        waits = "Appears after the first epoch."
+        self.loss_plot = IterationPlot("Loss by epoch", empty=waits, tip="Lower is better.")
         self.dice_plot = IterationPlot(
             "Contour Dice on slices kept apart",
             percent=True,
             highest=1.0,
             empty="Needs slices kept apart.",
-            tip="How well contours agree with yours; the higher the better.",
+            tip="Agreement with your contours; higher is better.",
         )
         for plot in (self.loss_plot, self.dice_plot):
             plot.hide()
@@ -201,7 +203,7 @@ class TrainSection(DockSection):
     def cancel(self) -> None:
         """Throw the training away that runs or was stopped, once the user is sure."""
         if not self._sure.isActive():
-            self.cancel_button.setText("Throw away?")
+            self.cancel_button.setText("Discard?")
             self._sure.start()
             return
         self._sure.stop()
@@ -252,7 +254,7 @@ class TrainSection(DockSection):
         if self._left is not None:
             epochs = len(read_losses(self._left.out))
             self.progress_text.setText(
-                f"{self._left.name} was stopped after {epochs} epochs; it can go on."
+                f"{self._left.name} was stopped after {epochs} epochs; it can be resumed."
             )
         self.progress_text.setVisible(self._left is not None)
         self.bar.hide()
@@ -275,7 +277,7 @@ class TrainSection(DockSection):
                 steps = min(steps, params.steps)
             text += f": {steps} steps of {seconds:.2g} s, as fast as last time"
         if plan.kind == "closing" and self._degrade() is not None:
-            text += ". Gaps are simulated as you chose"
+            text += ", with the simulated gaps you chose"
         return text + "."
 
     def _begin(self, start: Callable[[], Any]) -> None:
@@ -286,14 +288,14 @@ class TrainSection(DockSection):
             widget.show()
         start()
         self._draw()
-        self.tell(Mark.RUNNING, "At work; you can go on annotating meanwhile.")
+        self.tell(Mark.RUNNING, "Training; you can go on annotating.")
         self._allow()
 
     def _allow(self, stopping: bool = False) -> None:
         running = self.run.is_running
         left = self._left is not None and not running
         self.train_button.setVisible(not running)
-        self.train_button.setText("Train anew" if left else "Train")
+        self.train_button.setText("Train again" if left else "Train")
         self.continue_button.setVisible(left)
         self.pause_button.setVisible(running)
         self.pause_button.setEnabled(not stopping)
@@ -323,7 +325,7 @@ class TrainSection(DockSection):
             self.bar.set(last.done / last.total if last.total else 0.0)
             return
         if not began(last):
-            self.progress_text.setText("Making the network ready …")
+            self.progress_text.setText("Preparing the network …")
             return
         share = share_of(last)
         self.bar.set(share)
@@ -333,7 +335,7 @@ class TrainSection(DockSection):
             text += f", {duration(60 * minutes * (1 - share))} left"
         rows = read_losses(self.run.out) if self.run.out is not None else []
         if rows and rows[-1].get("step"):
-            text += f"; {rows[-1]['seconds'] / rows[-1]['step']:.2g} s a step"
+            text += f"; {rows[-1]['seconds'] / rows[-1]['step']:.2g} s per step"
         self.progress_text.setText(text + ".")
         self._draw()
 
@@ -351,6 +353,8 @@ class TrainSection(DockSection):
     def _on_stopped(self, left: Unfinished | None) -> None:
         self.renew()
         if left is None:
-            self.tell(Mark.READY, "Cancelled.", "Nothing of it is kept.")
+            self.tell(Mark.READY, "Cancelled.", "Nothing was kept.")
         else:
-            self.tell(Mark.CHANGED, "Paused.", "Continue when you like, also after a restart.")
+            self.tell(
+                Mark.CHANGED, "Paused.", "You can continue at any time, even after a restart."
+            )

@@ -82,7 +82,7 @@ def stack_from_layer(layer: Any, time: bool | None = None) -> Stack:
         raise InputError("This layer is not an image.", "Choose an image layer.")
     if layer.rgb:
         raise InputError(
-            f"{layer.name} is a colour image.", "Convert it to grey or take one channel first."
+            f"{layer.name} is a colour image.", "Convert it to grey or extract one channel first."
         )
     if layer.ndim not in (2, 3):
         raise InputError(

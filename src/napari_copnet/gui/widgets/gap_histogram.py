@@ -31,7 +31,7 @@ class GapHistogram(QWidget):
         self.simulated: Gaps | None = None
         self.real: Gaps | None = None
         self._text, self._dim = QColor("#f0f1f2"), QColor("#868e93")
-        self.setToolTip("How many gaps of which length, by 1000 px of contour.")
+        self.setToolTip("Number of gaps by length, per 1000 px of contour.")
 
     def show_gaps(self, simulated: Gaps | None, real: Gaps | None) -> None:
         """Draw these."""
@@ -108,7 +108,7 @@ class GapHistogram(QWidget):
             at = QRectF(x - 24, area.bottom() + 2, 48, 14)
             painter.drawText(at, Qt.AlignmentFlag.AlignHCenter, f"{edges[number]:.0f}{plus}")
         along = QRectF(area.left(), area.bottom() + 16, area.width(), 14)
-        painter.drawText(along, Qt.AlignmentFlag.AlignHCenter, "length of gap (px)")
+        painter.drawText(along, Qt.AlignmentFlag.AlignHCenter, "gap length (px)")
         x = 4.0
         for gaps, name, colour in (
             (self.simulated, "simulated", SIMULATED_COLOUR),
@@ -121,4 +121,4 @@ class GapHistogram(QWidget):
             x += painter.fontMetrics().horizontalAdvance(text) + 14
         painter.setPen(self._text)
         words = QRectF(x, 3, max(0.0, self.width() - x - 6), 16)
-        painter.drawText(words, right, "by 1000 px of contour")
+        painter.drawText(words, right, "per 1000 px of contour")

@@ -78,14 +78,14 @@ class ModelPicker(QWidget):
         if asked in (_FOLDER, _ZIP):
             self.set(self._before)
         if asked == _FOLDER:
-            title = "Choose a model folder, of ours or of nnU-Net"
+            title = "Choose a model folder of napari-copnet or nnU-Net"
             chosen = QFileDialog.getExistingDirectory(self, title)
             if chosen and not (Path(chosen) / JSON).is_file():
                 self._bring(Path(chosen))
                 return
             self.set(chosen or self._before)
         elif asked == _ZIP:
-            title = "Import a model zip, of ours or of nnU-Net"
+            title = "Import a model zip of napari-copnet or nnU-Net"
             chosen, _ = QFileDialog.getOpenFileName(self, title, "", "Zip files (*.zip)")
             if chosen:
                 self._bring(Path(chosen))
@@ -143,7 +143,7 @@ class ModelPicker(QWidget):
         try:
             model = find_model(self.value, self.kind)
         except CopnetError as error:
-            self._say(f"Not there yet: {error.hint}" if error.hint else error.message)
+            self._say(f"Not available: {error.hint}" if error.hint else error.message)
             return
         data = ", ".join(model.data)
         self._note.setToolTip(f"Trained on {data}." if data else "")
@@ -200,14 +200,14 @@ def likely_device() -> tuple[str, str]:
     says whether there is a GPU.
     """
     if sys.platform == "darwin" and platform.machine() == "arm64":
-        return "mps", "Takes the Apple GPU, because this Mac has one."
+        return "mps", "Uses the Apple GPU of this Mac."
     built = _torch_cuda()
     there = _cuda_devices()
     if there and built:
-        return "cuda", "Takes the CUDA GPU, because one was found."
+        return "cuda", "Uses the CUDA GPU that was found."
     if there:
-        return "cpu", "Takes the CPU: there is a CUDA GPU, but this PyTorch is built for the CPU."
-    return "cpu", "Takes the CPU, because no CUDA GPU was found."
+        return "cpu", "Uses the CPU: there is a CUDA GPU, but this PyTorch is built for the CPU."
+    return "cpu", "Uses the CPU, because no CUDA GPU was found."
 
 
 def _torch_cuda() -> bool:

@@ -32,7 +32,7 @@ class Estimate:
         text = f"Needs about {size_text(self.needed)} of memory; {size_text(self.free)} are free."
         if self.fits:
             return text
-        return text + " Take a smaller Size in Preprocess or fewer slices."
+        return text + " Use a smaller Size in Preprocess, or fewer slices."
 
 
 def estimate(shape: tuple[int, int, int], settings: Settings) -> Estimate:

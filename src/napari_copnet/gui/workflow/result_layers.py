@@ -336,7 +336,7 @@ class ResultLayers(PlacedLayers):
             # It stays in step with its cells for as long as its layers live.
             self._kept.append(editing)
             self.editing = None
-            self.notes.append("Your edited contour and its cells were kept as hidden layers.")
+            self.notes.append("Your edited contour and its cells are kept as hidden layers.")
             return
         self._remove(role)
 

@@ -19,7 +19,7 @@ from napari_copnet.types import Stack
 SIZES = (256, 384, 512, 768)
 _HINT = (
     "Contours of the first network are white, what closing adds is green; below are the cells. "
-    "Choose where contours follow membranes and spare the insides of cells."
+    "Choose the size at which contours follow membranes, not structures inside cells."
 )
 # Of the screen, for the picture.
 _SHARE = 0.8

@@ -72,7 +72,7 @@ class StackSection(DockSection):
         for axis, field in self.voxels.items():
             field.setObjectName(f"voxel_{axis}")
             field.setPlaceholderText("?")
-            field.setToolTip(f"Voxel size along {axis} in µm; empty when unknown.")
+            field.setToolTip(f"Voxel size along {axis} in µm; leave empty if unknown.")
             field.editingFinished.connect(self._on_voxel_size)
             row += [QLabel(axis), field]
         self.add(_side_by_side(*row))
@@ -82,7 +82,7 @@ class StackSection(DockSection):
         self.axis = QComboBox()
         self.axis.setObjectName("axis")
         self.axis.addItems(["Depth (z)", "Time"])
-        self.axis.setToolTip("Time stacks are not aligned: cells move by themselves.")
+        self.axis.setToolTip("Time stacks are not aligned, because cells move.")
         self._axis_row = _side_by_side(QLabel("First axis"), self.axis)
         self.add(self._axis_row)
 
@@ -163,7 +163,7 @@ class StackSection(DockSection):
             self.tell(Mark.WAITING, "Needs an image: open a file, or drop one on napari.")
             return
         self._voxel_note.setText(
-            "Voxel size unknown: type it if you know it. You can also go on without."
+            "Voxel size unknown: enter it if you know it. You can also continue without it."
         )
         self._voxel_note.setStyleSheet("color: #ffb74d;")
         shape = layer.data.shape if not layer.multiscale else layer.data[0].shape
@@ -182,7 +182,9 @@ class StackSection(DockSection):
                 if value is not None and not 0 < value < _LARGEST_VOXEL:
                     raise ValueError
             except ValueError:
-                self._voxel_note.setText(f"{text!r} is not a size in µm. Type one such as 0.015.")
+                self._voxel_note.setText(
+                    f"{text!r} is not a size in µm. Enter a number such as 0.015."
+                )
                 self._voxel_note.setVisible(True)
                 return
             sizes[axis] = value

@@ -33,7 +33,7 @@ class PreprocessSection(DockSection):
         super().__init__(
             2,
             "Preprocess",
-            "Evens out grey values, resizes slices and aligns them. Your image stays as it is.",
+            "Normalises grey values, resizes slices and aligns them. Your image is not changed.",
             "preprocess",
         )
         self.form = ParamsForm(PreprocessParams)
@@ -41,8 +41,8 @@ class PreprocessSection(DockSection):
         self.sizes_button = QPushButton("Try sizes …")
         self.sizes_button.setObjectName("try_sizes")
         self.sizes_button.setToolTip(
-            "Show the slice in view to both networks at several sizes, side by side: where "
-            "membranes are broader or finer than they know, nothing matters more than the size."
+            "Run both networks on the slice in view at several sizes, side by side. If your "
+            "membranes are wider or thinner than those in training, size matters most."
         )
         self.add(self.sizes_button)
 
@@ -67,7 +67,7 @@ class ContourSection(DockSection):
 
     def __init__(self) -> None:
         super().__init__(
-            3, "Contours", "A network marks how likely each pixel is cell contour.", "contours"
+            3, "Contours", "A network predicts the contour probability of each pixel.", "contours"
         )
         self.model = ModelPicker("contours")
         self.device = DevicePicker()
@@ -95,7 +95,7 @@ class ContourSection(DockSection):
     def did(probability: np.ndarray) -> str:
         """Say what was done."""
         share = 100 * float((probability[:: max(1, len(probability) // 8)] > 0.5).mean())
-        return f"Contours marked in {len(probability)} slices ({share:.0f} % of the area)."
+        return f"Contours predicted in {len(probability)} slices ({share:.0f} % of the area)."
 
 
 class ClosingSection(DockSection):
@@ -105,7 +105,7 @@ class ClosingSection(DockSection):
     scrub = Signal(bool)
 
     def __init__(self) -> None:
-        super().__init__(4, "Closing", "A second network closes gaps, again and again.", "closing")
+        super().__init__(4, "Closing", "A second network closes gaps, step by step.", "closing")
         self.model = ModelPicker("closing")
         self.form = ParamsForm(ClosingParams, hidden=("closing_model", "keep_iterations"))
         self.add(self.model)
@@ -140,7 +140,7 @@ class ClosingSection(DockSection):
         slices = int((~closing.converged).sum())
         return (
             f"Stopped after {times}: {slices} slices still change ({last:.2g} % of the pixels). "
-            "Raise Most iterations to go on."
+            "Raise Most iterations to continue."
         )
 
 
@@ -153,11 +153,11 @@ class CellSection(DockSection):
         ``"draw"``, ``"erase"``, ``"undo"`` or ``"done"``.
     """
 
-    next = "Next: look through the slices; draw where a gap is left."
+    next = "Next: look through the slices, and draw where a gap is left."
     edit_asked = Signal(str)
 
     def __init__(self) -> None:
-        super().__init__(5, "Cells", "What closed contours enclose becomes a cell.", "cells")
+        super().__init__(5, "Cells", "Each region enclosed by contours becomes a cell.", "cells")
         self.form = ParamsForm(CellParams)
         self.add(self.form.widget)
         self.edit_buttons: dict[str, QPushButton] = {}
@@ -165,10 +165,10 @@ class CellSection(DockSection):
         line = QHBoxLayout(row)
         line.setContentsMargins(0, 0, 0, 0)
         for name, text, tip in (
-            ("draw", "Draw contour", "Paint on the closed contour; cells follow."),
-            ("erase", "Erase", "Erase contour; cells follow."),
-            ("undo", "Undo", "Take the last stroke back (Ctrl+Z on the contour layer)."),
-            ("done", "Done", "Back to moving and zooming."),
+            ("draw", "Draw contour", "Paint on the closed contour; cells are updated."),
+            ("erase", "Erase", "Erase contour; cells are updated."),
+            ("undo", "Undo", "Undo the last stroke (Ctrl+Z on the contour layer)."),
+            ("done", "Done", "Go back to panning and zooming."),
         ):
             button = QPushButton(text)
             button.setObjectName(f"edit_{name}")

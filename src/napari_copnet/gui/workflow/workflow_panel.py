@@ -297,7 +297,7 @@ class WorkflowPanel(Dock):
         ready = source.layers.preprocessed
         closing_done = source.is_done("closing", self._settings)
         if self._until == "early" or last is None or last[0] == 0 or ready is None or closing_done:
-            self._end(source, "cancelled", "Cancelled. What was finished is kept.")
+            self._end(source, "cancelled", "Cancelled. Finished steps are kept.")
             return
         # The contours of the last complete iteration, and their cells, in a moment.
         number, probability, start = last

@@ -34,10 +34,10 @@ _GROUPS = {
     "cells": ("cells",),
 }
 _PURPOSE = {
-    "preprocess": "Evens out grey values, resizes slices and aligns them.",
-    "contours": "A network marks how likely each pixel is cell contour.",
-    "closing": "A second network closes gaps in the contours, again and again.",
-    "cells": "What closed contours enclose becomes a cell.",
+    "preprocess": "Normalises grey values, resizes slices and aligns them.",
+    "contours": "A network predicts the contour probability of each pixel.",
+    "closing": "A second network closes gaps in the contours, step by step.",
+    "cells": "Each region enclosed by contours becomes a cell.",
 }
 _NEEDS = {
     "preprocess": "Needs a stack.",
@@ -111,7 +111,7 @@ class WorkflowStatus:
             if stale:
                 # Whatever comes of it, what was done before is no longer behind the layers.
                 source.done.pop(stage, None)
-                self.sections[stage].tell(Mark.WAITING, "Waits for its turn.")
+                self.sections[stage].tell(Mark.WAITING, "Waiting.")
 
     def news(self, source: ImageRun, news: list[Progress], early: bool = False) -> None:
         """A run goes on; `early` for what a cancelled run leaves behind."""
@@ -121,7 +121,7 @@ class WorkflowStatus:
             if section is not None and progress.step not in self._start:
                 self._start[progress.step] = now
                 if progress.unit:
-                    section.tell(Mark.RUNNING, "At work …")
+                    section.tell(Mark.RUNNING, "Running …")
             if isinstance(progress.partial, IterationSlices):
                 self._iteration(source, progress.partial)
             elif type(progress.partial) in _STAGE_OF:
@@ -170,7 +170,9 @@ class WorkflowStatus:
             if not stale:
                 section.tell(Mark.DONE, said, section.next)
             else:
-                why = "Settings changed: runs again." if ran else "Not finished: runs again."
+                why = (
+                    "Settings changed: will run again." if ran else "Not finished: will run again."
+                )
                 section.tell(Mark.CHANGED, said, why)
 
 
