@@ -1,4 +1,4 @@
-"""Results of finished steps, kept so that only what a change touches runs again."""
+"""A cache of finished steps, so that only steps affected by a change run again."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _is_kept(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return {"key.npy", "kind.npy"} <= set(archive.namelist())
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
-        # One that was cut off can't be told from anybody's: it stays.
+        # A truncated one can't be told apart from somebody else's file: it is left alone.
         return False
 
 

@@ -1,4 +1,4 @@
-"""The main job on the bundled sample: tissue in; contours, cells, scores and a page out."""
+"""The whole pipeline on the bundled sample: contours, cells, scores and a report."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Demo:
 
 
 def demo(out: Path, device: DeviceParams = DeviceParams()) -> Steps[Demo]:
-    """Run the whole job on the bundled sample with the default models.
+    """Run the whole pipeline on the bundled sample with the default models.
 
     Writes the results of `copnet run`, the sample with its truth, ``overview.png``,
     ``scores.json`` and ``index.html`` into `out`.

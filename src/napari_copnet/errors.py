@@ -1,4 +1,4 @@
-"""What goes wrong, in the user's words: one sentence, and a hint what to do about it."""
+"""Errors for users: one sentence that says what is wrong, and a hint what to do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class InputError(CopnetError):
 
 
 class NeedsChoiceError(InputError):
-    """The input can be read in more than one way; the user has to say which.
+    """The input can be read in more than one way; the user must say which.
 
     Parameters
     ----------
@@ -54,4 +54,4 @@ class DeviceError(CopnetError):
 
 
 class OutputError(CopnetError):
-    """A result can't be written where it was asked for."""
+    """A result can't be written to the requested place."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside, synced, then renamed."""
+"""Files that appear whole or not at all: written next to the target, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _tidied: set[Path] = set()
 
 @contextmanager
 def whole_file(path: Path | str) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; on success it takes the place of `path`.
+    """Yield a path next to `path` to write to; on success it replaces `path`.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def sync(path: Path) -> None:
 
 
 def umask() -> int:
-    """Return the bits that new files do without."""
+    """Return the umask: the permission bits that new files do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -145,7 +145,7 @@ def umask() -> int:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Say in a sentence why `path` can't be written, whatever the system calls it."""
+    """Turn the system's error on writing `path` into a sentence for the user."""
     try:
         yield
     except PermissionError as error:

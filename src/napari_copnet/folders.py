@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, and never in place of what others put there.
+"""Folders that appear whole or not at all, and never replace files of others.
 
 A new folder is filled beside the old one under a name that begins with ``.writing-`` and carries
 machine and process, then renamed. What a killed process left under such a name is removed, and a

@@ -1,4 +1,4 @@
-"""What a process has in work, told by its name; what a killed one left is cleared away."""
+"""Unfinished files of a process, marked by their names; a killed process's are cleaned up."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _OWNER = re.compile(r"\.(writing|replaced)-([0-9a-f]{8})-(\d+)-(.+)", re.DOTALL)
 
 
 def in_work(kind: str) -> str:
-    """Return how names of what this process has in work begin: ``writing`` or ``replaced``."""
+    """Return the prefix of this process's unfinished files: ``writing`` or ``replaced``."""
     return f".{kind}-{_machine()}-{os.getpid()}-"
 
 
 def tidy(parent: Path | str) -> None:
-    """Remove what killed processes left in a folder, and put back what they had moved away."""
+    """Remove files that killed processes left in a folder, and restore what they moved."""
     for entry, kind, owner, name in _left(Path(parent)):
         if _is_running(owner):
             continue
@@ -35,7 +35,7 @@ def tidy(parent: Path | str) -> None:
 
 
 def _left(parent: Path) -> Iterator[tuple[Path, str, int, str]]:
-    """Yield path, kind, process and name of what this machine's processes have in work."""
+    """Yield path, kind, process and name of the unfinished files of this machine."""
     try:
         entries = [Path(entry.path) for entry in os.scandir(parent) if entry.name[:1] == "."]
     except OSError:

@@ -1,4 +1,4 @@
-"""The one shape of long work: a generator that yields `Progress` and returns its result."""
+"""Long work is a generator that yields `Progress` and returns its result."""
 
 from __future__ import annotations
 

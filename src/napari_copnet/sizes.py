@@ -1,4 +1,4 @@
-"""A slice taken through all steps at several sizes, to see at which of them the networks know it.
+"""Run all steps on a slice at several sizes, to find the size that suits the networks.
 
 Membranes look as broad to a network as the size of the slices makes them. Models know one breadth,
 and at another size they overlook membranes, or take what lies inside of cells for some.
@@ -25,7 +25,7 @@ SMALLEST = 64
 
 @dataclass(frozen=True)
 class SizeTried:
-    """What came of a slice at a size.
+    """The result for a slice at one size.
 
     Attributes
     ----------

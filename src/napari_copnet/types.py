@@ -1,4 +1,4 @@
-"""The values that flow from step to step. Arrays have axes (Z, Y, X); Z is time in a time stack."""
+"""The values passed between steps. Arrays have axes (Z, Y, X); Z is time in a time stack."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """A stack made ready for the contour network.
+    """A stack prepared for the contour network.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Connected parts of a mask, where the library's quick way for masks can't be trusted."""
+"""Connected components of a mask, avoiding a fast path of the library that is wrong."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def connected8(mask: np.ndarray) -> np.ndarray:
-    """Number the parts of a mask that hang together by sides or corners.
+    """Label the connected components of a mask, by sides or corners.
 
     Parameters
     ----------

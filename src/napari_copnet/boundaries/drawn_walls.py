@@ -1,4 +1,4 @@
-"""Walls that are drawn: which contour parts which two neighbouring cells.
+"""Drawn walls: the contour between two neighbouring cells.
 
 Each pixel of the contour belongs to the nearest place where two cells would meet if they grew at
 the same pace, and so to the wall between these two.
@@ -110,7 +110,7 @@ def _meetings(
 
 
 def _beside_third(cells: np.ndarray, owners: np.ndarray) -> np.ndarray:
-    """Return the pixels with a face neighbour in a cell that is none of the two of their wall."""
+    """Return the pixels with a face neighbour in a cell other than the two of their wall."""
     found = np.zeros(cells.shape, bool)
     for ours, theirs in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
         for here, there in ((ours, theirs), (theirs, ours)):

@@ -1,4 +1,4 @@
-"""How like the membranes of a slice its image looks at each pixel.
+"""How much each pixel of an image looks like the membranes of its slice.
 
 The contour that is drawn already shows what membranes look like in this slice, under this
 microscope; the insides of cells show what is none. A linear discriminant between the two is fitted
@@ -17,7 +17,7 @@ _FINE, _SURROUNDINGS = (1.0, 2.0), 8.0
 _LINES = (1.5, 2.5)
 # Pixels nearer to the contour are neither membrane nor the inside of a cell, px.
 _MARGIN = 2.0
-# Each of the two is told from at least and at most so many pixels.
+# Fewest and most pixels from which each of the two classes is estimated.
 _LEAST, _MOST = 50, 20_000
 # Held against filters that say the same, beside their own spread.
 _HOLD = 1e-3

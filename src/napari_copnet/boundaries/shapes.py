@@ -1,4 +1,4 @@
-"""The shape of a part of a slice, and of parts taken together.
+"""The shape of a region of a slice, and of several regions together.
 
 What is kept of a part is enough to put parts together without looking at a pixel again: areas add
 up, the greatest depth is the greater one, and the convex hull is the hull of both hulls' corners.
@@ -38,7 +38,7 @@ class Shape:
 
     @cached_property
     def solidity(self) -> float:
-        """Area over the area of the convex hull, 0 to 1: 1 for what has no bay."""
+        """Area divided by the area of the convex hull, 0 to 1; 1 for convex regions."""
         y, x = self.corners.T
         # The shoelace formula; corners follow each other round the hull.
         hull = abs(float(np.dot(y, np.roll(x, -1)) - np.dot(x, np.roll(y, -1)))) / 2

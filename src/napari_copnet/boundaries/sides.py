@@ -1,6 +1,6 @@
-"""The two sides of a wall: their shapes, and what the slices around show of them.
+"""The two sides of a wall: their shapes, and their cells in neighbouring slices.
 
-What the slices around show comes from tables that count the pixels which parts of a slice share
+What neighbouring slices show comes from tables that count the pixels which parts of a slice share
 with the cells there: of parts put together the rows are added, and no pixel is looked at again.
 """
 
@@ -89,7 +89,7 @@ class Around:
         return Side(shape, rows, float(self._odds[part]))
 
     def evidence(self, first: Side, second: Side) -> tuple[float, float, float, float]:
-        """Return what the slices around say of two sides, averaged over them.
+        """Return how well cells of neighbouring slices fit two sides, averaged over the slices.
 
         Returns
         -------

@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Trees:
-    """A sum of decision trees: the logit of a chance.
+    """An ensemble of decision trees whose sum is the logit of a probability.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Trees:
     start: np.ndarray
 
     def chance(self, values: np.ndarray) -> np.ndarray:
-        """Return the chance for each row of values, shape (M, F), as (M,), 0 to 1."""
+        """Return the probability for each row of values, shape (M, F), as (M,), 0 to 1."""
         values = np.asarray(values, np.float32)
         rows = np.arange(len(values))
         logit = np.full(len(values), self.start[0], np.float64)
@@ -61,7 +61,7 @@ class Trees:
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray], name: str) -> Trees:
-        """Return what `arrays` gave."""
+        """Build the trees from the arrays that `arrays` returned."""
         return cls(*(arrays[f"{name}.{field.name}"] for field in fields(cls)))
 
 

@@ -1,4 +1,4 @@
-"""Take what users have of a segmentation (mask, probability, label image) as a contour mask."""
+"""Turn a mask, a probability or a label image into a contour mask."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONTOUR_HALF_WIDTH = 5.0
 
 
 def image_kind(image: np.ndarray) -> str:
-    """Tell what an image shows from its values.
+    """Determine the kind of an image from its values.
 
     - bool, or only the values 0 and 1, or only 0 and 255: ``"mask"``;
     - other fractions between 0 and 1: ``"probability"``;

@@ -1,4 +1,4 @@
-"""Settings of the degradation that make gaps as long, and as many, as real ones."""
+"""Fit the settings of the degradation so that simulated gaps match real ones."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def distance(first: Gaps, second: Gaps) -> float:
 
 
 def mismatch(simulated: Gaps, real: Gaps) -> float:
-    """Return how unlike real gaps simulated ones are, 0 for the same.
+    """Return how much simulated gaps differ from real ones; 0 if they match.
 
     The distance of lengths by the mean length of the real ones, plus |ln| of the ratio of the
     gaps by length of contour: lengths alone do not tell how many disks there shall be.
@@ -143,7 +143,7 @@ def fit_gaps(
     pixel_size: float | None = None,
     generations: int = GENERATIONS,
 ) -> Steps[GapFit]:
-    """Find N1, N2, radii and T with which simulated gaps are most like real ones.
+    """Find N1, N2, radii and T for which simulated gaps are most like real ones.
 
     Differential evolution (Storn and Price 1997) of `mismatch`, the settings given among the
     first candidates. All candidates see the same slices and the same chance, so that they differ
@@ -235,7 +235,7 @@ def fit_gaps(
 
 
 class _Simulator:
-    """Degrades the same slices with the same chance, whatever the settings."""
+    """Degrades the same slices with the same random numbers, whatever the settings."""
 
     def __init__(self, truth: np.ndarray, maps: int, seed: int, pixel_size: float | None) -> None:
         self._planes = [(plane > 0.5).astype(np.float32) for plane in np.asarray(truth)]
@@ -300,7 +300,7 @@ def _middle(truth: np.ndarray) -> np.ndarray:
 
 
 def _unit_length(params: DegradeParams, pixel_size: float | None) -> float:
-    """Return how many of the settings' units a pixel is long."""
+    """Return the size of a pixel in the unit of the settings."""
     if params.unit != "um":
         return 1.0
     if pixel_size is None or not pixel_size > 0:

@@ -1,4 +1,4 @@
-"""How long the pieces of contour are that one map has and another lacks."""
+"""Lengths of the pieces of contour that one map has and another lacks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def missing_lengths(contour: np.ndarray, other: np.ndarray, tolerance: float = 2
 
 
 def missing_on(line: np.ndarray, other: np.ndarray, tolerance: float = 2.0) -> np.ndarray:
-    """Return the same for a centre line that is known, shape (Y, X), bool."""
+    """Return the same for a given centreline, shape (Y, X), bool."""
     other = np.asarray(other) > 0
     lacking = line
     if other.any():

@@ -54,12 +54,12 @@ SCORES = (*CELL_SCORES, *CONTOUR_SCORES)
 
 @dataclass(frozen=True)
 class Search:
-    """What all points of a grid have in common.
+    """The data and settings that all points of a grid share.
 
     Attributes
     ----------
     sources : sequence of Source or SyntheticTissue
-        What to learn from.
+        The training data.
     contours : ndarray, shape (Z, Y, X), float32
         Step 1 probability of the validation slices, at the size networks see.
     true : TrueStack
@@ -86,7 +86,7 @@ class Search:
         return _changed(self.params, point), _changed(self.degrade, point)
 
     def recipe(self, point: Mapping[str, Any]) -> str:
-        """Return a hash of all that the result at a point follows from."""
+        """Return a hash of everything that determines the result at a point."""
         params, degrade = self.at(point)
         parts = [
             with_former_names(as_dict(params)),
@@ -160,7 +160,7 @@ def points_of(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def point_name(point: Mapping[str, Any]) -> str:
-    """Return what to call the folder of a point."""
+    """Return the name of a point's folder."""
     return "_".join(f"{name}={value}" for name, value in point.items())
 
 
@@ -239,7 +239,7 @@ def grid_search(
 
 
 def _share(progress: Progress) -> float:
-    """Return how far a point has come: training takes nearly all of the time."""
+    """Return the progress at a point; training takes nearly all of the time."""
     if progress.step == "dataset":
         return 0.0
     if progress.step == "training" and progress.total:

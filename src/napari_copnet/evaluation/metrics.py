@@ -18,7 +18,7 @@ LABELLED, MERGED, SPLIT = 1, 2, 3
 
 @dataclass(frozen=True)
 class Partition:
-    """What became of each true cell of a slice.
+    """The outcome of each true cell of a slice.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ def border(mask: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Outline:
-    """What the contour scores need of a mask, computed once for several comparisons.
+    """What the contour scores need from a mask, computed once for several comparisons.
 
     Attributes
     ----------

@@ -41,7 +41,7 @@ def is_cells(path: Path) -> bool:
 
 
 def write_slices(path: Path, evaluation: Evaluation) -> Path:
-    """Write a row for each slice, with the baseline's scores beside."""
+    """Write a row for each slice, with the scores of the baseline as well."""
     rows = [scores.as_dict() for scores in evaluation.slices]
     columns = list(SLICE_COLUMNS)
     if evaluation.baseline is not None:
@@ -53,7 +53,7 @@ def write_slices(path: Path, evaluation: Evaluation) -> Path:
 
 
 def by_size(evaluation: Evaluation, groups: int = 4) -> list[list[str]]:
-    """Return what became of the cells by their size, as rows of text with a head.
+    """Return the outcomes of cells by size, as rows of text with a header.
 
     Parameters
     ----------

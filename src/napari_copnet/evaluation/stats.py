@@ -1,4 +1,4 @@
-"""Means over slices, and whether one method is better than another."""
+"""Means over slices, and the test whether one method is better than another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The true cells and contours of a stack, made ready for scoring slice by slice."""
+"""The true cells and contours of a stack, prepared for scoring slice by slice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_copnet.steps.cells import scoring_labels, true_cells
 
 @dataclass(frozen=True)
 class TrueSlice:
-    """What a predicted contour of one slice is scored against.
+    """The ground truth of one slice, against which a contour is scored.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class TrueSlice:
         return labels
 
     def fates(self, contour: np.ndarray) -> Partition:
-        """Return what becomes of the true cells under a predicted contour (Y, X)."""
+        """Return the outcomes of the true cells for a predicted contour (Y, X)."""
         return partition(self.cells, self.predicted_cells(contour), self.params.overlap)
 
 
@@ -116,7 +116,7 @@ class TrueStack:
         return TrueSlice(cells, contour, out, labels, self.params)
 
     def prediction(self, name: str, predicted: np.ndarray) -> np.ndarray:
-        """Return predicted contours as a mask (Z, Y, X) that lies on this truth.
+        """Return predicted contours as a mask (Z, Y, X) in the frame of this truth.
 
         Raises
         ------

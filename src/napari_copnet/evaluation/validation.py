@@ -1,4 +1,4 @@
-"""Maps and truth at the size networks see, where models are judged."""
+"""Step 1 maps and ground truth at the size of the networks, for validation."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ WORKFLOW, PROOFREADING = "COp-Net workflow", "COp-Net proofreading"
 
 
 def open_preprocess() -> Any:
-    """Open the workflow dock at its section for evening out, resizing and aligning slices."""
+    """Open the workflow dock at its section for normalising, resizing and aligning slices."""
     return _open_at("preprocess")
 
 

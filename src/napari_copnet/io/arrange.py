@@ -1,4 +1,4 @@
-"""From the axes of a file to (Z, Y, X): what is clear is done, what is open is asked."""
+"""Bring the axes of a file to (Z, Y, X), asking the user where they are ambiguous."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def parse_voxel_size(text: str) -> VoxelSize:
 
 
 def arrange(raw: Raw, params: ReadParams, path: Path) -> Stack:
-    """Make a stack of what a file holds.
+    """Build a stack from the contents of a file.
 
     Raises
     ------

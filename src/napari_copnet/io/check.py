@@ -1,4 +1,4 @@
-"""Look at the pixels of a stack before work starts."""
+"""Check the pixels of a stack before work starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decoders raise on damaged files, turned into one sentence."""
+"""Turn the errors that decoders raise on damaged files into one sentence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BROKEN = (
 
 @contextmanager
 def damage_explained(path: Path, *further: type[Exception]) -> Iterator[None]:
-    """Turn what decoders raise on a damaged file into an `InputError`.
+    """Turn the errors that decoders raise on a damaged file into an `InputError`.
 
     Parameters
     ----------

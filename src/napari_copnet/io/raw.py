@@ -1,4 +1,4 @@
-"""What a format module hands over: the array as the file has it, and what its axes mean."""
+"""What a format module returns: the array as stored, and the meaning of its axes."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def positive(value: float | None) -> float | None:
 
 
 def need_memory(count: int, what: str) -> None:
-    """Stop before `count` bytes are taken that the machine does not have.
+    """Raise before allocating `count` bytes that the machine does not have.
 
     Raises
     ------

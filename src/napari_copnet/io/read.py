@@ -98,7 +98,7 @@ def _read_raw(path: Path, params: ReadParams) -> Raw:
 
 
 def read_file(path: Path) -> Raw:
-    """Read a single file by what it begins with, not by what it is called."""
+    """Read a single file by its first bytes, not by its name."""
     head = _head(path)
     name = path.name.lower()
     if not head:

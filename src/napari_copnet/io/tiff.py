@@ -115,7 +115,7 @@ def _truncated(path: Path, what: str) -> InputError:
 
 
 def _check_pages(tif: tifffile.TiffFile, path: Path) -> None:
-    """Follow the chain of pages to its end; tifffile leaves out what lies behind a break."""
+    """Follow the chain of pages to its end; tifffile ignores pages after a break."""
     file, layout = tif.filehandle, tif.tiff
     if tif.is_ndpi:
         return
@@ -148,7 +148,7 @@ def _check_declared(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, pat
 
 
 def _check_size(series: tifffile.TiffPageSeries, path: Path) -> None:
-    """Compare what the file declares with what it holds, before anything is allocated."""
+    """Compare the declared size with the size of the file, before allocating anything."""
     declared = series.nbytes
     if math.prod(series.shape) == 0:
         raise InputError(

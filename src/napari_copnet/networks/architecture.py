@@ -1,4 +1,4 @@
-"""Plans into nnU-Net's networks, and weights into these."""
+"""Build nnU-Net's networks from plans, and load weights into them."""
 
 from __future__ import annotations
 

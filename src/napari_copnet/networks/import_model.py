@@ -1,4 +1,4 @@
-"""Taking in a model from elsewhere, whatever it comes as: our own zip, or what nnU-Net wrote."""
+"""Import a model in any supported form: our own zip, or a folder or zip of nnU-Net."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def import_model(
     fold: str | None = None,
     checkpoint: str = "checkpoint_final.pth",
 ) -> ModelPackage:
-    """Add a model to the user's models; nothing in it is run.
+    """Add a model to the user's models; no code in it is run.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def import_model(
 
 
 def suggested_name(source: Path) -> str:
-    """Return what to call a network of nnU-Net: its data set's name, numbered where taken.
+    """Return a name for an nnU-Net model: its data set's, with a number if it is taken.
 
     Raises
     ------

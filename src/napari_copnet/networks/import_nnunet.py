@@ -1,4 +1,4 @@
-"""Official nnU-Net result folders and zips into model packages, without running what they hold."""
+"""Convert nnU-Net result folders and zips to model packages, without running their code."""
 
 from __future__ import annotations
 

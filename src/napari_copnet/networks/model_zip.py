@@ -1,4 +1,4 @@
-"""Models as zip files, to hand to others; what comes from others is not trusted."""
+"""Models as zip files, to share; zips from others are not trusted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from napari_copnet.networks.package import (
 
 
 def export_zip(package: ModelPackage, path: Path | str, *, replace: bool = False) -> Path:
-    """Write a model as one zip file, to hand to others.
+    """Write a model as one zip file, to share it.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ __all__ = ["Network", "build_network", "network_with_weights"]
 
 @dataclass(frozen=True)
 class _Way:
-    """How tiles are computed; each time memory runs out the next one is tried."""
+    """How tiles are computed; when memory runs out, the next one is tried."""
 
     device: str
     batch: int

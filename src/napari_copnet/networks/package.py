@@ -104,7 +104,7 @@ class ModelPackage:
 
 
 def models_folder() -> Path:
-    """Return where the user's own models lie (`NAPARI_COPNET_MODELS`, else the data folder)."""
+    """Return the folder of the user's models (`NAPARI_COPNET_MODELS`, or the data folder)."""
     if chosen := os.environ.get(MODELS_VARIABLE):
         return Path(chosen)
     if sys.platform == "win32":
@@ -269,7 +269,7 @@ def list_models() -> list[ModelPackage]:
 
 
 def find_model(name_or_path: str | Path, kind: str) -> ModelPackage:
-    """Return the model called so, or lying there.
+    """Return a model by its name or folder.
 
     Parameters
     ----------

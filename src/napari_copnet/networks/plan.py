@@ -1,4 +1,4 @@
-"""What a network is made of: read from model files or nnU-Net plans, never imported by name."""
+"""The plan of a network, read from model files or nnU-Net plans, never imported by name."""
 
 from __future__ import annotations
 

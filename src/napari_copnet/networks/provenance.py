@@ -1,4 +1,4 @@
-"""What an exported nnU-Net dataset says of itself, and the model card that is made of it.
+"""Read the origin of an exported nnU-Net dataset into a model card.
 
 nnU-Net copies a dataset's ``dataset.json`` beside the weights, keys that it does not know
 included. So a model trained elsewhere brings back which slices it has learnt from.

@@ -62,7 +62,7 @@ class Code:
         return self.builder.gep(data, [self.args[offset]])
 
     def after(self, pointer: Value, step: Value | int, times: int = 1) -> Value:
-        """Return a pointer `times` steps of so many elements further."""
+        """Return a pointer moved on by `times` steps of this many elements."""
         if isinstance(step, int):
             return self.builder.gep(pointer, [ir.Constant(_WORD, step * times)])
         return self.builder.gep(pointer, [self.builder.mul(step, ir.Constant(_WORD, times))])

@@ -1,4 +1,4 @@
-"""How closing went, for those who look at its results: by slice, and for a wall or a pixel."""
+"""The history of closing: for each slice, and for a wall or a pixel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a gesture to an edit: what each tool of the window does, in one slice or a range.
+"""The proofreading tools: each turns a gesture into an edit, in one slice or a range.
 
 Each function looks at a session and returns an `Edit` for `Session.apply`; nothing is changed
 here. `slices` names the slices to work on, the one that was clicked first. A tool that means a

@@ -1,4 +1,4 @@
-"""Edits as values: each applies itself to a model and knows its inverse.
+"""Edits as values: each can be applied to a model and inverted.
 
 An `Edit` is what one gesture did: a list of changes. Pixels change by `Flip`, which is its own
 inverse; ids of slice cells by `Renumber`; links between slice cells by `Relink`; verdicts on items
@@ -221,7 +221,7 @@ Change = Flip | Renumber | Relink | Judge
 
 @dataclass(frozen=True)
 class Edit:
-    """What one gesture did.
+    """The changes made by one gesture.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How likely a suspect is an error, and what its correction wins: a logistic model.
+"""The probability that a candidate is an error, and the gain of correcting it: a logistic model.
 
 The numbers lie in ``queue_weights.json``, which ``python -m research.fit_queue`` makes
 anew from slices whose truth is known; see docs/proofreading.md.
@@ -16,7 +16,7 @@ from pathlib import Path
 from napari_copnet.boundaries.gaps import GAP, Suspect
 
 WEIGHTS_FILE = Path(__file__).with_name("queue_weights.json")
-# What a likelihood is told from, in the order of the weights.
+# The features of the logistic model, in the order of the weights.
 FEATURES = (
     "1",
     "log probability after closing",

@@ -11,7 +11,7 @@ from scipy import sparse
 class Links:
     """A set of links; cells that are linked, directly or through others, are one.
 
-    A slice cell is told by its id, a number that no other slice cell of the stack has. An id
+    A slice cell is identified by its id, a number that no other slice cell of the stack has. An id
     may be linked though no cell bears it at present: so two cells stay one when the cell between
     them is deleted, and deleting can be undone.
 

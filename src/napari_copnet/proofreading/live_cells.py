@@ -1,4 +1,4 @@
-"""Cells that follow the contour: an edit is carried on to every cell it touches."""
+"""Keep cells up to date with the contour: update every cell that an edit touches."""
 
 from __future__ import annotations
 

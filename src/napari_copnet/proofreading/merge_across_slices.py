@@ -1,4 +1,4 @@
-"""One wall through several slices as one question.
+"""Merge a wall that runs through several slices into one question.
 
 Walls run on from slice to slice, and so do errors. Suspects that lie over one another in
 neighbouring slices are asked as one: the answer counts for all of them.
@@ -13,9 +13,9 @@ from scipy.spatial import cKDTree
 
 from napari_copnet.proofreading.edits import Patch
 
-# A wall lies over another when such a share of the shorter is within so many pixels of the longer.
+# Two walls overlap when this share of the shorter is within this many pixels of the longer.
 _NEAR, _MOST = 7.0, 0.3
-# One can follow a wall by eye through so many slices.
+# Most slices through which one can follow a wall by eye.
 LONGEST = 8
 # A slice joins a chain when it is at least so likely an error, beside the chain's likeliest.
 _AS_LIKELY = 0.2

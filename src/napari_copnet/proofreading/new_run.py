@@ -1,4 +1,4 @@
-"""Networks that ran again: their contour is taken where nobody has decided otherwise."""
+"""Take over the contour of a new run, except where the user has decided otherwise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_copnet.proofreading.session_view import SessionView
 
 
 def edit_of_run(session: SessionView, contour: Any, keep: Iterable[int] = ()) -> Edit:
-    """Return the edit that takes the contour of a new run and leaves what was decided by hand.
+    """Return the edit that takes the contour of a new run and keeps what was decided by hand.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Put a damaged list of edits together again, from what is left of it and the newest snapshot.
+"""Rebuild a damaged list of edits from its remains and the newest snapshot.
 
 Edits that can't be read and lie before the snapshot are not lost: what they did is the difference
 between the state before them and the state after, and one edit that makes it takes their place.

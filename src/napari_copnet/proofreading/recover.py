@@ -1,4 +1,4 @@
-"""Save what can be saved of a session with damaged files."""
+"""Recover a session with damaged files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_copnet.proofreading.salvage import Salvaged, salvage
 
 @dataclass(frozen=True)
 class Recovered:
-    """What came of a recovery.
+    """The outcome of a recovery.
 
     Attributes
     ----------

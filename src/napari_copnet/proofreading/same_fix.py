@@ -1,4 +1,4 @@
-"""The same fix in the slices next to an edit: found and proposed, never made by itself.
+"""Propose the same fix in the slices next to an edit; nothing is changed automatically.
 
 What an edit did is read from the cells on its two sides: a wall that parts them, a wall that is
 gone, a cell that went, holes that were filled, an area that was marked. In the next slice the
@@ -44,7 +44,7 @@ WALL, BREAK, DELETE, FILL = "wall", "break", "delete", "fill"
 # How many slices are looked at on either side of an edit; of large slices, which take longer to
 # copy than the window may stand still, half of that.
 REACH, _LARGE = 10, 1 << 21
-# A wall of the next slice runs within so many pixels of that of this one.
+# A wall of the next slice must run within this many pixels of the wall of this one.
 NEAR_PX = 10
 # A cell is found again when it covers this share of its side; a whole cell, when intersection over
 # union is no less.
@@ -158,7 +158,7 @@ def copied(session: SessionView, edit: Edit, reach: int | None = None) -> dict[i
 
 
 def same_fixes(planes: dict[int, NeighbourPlane], edit: Edit) -> Steps[list[Edit]]:
-    """Work out an edit's fix in the slices below and above it, as far as they are alike.
+    """Find an edit's fix in the slices below and above it, as far as they are alike.
 
     Parameters
     ----------

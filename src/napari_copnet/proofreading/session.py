@@ -1,4 +1,4 @@
-"""The session: the one thing that changes. Contour, marks, links and verdicts; cells follow.
+"""The session: contour, marks, links and verdicts that change, and the cells they imply.
 
 Only one thread may use it at a time; the one that opened it may hand it on. Everything an edit does
 goes through `apply`, which relabels the touched box, writes the edit to the journal and tells the
@@ -115,7 +115,7 @@ class Session(LiveCells):
     # Changing it -------------------------------------------------------------
 
     def apply(self, edit: Edit) -> list[Touched]:
-        """Make an edit; cells follow, and it is on its way to the disk.
+        """Make an edit; cells are updated, and the edit is queued for writing to disk.
 
         Parameters
         ----------
@@ -144,11 +144,11 @@ class Session(LiveCells):
         return self._tell(touched)
 
     def undo(self) -> list[Touched]:
-        """Take the last edit back."""
+        """Undo the last edit."""
         return self.jump(self.history.position - 1) if self.history.can_undo else []
 
     def redo(self) -> list[Touched]:
-        """Make again what was taken back last."""
+        """Redo the edit that was undone last."""
         return self.jump(self.history.position + 1) if self.history.can_redo else []
 
     def jump(self, position: int) -> list[Touched]:

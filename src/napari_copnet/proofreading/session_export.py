@@ -1,4 +1,4 @@
-"""What a session gives away: contours, cells, marks, and the list of edits."""
+"""Export a session: contours, cells, marks, and the list of edits."""
 
 from __future__ import annotations
 

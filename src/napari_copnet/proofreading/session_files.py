@@ -1,4 +1,4 @@
-"""The files of a session: made whole, read back, and snapshots of what edits have made.
+"""The files of a session: created whole, read back, and snapshots of its edited state.
 
 A session's folder holds::
 

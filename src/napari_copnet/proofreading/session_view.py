@@ -16,7 +16,7 @@ from napari_copnet.proofreading.session_model import SessionModel
 
 
 class SessionView:
-    """What a session holds; `session.Session` adds how it changes.
+    """The readable contents of a session; `session.Session` adds the changes.
 
     Attributes
     ----------

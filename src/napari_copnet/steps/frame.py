@@ -1,4 +1,4 @@
-"""There and back between a processed stack and its original: see `types.Frame`.
+"""Convert between a processed stack and its original: see `types.Frame`.
 
 Shifts are whole pixels, so that they move values without blurring them, and the way back takes
 exactly the pixels that came.
@@ -148,7 +148,7 @@ def to_processed(values: np.ndarray, frame: Frame, kind: str) -> np.ndarray:
 def cells_to_original(
     labels: np.ndarray, closed: np.ndarray, frame: Frame, soft: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bring cells and their closed contours back together, cells never under the contour.
+    """Bring cells and their closed contours back, so that no cell lies under the contour.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def _resized(
 
 
 def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...], edges: np.ndarray) -> np.ndarray:
-    """Shrink a contour without thickening it and without joining what it parts."""
+    """Scale a contour down without thickening it and without merging the cells it separates."""
     soft = resize_linear(edges.astype(np.float32), shape)
     line = soft > 0.5
     areas = cc3d.connected_components((mask == 0).astype(np.uint8), connectivity=4)

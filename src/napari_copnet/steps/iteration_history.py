@@ -1,4 +1,4 @@
-"""What the closing iterations did: pixels added and removed, and when each contour pixel came."""
+"""What the closing iterations did: pixels added and removed, and when each was closed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def contour_after(iterations: Any, number: int, z: int, unite: bool = True) -> n
 
 
 def difference(iterations: Any, first: int, second: int, unite: bool = True) -> Steps[np.ndarray]:
-    """Mark what the contour gained and lost from one iteration to another.
+    """Mark the contour added and removed from one iteration to another.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def births_in(iterations: Any, z: int, box: tuple[slice, slice], unite: bool = T
 
 
 def changed_share(iterations: Any, number: int) -> float:
-    """Return the share of all pixels whose rounded value changed in an iteration, 0 to 1.
+    """Return the share of pixels that crossed the contour threshold in an iteration, 0 to 1.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Closing what the network leaves open: gaps that shapes and the slices around give away."""
+"""Close gaps that the network leaves open, as suggested by shapes and neighbouring slices."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def close_likely_gaps(
     least_chance: float,
     skip: Sequence[int] = (),
 ) -> Steps[np.ndarray]:
-    """Find the walls that a closed contour lacks in all likelihood.
+    """Find the walls that a closed contour most likely lacks.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Join slice cells through z: two cells of neighbouring slices that overlap most are one."""
+"""Link slice cells through z: the best-overlapping cells of neighbouring slices are one."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _best(group: np.ndarray, other: np.ndarray, score: np.ndarray) -> np.ndarray
 
 
 def link_slices(slices: np.ndarray, link_overlap: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give slice cells labels that hold through the stack, slice by slice.
+    """Give slice cells labels that are consistent through the stack, slice by slice.
 
     A slice cell takes the label of its best mutual match in the last slice that has cells, at most
     `LONGEST_GAP` empty slices back, else a new label. So a linked cell never has two

@@ -1,4 +1,4 @@
-"""The part of a contour that parts cells: without loose ends, islands and thick places."""
+"""The lines of a contour that separate cells, without loose ends, islands and thick places."""
 
 from __future__ import annotations
 

@@ -23,13 +23,13 @@ from napari_copnet.training.work import is_annotated
 
 # Fewer slices than this are all trained on: none can be spared.
 FEWEST_TO_SPLIT = 3
-# Around a single correction so many pixels, for a side of 512, count as reviewed.
+# Radius around a single correction that counts as reviewed, in pixels for a side of 512.
 AROUND_CORRECTION = 8
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which slices train, and which compare the new model with the old one.
+    """The slices for training, and those for comparing the new model with the old one.
 
     Attributes
     ----------

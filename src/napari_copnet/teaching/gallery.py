@@ -1,4 +1,4 @@
-"""The gallery: the user's models with their parents, adopted or discarded, and handed on."""
+"""The gallery: the list of models, with adopting, discarding, restoring and exporting."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class GalleryEntry:
 
     @property
     def text(self) -> str:
-        """A line for people."""
+        """A one-line description."""
         parts = [self.created[:10]] if self.created else []
         if self.parent:
             parts.append(f"from {self.parent}")

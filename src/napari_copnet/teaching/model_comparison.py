@@ -1,4 +1,4 @@
-"""A new model beside the old one, scored on annotated slices that neither has learnt from."""
+"""Compare a new model with the old one on annotated slices that neither was trained on."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Comparison:
 
     @property
     def is_better(self) -> bool:
-        """Whether more cells are labelled, which is what all is done for."""
+        """Whether more cells are labelled, which is the purpose of training."""
         return self.gain["labelled"] > 0
 
     @property

@@ -20,7 +20,7 @@ from napari_copnet.teaching.project import Project
 from napari_copnet.training.cases import MARGIN
 from napari_copnet.training.truth import IGNORE, resize_image, resize_truth, scale_for
 
-# nnU-Net's cross-validation has so many folds.
+# Number of folds of nnU-Net's cross-validation.
 FOLDS = 5
 _LARGER_BATCH = (
     "import json, pathlib, sys; path = pathlib.Path(sys.argv[1]); "
@@ -198,7 +198,7 @@ def _provenance(
     folds: list[tuple[list[int], list[int]]],
     model: ModelPackage | None,
 ) -> dict[str, Any]:
-    """Return what the import tells the card of a model that comes back.
+    """Return the provenance that an imported model's card takes from the dataset.
 
     Without the slices it has learnt from it would be compared on these, and could make the maps
     that a closing network learns from.

@@ -1,4 +1,4 @@
-"""Contour models that have not learnt from slices: they make what a closing network learns from."""
+"""Contour models not trained on given slices, to make Step 1 maps for a closing network."""
 
 from __future__ import annotations
 

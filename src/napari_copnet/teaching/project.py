@@ -211,7 +211,7 @@ class Project(ProjectView):
         despite: bool = False,
         findings: list[Finding] | None = None,
     ) -> list[Finding]:
-        """Check a slice, and let it count as done when nothing seems wrong.
+        """Check a slice, and mark it as done if there are no findings.
 
         Parameters
         ----------
@@ -245,7 +245,7 @@ class Project(ProjectView):
         return findings
 
     def reopen(self, z: int) -> None:
-        """Let a slice that was done be in work again."""
+        """Put a slice that was done back in work."""
         self._set(replace(self.slice(z), done="", finished=0.0, left=0, begun=True))
         self._states.save()
 

@@ -19,7 +19,7 @@ from napari_copnet.training.truth import BACKGROUND, CONTOUR, IGNORE
 
 
 class ProjectView:
-    """What a project knows; `project.Project` adds how it changes.
+    """The readable contents of a project; `project.Project` adds the changes.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What seems wrong in an annotated slice: open contours, cells without one, tiny islands."""
+"""Check an annotated slice: open contours, missing contours, tiny islands."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _half_at_fork(
 
 
 def _large_cells(drawn: np.ndarray, out: np.ndarray, times: float, island: int) -> list[Finding]:
-    """Find cells so large beside the others that a contour may be missing."""
+    """Find cells so large compared with the others that a contour may be missing."""
     cells = cc3d.connected_components(~drawn & ~out, connectivity=4, out_dtype=np.uint32)
     areas = np.bincount(cells.ravel())
     areas[0] = 0

@@ -1,4 +1,4 @@
-"""Degradations beyond the equation: what else is wrong with a real Step 1 probability map.
+"""Degradations beyond the equation: other defects of real Step 1 probability maps.
 
 The equation blurs and fades contours. A network's map also breaks off, wavers in confidence,
 glows faintly in cytoplasm, and takes nuclei, mitochondria and folds for contours.

@@ -48,7 +48,7 @@ def prepare(
     kind : str
         ``"contours"`` or ``"closing"``.
     sources : sequence of Source or SyntheticTissue
-        What to learn from.
+        The training data.
     folder : Path
         Where to write.
     size : int

@@ -95,13 +95,13 @@ def train(
     kind : str
         ``"contours"`` (Step 1) or ``"closing"`` (Step 2).
     sources : sequence of Source or SyntheticTissue
-        What to learn from. Nothing need be given to resume.
+        The training data. May be left out to resume.
     out : path
         The model folder to write: missing, empty, or a model's that may be replaced.
     params, degrade, device
         Settings.
     resume : bool
-        Go on from the last checkpoint, to the same schedule. What it has written to `out` before
+        Resume from the last checkpoint, with the same schedule. What it has written to `out` before
         is replaced.
     name : str, optional
         Name of the model; that of the folder by default.
@@ -235,7 +235,7 @@ def whole_slices(plan: NetworkPlan, size: int) -> NetworkPlan:
 
 
 def _run_child(work: Path, params: TrainParams) -> Iterator[Progress]:
-    """Run the training process to its end, reporting what it reports."""
+    """Run the training process to its end, passing its progress on."""
     progress = work / child.PROGRESS
     for path in (progress, work / child.STOP, work / f"{child.EXPORT}.json"):
         path.unlink(missing_ok=True)
@@ -321,7 +321,7 @@ def _previous(work: Path) -> dict[str, Any] | None:
 
 
 def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) -> None:
-    """Refuse to resume with settings that make it another training."""
+    """Refuse to resume with settings that would change the training."""
     now = {"kind": kind, **settings}
     # the length may change: the schedule then runs to the new end
     free = {"epochs", "minutes"}
@@ -343,7 +343,7 @@ def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) 
 
 @contextlib.contextmanager
 def _alone(work: Path) -> Iterator[None]:
-    """Hold the work folder: two trainings would write over each other's checkpoints."""
+    """Lock the work folder: two trainings would overwrite each other's checkpoints."""
     import filelock
 
     work.mkdir(parents=True, exist_ok=True)

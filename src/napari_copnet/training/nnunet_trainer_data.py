@@ -115,7 +115,7 @@ def _locations(truth: np.ndarray) -> dict[Any, np.ndarray]:
 
 
 class FreshDegradation(BasicTransform):
-    """Replace the image by a newly degraded map of the truth, as thick or thin as it comes.
+    """Replace the image by a newly degraded map of the truth, at its own line width.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from scipy.sparse.linalg import splu
 from scipy.special import ive
 
 _TAIL = 1e-8  # Chebyshev coefficients below this are lost in single precision
-_BLOCK = 16  # px: grain in which still pixels are told from moving ones
+_BLOCK = 16  # px: block size in which unchanged pixels are separated from changing ones
 
 
 def propagate(

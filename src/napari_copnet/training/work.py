@@ -1,4 +1,4 @@
-"""The folder beside a model in which its training works: what is ours there, and nothing else."""
+"""The work folder of a training, next to its model: only our own files are touched."""
 
 from __future__ import annotations
 

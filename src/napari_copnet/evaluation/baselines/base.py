@@ -1,4 +1,4 @@
-"""What a baseline is: tuned on one block of slices, applied to another."""
+"""The interface of a baseline: tuned on one block of slices, applied to another."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SliceBlock:
 
 
 class Baseline(ABC):
-    """Another way to closed contours.
+    """Another method of closing contours.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Baseline(ABC):
     needs_image = False
 
     def check(self) -> None:  # noqa: B027  most baselines need nothing
-        """See that it can run, before any work.
+        """Check that it can run, before any work.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Tried(Baseline):
 
     @abstractmethod
     def close_slice(self, u: np.ndarray, **settings: Any) -> np.ndarray:
-        """Return what one slice (Y, X) of Step 1's probability becomes: a mask, bool."""
+        """Return the closed contour of one slice (Y, X) of the Step 1 probability: bool."""
 
     def tune(self, block: SliceBlock, work: Path) -> Steps[dict[str, Any]]:  # noqa: ARG002
         """Try all candidates on a block with truth; ``labelled`` is what the best one reached."""
@@ -123,7 +123,7 @@ class Tried(Baseline):
 
 
 def fingerprint(block: SliceBlock, **settings: Any) -> str:
-    """Return a hash of a training block and settings, to tell whether a model fits them."""
+    """Return a hash of a training block and settings, to check that a model fits them."""
     assert block.true is not None
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for array in (block.contours, block.image, block.true.contours):

@@ -35,7 +35,7 @@ _INSTALL = "Install it with pip install 'napari-copnet[cellpose]', or leave it o
 
 
 class _Stopped(Exception):
-    """The fine-tuning shall end."""
+    """The fine-tuning is to stop."""
 
 
 class Cellpose(Baseline):
@@ -59,7 +59,7 @@ class Cellpose(Baseline):
         self.device = device
 
     def check(self) -> None:
-        """See that the package and its weights are there.
+        """Check that the package and its weights are available.
 
         Raises
         ------

@@ -66,7 +66,7 @@ class Chen(Baseline):
         )
 
     def check(self) -> None:
-        """See that the radii or the model given can be used."""
+        """Check that the given radii or model can be used."""
         if self.params.chen_model:
             find_model(self.params.chen_model, "closing")
         else:
@@ -132,7 +132,7 @@ class Chen(Baseline):
         }
 
     def apply(self, block: SliceBlock, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
-        """Return what the network makes of the binary contour in one pass, and round(u)."""
+        """Return the output of one pass over the binary contour, united with round(u)."""
         package = load_package(settings["model"])
         network = Network.load(package, self.device)
         work = network.predict(block.rounded[:, None].astype(np.float32))
@@ -182,5 +182,5 @@ class Chen(Baseline):
         ):
             with whole_file(folder / f"{name}.tif") as beside:
                 tifffile.imwrite(beside, array, photometric="minisblack", metadata={"axes": "ZYX"})
-        # A model of another recipe is none to go on with.
+        # A model trained with other settings can't be resumed.
         remove_model(folder / "model")

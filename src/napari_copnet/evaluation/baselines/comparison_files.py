@@ -1,4 +1,4 @@
-"""What a comparison leaves in its folder: masks, a table, and everything as JSON."""
+"""The files of a comparison: masks, a table, and everything as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take more for contour: a lower threshold on the probability."""
+"""A lower threshold on the contour probability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long work beside the window: a generator of `Progress` run in a thread.
+"""Run long work, a generator of `Progress`, in a thread beside the window.
 
 The thread never touches Qt. It leaves its progress in a mailbox, and a timer on the main thread
 empties it: so the window is updated at most once an interval however fast the work yields, and

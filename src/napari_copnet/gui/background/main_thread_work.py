@@ -1,4 +1,4 @@
-"""Work that only the main thread may do, a piece in each turn of the event loop."""
+"""Do work that needs the main thread in pieces, one per turn of the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Load what a run needs while the user still looks at the dock.
+"""Load what a run needs in advance, while the user still looks at the dock.
 
 PyTorch takes seconds to import, and while its libraries are linked nothing else of Python runs:
 the window would stand still for up to half a second in the midst of the first run.

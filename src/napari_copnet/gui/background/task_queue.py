@@ -1,4 +1,4 @@
-"""Several things to compute beside the window, one after the other."""
+"""Run several background tasks one after the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_copnet.progress import Progress, Steps
 
 @dataclass(frozen=True)
 class Task:
-    """Something to compute, and who is told.
+    """A task, and the callbacks for its results.
 
     Attributes
     ----------

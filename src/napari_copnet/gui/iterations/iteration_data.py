@@ -1,4 +1,4 @@
-"""What is known of an iterations layer, and what is computed of it beside the window."""
+"""The data of an iterations layer, and what is computed from it in the background."""
 
 from __future__ import annotations
 

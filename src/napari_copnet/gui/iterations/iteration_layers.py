@@ -1,4 +1,4 @@
-"""Layers that mark something over iterations: what came and went, what closed when."""
+"""Layers over iterations: contour added and removed, and when each pixel was closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dock for iterations: scrub, compare two, see what closed when, and score against a truth."""
+"""The iterations dock: step through, compare two, show what closed when, and score."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from napari_copnet.steps.iteration_history import ADDED, REMOVED, births, differ
 
 
 class IterationsPanel(IterationsForm):
-    """Look into how closing went, while it runs or afterwards.
+    """Inspect the iterations of closing, during a run or afterwards.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class IterationsPanel(IterationsForm):
         self.viewer.dims.set_current_step(axis, position)
 
     def show_difference(self) -> None:
-        """Mark what the contour gained and lost between the two iterations, as a layer."""
+        """Add a layer of the contour added and removed between the two iterations."""
         known, layer = self._known, self._layer
         if known is None:
             return
@@ -169,7 +169,7 @@ class IterationsPanel(IterationsForm):
         self._do("score", lambda: score_iterations(data, numbers, unite, true), lambda _: None)
 
     def _shut_down(self) -> None:
-        """Stop all work, close the second canvas and let the viewer go."""
+        """Stop all work, close the second canvas and release the viewer."""
         self._timer.stop()
         self.tasks.shut_down()
         self._beside.shut_down()
@@ -259,7 +259,7 @@ class IterationsPanel(IterationsForm):
         return axis if axis >= 0 else None
 
     def _show_iterations(self) -> None:
-        """Show the iterations alone over the image; the results come back with their eyes."""
+        """Show only the iterations over the image, and restore the visibility of results later."""
         self._layer.visible = True
         for layer in self.viewer.layers:
             if role_of(layer) in ("closed", "cells", "contours"):

@@ -1,4 +1,4 @@
-"""Iterations in review: when a wall was closed, how slices went, scores by iteration."""
+"""The review of iterations: when a wall was closed, which slices converged, and scores."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class IterationReview:
         self._mark_slice()
 
     def find(self) -> None:
-        """Look how closing went in all slices."""
+        """Read the closing history of all slices."""
         session = self.session
 
         def take(found: list[SliceClosing]) -> None:
@@ -124,7 +124,7 @@ class IterationReview:
             self._compute("course", lambda: closing_by_slice(session), take)
 
     def take_run(self) -> None:
-        """Another run is in use: all there is to tell is that one's."""
+        """Another run is in use: show its iterations."""
         if self._scoring is not None:
             self._scoring.give_up(wait=True)
             self._scored()

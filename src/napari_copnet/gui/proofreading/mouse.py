@@ -1,4 +1,4 @@
-"""The mouse over the canvas: a click or a drag, told to the tool in hand."""
+"""The mouse over the canvas: clicks and drags, passed to the current tool."""
 
 from __future__ import annotations
 

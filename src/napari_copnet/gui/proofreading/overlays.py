@@ -18,7 +18,7 @@ NAME = "Session: in question"
 COLOURS = {"item": "#ff4081", "proposals": "#ffd54f", "preview": "#00e5ff", "clicks": "#ffffff"}
 # Of larger patches only the border is drawn: each pixel is a point.
 _SOLID_PX = 2000
-# The outline of an item runs so many pixels from it, so as not to cover what is asked.
+# Distance of the outline from an item, in pixels, so as not to cover it.
 DISTANCE_PX = 4
 # Across a dot on the wall in question: what the image shows there decides.
 DOT_PX = 0.45

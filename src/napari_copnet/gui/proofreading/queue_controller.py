@@ -1,4 +1,4 @@
-"""The review queue in the dock: computed in a thread, walked by keys, decided by Enter."""
+"""The review queue in the dock: computed in a thread, browsed and decided with keys."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class QueueController:
         self._ask()
 
     def inspect(self, z: int, y: int, x: int) -> None:
-        """Tell about a pixel of the contour: its item in the queue and when it was closed."""
+        """Show the item of a contour pixel in the queue, and when it was closed."""
         item = self.state.at_place(z, y, x)
         if item is not None:
             kinds = self.form.kinds

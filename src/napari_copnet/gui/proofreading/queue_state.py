@@ -15,7 +15,7 @@ from napari_copnet.proofreading.edits import Patch
 from napari_copnet.proofreading.queue import Item, build_queue, renewed
 from napari_copnet.proofreading.session import Session
 
-# The pace is told from so many of the last decisions; longer pauses do not count.
+# Number of recent decisions from which the pace is estimated; longer pauses do not count.
 _LAST, _PAUSE = 20, 120.0
 # A click so near to a wall means it, px.
 _BESIDE = 3

@@ -1,4 +1,4 @@
-"""After an edit: the same fix for neighbouring slices, offered, looked at, and taken or left."""
+"""After an edit: offer the same fix in neighbouring slices, to accept or skip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether edits are on the disk, told as they get there; and a reading window kept up to date."""
+"""The save status of edits, and updates of a window that is read-only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SaveStatus:
     Parameters
     ----------
     form : ProofreadForm
-        Where it is told.
+        Where the status is shown.
     session : Session
     """
 

@@ -1,4 +1,4 @@
-"""What of an open session is in view: a slice, a place, an item of the queue."""
+"""The view of an open session: go to a slice, a position or an item of the queue."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class SessionController:
     # What the user can do ----------------------------------------------------
 
     def pick(self, name: str | None) -> None:
-        """Take a tool in hand, or put it away."""
+        """Select a tool, or deselect it."""
         if self.cell_in_3d.back() and name == SOLID:
             name = None
         tool = BY_NAME[name] if name is not None else None
@@ -364,7 +364,7 @@ class SessionController:
         )
 
     def _inspect(self, place: tuple[int, tuple[float, float]]) -> None:
-        """Tell about the contour that was clicked."""
+        """Show information about the contour that was clicked."""
         z, point = place
         contour = self.session.contour[z]
         y, x = snapped(contour, point, INSPECT_PX)
@@ -388,7 +388,7 @@ class SessionController:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say what is wrong in a sentence; the sentence goes with the next thing that works."""
+        """Show an error message, which disappears with the next action that succeeds."""
         try:
             self.form.message.clear()
             yield

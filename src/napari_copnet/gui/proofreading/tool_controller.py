@@ -1,4 +1,4 @@
-"""From clicks, lines and strokes on the canvas to edits, by the tool that was picked."""
+"""Turn clicks, lines and strokes on the canvas into edits, using the selected tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section 5: the gallery of models with their cards, and handing them on."""
+"""Section 5: the list of models with their cards, import and export."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class ReviewSection(ProjectSection):
             controller.pick(tool)
 
     def finish(self, despite: bool = False) -> None:
-        """Check the slice in view, and let it count as done when nothing seems wrong."""
+        """Check the slice in view, and mark it as done if there are no findings."""
         project, z = self._link.project, self._link.z
         if project is None or z is None:
             return
@@ -124,7 +124,7 @@ class ReviewSection(ProjectSection):
         self._compute("check", lambda: _checked(contour, out), take)
 
     def reopen(self) -> None:
-        """Let the slice in view be in work again."""
+        """Put the slice in view back in work."""
         project, z = self._link.project, self._link.z
         if project is not None and z is not None:
             self._do(lambda: project.reopen(z))

@@ -1,4 +1,4 @@
-"""A training beside the window: begun, paused, gone on with, cancelled."""
+"""A training in the background: start, pause, resume, cancel."""
 
 from __future__ import annotations
 

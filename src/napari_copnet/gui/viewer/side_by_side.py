@@ -1,4 +1,4 @@
-"""Open and close the second canvas, however it goes."""
+"""Open and close the second canvas, whichever way it is closed."""
 
 from __future__ import annotations
 

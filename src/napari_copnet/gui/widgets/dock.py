@@ -1,4 +1,4 @@
-"""What docks share: events they hear until they leave the window, scrolling, and patience."""
+"""What docks share: viewer events until they are closed, scrolling, and delayed calls."""
 
 from __future__ import annotations
 

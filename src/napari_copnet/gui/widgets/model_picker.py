@@ -1,4 +1,4 @@
-"""Which model and which device, and why the default is what it is."""
+"""Choose a model and a device, with the reason for the default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plain edit: paint or erase on the closed contour, and the cells of that slice follow."""
+"""Paint or erase on the closed contour; the cells of the slice are updated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_STEPS = 100
 
 
 class _Step(NamedTuple):
-    """A change of one slice's contour, told by digests of the contour before and after."""
+    """A change of one slice's contour, identified by digests of the contour before and after."""
 
     z: int
     before: bytes

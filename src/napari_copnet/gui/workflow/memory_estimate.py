@@ -1,4 +1,4 @@
-"""Memory that a run will take, told before it starts."""
+"""Estimate of the memory that a run will need, shown before it starts."""
 
 from __future__ import annotations
 

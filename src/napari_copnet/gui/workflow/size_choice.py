@@ -1,4 +1,4 @@
-"""A slice at several sizes, side by side, of which one is chosen."""
+"""Show a slice at several sizes side by side, and choose one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workflow dock: stack, preprocess, contours, closing and cells, in the order of work."""
+"""The workflow dock: stack, preprocess, contours, closing and cells, in working order."""
 
 from __future__ import annotations
 
