@@ -29,11 +29,11 @@ from napari_copnet.proofreading.edits import Patch
 from napari_copnet.proofreading.queue import Item
 from napari_copnet.steps.cells import label_slice, true_cells
 
-# A wall is true when most of it lies within so many pixels of the true contour.
+# A wall is true when most of it lies within this many pixels of the true contour.
 TOLERANCE = 3
 # How far cells grow over contours for scoring, px.
 GROW = 10
-# Of the pixels beside a true wall so many are on the lesser side.
+# Least share of the pixels next to a true wall that must be on its lesser side.
 _SIDE = 0.15
 _EVERY = CellParams(min_size=0)
 

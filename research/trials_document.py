@@ -18,16 +18,16 @@ _HEAD = """# Experiments on closing
 Written by `make experiments`. {when}, {machine}. Default models
 (hashes): contours {step1}, closing {closing}.
 
-What might make closing better, tried one change at a time on validation blocks that no closing
-network has learnt from: {blocks}. Each is closed from the map of the default Step 1. **One seed
+Changes that might improve closing, tried one at a time on validation blocks that no closing
+network was trained on: {blocks}. All start from the map of the default Step 1. **One seed
 each, and trainings of minutes: differences of a point or two are noise.** {trained}Settings were
-chosen with these blocks in view; isbi2012 is never trained on.
+chosen with these blocks in view; isbi2012 is never used for training.
 
-Points of per cent against Step 1 alone, after convergence:
+Percentage points relative to Step 1 alone, after convergence:
 **labelled / split / NSD / clDice** (labelled and the contour scores should rise, split should not).
 """
-_TRAINED = """Trainings start from the shipped closing network unless said otherwise, all with
-{steps} steps on a part of the default model's data, the learning rate run down; compare them with
+_TRAINED = """Trainings start from the shipped closing network unless stated otherwise, and take
+{steps} steps on a part of the default model's data with a decaying learning rate; compare them with
 the row "trained on with the default's settings". """
 
 

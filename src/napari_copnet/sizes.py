@@ -1,7 +1,7 @@
 """Run all steps on a slice at several sizes, to find the size that suits the networks.
 
-Membranes look as broad to a network as the size of the slices makes them. Models know one breadth,
-and at another size they overlook membranes, or take what lies inside of cells for some.
+The size of the slices decides how wide membranes look to a network. Models are trained on one
+membrane width; at another they miss membranes, or mistake structures inside cells for membranes.
 """
 
 from __future__ import annotations

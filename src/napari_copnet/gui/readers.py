@@ -14,7 +14,7 @@ LayerTuple = tuple[Any, dict[str, Any], str]
 Reader = Callable[[Any], list[LayerTuple]]
 
 _LABEL_BYTES = 4
-# How napari is told that there is nothing to add.
+# The return value by which napari learns that there is nothing to add.
 NO_LAYERS: list[Any] = [(None,)]
 
 

@@ -20,7 +20,7 @@ SETTLED, OSCILLATES, UNSETTLED = "settled", "oscillates", "not settled"
 # A slice oscillates when more than this share of what the last iteration changed had been changed
 # by the one before: there it is back where it was.
 _BACK = 0.5
-# So many probabilities are told in a sentence.
+# Most probabilities listed in a sentence.
 _TOLD = 7
 # So many points of the scores by edit are enough for a plot.
 _POINTS = 400

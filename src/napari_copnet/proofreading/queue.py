@@ -64,7 +64,7 @@ class Item:
     patch : Patch
         The wall in question; empty for a slice that did not converge.
     score : float
-        How many cells more will be right, as expected, when it is decided; over all its slices.
+        Expected number of cells that become correct when it is decided, over all its slices.
     likely : float
         0 to 1: how likely an error is.
     hanging : int

@@ -61,9 +61,9 @@ def close_likely_gaps(
     contour, step1, probability : ndarray, shape (Z, Y, X)
         See `planes_of`.
     least_gain : float
-        How many more cells a wall has to leave labelled, as expected.
+        Expected gain in labelled cells that a wall must bring.
     least_chance : float
-        How likely it has to leave more, 0 to 1.
+        Least probability of such a gain, 0 to 1.
     skip : sequence of int
         Blank slices: nothing is drawn in them.
 
@@ -80,7 +80,7 @@ def close_likely_gaps(
     cells = []
     for plane in contour:
         cells.append(label_slice(plane, CellParams()))
-        # Nothing of the search is done yet: who cancels need not wait for all slices.
+        # The search has not started yet, so cancelling need not wait for all slices.
         yield Progress("likely gaps", 0, len(contour), "slices")
     planes = planes_of(contour, step1, probability, cells)
     walls = yield from likely_walls(planes, least_gain, least_chance)

@@ -92,7 +92,7 @@ def entries(kind: str | None = None) -> list[GalleryEntry]:
     """
     default: dict[str, Path] = {}
     for one in KINDS:
-        # A default that is gone is told when it is used, not here.
+        # A missing default is reported when it is used, not here.
         with contextlib.suppress(ModelError):
             default[one] = find_model("default", one).folder.resolve()
     found = [

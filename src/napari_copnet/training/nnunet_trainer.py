@@ -276,7 +276,7 @@ class StackTrainer(nnUNetTrainer):
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.autocast_dtype)
 
-    # replaced by the process that can be told to stop at any moment
+    # replaced by a process that can be stopped at any moment
     uninterrupted = staticmethod(contextlib.nullcontext)
 
     def state(self) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Rows(QAbstractTableModel):
     def renew(self) -> None:
         """Rows have come or gone, or other texts."""
         if self._rows and self._rows == self._count():
-            # A reset lays out the whole table, which somebody who walks the queue waits for.
+            # A reset lays out the whole table, a noticeable delay when stepping through the queue.
             last = self.index(self._rows - 1, len(self._headers) - 1)
             self.dataChanged.emit(self.index(0, 0), last)
             return
