@@ -43,11 +43,11 @@ from napari_copnet.proofreading.error_probability import judged, sort_of
 from napari_copnet.proofreading.merge_across_slices import chained
 from napari_copnet.proofreading.session_view import SessionView
 
-# A slice that did not converge is looked at when the plainer suspects are done.
+# Score of a slice that did not converge: such items come after the clearer ones.
 _UNSETTLED = 0.05
-# What is less likely to win a labelled cell is not asked; what the network closed always is.
+# Items with a lower score are not listed, except those that the network closed.
 WORTH_ASKING = 0.0015
-# Two items are at one place when so much of the smaller one lies on the other.
+# Two items are at the same place when this share of the smaller one overlaps the other.
 SAME_PLACE = 0.5
 
 

@@ -91,7 +91,7 @@ class SizeChoice(QDialog):
         row.addStretch()
         self.buttons = {}
         for size in sizes:
-            button = QPushButton(f"Keep {size} px" if size == now else f"Take {size} px")
+            button = QPushButton(f"Keep {size} px" if size == now else f"Use {size} px")
             button.setObjectName(f"take_{size}")
             button.clicked.connect(lambda _=False, size=size: self._take(size))
             row.addWidget(button)
