@@ -27,8 +27,8 @@ Written by `make results` from public data: do not edit. {how}
 
 Contours are scored at the size the networks see (512 px), with true lines 3 px wide, by the paper's
 rule: a true cell is *labelled* when one predicted cell matches it to 85 %, *merged* when it runs
-into a neighbour, and *split* otherwise. Mean ± standard deviation over slices. NSD has a tolerance of
-2 px. The last row of each table is the ceiling: the ground truth scored as if it were a prediction.
+into a neighbour, and *split* otherwise. Mean ± standard deviation over slices. NSD has a tolerance
+of 2 px. The last row of each table is the ceiling: the ground truth scored as a prediction.
 Baselines were tuned on the named training slices to label as many cells as possible, and never saw
 the scored slices. *Closing, converged* ends with an iteration that closes likely gaps; *the network
 alone* does not. A star marks results significantly better than Step 1 alone (one-sided Mann–Whitney
