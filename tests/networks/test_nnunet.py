@@ -238,8 +238,8 @@ def test_out_of_memory_takes_smaller_batches_then_smaller_tiles(plan, weights):
     result = finish(network.predict(STACK, batch=4), seen.append)
     assert memory.sizes[:3] == [(4, 32, 32), (2, 32, 32), (1, 32, 32)]
     assert [step.note for step in seen if step.note] == [
-        "Out of memory: continuing with batch size 2.",
-        "Out of memory: continuing with batch size 1.",
+        "Out of memory: continuing with batch 2.",
+        "Out of memory: continuing with batch 1.",
     ]
     np.testing.assert_allclose(result, expected, atol=1e-5)
 

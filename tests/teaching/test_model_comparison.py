@@ -99,7 +99,7 @@ def test_slices_that_a_model_has_learnt_from_and_their_neighbours_are_left_out(p
     new = dataclasses.replace(models["new"], card=learnt)
     assert comparable_slices(project, models["old"], new) == [10]
     everything = {"learnt": [{"stack": project.stack_id, "slices": [0, 10, 20]}]}
-    with pytest.raises(InputError, match="neither model has learnt"):
+    with pytest.raises(InputError, match="neither model was trained"):
         finish(compare(project, models["old"], dataclasses.replace(new, card=everything)))
     with pytest.raises(InputError, match="Slice 3 is not done"):
         finish(compare(project, models["old"], new, slices=[3]))

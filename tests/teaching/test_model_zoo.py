@@ -57,7 +57,7 @@ def test_the_validator_of_the_zoo_accepts_it(packed):
 
 def test_it_asks_for_an_author_and_a_licence(tiny_models, tmp_path):
     model = load_package(tiny_models["contours"])
-    with pytest.raises(InputError, match="who made"):
+    with pytest.raises(InputError, match="requires an author"):
         export_model_zoo(model, tmp_path / "m.zip", authors=[" "])
     with pytest.raises(InputError, match="SPDX"):
         export_model_zoo(model, tmp_path / "m.zip", authors=["A"], licence="as you like")
