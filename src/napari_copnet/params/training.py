@@ -116,6 +116,20 @@ class TrainParams:
         "Closing network: noise, faint floor, false ridges and weak ridges besides the equation.",
         advanced=True,
     )
+    appearance: bool = setting(
+        True,
+        "Varied appearance",
+        "Contour network: contrast, shading, noise and fading beyond what nnU-Net varies, for "
+        "stacks that look different from those it learns from.",
+        advanced=True,
+    )
+    certainty: bool = setting(
+        True,
+        "Varied certainty",
+        "Closing network: maps are made surer, less sure and softer as a whole, as maps of other "
+        "networks are.",
+        advanced=True,
+    )
     zoom: float = setting(
         1.6,
         "Zoom",

@@ -49,6 +49,13 @@ class Source:
     zero : str
         What label 0 means in a label image: ``"region"`` (an area like a cell), ``"contour"``,
         or ``"ignore"`` (not annotated).
+    annotated : Path or None
+        A mask of the truth's shape, above 0 where it was annotated: elsewhere nothing is learnt.
+    sizes : tuple of int
+        Longer in-plane sides the network shall see the stack at, px: contours are drawn anew at
+        each, equally wide. Empty: the training's size alone.
+    invert : bool
+        Grey values are turned round first: the image has bright membranes.
     weight : float
         How often to draw from this source, relative to the others.
     """
@@ -63,6 +70,9 @@ class Source:
     planes: tuple[str, ...] = ("xy",)
     truth_kind: str = "auto"
     zero: str = "region"
+    annotated: Path | None = None
+    sizes: tuple[int, ...] = ()
+    invert: bool = False
     weight: float = 1.0
 
     def __post_init__(self) -> None:
@@ -148,9 +158,10 @@ def describe_sources(sources: Sequence[Source | MadeTissue]) -> list[str]:
             lines.append(f"{source.count} made stacks, seed {source.seed}{maps}")
             continue
         held = f", validated on {source.validation}" if source.validation else ""
+        sizes = f" at {', '.join(map(str, source.sizes))} px" if source.sizes else ""
         lines.append(
             f"{source.truth.parent.name}/{source.truth.name} "
-            f"slices {source.slices or 'all'} ({', '.join(source.planes)}){held}{maps}"
+            f"slices {source.slices or 'all'} ({', '.join(source.planes)}){sizes}{held}{maps}"
         )
     return lines
 
@@ -161,7 +172,7 @@ def identify(source: Source | MadeTissue) -> dict[str, Any]:
     if source.step1:
         entry["step1"] = load_package(source.step1).sha256
     if isinstance(source, Source):
-        for name in ("truth", "image", "contours"):
+        for name in ("truth", "image", "contours", "annotated"):
             path = getattr(source, name)
             if path is not None:
                 stat = Path(path).stat() if Path(path).exists() else None
