@@ -9,10 +9,10 @@ import numpy as np
 from numba import njit
 
 _FIELDS = (
-    ("z", "y", "x")  # centre, px
-    + ("reach", "cosine", "sine", "long", "short")  # half height, direction and half axes, px
-    + ("level", "rim", "rim_width", "cristae", "period")  # how it looks, see `Bodies.paint`
-    + ("chance",)  # uniform 0–1: shown where a region's crowding is above
+    *("z", "y", "x"),  # centre, px
+    *("reach", "cosine", "sine", "long", "short"),  # half height, direction and half axes, px
+    *("level", "rim", "rim_width", "cristae", "period"),  # how it looks, see `paint`
+    *("chance",),  # uniform 0 to 1: it shows where a region's crowding is above
 )
 BODY = np.dtype([(name, "f4") for name in _FIELDS])
 

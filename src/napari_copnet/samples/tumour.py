@@ -64,7 +64,7 @@ def random_tumour_params(rng: np.random.Generator) -> TissueParams:
         cell_diameter=diameter * pixel_size,
         membrane=float(rng.uniform(2.6, 3.4)) * pixel_size,
         faded=float(rng.uniform(0.05, 0.45)),
-        noise=float(np.exp(rng.uniform(np.log(0.02), np.log(0.4)))),
+        noise=float(np.exp(rng.uniform(np.log(0.02), np.log(0.3)))),
         drift=float(rng.uniform(0, 2)),
         vessel=bool(rng.random() < 0.35),
         padding=float(rng.uniform(0.02, 0.25)) if rng.random() < 0.25 else 0.0,

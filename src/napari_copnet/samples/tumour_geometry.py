@@ -54,12 +54,12 @@ class _Habit:
 def _draw_habit(rng: np.random.Generator) -> _Habit:
     return _Habit(
         size_spread=rng.uniform(0.1, 0.32),
-        longest=rng.uniform(1.5, 6.0),
-        spindles=rng.normal(-0.3, 0.9),
+        longest=rng.choice([rng.uniform(1.2, 3.0), rng.uniform(3.0, 8.0)]),
+        spindles=rng.normal(0, 1.0),
         together=rng.uniform(0, 2.5),
         joins=rng.uniform(0, 0.25),
         clusters=rng.choice([0.0, 1.0]) * rng.uniform(0.2, 1.0),
-        gaps=rng.uniform(1.75, 2.6) if rng.random() < 0.7 else rng.uniform(1.25, 1.75),
+        gaps=rng.choice([99.0, rng.uniform(1.8, 2.6), rng.uniform(1.35, 1.8)], p=[0.35, 0.45, 0.2]),
         ruffles=rng.uniform(0, 0.02),
         nuclei=rng.uniform(0.75, 1.0),
         strip=bool(rng.random() < 0.3),
@@ -102,7 +102,7 @@ class TumourLayout:
         self._gap = noise(0.9 * diameter)
 
         main = self._main_sites(rng)
-        groups = self._clusters(main, rng)
+        groups = self._clusters(rng)
         if groups:
             main = self._thinned(main, groups)
         _, cell = np.unique(main.cell, return_inverse=True)
@@ -133,12 +133,7 @@ class TumourLayout:
         rough = max(2.5 * diameter, 1.0)
         corners = tuple(self.low - around), tuple(self.high + around)
         fields = [SmoothNoise(rng, *corners, (rough, rough, rough)) for _ in range(4)]
-        values = np.array(
-            [
-                [float(f.at(p[0], p[1:2].astype(float), p[2:3].astype(float))[0, 0]) for p in place]
-                for f in fields
-            ]
-        )
+        values = np.array([field.at_points(place) for field in fields])
         common = rng.standard_normal(3) * (0.6, 1, 1)
         common *= habit.together / np.linalg.norm(common)
         direction = values[:3].T + common + 0.35 * rng.standard_normal((len(place), 3))
@@ -154,13 +149,13 @@ class TumourLayout:
         _, cell = np.unique(cell, return_inverse=True)
         return Sites(place, direction.astype("f4"), radius.astype("f4"), length.astype("f4"), cell)
 
-    def _clusters(self, main: Sites, rng: np.random.Generator) -> list[Sites]:
+    def _clusters(self, rng: np.random.Generator) -> list[Sites]:
         """Bundles of thin processes between cells."""
         diameter, groups = self.diameter, []
         box = np.prod(self.high - self.low + diameter)
         for _ in range(rng.poisson(self.habit.clusters * 0.1 * box / diameter**3)):
             centre = rng.uniform(self.low - 0.3 * diameter, self.high + 0.3 * diameter)
-            thin = max(rng.uniform(0.07, 0.2) * diameter, 4.5)
+            thin = max(rng.uniform(0.07, 0.2) * diameter, 5.5)
             reach = rng.uniform(0.25, 0.75) * diameter
             axis = rng.standard_normal(3)
             axis /= np.linalg.norm(axis)
@@ -198,7 +193,7 @@ class TumourLayout:
         chief = np.zeros(count, np.int64)
         chief[self.sites.cell[order]] = order
         s = Sites(*(getattr(self.sites, n)[chief] for n in Sites.__dataclass_fields__))
-        radius = s.radius * rng.uniform(0.5, 0.8, count)
+        radius = s.radius * rng.uniform(0.56, 0.86, count)
         radius[rng.random(count) > self.habit.nuclei] = 0
         radius[self._main_cells :] = 0
         place = s.place + rng.normal(0, 0.1, (count, 3)) * s.radius[:, None]
@@ -211,9 +206,9 @@ class TumourLayout:
             np.arange(count),
         )
         nucleoli = np.zeros((count, 3, 4), np.float32)
-        nucleoli[..., :3] = rng.normal(0, 0.24, (count, 3, 3)) * radius[:, None, None]
-        nucleoli[..., 3] = rng.uniform(0.13, 0.3, (count, 3)) * radius[:, None]
-        nucleoli[..., 3] *= np.arange(3) < rng.integers(0, 4, count)[:, None]
+        nucleoli[..., :3] = rng.normal(0, (0.15, 0.24, 0.24), (count, 3, 3)) * radius[:, None, None]
+        nucleoli[..., 3] = rng.uniform(0.14, 0.3, (count, 3)) * radius[:, None]
+        nucleoli[..., 3] *= np.arange(3) < rng.choice(4, count, p=(0.1, 0.4, 0.3, 0.2))[:, None]
         return Nuclei(sites, nucleoli)
 
     def slice(self, z: float, y: np.ndarray, x: np.ndarray) -> TumourSlice:

@@ -34,6 +34,7 @@ class _Look:
     reticulum: float
     reticulum_period: float
     crowding: float
+    roughness: float
     nucleus: float
     nucleus_spread: float
     chromatin: float
@@ -48,22 +49,26 @@ class _Look:
 
 
 def _draw_look(rng: np.random.Generator) -> _Look:
+    fine = rng.uniform(2, 9)
+    # Where nothing of a membrane is left there is nothing to learn.
+    faintest = 14 + 2.2 * fine
     return _Look(
         cytoplasm=rng.uniform(115, 165),
         cell_spread=rng.uniform(3, 17),
-        membrane=math.exp(rng.uniform(math.log(20), math.log(80))),
+        membrane=math.exp(rng.uniform(math.log(faintest), math.log(85))),
         line=rng.uniform(0.7, 1.25),
         cleft=rng.choice([0.0, 1.0], p=[0.55, 0.45]) * rng.uniform(0.2, 1.0),
         vanished=rng.uniform(0.0, 0.18),
         plugs=rng.choice([0.0, 1.0], p=[0.3, 0.7]) * rng.uniform(25, 75),
-        fine=rng.uniform(2, 9),
+        fine=fine,
         coarse=rng.uniform(1.5, 8),
-        reticulum=rng.choice([0.0, 1.0], p=[0.25, 0.75]) * rng.uniform(4, 26),
+        reticulum=rng.choice([0.0, 1.0], p=[0.25, 0.75]) * rng.uniform(3, 18),
         reticulum_period=rng.uniform(2.6, 6),
         crowding=rng.uniform(0.15, 1.0),
+        roughness=rng.uniform(0, 0.6),
         nucleus=rng.uniform(0, 38),
         nucleus_spread=rng.uniform(2, 9),
-        chromatin=rng.uniform(4, 32),
+        chromatin=rng.uniform(8, 38),
         rim=rng.uniform(0, 34),
         envelope=rng.uniform(5, 48),
         nucleolus=rng.uniform(28, 80),
@@ -193,7 +198,9 @@ class TumourRenderer:
         grey += look.fine * self._cell_fine[regions] * fine + look.coarse * coarse
         self._draw_reticulum(grey, z, y, x, geometry)
         found = organelles.depths(self._organelles, z, y, x, regions, self._crowding)
-        depth = np.minimum(found[0], inside - 0.8).astype(np.float32)
+        # No body is quite round.
+        rough = found[0] + look.roughness * coarse
+        depth = np.minimum(rough, inside - 0.8).astype(np.float32)
         ground = (look.cytoplasm + 0.6 * self._cell_grey[regions]).astype(np.float32)
         organelles.paint(grey, self._organelles, depth, found[1], found[2], ground, fine)
         self._draw_nuclei(grey, z, y, x, geometry, inside, fine, coarse)
@@ -211,7 +218,7 @@ class TumourRenderer:
         """Stripes of endoplasmic reticulum that lie along the nucleus."""
         look = self.look
         places = np.clip(self._places.at(z, y, x) + 0.1, 0, 1)
-        bend = 1.6 * self._swirl.at(z, y, x)
+        bend = 2.2 * self._swirl.at(z, y, x)
         # Cells without a nucleus in them have stripes along their membrane.
         ring = np.where(geometry.nucleus > -60, geometry.nucleus, geometry.distance)
         stripes = np.sin(2 * math.pi / look.reticulum_period * ring + bend)
@@ -219,7 +226,9 @@ class TumourRenderer:
 
     def _draw_nuclei(self, grey, z, y, x, geometry, inside, fine, coarse) -> None:
         look = self.look
-        depth = np.minimum(geometry.nucleus, inside - 2.0)
+        # Rounded where it would meet the membrane.
+        soft = 0.05 * self.layout.diameter
+        depth = -soft * np.logaddexp(-geometry.nucleus / soft, -(inside - 1.0) / soft)
         where = depth > -3
         if not where.any():
             return
