@@ -238,20 +238,31 @@ def _tissue_cases(number: int, source: MadeTissue, size: int, width: float) -> I
     rng = np.random.default_rng(source.seed)
     for count in range(source.count):
         params = source.params or dataclasses.replace(
-            random_tissue_params(rng), slices=source.slices, size=source.size
+            random_tissue_params(rng, source.kind), slices=source.slices, size=source.size
         )
         tissue = make_tissue(params, seed=source.seed + count)
         data = np.asarray(tissue.stack.data)
         scale = truths.scale_for(data.shape, size)
-        contours = np.asarray(tissue.contours) > 0
+        classes = np.where(tissue.ignored, np.uint8(truths.IGNORE), tissue.contours)
+        truth = truths.resize_truth(classes, scale, "contours", width, "region")
         yield Case(
             name=f"s{number:02d}_made{count:03d}_train",
-            image=truths.resize_image(data, scale),
-            truth=truths.resize_truth(contours, scale, "contours", width, "region"),
+            image=_without_padding(truths.resize_image(data, scale), tissue.padding, truth),
+            truth=truth,
             role="train",
             weight=source.weight / source.count,
             given=False,
         )
+
+
+def _without_padding(image: np.ndarray, padding: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """z-score slices that have padding by what is known of them: padding tells nothing."""
+    for plane, outside, classes in zip(image, padding, truth, strict=True):
+        known = plane[classes != truths.IGNORE]
+        if outside.any() and known.size > 1 and known.std() > 1e-8:
+            plane -= known.mean()
+            plane /= known.std()
+    return image
 
 
 def _degraded(

@@ -104,6 +104,8 @@ class MadeTissue:
         None varies the settings from stack to stack.
     slices, size : int
         Slices of a stack and their side in pixels, when `params` is None.
+    kind : str
+        Kind of tissue, when `params` is None; see `TissueParams`.
     step1 : Path or None
         A contour model whose maps of these stacks a closing network learns from besides
         simulated gaps. With a seed of their own the stacks are new to that model.
@@ -118,6 +120,7 @@ class MadeTissue:
     size: int = 512
     step1: Path | None = None
     weight: float = 1.0
+    kind: str = "neuropil"
 
 
 def parse_slices(text: str, total: int) -> list[int]:
@@ -155,7 +158,9 @@ def describe_sources(sources: Sequence[Source | MadeTissue]) -> list[str]:
     for source in sources:
         maps = ", with a contour model's maps" if source.step1 else ""
         if isinstance(source, MadeTissue):
-            lines.append(f"{source.count} made stacks, seed {source.seed}{maps}")
+            kind = source.params.kind if source.params else source.kind
+            of = "" if kind == "neuropil" else f" of {kind} tissue"
+            lines.append(f"{source.count} made stacks{of}, seed {source.seed}{maps}")
             continue
         held = f", validated on {source.validation}" if source.validation else ""
         sizes = f" at {', '.join(map(str, source.sizes))} px" if source.sizes else ""
