@@ -72,7 +72,8 @@ def default_sources(stage: str, data: Path, out: Path) -> list[Source | MadeTiss
         *([] if left_out == "fib25" else _fib25(data)),
         *([] if left_out == "snemi3d" else _snemi3d(data)),
         *_other_stacks(data, out),
-        MadeTissue(count=20, seed=SEED, slices=6, weight=0.18),
+        MadeTissue(count=20, seed=SEED, slices=6, weight=0.15),
+        MadeTissue(count=24, seed=SEED + 500, slices=4, kind="tumour", weight=0.25),
     ]
     return sources
 
@@ -211,7 +212,8 @@ def _closing_sources(data: Path, out: Path) -> list[Source | MadeTissue]:
             lines, truth=packed / "wingdisc_epitools_labels.tif", sizes=(400, 700), weight=0.08
         ),
         MadeTissue(count=16, seed=SEED + 1000, slices=6, step1=first, weight=0.1),
-        MadeTissue(count=12, seed=SEED + 2000, slices=6, weight=0.04),
+        MadeTissue(count=16, seed=SEED + 2000, slices=4, kind="tumour", weight=0.08),
+        MadeTissue(count=12, seed=SEED + 3000, slices=4, kind="tumour", step1=first, weight=0.08),
     ]
 
 
