@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.special import ndtri
 
 from napari_copnet.params import TissueParams
 from napari_copnet.samples import organelles
+from napari_copnet.samples.membranes import left_of, varied_half
 from napari_copnet.samples.microscope import draw_microscope
 from napari_copnet.samples.noise import SmoothNoise
 from napari_copnet.samples.organelles import Kind
@@ -157,7 +157,7 @@ class TumourRenderer:
         places = scatter(layout.low - around, layout.high + around, 0.105 * diameter, rng)
         self._organelles = organelles.scatter_bodies(places, _organelle_kinds(rng), diameter, rng)
         self._blood, self._bloody = self._scatter_blood(rng)
-        self._microscope = draw_microscope(params.noise * 35, rng)
+        self._microscope = draw_microscope(params.noise * 35, (0.9, 1.6), rng)
         self._fibre_angle = rng.uniform(0, math.pi)
 
     def _scatter_blood(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -177,9 +177,8 @@ class TumourRenderer:
 
     def half_width(self, z: float, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return half the true contour's width, px: 85 to 120 % of what was asked for."""
-        half = 0.5 * self.params.membrane / self.params.pixel_size
-        factor = np.clip(1 + 0.08 * self._thickness.at(z, y, x), 0.85, 1.2)
-        return (half * factor).astype(np.float32)
+        width = self.params.membrane / self.params.pixel_size
+        return varied_half(width, self._thickness.at(z, y, x))
 
     def image(
         self,
@@ -271,12 +270,7 @@ class TumourRenderer:
 
     def _draw_membranes(self, grey, z, y, x, regions, distance) -> None:
         look = self.look
-        fade = self._fading.at(z, y, x)
-        if self.params.faded > 0:
-            edge = ndtri(1 - self.params.faded) if self.params.faded < 1 else -np.inf
-            left = 1 / (1 + np.exp(np.clip((fade - edge) * 7, -50, 50)))
-        else:
-            left = np.ones_like(fade)
+        left = left_of(self._fading.at(z, y, x), self.params.faded)
         strength = look.vanished + (1 - look.vanished) * left
         strength = strength * np.clip(1 + 0.25 * self._stain.at(z, y, x), 0.3, 1.8)
         slant = np.clip(self._slant.at(z, y, x) - 0.5, 0, 1.6)
