@@ -64,7 +64,7 @@ def _organelle_kinds(rng: np.random.Generator) -> list[Kind]:
     size = rng.uniform(0.7, 1.3)
     return [
         Kind(
-            0.5,
+            rng.uniform(0.12, 0.45),
             (0.14 * size, 0.3 * size),
             (1.0, rng.uniform(1.5, 4)),
             (dark - 10, dark + 10),

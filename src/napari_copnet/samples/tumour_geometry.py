@@ -60,7 +60,7 @@ def _draw_habit(rng: np.random.Generator) -> _Habit:
         size_spread=rng.uniform(0.1, 0.32),
         longest=rng.choice([rng.uniform(1.2, 3.0), rng.uniform(3.0, 8.0)]),
         spindles=rng.normal(0, 1.0),
-        together=rng.uniform(0, 2.5),
+        together=rng.choice([rng.uniform(0, 2), rng.uniform(3, 8)], p=[0.65, 0.35]),
         joins=rng.uniform(0, 0.25),
         clusters=rng.choice([0.0, 1.0]) * rng.uniform(0.2, 1.0),
         gaps=rng.choice([99.0, rng.uniform(1.8, 2.6), rng.uniform(1.35, 1.8)], p=[0.35, 0.45, 0.2]),
@@ -131,7 +131,7 @@ class TumourLayout:
         corners = tuple(self.low - around), tuple(self.high + around)
         fields = [SmoothNoise(rng, *corners, (rough, rough, rough)) for _ in range(4)]
         values = np.array([field.at_points(place) for field in fields])
-        common = rng.standard_normal(3) * (0.6, 1, 1)
+        common = rng.standard_normal(3) * (0.5, 1, 1)
         common *= habit.together / np.linalg.norm(common)
         direction = values[:3].T + common + 0.35 * rng.standard_normal((len(place), 3))
         share = 1 / (1 + np.exp(-2.5 * (values[3] + habit.spindles)))

@@ -147,6 +147,8 @@ class TumourRenderer:
         types = rng.normal(0, 1, 4)
         kind = rng.choice(4, regions, p=rng.dirichlet((1, 1, 1, 1)))
         grey = 0.8 * types[kind] + 0.6 * rng.standard_normal(regions)
+        # A few cells are shrunken and dark, or swollen and pale.
+        grey += rng.standard_t(3, regions) * (rng.random(regions) < 0.06)
         self._cell_grey = (look.cell_spread * grey).astype(np.float32)
         self._cell_fine = rng.uniform(0.5, 1.6, regions).astype(np.float32)
         self._nucleus_grey = rng.normal(0, look.nucleus_spread, regions).astype(np.float32)
@@ -159,6 +161,7 @@ class TumourRenderer:
         self._blood, self._bloody = self._scatter_blood(rng)
         self._microscope = draw_microscope(params.noise * 35, (0.9, 1.6), rng)
         self._fibre_angle = rng.uniform(0, math.pi)
+        self._fibre_pitch = rng.uniform(0.5, 1.5)
 
     def _scatter_blood(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         layout, look = self.layout, self.look
@@ -260,7 +263,7 @@ class TumourRenderer:
             angle = self._fibre_angle + 0.8 * self._stain.at(z, y, x)[where]
             at = np.cos(angle) * y[rows] + np.sin(angle) * x[columns]
             swirl = self._swirl.at(z, y, x)[where]
-            fibres = np.sin(1.6 * at + 2 * swirl + 0.5 * fine[where])
+            fibres = np.sin(self._fibre_pitch * at + 2 * swirl + 0.5 * fine[where])
             grey[where] = (
                 look.matrix
                 + look.fibres * fibres * np.clip(0.6 + swirl, 0, 1.5)
