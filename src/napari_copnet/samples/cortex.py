@@ -63,7 +63,7 @@ def random_cortex_params(rng: np.random.Generator) -> TissueParams:
         cell_diameter=diameter * pixel_size,
         membrane=float(rng.uniform(2.6, 4.0)) * pixel_size,
         faded=float(rng.uniform(0, 0.2)),
-        noise=float(np.exp(rng.uniform(np.log(0.03), np.log(0.45)))),
+        noise=float(np.exp(rng.uniform(np.log(0.03), np.log(0.35)))),
         drift=float(rng.uniform(0, 2)),
         vessel=bool(rng.random() < 0.08),
         padding=float(rng.uniform(0.02, 0.2)) if rng.random() < 0.15 else 0.0,

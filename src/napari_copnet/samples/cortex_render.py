@@ -41,15 +41,15 @@ class _Look:
 def _draw_look(rng: np.random.Generator) -> _Look:
     return _Look(
         cytoplasm=rng.uniform(140, 185),
-        cell_spread=rng.uniform(3, 16),
-        membrane=rng.uniform(55, 125),
+        cell_spread=rng.uniform(5, 20),
+        membrane=rng.uniform(45, 105),
         line=rng.uniform(0.8, 1.9),
         cleft=rng.choice([0.0, 1.0], p=[0.5, 0.5]) * rng.uniform(0.2, 0.9),
-        slanted=rng.uniform(0, 1.0),
+        slanted=rng.uniform(0.2, 1.6),
         density=rng.uniform(30, 90),
-        fine=rng.uniform(3, 11),
-        coarse=rng.uniform(1.5, 10),
-        crowding=rng.uniform(0.2, 1.0),
+        fine=rng.uniform(4, 14),
+        coarse=rng.uniform(3, 14),
+        crowding=rng.uniform(0.4, 1.6),
         roughness=rng.uniform(0.1, 0.7),
         vesicles=rng.uniform(0.3, 1.0),
         myelin=rng.uniform(70, 130),
@@ -64,15 +64,15 @@ def _organelle_kinds(rng: np.random.Generator) -> list[Kind]:
     size = rng.uniform(0.7, 1.3)
     return [
         Kind(
-            rng.uniform(0.12, 0.45),
+            rng.uniform(0.06, 0.25),
             (0.14 * size, 0.3 * size),
             (1.0, rng.uniform(1.5, 4)),
             (dark - 10, dark + 10),
             (15, 50),
             (2, 16),
         ),
-        Kind(rng.uniform(0.3, 1.5), (0.04, 0.1), (1.0, 5.0), (2, 25), (15, 55)),
-        Kind(rng.uniform(1, 6), (0.018, 0.03), (1.0, rng.uniform(1, 8)), (-60, -20)),
+        Kind(rng.uniform(0.5, 3.0), (0.04, 0.1), (1.0, 6.0), (0, 22), (20, 65)),
+        Kind(rng.uniform(2, 9), (0.02, 0.034), (1.0, rng.uniform(1, 12)), (-80, -25)),
         Kind(rng.uniform(0.1, 0.5), (0.03, 0.1), (1.0, 1.5), (-100, -50)),
         Kind(rng.uniform(0, 0.3), (0.1, 0.22), (1.0, 1.6), (-5, 20), (20, 50), (4, 24)),
     ]
@@ -119,7 +119,7 @@ class CortexRenderer:
         crowding[layout.lumen] = full[layout.lumen] = 0
         self._crowding, self._full = crowding.astype(np.float32), full.astype(np.float32)
         around = 0.5 * diameter
-        places = scatter(layout.low - around, layout.high + around, 0.3 * diameter, rng)
+        places = scatter(layout.low - around, layout.high + around, 0.24 * diameter, rng)
         self._organelles = organelles.scatter_bodies(places, _organelle_kinds(rng), diameter, rng)
         # Vesicles are about 40 nm wide: two to four pixels.
         wide = max(0.02 / params.pixel_size, 1.1)

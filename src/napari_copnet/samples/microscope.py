@@ -128,7 +128,7 @@ def draw_microscope(
         stripe_angle=rng.choice([0.0, math.pi / 2, rng.uniform(0, math.pi)]),
         noise=noise,
         noise_blur=rng.choice([0.0, 1.0]) * rng.uniform(0.3, 0.8),
-        gamma=math.exp(rng.normal(0, 0.2)),
+        gamma=math.exp(rng.normal(0, 0.15)),
         contrast=rng.uniform(*contrast),
         brightness=rng.normal(-8, 12),
         flicker=rng.uniform(0, 0.06),

@@ -49,22 +49,22 @@ class _Look:
 
 
 def _draw_look(rng: np.random.Generator) -> _Look:
-    fine = rng.uniform(2, 9)
+    fine = rng.uniform(2, 10)
     # Where nothing of a membrane is left there is nothing to learn.
-    faintest = 14 + 2.2 * fine
+    faintest = 8 + 1.2 * fine
     return _Look(
         cytoplasm=rng.uniform(115, 165),
         cell_spread=rng.uniform(3, 17),
-        membrane=math.exp(rng.uniform(math.log(faintest), math.log(85))),
+        membrane=math.exp(rng.uniform(math.log(faintest), math.log(75))),
         line=rng.uniform(0.7, 1.25),
         cleft=rng.choice([0.0, 1.0], p=[0.55, 0.45]) * rng.uniform(0.2, 1.0),
-        vanished=rng.uniform(0.0, 0.18),
+        vanished=rng.uniform(0.0, 0.15),
         plugs=rng.choice([0.0, 1.0], p=[0.3, 0.7]) * rng.uniform(25, 75),
         fine=fine,
-        coarse=rng.uniform(1.5, 8),
+        coarse=rng.uniform(2, 10),
         reticulum=rng.choice([0.0, 1.0], p=[0.25, 0.75]) * rng.uniform(3, 18),
         reticulum_period=rng.uniform(2.6, 6),
-        crowding=rng.uniform(0.15, 1.0),
+        crowding=rng.uniform(0.2, 1.2),
         roughness=rng.uniform(0, 0.6),
         nucleus=rng.uniform(0, 38),
         nucleus_spread=rng.uniform(2, 9),
