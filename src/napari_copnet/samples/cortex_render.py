@@ -119,7 +119,8 @@ class CortexRenderer:
         crowding[layout.lumen] = full[layout.lumen] = 0
         self._crowding, self._full = crowding.astype(np.float32), full.astype(np.float32)
         around = 0.5 * diameter
-        places = scatter(layout.low - around, layout.high + around, 0.24 * diameter, rng)
+        between = max(0.24 * diameter, 2.5)
+        places = scatter(layout.low - around, layout.high + around, between, rng)
         self._organelles = organelles.scatter_bodies(places, _organelle_kinds(rng), diameter, rng)
         # Vesicles are about 40 nm wide: two to four pixels.
         wide = max(0.02 / params.pixel_size, 1.1)

@@ -92,12 +92,15 @@ def scatter(
     turn = _rotation(rng)
     extent = np.abs(turn.T) @ ((high - low) / 2)
     counts = np.minimum(np.ceil(extent / spacing).astype(int) + 1, count)
-    axes = [np.arange(-n, n + 1) for n in counts]
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3).astype(float)
-    points += rng.uniform(-0.42, 0.42, points.shape)
-    points = points * spacing @ turn.T + middle
-    inside = ((points >= low) & (points <= high)).all(axis=1)
-    return points[inside].astype(np.float32)
+    rows, columns = (np.arange(-n, n + 1.0) for n in counts[1:])
+    plane = np.stack(np.meshgrid(0.0, rows, columns, indexing="ij"), axis=-1).reshape(-1, 3)
+    kept = []
+    # Plane by plane: most of a turned lattice lies outside a flat box.
+    for number in range(-counts[0], counts[0] + 1):
+        points = plane + (number, 0, 0) + rng.uniform(-0.42, 0.42, plane.shape)
+        points = points * spacing @ turn.T + middle
+        kept.append(points[((points >= low) & (points <= high)).all(axis=1)])
+    return np.concatenate(kept).astype(np.float32)
 
 
 def _rotation(rng: np.random.Generator) -> np.ndarray:

@@ -156,7 +156,8 @@ class TumourRenderer:
         crowding[[layout.lumen, layout.blood, layout.matrix]] = 0
         self._crowding = crowding.astype(np.float32)
         around = 0.3 * diameter
-        places = scatter(layout.low - around, layout.high + around, 0.105 * diameter, rng)
+        between = max(0.105 * diameter, 2.5)
+        places = scatter(layout.low - around, layout.high + around, between, rng)
         self._organelles = organelles.scatter_bodies(places, _organelle_kinds(rng), diameter, rng)
         self._blood, self._bloody = self._scatter_blood(rng)
         self._microscope = draw_microscope(params.noise * 35, (0.9, 1.6), rng)
