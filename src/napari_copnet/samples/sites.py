@@ -97,7 +97,7 @@ def scatter(
     kept = []
     # Plane by plane: most of a turned lattice lies outside a flat box.
     for number in range(-counts[0], counts[0] + 1):
-        points = plane + (number, 0, 0) + rng.uniform(-0.42, 0.42, plane.shape)
+        points = plane + np.array((number, 0, 0)) + rng.uniform(-0.42, 0.42, plane.shape)
         points = points * spacing @ turn.T + middle
         kept.append(points[((points >= low) & (points <= high)).all(axis=1)])
     return np.concatenate(kept).astype(np.float32)
