@@ -33,6 +33,10 @@ Zero = Annotated[
 Made = Annotated[
     int, typer.Option("--made", min=0, help="Stacks of made tissue to learn from besides.")
 ]
+MadeKind = Annotated[
+    Literal["neuropil", "cortex", "tumour"],
+    typer.Option("--made-kind", help="Kind of the made tissue."),
+]
 Size = Annotated[
     int,
     typer.Option("--input-size", min=0, help="Longer in-plane side the network sees; 0 keeps it."),
@@ -74,6 +78,7 @@ class Truths(Options):
     truth_kind: TruthKind = "auto"
     zero: Zero = "region"
     made: Made = 0
+    made_kind: MadeKind = "neuropil"
 
     def sources(self, role: str, partners: Sequence[Path] | None) -> list[Source | MadeTissue]:
         """Return the training sources that the options name.
@@ -124,7 +129,7 @@ class Truths(Options):
             for path, other, chosen, kept in zip(truths, others, ranges, held, strict=True)
         ]
         if self.made:
-            sources.append(MadeTissue(count=self.made))
+            sources.append(MadeTissue(count=self.made, kind=self.made_kind))
         return sources
 
 

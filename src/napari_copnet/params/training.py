@@ -49,8 +49,9 @@ class TissueParams:
     kind: str = setting(
         "neuropil",
         "Kind of tissue",
-        "neuropil, or tumour: packed cells with nuclei and faint membranes at low magnification.",
-        choices=("neuropil", "tumour"),
+        "neuropil; cortex: processes of very different sizes, with synapses and myelin; tumour: "
+        "packed cells with nuclei and faint membranes at low magnification.",
+        choices=("neuropil", "cortex", "tumour"),
     )
     slices: int = setting(16, "Slices", "Number of slices.", minimum=1, maximum=10000)
     size: int = setting(512, "Size", "In-plane side.", unit="px", minimum=32, maximum=16384)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -30,3 +31,13 @@ class MadeSlice:
     regions: np.ndarray
     excluded: np.ndarray
     ignored: np.ndarray
+
+
+class Block(Protocol):
+    """A block of one kind of tissue, asked for slice by slice."""
+
+    def slice(
+        self, number: float, y: np.ndarray, x: np.ndarray, rng: np.random.Generator
+    ) -> MadeSlice:
+        """Return the slice at `number` (slices from the top), rows `y` and columns `x`, px."""
+        ...

@@ -107,8 +107,19 @@ def _upsampled(lattice: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return zoom(lattice, factors, order=3, mode="nearest", grid_mode=True)[: shape[0], : shape[1]]
 
 
-def draw_microscope(noise: float, rng: np.random.Generator) -> Microscope:
-    """Draw how a stack was taken; `noise` is its standard deviation in grey levels."""
+def draw_microscope(
+    noise: float, contrast: tuple[float, float], rng: np.random.Generator
+) -> Microscope:
+    """Draw how a stack was taken.
+
+    Parameters
+    ----------
+    noise : float
+        Standard deviation, grey levels.
+    contrast : tuple of float
+        Least and largest.
+    rng : numpy.random.Generator
+    """
     return Microscope(
         blur=rng.uniform(0.35, 1.1),
         charging=rng.choice([0.0, 1.0], p=[0.2, 0.8]) * rng.uniform(1, 9),
@@ -117,8 +128,8 @@ def draw_microscope(noise: float, rng: np.random.Generator) -> Microscope:
         stripe_angle=rng.choice([0.0, math.pi / 2, rng.uniform(0, math.pi)]),
         noise=noise,
         noise_blur=rng.choice([0.0, 1.0]) * rng.uniform(0.3, 0.8),
-        gamma=math.exp(rng.normal(0, 0.2)),
-        contrast=rng.uniform(0.9, 1.6),
+        gamma=math.exp(rng.normal(0, 0.15)),
+        contrast=rng.uniform(*contrast),
         brightness=rng.normal(-8, 12),
         flicker=rng.uniform(0, 0.06),
     )
@@ -160,5 +171,5 @@ def pad_borders(
         columns = np.arange(width) - tilt * (np.arange(height)[:, None] - height / 2)
         padding[z] = (rows < top * height) | (rows >= (1 - bottom) * height)
         padding[z] |= (columns < left * width) | (columns >= (1 - right) * width)
-    value = int(rng.choice([0, 0, 255, rng.integers(0, 256)]))
+    value = int(rng.choice([0, 0, 255, int(rng.integers(0, 256))]))
     return padding, value

@@ -148,7 +148,7 @@ def paint(
     where = depth > -2
     kind, d = bodies[number[where]], depth[where]
     rough = texture[where]
-    stripes = np.sin(along[where] * (2 * math.pi / (2 * kind["period"])) + 0.9 * rough)
+    stripes = np.sin(along[where] * (math.pi / kind["period"]) + 1.3 * rough)
     base = ground[where] if isinstance(ground, np.ndarray) else ground
     level = base + kind["level"] + kind["cristae"] * stripes + 2.5 * rough
     share = np.clip(d + 0.5, 0, 1)

@@ -40,6 +40,21 @@ class Sites:
     length: np.ndarray
     cell: np.ndarray
 
+    def taken(self, which: np.ndarray) -> Sites:
+        """Return the sites named by a mask or by indices."""
+        return Sites(
+            self.place[which],
+            self.direction[which],
+            self.radius[which],
+            self.length[which],
+            self.cell[which],
+        )
+
+    def renumbered(self) -> Sites:
+        """Return the sites with their cells numbered without holes."""
+        _, cell = np.unique(self.cell, return_inverse=True)
+        return Sites(self.place, self.direction, self.radius, self.length, cell.ravel())
+
     def metric(self) -> tuple[np.ndarray, np.ndarray]:
         """Return a and b of the squared distance a·|v|² − b·(v·direction)², each (N,)."""
         short = self.radius * self.length ** (-1 / 3)
@@ -53,11 +68,18 @@ def joined(parts: list[Sites]) -> Sites:
     for part in parts:
         cells.append(part.cell + first)
         first += int(part.cell.max(initial=-1)) + 1
-    names = ("place", "direction", "radius", "length")
     return Sites(
-        *(np.concatenate([getattr(p, name) for p in parts]) for name in names),
+        np.concatenate([part.place for part in parts]),
+        np.concatenate([part.direction for part in parts]),
+        np.concatenate([part.radius for part in parts]),
+        np.concatenate([part.length for part in parts]),
         np.concatenate(cells),
     )
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors, shape (N, 3), at length 1, float32."""
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def scatter(
@@ -70,12 +92,15 @@ def scatter(
     turn = _rotation(rng)
     extent = np.abs(turn.T) @ ((high - low) / 2)
     counts = np.minimum(np.ceil(extent / spacing).astype(int) + 1, count)
-    axes = [np.arange(-n, n + 1) for n in counts]
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3).astype(float)
-    points += rng.uniform(-0.42, 0.42, points.shape)
-    points = points * spacing @ turn.T + middle
-    inside = ((points >= low) & (points <= high)).all(axis=1)
-    return points[inside].astype(np.float32)
+    rows, columns = (np.arange(-n, n + 1.0) for n in counts[1:])
+    plane = np.stack(np.meshgrid(0.0, rows, columns, indexing="ij"), axis=-1).reshape(-1, 3)
+    kept = []
+    # Plane by plane: most of a turned lattice lies outside a flat box.
+    for number in range(-counts[0], counts[0] + 1):
+        points = plane + np.array((number, 0, 0)) + rng.uniform(-0.42, 0.42, plane.shape)
+        points = points * spacing @ turn.T + middle
+        kept.append(points[((points >= low) & (points <= high)).all(axis=1)])
+    return np.concatenate(kept).astype(np.float32)
 
 
 def _rotation(rng: np.random.Generator) -> np.ndarray:
@@ -127,12 +152,12 @@ def _nearest(pz, py, px, place, direction, a, b, tile):
             # The tile's points lie in a ball around its middle point.
             r0, c0 = (top + bottom) // 2, (left + right) // 2
             z0, y0, x0 = pz[r0, c0], py[r0, c0], px[r0, c0]
-            reach = np.float32(0)
+            squared = np.float32(0)
             for r in range(top, bottom):
                 for c in range(left, right):
                     far = (pz[r, c] - z0) ** 2 + (py[r, c] - y0) ** 2 + (px[r, c] - x0) ** 2
-                    reach = max(reach, far)
-            reach = math.sqrt(reach)
+                    squared = max(squared, far)
+            reach = math.sqrt(squared)
             limit = np.inf
             for i in range(count):
                 here[i] = math.sqrt(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cc3d
@@ -10,6 +11,8 @@ import numpy as np
 from napari_copnet.errors import CopnetError
 from napari_copnet.params import TissueParams, checked
 from napari_copnet.progress import Progress, Steps, finish
+from napari_copnet.samples.cortex import Cortex, random_cortex_params
+from napari_copnet.samples.made_slice import Block
 from napari_copnet.samples.microscope import pad_borders
 from napari_copnet.samples.neuropil import Neuropil, random_neuropil_params
 from napari_copnet.samples.tumour import Tumour, random_tumour_params
@@ -148,8 +151,13 @@ def random_tissue_params(rng: np.random.Generator, kind: str = "neuropil") -> Ti
     return _DRAWN[kind](rng)
 
 
-_BLOCKS = {"neuropil": Neuropil, "tumour": Tumour}
-_DRAWN = {"neuropil": random_neuropil_params, "tumour": random_tumour_params}
+_MakeBlock = Callable[[TissueParams, np.random.Generator, float], Block]
+_BLOCKS: dict[str, _MakeBlock] = {"neuropil": Neuropil, "tumour": Tumour, "cortex": Cortex}
+_DRAWN = {
+    "neuropil": random_neuropil_params,
+    "tumour": random_tumour_params,
+    "cortex": random_cortex_params,
+}
 
 
 def _check(params: TissueParams) -> None:

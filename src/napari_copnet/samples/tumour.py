@@ -63,7 +63,7 @@ def random_tumour_params(rng: np.random.Generator) -> TissueParams:
         slice_thickness=float(rng.uniform(0.05, 0.2)),
         cell_diameter=diameter * pixel_size,
         membrane=float(rng.uniform(2.6, 3.4)) * pixel_size,
-        faded=float(rng.uniform(0.05, 0.45)),
+        faded=float(rng.uniform(0.05, 0.55)),
         noise=float(np.exp(rng.uniform(np.log(0.02), np.log(0.3)))),
         drift=float(rng.uniform(0, 2)),
         vessel=bool(rng.random() < 0.35),

@@ -10,8 +10,12 @@ from scipy.spatial import cKDTree
 
 from napari_copnet.params import TissueParams
 from napari_copnet.samples.noise import SmoothNoise
-from napari_copnet.samples.sites import Nuclei, Sites, joined, nearest_sites, scatter
+from napari_copnet.samples.sites import Nuclei, Sites, joined, nearest_sites, scatter, unit
+from napari_copnet.samples.specks import without_specks
 from napari_copnet.samples.tumour_regions import Haemorrhage, Strip, Vessel
+from napari_copnet.samples.warp import Warp
+
+_SMALLEST_PIECE = 50  # px: smaller pieces of a cell go to what lies around them
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def _draw_habit(rng: np.random.Generator) -> _Habit:
         size_spread=rng.uniform(0.1, 0.32),
         longest=rng.choice([rng.uniform(1.2, 3.0), rng.uniform(3.0, 8.0)]),
         spindles=rng.normal(0, 1.0),
-        together=rng.uniform(0, 2.5),
+        together=rng.choice([rng.uniform(0, 2), rng.uniform(3, 8)], p=[0.65, 0.35]),
         joins=rng.uniform(0, 0.25),
         clusters=rng.choice([0.0, 1.0]) * rng.uniform(0.2, 1.0),
         gaps=rng.choice([99.0, rng.uniform(1.8, 2.6), rng.uniform(1.35, 1.8)], p=[0.35, 0.45, 0.2]),
@@ -91,13 +95,7 @@ class TumourLayout:
         def noise(size: float) -> SmoothNoise:
             return SmoothNoise(rng, tuple(self.low), tuple(self.high), (size, size, size))
 
-        self._warps = [
-            [(noise(s * diameter), k * diameter) for s, k in ((0.5, 0.11), (0.17, 0.03))]
-            for _ in range(3)
-        ]
-        fine = max(0.06 * diameter, 2.0)
-        self._ruffles = [noise(fine) for _ in range(2)]
-        self._ruffled = noise(0.7 * diameter)
+        self._warp = Warp(rng, self.low, self.high, diameter, 1.0, habit.ruffles)
         self._folds = [noise(0.22 * diameter) for _ in range(2)]
         self._gap = noise(0.9 * diameter)
 
@@ -105,9 +103,8 @@ class TumourLayout:
         groups = self._clusters(rng)
         if groups:
             main = self._thinned(main, groups)
-        _, cell = np.unique(main.cell, return_inverse=True)
-        main = Sites(main.place, main.direction, main.radius, main.length, cell)
-        self._main_cells = int(cell.max()) + 1
+        main = main.renumbered()
+        self._main_cells = int(main.cell.max()) + 1
         self.sites = joined([main, *groups])
         self.cell_count = int(self.sites.cell.max()) + 1
         self.vessel = Vessel(diameter, side, depth, noise, rng) if params.vessel else None
@@ -134,10 +131,9 @@ class TumourLayout:
         corners = tuple(self.low - around), tuple(self.high + around)
         fields = [SmoothNoise(rng, *corners, (rough, rough, rough)) for _ in range(4)]
         values = np.array([field.at_points(place) for field in fields])
-        common = rng.standard_normal(3) * (0.6, 1, 1)
+        common = rng.standard_normal(3) * (0.5, 1, 1)
         common *= habit.together / np.linalg.norm(common)
         direction = values[:3].T + common + 0.35 * rng.standard_normal((len(place), 3))
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         share = 1 / (1 + np.exp(-2.5 * (values[3] + habit.spindles)))
         length = 1 + (habit.longest - 1) * share * rng.uniform(0.5, 1, len(place))
         radius = diameter / 1.75 * np.exp(rng.normal(0, habit.size_spread, len(place)))
@@ -146,8 +142,7 @@ class TumourLayout:
             _, near = cKDTree(place).query(place, k=2)
             for i in np.flatnonzero(rng.random(len(place)) < habit.joins):
                 cell[i] = cell[near[i, 1]]
-        _, cell = np.unique(cell, return_inverse=True)
-        return Sites(place, direction.astype("f4"), radius.astype("f4"), length.astype("f4"), cell)
+        return Sites(place, unit(direction), radius.astype("f4"), length.astype("f4"), cell)
 
     def _clusters(self, rng: np.random.Generator) -> list[Sites]:
         """Bundles of thin processes between cells."""
@@ -168,11 +163,10 @@ class TumourLayout:
             if len(place) < 3:
                 continue
             direction = axis + 0.25 * rng.standard_normal((len(place), 3))
-            direction /= np.linalg.norm(direction, axis=1, keepdims=True)
             groups.append(
                 Sites(
                     place,
-                    direction.astype("f4"),
+                    unit(direction),
                     (thin * rng.lognormal(0, 0.3, len(place))).astype("f4"),
                     np.full(len(place), rng.uniform(1, 6), "f4"),
                     np.arange(len(place)),
@@ -185,14 +179,14 @@ class TumourLayout:
         tree = cKDTree(np.concatenate([g.place for g in groups]))
         away, _ = tree.query(main.place)
         kept = away > 0.12 * self.diameter
-        return Sites(*(getattr(main, n)[kept] for n in Sites.__dataclass_fields__))
+        return main.taken(kept) if kept.any() else main
 
     def _make_nuclei(self, rng: np.random.Generator) -> Nuclei:
         count = self.cell_count
         order = np.argsort(self.sites.radius, kind="stable")
         chief = np.zeros(count, np.int64)
         chief[self.sites.cell[order]] = order
-        s = Sites(*(getattr(self.sites, n)[chief] for n in Sites.__dataclass_fields__))
+        s = self.sites.taken(chief)
         radius = s.radius * rng.uniform(0.56, 0.86, count)
         radius[rng.random(count) > self.habit.nuclei] = 0
         radius[self._main_cells :] = 0
@@ -213,14 +207,7 @@ class TumourLayout:
 
     def slice(self, z: float, y: np.ndarray, x: np.ndarray) -> TumourSlice:
         """Return the regions on the plane at `z` with rows at `y` and columns at `x`, in px."""
-        straight = (np.float64(z), y[:, None], x[None])
-        coarse = [
-            sum((k * noise.at(z, y, x) for noise, k in warps), start=np.float32(0)) + base
-            for base, warps in zip(straight, self._warps, strict=True)
-        ]
-        ruffled = np.clip(self._ruffled.at(z, y, x), 0, 2) * self.habit.ruffles * self.diameter
-        fine = [ruffled * noise.at(z, y, x) for noise in self._ruffles]
-        points = [coarse[0], coarse[1] + fine[0], coarse[2] + fine[1]]
+        coarse, points = self._warp.bend(z, y, x)
         pz, py, px = (np.ascontiguousarray(p, np.float32) for p in points)
         near = self._sites_near(z)
         site, away = nearest_sites(pz, py, px, near)
@@ -232,6 +219,7 @@ class TumourLayout:
             regions[self._haemorrhage.depth(z, y, x) > 0] = self.blood
         if self.vessel is not None:
             self.vessel.paint(regions, z, y, x, self.wall_first, self.lumen)
+        regions = without_specks(regions, _SMALLEST_PIECE)
         folds = [0.05 * self.diameter * noise.at(z, y, x) for noise in self._folds]
         nucleus, nucleolus = self.nuclei.depths(
             np.ascontiguousarray(coarse[0], np.float32),
@@ -246,6 +234,4 @@ class TumourLayout:
         """Leave out sites that can't be the nearest anywhere on the plane."""
         reach = self.sites.radius * self.sites.length ** (2 / 3)
         kept = np.abs(self.sites.place[:, 0] - z) < 2.2 * reach + 0.3 * self.diameter
-        if not kept.any():
-            return self.sites
-        return Sites(*(getattr(self.sites, n)[kept] for n in Sites.__dataclass_fields__))
+        return self.sites.taken(kept) if kept.any() else self.sites

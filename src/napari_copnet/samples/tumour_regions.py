@@ -104,7 +104,7 @@ class Strip:
         self.side = side
         self._bend = noise(1.3 * diameter)
         self._bend_by = 0.4 * diameter
-        self._thick = noise(0.7 * diameter)
+        self._thick = noise(0.3 * diameter)
 
     def depth(self, z: float, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the depth inside, (Y, X)."""

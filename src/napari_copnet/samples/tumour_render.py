@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.special import ndtri
 
 from napari_copnet.params import TissueParams
 from napari_copnet.samples import organelles
+from napari_copnet.samples.membranes import left_of, varied_half
 from napari_copnet.samples.microscope import draw_microscope
 from napari_copnet.samples.noise import SmoothNoise
 from napari_copnet.samples.organelles import Kind
@@ -49,22 +49,22 @@ class _Look:
 
 
 def _draw_look(rng: np.random.Generator) -> _Look:
-    fine = rng.uniform(2, 9)
+    fine = rng.uniform(2, 10)
     # Where nothing of a membrane is left there is nothing to learn.
-    faintest = 14 + 2.2 * fine
+    faintest = 8 + 1.2 * fine
     return _Look(
         cytoplasm=rng.uniform(115, 165),
         cell_spread=rng.uniform(3, 17),
-        membrane=math.exp(rng.uniform(math.log(faintest), math.log(85))),
+        membrane=math.exp(rng.uniform(math.log(faintest), math.log(75))),
         line=rng.uniform(0.7, 1.25),
         cleft=rng.choice([0.0, 1.0], p=[0.55, 0.45]) * rng.uniform(0.2, 1.0),
-        vanished=rng.uniform(0.0, 0.18),
+        vanished=rng.uniform(0.0, 0.15),
         plugs=rng.choice([0.0, 1.0], p=[0.3, 0.7]) * rng.uniform(25, 75),
         fine=fine,
-        coarse=rng.uniform(1.5, 8),
+        coarse=rng.uniform(2, 10),
         reticulum=rng.choice([0.0, 1.0], p=[0.25, 0.75]) * rng.uniform(3, 18),
         reticulum_period=rng.uniform(2.6, 6),
-        crowding=rng.uniform(0.15, 1.0),
+        crowding=rng.uniform(0.2, 1.2),
         roughness=rng.uniform(0, 0.6),
         nucleus=rng.uniform(0, 38),
         nucleus_spread=rng.uniform(2, 9),
@@ -147,6 +147,8 @@ class TumourRenderer:
         types = rng.normal(0, 1, 4)
         kind = rng.choice(4, regions, p=rng.dirichlet((1, 1, 1, 1)))
         grey = 0.8 * types[kind] + 0.6 * rng.standard_normal(regions)
+        # A few cells are shrunken and dark, or swollen and pale.
+        grey += rng.standard_t(3, regions) * (rng.random(regions) < 0.06)
         self._cell_grey = (look.cell_spread * grey).astype(np.float32)
         self._cell_fine = rng.uniform(0.5, 1.6, regions).astype(np.float32)
         self._nucleus_grey = rng.normal(0, look.nucleus_spread, regions).astype(np.float32)
@@ -154,11 +156,13 @@ class TumourRenderer:
         crowding[[layout.lumen, layout.blood, layout.matrix]] = 0
         self._crowding = crowding.astype(np.float32)
         around = 0.3 * diameter
-        places = scatter(layout.low - around, layout.high + around, 0.105 * diameter, rng)
+        between = max(0.105 * diameter, 2.5)
+        places = scatter(layout.low - around, layout.high + around, between, rng)
         self._organelles = organelles.scatter_bodies(places, _organelle_kinds(rng), diameter, rng)
         self._blood, self._bloody = self._scatter_blood(rng)
-        self._microscope = draw_microscope(params.noise * 35, rng)
+        self._microscope = draw_microscope(params.noise * 35, (0.9, 1.6), rng)
         self._fibre_angle = rng.uniform(0, math.pi)
+        self._fibre_pitch = rng.uniform(0.5, 1.5)
 
     def _scatter_blood(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         layout, look = self.layout, self.look
@@ -177,9 +181,8 @@ class TumourRenderer:
 
     def half_width(self, z: float, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return half the true contour's width, px: 85 to 120 % of what was asked for."""
-        half = 0.5 * self.params.membrane / self.params.pixel_size
-        factor = np.clip(1 + 0.08 * self._thickness.at(z, y, x), 0.85, 1.2)
-        return (half * factor).astype(np.float32)
+        width = self.params.membrane / self.params.pixel_size
+        return varied_half(width, self._thickness.at(z, y, x))
 
     def image(
         self,
@@ -261,7 +264,7 @@ class TumourRenderer:
             angle = self._fibre_angle + 0.8 * self._stain.at(z, y, x)[where]
             at = np.cos(angle) * y[rows] + np.sin(angle) * x[columns]
             swirl = self._swirl.at(z, y, x)[where]
-            fibres = np.sin(1.6 * at + 2 * swirl + 0.5 * fine[where])
+            fibres = np.sin(self._fibre_pitch * at + 2 * swirl + 0.5 * fine[where])
             grey[where] = (
                 look.matrix
                 + look.fibres * fibres * np.clip(0.6 + swirl, 0, 1.5)
@@ -271,12 +274,7 @@ class TumourRenderer:
 
     def _draw_membranes(self, grey, z, y, x, regions, distance) -> None:
         look = self.look
-        fade = self._fading.at(z, y, x)
-        if self.params.faded > 0:
-            edge = ndtri(1 - self.params.faded) if self.params.faded < 1 else -np.inf
-            left = 1 / (1 + np.exp(np.clip((fade - edge) * 7, -50, 50)))
-        else:
-            left = np.ones_like(fade)
+        left = left_of(self._fading.at(z, y, x), self.params.faded)
         strength = look.vanished + (1 - look.vanished) * left
         strength = strength * np.clip(1 + 0.25 * self._stain.at(z, y, x), 0.3, 1.8)
         slant = np.clip(self._slant.at(z, y, x) - 0.5, 0, 1.6)
