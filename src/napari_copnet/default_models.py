@@ -72,8 +72,9 @@ def default_sources(stage: str, data: Path, out: Path) -> list[Source | MadeTiss
         *([] if left_out == "fib25" else _fib25(data)),
         *([] if left_out == "snemi3d" else _snemi3d(data)),
         *_other_stacks(data, out),
-        MadeTissue(count=20, seed=SEED, slices=6, weight=0.15),
-        MadeTissue(count=24, seed=SEED + 500, slices=4, kind="tumour", weight=0.25),
+        MadeTissue(count=20, seed=SEED, slices=6, weight=0.12),
+        MadeTissue(count=24, seed=SEED + 500, slices=4, kind="tumour", weight=0.22),
+        MadeTissue(count=12, seed=SEED + 600, slices=4, kind="cortex", weight=0.08),
     ]
     return sources
 
