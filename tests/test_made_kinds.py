@@ -1,4 +1,4 @@
-"""Kinds of made tissue: the truth is exact for each, and what differs is what should."""
+"""Kinds of synthetic tissue: the truth is exact for each, and what differs is what should."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.params import TissueParams, checked
-from napari_copnet.samples import make_tissue, random_tissue_params, sample_stack
+from napari_copnet.synthetic import make_tissue, random_tissue_params, sample_stack
 
 KINDS = ("neuropil", "cortex", "tumour")
 

@@ -1,4 +1,4 @@
-"""The parts of made tissue against plain calculations of the same."""
+"""The parts of synthetic tissue against plain calculations of the same."""
 
 import math
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from napari_copnet.params import TissueParams
-from napari_copnet.samples import organelles
-from napari_copnet.samples.cortex_geometry import CortexLayout
-from napari_copnet.samples.membranes import left_of, varied_half
-from napari_copnet.samples.microscope import pad_borders
-from napari_copnet.samples.noise import SmoothNoise
-from napari_copnet.samples.sites import Nuclei, Sites, joined, nearest_sites, scatter, unit
-from napari_copnet.samples.specks import without_specks
-from napari_copnet.samples.tumour import Tumour
+from napari_copnet.synthetic import organelles
+from napari_copnet.synthetic.cortex_geometry import CortexLayout
+from napari_copnet.synthetic.membranes import left_of, varied_half
+from napari_copnet.synthetic.microscope import pad_borders
+from napari_copnet.synthetic.noise import SmoothNoise
+from napari_copnet.synthetic.sites import Nuclei, Sites, joined, nearest_sites, scatter, unit
+from napari_copnet.synthetic.specks import without_specks
+from napari_copnet.synthetic.tumour import Tumour
 
 
 def some_sites(count, seed=0):

@@ -9,7 +9,7 @@ import tifffile
 from napari_copnet.io.read import read_stack
 from napari_copnet.io.write import write_image
 from napari_copnet.params import TissueParams
-from napari_copnet.samples import make_tissue
+from napari_copnet.synthetic import make_tissue
 from napari_copnet.types import VoxelSize
 
 SIZE = VoxelSize(0.05, 0.01, 0.01)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from napari_copnet.errors import InputError
 from napari_copnet.params import DegradeParams, TissueParams
 from napari_copnet.progress import finish
-from napari_copnet.samples import make_tissue
+from napari_copnet.synthetic import make_tissue
 from napari_copnet.training.cases import MARGIN, split_slices
 from napari_copnet.training.dataset import prepare, read_cases
-from napari_copnet.training.sources import MadeTissue, Source, describe_sources, parse_slices
+from napari_copnet.training.sources import Source, SyntheticTissue, describe_sources, parse_slices
 
 
 def cells(shape=(40, 24, 32)):
@@ -154,7 +154,7 @@ def test_real_maps_stand_beside_their_truth(stack, tmp_path):
 def test_made_tissue_has_image_and_truth(tmp_path):
     params = TissueParams(slices=2, size=96, cell_diameter=1.5)
     folder = finish(
-        prepare("contours", [MadeTissue(count=2, params=params)], tmp_path / "data", size=0)
+        prepare("contours", [SyntheticTissue(count=2, params=params)], tmp_path / "data", size=0)
     )
     cases = read_cases(folder)["cases"]
     assert [case["shape"] for case in cases.values()] == [[2, 96, 96]] * 2
@@ -168,7 +168,7 @@ def test_made_tissue_of_a_kind_leaves_padding_out(tmp_path):
     params = TissueParams(
         kind="tumour", slices=2, size=128, cell_diameter=1.5, membrane=0.15, padding=0.2
     )
-    source = MadeTissue(count=2, seed=4, params=params)
+    source = SyntheticTissue(count=2, seed=4, params=params)
     folder = finish(prepare("contours", [source], tmp_path / "data", size=0))
     raw = folder / "nnUNet_raw" / "Dataset001_contours"
     paths = zip(
@@ -194,12 +194,12 @@ def test_made_tissue_is_of_the_kind_asked_for(tmp_path, monkeypatch):
         asked.append(kind)
         return TissueParams(kind=kind, cell_diameter=1.5, membrane=0.15)
 
-    monkeypatch.setattr("napari_copnet.samples.tissue.random_tissue_params", draw)
-    source = MadeTissue(count=2, slices=1, size=96, kind="tumour")
+    monkeypatch.setattr("napari_copnet.synthetic.tissue.random_tissue_params", draw)
+    source = SyntheticTissue(count=2, slices=1, size=96, kind="tumour")
     finish(prepare("contours", [source], tmp_path / "data", size=0))
     assert asked == ["tumour", "tumour"]
-    assert describe_sources([source]) == ["2 made stacks of tumour tissue, seed 0"]
-    assert describe_sources([MadeTissue(count=2)]) == ["2 made stacks, seed 0"]
+    assert describe_sources([source]) == ["2 synthetic stacks of tumour tissue, seed 0"]
+    assert describe_sources([SyntheticTissue(count=2)]) == ["2 synthetic stacks, seed 0"]
 
 
 def test_same_examples_are_kept_and_others_replaced(stack, tmp_path):

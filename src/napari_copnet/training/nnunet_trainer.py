@@ -351,7 +351,7 @@ class ClosingTrainer(StackTrainer):
             if self.degrade.method == "circles"
             else FreshDegradation(
                 self.degrade,
-                self.params.harder,
+                self.params.artefacts,
                 fixed=self.params.fixed_maps > 0,
                 certainty=self.params.certainty,
             )

@@ -18,9 +18,9 @@ from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from napari_copnet.params import DegradeParams
+from napari_copnet.training.artefacts import add_artefacts, vary_certainty
 from napari_copnet.training.dataset import read_cases
 from napari_copnet.training.degrade import degrade
-from napari_copnet.training.harder import harden, vary_certainty
 
 # marks pixels of an image that shall be replaced by a freshly degraded map
 NO_MAP = -1.0
@@ -122,7 +122,7 @@ class FreshDegradation(BasicTransform):
     ----------
     params : DegradeParams
         For a slice of 512×512; the number of disks follows the patch's area.
-    harder : bool
+    artefacts : bool
         Add noise, a faint floor, false ridges and weak ridges.
     fixed : bool
         Give maps on disk as they are: the network sees the same few each time.
@@ -131,11 +131,11 @@ class FreshDegradation(BasicTransform):
     """
 
     def __init__(
-        self, params: DegradeParams, harder: bool, fixed: bool = False, certainty: bool = False
+        self, params: DegradeParams, artefacts: bool, fixed: bool = False, certainty: bool = False
     ) -> None:
         super().__init__()
         self.params = params
-        self.harder = harder
+        self.artefacts = artefacts
         self.fixed = fixed
         self.certainty = certainty
 
@@ -155,10 +155,10 @@ class FreshDegradation(BasicTransform):
             return data_dict
         if has_map and rng.random() > FRESH_SHARE:
             data_dict["image"] = image.clamp(0, 1)
-            if self.harder and rng.random() < WORN_SHARE:
+            if self.artefacts and rng.random() < WORN_SHARE:
                 strength = rng.uniform(0.2, 0.7)
                 worn = [
-                    harden(u.numpy(), truth == 1, rng, strength=strength)
+                    add_artefacts(u.numpy(), truth == 1, rng, strength=strength)
                     for u, truth in zip(data_dict["image"], truths, strict=True)
                 ]
                 data_dict["image"] = torch.from_numpy(np.stack(worn))
@@ -187,8 +187,8 @@ class FreshDegradation(BasicTransform):
             duration=self.params.duration * rng.uniform(0.4, 1.4),
         )
         values = degrade(contour, params, rng)
-        if self.harder:
-            values = harden(values, contour, rng, strength=rng.uniform(0.3, 1.2))
+        if self.artefacts:
+            values = add_artefacts(values, contour, rng, strength=rng.uniform(0.3, 1.2))
         if self.certainty:
             values = vary_certainty(values, rng)
         return np.clip(values, 0, 1).astype(np.float32)

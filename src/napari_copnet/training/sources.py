@@ -1,4 +1,4 @@
-"""Where training examples come from: annotated stacks, and made tissue."""
+"""Where training examples come from: annotated stacks, and synthetic tissue."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ class Source:
 
 
 @dataclass(frozen=True)
-class MadeTissue:
-    """Made stacks with exact truth.
+class SyntheticTissue:
+    """Synthetic stacks with exact truth.
 
     Attributes
     ----------
@@ -152,15 +152,15 @@ def parse_slices(text: str, total: int) -> list[int]:
     return sorted(chosen)
 
 
-def describe_sources(sources: Sequence[Source | MadeTissue]) -> list[str]:
+def describe_sources(sources: Sequence[Source | SyntheticTissue]) -> list[str]:
     """Return a line per source for a model card: file names and slices, no folders."""
     lines = []
     for source in sources:
         maps = ", with a contour model's maps" if source.step1 else ""
-        if isinstance(source, MadeTissue):
+        if isinstance(source, SyntheticTissue):
             kind = source.params.kind if source.params else source.kind
             of = "" if kind == "neuropil" else f" of {kind} tissue"
-            lines.append(f"{source.count} made stacks{of}, seed {source.seed}{maps}")
+            lines.append(f"{source.count} synthetic stacks{of}, seed {source.seed}{maps}")
             continue
         held = f", validated on {source.validation}" if source.validation else ""
         sizes = f" at {', '.join(map(str, source.sizes))} px" if source.sizes else ""
@@ -171,7 +171,7 @@ def describe_sources(sources: Sequence[Source | MadeTissue]) -> list[str]:
     return lines
 
 
-def identify(source: Source | MadeTissue) -> dict[str, Any]:
+def identify(source: Source | SyntheticTissue) -> dict[str, Any]:
     """Return a source with the size and time of its files, to tell whether it has changed."""
     entry = asdict(source)
     if source.step1:
