@@ -34,6 +34,10 @@ Synthetic = Annotated[
     int,
     typer.Option("--synthetic", min=0, help="Stacks of synthetic tissue to learn from besides."),
 ]
+SyntheticKind = Annotated[
+    Literal["neuropil", "cortex", "tumour"],
+    typer.Option("--synthetic-kind", help="Kind of the synthetic tissue."),
+]
 Size = Annotated[
     int,
     typer.Option("--input-size", min=0, help="Longer in-plane side the network sees; 0 keeps it."),
@@ -75,6 +79,7 @@ class Truths(Options):
     truth_kind: TruthKind = "auto"
     zero: Zero = "region"
     synthetic: Synthetic = 0
+    synthetic_kind: SyntheticKind = "neuropil"
 
     def sources(self, role: str, partners: Sequence[Path] | None) -> list[Source | SyntheticTissue]:
         """Return the training sources that the options name.
@@ -125,7 +130,7 @@ class Truths(Options):
             for path, other, chosen, kept in zip(truths, others, ranges, held, strict=True)
         ]
         if self.synthetic:
-            sources.append(SyntheticTissue(count=self.synthetic))
+            sources.append(SyntheticTissue(count=self.synthetic, kind=self.synthetic_kind))
         return sources
 
 
