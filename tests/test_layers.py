@@ -11,7 +11,10 @@ PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
 # Each part may import the parts before it. Parts on one line do not import each other.
 ORDER = [
     {"errors", "progress"},
+    # What writing a file or a folder whole leaves behind when it is killed.
+    {"leftovers"},
     {"types", "params", "files"},
+    {"folders"},
     {"io", "networks", "synthetic", "boundaries"},
     {"steps", "training"},
     {"cache"},
