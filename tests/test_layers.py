@@ -14,7 +14,9 @@ ORDER = [
     {"setting"},
     # What steps, review and annotate all number parts of masks with.
     {"components"},
-    {"types", "params", "files"},
+    # How large networks see a slice: settings, steps and training agree on it.
+    {"plane_size"},
+    {"types", "params", "files", "padding"},
     {"io", "networks", "samples", "walls"},
     {"steps", "training"},
     {"cache"},
