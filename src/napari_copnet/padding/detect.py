@@ -249,9 +249,9 @@ def _quiet_below(spread: np.ndarray) -> float | None:
 def _is_padding(
     part: _Part, candidates: np.ndarray, ends: tuple[float, float], kept: list[_Part]
 ) -> bool:
-    area = np.count_nonzero(part.pixels)
+    area = int(np.count_nonzero(part.pixels))
     touched = sides(part.pixels)
-    whole = max(touched)
+    whole = float(max(touched))
     if area < _least(part.pixels.shape, LEAST_SHARE):
         # A small corner beside a large area of the same value.
         return whole > 0 and any(one.exact and one.value == part.value for one in kept)
