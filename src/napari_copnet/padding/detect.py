@@ -7,12 +7,13 @@ them one value, black more often than not, and a lossy file adds a little noise 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cc3d
 import numpy as np
 from scipy import ndimage
 
-from napari_copnet.padding.outline import beyond_hull, is_straight, sides
+from napari_copnet.padding.outline import Hull, is_straight
 
 # Half the side of the window that has to be of one value, px.
 REACH = 2
@@ -35,6 +36,8 @@ LESS_GRAIN = 0.75
 # windows (those across the border of padding) lie between.
 OCTAVE = 4
 BETWEEN = 0.15
+# Share of a row or column at the border that has one value, where all of it is padding.
+WHOLE_LINE = 0.97
 # A border lies mostly beyond the convex hull of the rest; one that takes a whole side less so.
 BEYOND = 0.7
 BEYOND_WHOLE_SIDE = 0.3
@@ -42,11 +45,58 @@ BEYOND_WHOLE_SIDE = 0.3
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of a slice that may be padding: its pixels, value, and whether it is of one value."""
+    """A part of a slice that may be padding.
 
+    Attributes
+    ----------
+    box : tuple of slice
+        It ends a pixel beyond the part, but at the border of the slice.
+    pixels : ndarray, bool
+        The part within its box.
+    value : float
+    exact : bool
+        Whether it is of one value, not nearly so.
+    """
+
+    box: tuple[slice, ...]
     pixels: np.ndarray
     value: float
     exact: bool
+
+    @cached_property
+    def area(self) -> int:
+        return int(np.count_nonzero(self.pixels))
+
+    def longest_side(self, shape: tuple[int, ...]) -> float:
+        """Return the share that it takes of a side of the slice: of the one it takes most of."""
+        shares = [0.0]
+        for axis, (side, length) in enumerate(zip(self.box, shape, strict=True)):
+            for at, is_end in ((0, side.start == 0), (-1, side.stop == length)):
+                if is_end:
+                    line = np.take(self.pixels, at, axis)
+                    shares.append(np.count_nonzero(line) / shape[1 - axis])
+        return max(shares)
+
+    def beyond(self, hull: Hull) -> float:
+        rows, columns = np.nonzero(self.pixels)
+        return hull.beyond(rows + self.box[0].start, columns + self.box[1].start)
+
+
+def _part(
+    pixels: np.ndarray, corner: tuple[int, int], value: float, exact: bool, shape: tuple[int, ...]
+) -> _Part:
+    """Return a part of a slice of `shape` whose pixels begin at `corner`, cut to its box."""
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
+    box = tuple(
+        slice(max(0, at + int(found[0]) - 1), min(length, at + int(found[-1]) + 2))
+        for at, found, length in zip(corner, (rows, columns), shape, strict=True)
+    )
+    whole = np.zeros([side.stop - side.start for side in box], bool)
+    inner = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    top = corner[0] + int(rows[0]) - box[0].start
+    left = corner[1] + int(columns[0]) - box[1].start
+    whole[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return _Part(box, whole, value, exact)
 
 
 def find_padding(image: np.ndarray) -> np.ndarray | None:
@@ -89,17 +139,19 @@ def find_padding(image: np.ndarray) -> np.ndarray | None:
     found = _border_lines(image)
     parts = [*_exact_parts(image, flat), *_noisy_parts(image, flat)]
     if parts:
-        candidates = np.logical_or.reduce([found, *(part.pixels for part in parts)])
-        rest = ~candidates
+        rest = ~found
+        for part in parts:
+            rest[part.box] &= ~part.pixels
         # Of a drawing, only the thin lines between constant areas would be left.
         if np.mean(rest) < 0.01 or np.mean(flat[rest]) > 1 - LEAST_TEXTURED or _few(image[rest]):
             return found if found.any() else None
         dark, bright = np.percentile(image[rest], (0.1, 99.9))
+        hull = Hull(rest)
         kept: list[_Part] = []
-        for part in sorted(parts, key=lambda part: -np.count_nonzero(part.pixels)):
-            if _is_padding(part, candidates, (float(dark), float(bright)), kept):
+        for part in sorted(parts, key=lambda part: -part.area):
+            if _is_padding(part, image.shape, hull, (float(dark), float(bright)), kept):
                 kept.append(part)
-                found |= part.pixels
+                found[part.box] |= part.pixels
     if not found.any():
         return None
     return _without_islands(found)
@@ -147,32 +199,44 @@ def _border_lines(image: np.ndarray) -> np.ndarray:
     """Return whole rows and columns of one value at the border of a slice (Y, X)."""
     found = np.zeros(image.shape, bool)
     for view, marks in ((image, found), (image.T, found.T)):
-        constant = view.min(axis=1) == view.max(axis=1)
-        first = int(np.argmin(constant)) if not constant.all() else 0
-        last = int(np.argmin(constant[::-1])) if not constant.all() else 0
-        marks[:first] = True
-        marks[len(marks) - last :] = True
+        first, last = _constant_lines(view), _constant_lines(view[::-1])
+        if first + last < len(view):
+            marks[:first] = True
+            marks[len(marks) - last :] = True
     return found
+
+
+def _constant_lines(image: np.ndarray) -> int:
+    """Return how many rows from the first on are of one value.
+
+    But for their ends, which belong to the columns there.
+    """
+    for count, row in enumerate(image):
+        if np.mean(row == np.median(row)) < WHOLE_LINE:
+            return count
+    return len(image)
 
 
 def _exact_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
     labels, count = cc3d.connected_components(flat, connectivity=8, return_N=True)
     areas = np.bincount(labels.ravel(), minlength=count + 1)
-    # Corners cut off at an acute angle are small; they count beside a large area of their value.
+    # Cut-off corners may be small; they count beside a large area of their value.
+    outermost = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    wanted = areas >= (2 * REACH + 1) ** 2
+    wanted[outermost] = True
+    wanted[0] = False
     parts = []
     window = np.ones((2 * REACH + 1,) * 2, bool)
     boxes = ndimage.find_objects(labels)
-    for label in np.flatnonzero(areas[1:] >= (2 * REACH + 1) ** 2) + 1:
+    for label in np.flatnonzero(wanted):
         box = tuple(
             slice(max(0, side.start - REACH), side.stop + REACH) for side in boxes[label - 1]
         )
         core = labels[box] == label
         value = image[box][core][0]
-        pixels = np.zeros(image.shape, bool)
-        pixels[box] = ndimage.binary_dilation(core, window) & (image[box] == value)
-        parts.append(_Part(pixels, float(value), exact=True))
-        if len(parts) > 500:
-            break
+        pixels = ndimage.binary_dilation(core, window) & (image[box] == value)
+        corner = (box[0].start, box[1].start)
+        parts.append(_part(pixels, corner, float(value), True, image.shape))
     return parts
 
 
@@ -211,7 +275,7 @@ def _noisy_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
         pixels = ndimage.binary_opening(padded, window)[inner, inner] | core
         like = np.abs(image - value) <= 4 * noise
         pixels |= ndimage.binary_dilation(pixels, np.ones((3, 3), bool)) & like
-        parts.append(_Part(pixels, value, exact=False))
+        parts.append(_part(pixels, (0, 0), value, False, image.shape))
     return parts
 
 
@@ -247,22 +311,25 @@ def _quiet_below(spread: np.ndarray) -> float | None:
 
 
 def _is_padding(
-    part: _Part, candidates: np.ndarray, ends: tuple[float, float], kept: list[_Part]
+    part: _Part,
+    shape: tuple[int, ...],
+    hull: Hull,
+    ends: tuple[float, float],
+    kept: list[_Part],
 ) -> bool:
-    area = int(np.count_nonzero(part.pixels))
-    touched = sides(part.pixels)
-    whole = float(max(touched))
-    if area < _least(part.pixels.shape, LEAST_SHARE):
+    whole = part.longest_side(shape)
+    if part.area < _least(shape, LEAST_SHARE):
         # A small corner beside a large area of the same value.
-        return whole > 0 and any(one.exact and one.value == part.value for one in kept)
+        alike = part.exact and any(one.exact and one.value == part.value for one in kept)
+        return whole > 0 and alike and part.beyond(hull) >= BEYOND
     inside_range = ends[0] < part.value < ends[1]
     if part.exact and inside_range:
-        return whole > 0 or area >= _least(part.pixels.shape, LEAST_HOLE)
+        return whole > 0 or part.area >= _least(shape, LEAST_HOLE)
     if is_straight(part.pixels):
         return True
     if whole == 0:
         return False
-    beyond = beyond_hull(part.pixels, ~candidates)
+    beyond = part.beyond(hull)
     return beyond >= BEYOND or (whole >= 0.95 and beyond >= BEYOND_WHOLE_SIDE)
 
 

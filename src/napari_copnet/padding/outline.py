@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from skimage.measure import approximate_polygon, find_contours
 from skimage.morphology import convex_hull_image
@@ -11,21 +13,12 @@ TOLERANCE = 1.2
 # Straight pieces are so long against the root of the area. A disc of radius 25 px has .35, larger
 # ones less; the pieces of a square have 1.
 LONG = 0.6
+# And no shorter than so much: of few pixels anything looks straight.
+SHORTEST = 20
 # Share of the outline that consists of straight pieces.
 MOSTLY = 0.6
 # Hulls are taken at so many pixels a side: they need no more.
 HULL_SIDE = 256
-
-
-def sides(area: np.ndarray) -> tuple[float, float, float, float]:
-    """Return the share of the top, bottom, left and right side of a slice that an area takes.
-
-    Parameters
-    ----------
-    area : ndarray, shape (Y, X), bool
-    """
-    top, bottom, left, right = (area[0], area[-1], area[:, 0], area[:, -1])
-    return float(top.mean()), float(bottom.mean()), float(left.mean()), float(right.mean())
 
 
 def is_straight(area: np.ndarray) -> bool:
@@ -37,7 +30,7 @@ def is_straight(area: np.ndarray) -> bool:
     ----------
     area : ndarray, shape (Y, X), bool
     """
-    least = LONG * np.sqrt(np.count_nonzero(area))
+    least = max(SHORTEST, LONG * np.sqrt(np.count_nonzero(area)))
     straight = total = 0.0
     # Curves end at the border of the slice, which is no outline.
     for curve in find_contours(area.astype(np.float32), 0.5):
@@ -48,21 +41,25 @@ def is_straight(area: np.ndarray) -> bool:
     return total > 0 and straight >= MOSTLY * total
 
 
-def beyond_hull(area: np.ndarray, rest: np.ndarray) -> float:
-    """Return which share of an area lies outside of the convex hull of the rest.
+class Hull:
+    """The convex hull of the tissue of a slice, made when first asked for.
 
     Parameters
     ----------
-    area, rest : ndarray, shape (Y, X), bool
-
-    Returns
-    -------
-    float
-        0 to 1. Near 1 for what lies around a piece of tissue, 0 for what bulges into it.
+    tissue : ndarray, shape (Y, X), bool
     """
-    step = max(1, -(-max(area.shape) // HULL_SIDE))
-    area, rest = area[::step, ::step], rest[::step, ::step]
-    if not area.any() or not rest.any():
-        return 0.0
-    hull = convex_hull_image(rest)
-    return float(np.mean(~hull[area]))
+
+    def __init__(self, tissue: np.ndarray) -> None:
+        self._step = max(1, -(-max(tissue.shape) // HULL_SIDE))
+        self._tissue = tissue[:: self._step, :: self._step]
+
+    @cached_property
+    def _hull(self) -> np.ndarray:
+        return convex_hull_image(self._tissue) if self._tissue.any() else self._tissue
+
+    def beyond(self, rows: np.ndarray, columns: np.ndarray) -> float:
+        """Return which share of an area, given by its pixels, lies outside of the hull, 0 to 1.
+
+        Near 1 for what lies around a piece of tissue, 0 for what bulges into it.
+        """
+        return float(np.mean(~self._hull[rows // self._step, columns // self._step]))
