@@ -51,7 +51,7 @@ def light_membranes(
     """Tell whether a stack should be inverted: whether the contour network then is clearly surer.
 
     Up to three slices are predicted as they are and inverted. Of each pair the inverted map has
-    to have more of its contour pixels sure, and more of the slice covered by cells; over all
+    to have more of its contour pixels sure, and no less of the slice covered by cells; over all
     pairs by a factor of 1.15 in certainty (geometric mean). The first slice that says otherwise
     ends the trial, so a stack of the usual contrast costs two predictions.
 
@@ -91,7 +91,7 @@ def light_membranes(
         valid = np.ones(data[z].shape, bool) if padding is None else ~padding[z]
         plain, turned = (map_facts(one, valid) for one in maps)
         yield Progress("contrast", number + 1, len(slices), "slices")
-        if turned.certainty <= plain.certainty or turned.covered <= plain.covered:
+        if turned.certainty <= plain.certainty or turned.covered < plain.covered:
             return False
         logs.append(np.log(turned.certainty / max(plain.certainty, 1e-3)))
     return bool(logs) and float(np.mean(logs)) >= np.log(CLEARLY)
