@@ -162,7 +162,9 @@ class Walls(FakeNetwork):
 
     def predict(self, images, **options):
         images = np.asarray(images)[:, 0]
-        result = (images < -1.2).astype(np.float32) * 0.95 if self.kind == "contours" else images
+        # Above 0 but not sure where tissue is only a little darker.
+        sure = np.where(images < -1.2, 0.95, np.where(images < -0.9, 0.2, 0.0))
+        result = sure.astype(np.float32) if self.kind == "contours" else images
         for index, plane in enumerate(result):
             yield Progress(
                 "predict", index + 1, len(images), "slices", partial=SliceResult(index, plane)

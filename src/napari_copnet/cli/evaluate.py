@@ -98,13 +98,13 @@ def evaluate_command(
     true = np.asarray(read_checked(truth, read).data[:])
     if invert or truth_kind != "auto":
         true = as_contour(true, truth_kind, invert=invert)
-    unscored = read_padding(pred, exclude_pixels, true.shape, read)
+    padding = read_padding(pred, None, true.shape, read)
     if image is not None:
-        unscored = _with_padding_of(image, unscored, true.shape, read)
+        padding = _with_padding_of(image, padding, true.shape, read)
     images = {
         "prediction": read_values(pred, read),
         "baseline": read_values(baseline, read),
-        "excluded pixels": unscored,
+        "excluded pixels": read_values(exclude_pixels, read),
         "excluded structure": read_values(exclude_cell, read),
     }
     refuse_other_shapes(images, true.shape)
@@ -121,6 +121,7 @@ def evaluate_command(
         score,
         exclude_pixels=chosen["excluded pixels"],
         exclude_cell=chosen["excluded structure"],
+        padding=None if padding is None else padding[numbers],
     )
     contours = {
         name: stack.prediction(name, predicted)
@@ -130,8 +131,8 @@ def evaluate_command(
     scores = watched(evaluate_all(contours, stack, numbers))
     evaluation = replace(scores["prediction"], baseline=scores.get("baseline"))
     result = plain(evaluation.as_dict())
-    if unscored is not None:
-        result["excluded"] = float(np.mean(unscored[numbers]))
+    if padding is not None:
+        result["padding"] = float(np.mean(padding[numbers]))
     by_iteration = None
     if kept is not None and iterations is not None:
         unite = _united(iterations)
@@ -163,15 +164,15 @@ def evaluate_command(
     table = {name: one.as_dict() for name, one in reversed(scores.items())}
     rows = ["".join(f"{cell:<20}" for cell in row).rstrip() for row in score_table(table)]
     end = f"{result['cells']} true cells in {len(numbers)} slices"
-    if unscored is not None:
-        end += f"; {result['excluded']:.1%} of the pixels are padding or excluded, and not scored"
+    if padding is not None:
+        end += f"; {result['padding']:.1%} of the pixels are padding, and not scored"
     show(result, as_json, [*rows, end, *(f"  {name:<12}{path}" for name, path in files.items())])
 
 
 def _with_padding_of(
-    image: Path, excluded: np.ndarray | None, shape: tuple[int, ...], read: ReadParams
+    image: Path, known: np.ndarray | None, shape: tuple[int, ...], read: ReadParams
 ) -> np.ndarray | None:
-    """Add the padding of a stack to what is not scored."""
+    """Add the padding of a stack to what is known of it."""
     from napari_copnet.padding.detect import find_padding
 
     stack = read_checked(image, read)
@@ -183,9 +184,9 @@ def _with_padding_of(
     for z in range(shape[0]):
         padding = find_padding(np.asarray(stack.data[z], np.float32))
         if padding is not None:
-            excluded = np.zeros(shape, bool) if excluded is None else excluded
-            excluded[z] |= padding
-    return excluded
+            known = np.zeros(shape, bool) if known is None else known
+            known[z] |= padding
+    return known
 
 
 def _united(iterations: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from skimage.measure import approximate_polygon, find_contours
+from skimage import measure
 from skimage.morphology import convex_hull_image
 
 # How far an outline may lie from a straight line, px.
@@ -33,8 +33,8 @@ def is_straight(area: np.ndarray) -> bool:
     least = max(SHORTEST, LONG * np.sqrt(np.count_nonzero(area)))
     straight = total = 0.0
     # Curves end at the border of the slice, which is no outline.
-    for curve in find_contours(area.astype(np.float32), 0.5):
-        corners = approximate_polygon(curve, TOLERANCE)
+    for curve in measure.find_contours(area.astype(np.float32), 0.5):
+        corners = measure.approximate_polygon(curve, TOLERANCE)
         lengths = np.hypot(*np.diff(corners, axis=0).T)
         total += float(lengths.sum())
         straight += float(lengths[lengths >= least].sum())
