@@ -77,7 +77,7 @@ class TrueStack:
         Marks structures (each value above 0 is one): the true cell that covers most of it is
         zeroed in truth and prediction, slice by slice.
     padding : ndarray, shape (Y, X) or (Z, Y, X), optional
-        Pixels above 0 are excluded before cells are labelled: there is neither contour nor cell, and
+        Pixels above 0 are excluded before cells are labelled: there is no contour and no cell, and
         cells that padding cuts are cells of their own, not one through the padding.
 
     Raises
