@@ -219,7 +219,7 @@ def test_cells_in_the_tissue_are_those_without_padding(settings):
 
 
 def test_light_walls_are_noticed_recorded_and_seen_as_dark_ones(settings, tmp_path):
-    from napari_copnet.record import save_run
+    from napari_copnet.runs.run_record import save_run
 
     data = noisy(side=160)
     plain = finish(run(Stack(data), settings, load=Walls))
@@ -234,8 +234,8 @@ def test_light_walls_are_noticed_recorded_and_seen_as_dark_ones(settings, tmp_pa
 
 def test_padding_is_kept_with_a_run(settings, tmp_path):
     from napari_copnet.io.read import read_image
-    from napari_copnet.record import save_run
-    from napari_copnet.review.start import from_run_folder
+    from napari_copnet.proofreading.session_start import from_run_folder
+    from napari_copnet.runs.run_record import save_run
 
     data = noisy()
     data[:, :20] = 0

@@ -44,7 +44,7 @@ def read_padding(
         For the mask that the user named.
     """
     from napari_copnet.io.read import read_image
-    from napari_copnet.io.run_folder import PADDING, newest
+    from napari_copnet.runs.run_folder import PADDING, newest
 
     masks = []
     found = newest(beside.parent, PADDING) if (beside.parent / "run.json").is_file() else None
