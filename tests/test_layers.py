@@ -13,7 +13,9 @@ ORDER = [
     {"errors", "progress"},
     # What writing a file or a folder whole leaves behind when it is killed.
     {"leftovers"},
-    {"types", "params", "files"},
+    # How large networks see a slice: settings, steps and training agree on it.
+    {"plane_size"},
+    {"types", "params", "files", "padding"},
     {"folders"},
     {"io", "networks", "synthetic", "boundaries"},
     {"steps", "training"},

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,11 +32,21 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_cells
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
-from napari_copnet.steps.frame import cells_to_original, soft_contour, to_original
-from napari_copnet.steps.preprocess import preprocess
+from napari_copnet.steps.contrast import light_membranes
+from napari_copnet.steps.frame import (
+    cells_to_original,
+    clear_padding,
+    soft_contour,
+    to_original,
+)
+from napari_copnet.steps.preprocess import inverted, preprocess
 from napari_copnet.types import Cells, Closing, Preprocessed, Stack
 
 Value = TypeVar("Value")
+INVERTED = (
+    "Membranes look light: dark and light were exchanged, for the contour network is clearly surer "
+    "so. Set Invert to no should it be wrong."
+)
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,13 @@ def run(
         "contours": find_model(settings.contours.contour_model, "contours"),
         "closing": find_model(settings.closing.closing_model, "closing"),
     }
+    loaded: list[Network] = []
+
+    def contour_network() -> Network:
+        if not loaded:
+            loaded.append(load(models["contours"], settings.device))
+        return loaded[0]
+
     seconds: dict[str, float] = {}
     yield Progress("check", 0, 1, "stacks")
     stack = check_pixels(stack, repair)
@@ -158,20 +176,25 @@ def run(
         yield Progress(name, 1, 1, partial=kept)
         return kept
 
+    asked = (settings.contours, settings.device, models["contours"].sha256)
     ready = yield from stage(
-        "preprocess", (settings.preprocess,), lambda: preprocess(stack, settings.preprocess)
+        "preprocess",
+        (settings.preprocess, *(asked if settings.preprocess.invert == "auto" else ())),
+        lambda: _prepared(stack, settings, contour_network),
     )
     contours = yield from stage(
         "contours",
-        (settings.contours, settings.device, models["contours"].sha256),
+        asked,
         lambda: predict_contours(
             ready.data,
-            load(models["contours"], settings.device),
+            contour_network(),
             settings.contours,
             first=first,
             skip=ready.blank,
+            padding=ready.padding,
         ),
     )
+    loaded.clear()
     closing = yield from stage(
         "closing",
         (settings.closing, settings.device, models["closing"].sha256),
@@ -180,6 +203,7 @@ def run(
             load(models["closing"], settings.device),
             settings.closing,
             skip=ready.blank,
+            padding=ready.padding,
         ),
     )
     cells = yield from stage(
@@ -188,7 +212,7 @@ def run(
         lambda: label_cells(
             closing.mask,
             settings.cells,
-            excluded=_blank_mask(ready) if ready.blank else None,
+            excluded=without_cells(ready),
         ),
     )
     return RunResult(
@@ -196,26 +220,75 @@ def run(
     )
 
 
+def _prepared(
+    stack: Stack, settings: Settings, network: Callable[[], Network]
+) -> Steps[Preprocessed]:
+    """Preprocess, and ask the contour network whether to invert where that is left to it."""
+    params = settings.preprocess
+    ready = yield from preprocess(stack, params)
+    if params.invert != "auto" or len(ready.blank) == len(ready.data):
+        return ready
+    asked = light_membranes(
+        ready.data,
+        network(),
+        settings.contours,
+        blank=ready.blank,
+        padding=ready.padding,
+        normalised=params.normalise,
+    )
+    depth = len(ready.data)
+    with contextlib.closing(asked):
+        while True:
+            try:
+                progress = next(asked)
+            except StopIteration as end:
+                light = end.value
+                break
+            yield Progress("preprocess", depth, depth, "slices", progress.note)
+    if not light:
+        return ready
+    data = ready.data.copy()
+    for z in range(depth):
+        if z not in ready.blank:
+            data[z] = inverted(data[z], params.normalise)
+    yield Progress("preprocess", depth, depth, "slices", INVERTED)
+    return replace(ready, data=data, inverted=True, notes=(*ready.notes, INVERTED))
+
+
+def without_cells(ready: Preprocessed) -> np.ndarray | None:
+    """Return where a processed stack has no cells, (Z, Y, X): in blank slices and padding."""
+    if not ready.blank:
+        return ready.padding
+    mask = np.zeros(ready.data.shape, bool) if ready.padding is None else ready.padding.copy()
+    mask[list(ready.blank)] = True
+    return mask
+
+
 def restore(result: RunResult) -> Steps[Restored]:
     """Bring a run's results into the frame and size of the stack that was given.
 
-    Cells are cleared under the closed contour, so that the two agree at any size.
+    Cells are cleared under the closed contour, so that the two agree at any size, and all is 0 in
+    padding.
     """
+    ready = result.preprocessed
     frame = result.preprocessed.frame
     kept = result.closing.iterations
     total = 3 + (0 if kept is None else len(kept))
     yield Progress("restore", 0, total, "images")
-    contours = to_original(result.contours, frame, "probability")
+    contours = clear_padding(to_original(result.contours, frame, "probability"), ready)
     yield Progress("restore", 1, total, "images")
     closing = result.closing
     soft = soft_contour(closing.mask, closing.probability, result.contours)
     cells, closed = cells_to_original(result.cells.labels, closing.mask, frame, soft)
+    clear_padding(cells, ready)
+    clear_padding(closed, ready)
     yield Progress("restore", 3, total, "images")
     iterations = None
     if kept is not None:
         iterations = np.empty((len(kept), *frame.original_shape), np.float16)
         for number, probability in enumerate(kept):
-            iterations[number] = to_original(probability.astype(np.float32), frame, "probability")
+            original = to_original(probability.astype(np.float32), frame, "probability")
+            iterations[number] = clear_padding(original, ready)
             yield Progress("restore", 4 + number, total, "images")
     return Restored(contours, closed, cells, iterations)
 
@@ -240,9 +313,3 @@ def stack_hash(stack: Stack) -> str:
 def _key(*parts: Any) -> str:
     text = json.dumps(parts, sort_keys=True, default=as_dict)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _blank_mask(ready: Preprocessed) -> np.ndarray:
-    mask = np.zeros(ready.data.shape, bool)
-    mask[list(ready.blank)] = True
-    return mask

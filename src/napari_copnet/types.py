@@ -100,13 +100,20 @@ class Preprocessed:
     frame : Frame
         How to go back to the original.
     margin : ndarray, shape (Z, Y, X), bool
-        True where alignment left no data; the values there are mirrored and are not scored.
+        True where alignment left no data, and on padding; the values there are mirrored and are
+        not scored.
     blank : tuple of int
         Slices that were constant or empty and were skipped.
     voxel_size : VoxelSize
         Voxel size after resizing, µm.
     notes : tuple of str
         Sentences for the user.
+    padding : ndarray, shape (Z, Y, X), bool, or None
+        True on the padding of the original, where nothing is found; None without any.
+    padding_bits : ndarray, shape (Z, bytes), uint8, or None
+        The same on the pixels of the original, one bit each: see `original_padding`.
+    inverted : bool
+        Whether dark and light were exchanged, because membranes are light.
     """
 
     data: np.ndarray
@@ -115,6 +122,17 @@ class Preprocessed:
     blank: tuple[int, ...] = ()
     voxel_size: VoxelSize = VoxelSize()
     notes: tuple[str, ...] = ()
+    padding: np.ndarray | None = None
+    padding_bits: np.ndarray | None = None
+    inverted: bool = False
+
+    def original_padding(self, z: int) -> np.ndarray | None:
+        """Return the padding of slice z of the original, shape (Y, X), bool; None without any."""
+        if self.padding_bits is None or not self.padding_bits[z].any():
+            return None
+        plane = self.frame.original_shape[1:]
+        bits = np.unpackbits(self.padding_bits[z], count=plane[0] * plane[1])
+        return bits.reshape(plane).astype(bool)
 
 
 @dataclass(frozen=True)

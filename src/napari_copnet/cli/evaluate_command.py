@@ -9,9 +9,15 @@ import numpy as np
 import typer
 
 from napari_copnet.cli.console import Json, show, watched
-from napari_copnet.cli.inputs import read_checked, read_values, refuse_other_shapes
+from napari_copnet.cli.inputs import (
+    read_checked,
+    read_padding,
+    read_values,
+    refuse_other_shapes,
+)
 from napari_copnet.cli.options import add_command
 from napari_copnet.cli.step_commands import Invert, TruthKind
+from napari_copnet.errors import InputError
 from napari_copnet.params import ReadParams, ScoreParams
 
 
@@ -34,7 +40,17 @@ def evaluate_command(
         Path | None, typer.Option("--baseline", help="Contours to compare with, such as Step 1's.")
     ] = None,
     exclude_pixels: Annotated[
-        Path | None, typer.Option("--exclude-pixels", help="Mask of pixels that are not scored.")
+        Path | None,
+        typer.Option(
+            "--exclude-pixels",
+            "--exclude",
+            help="Mask of pixels that are not scored. The padding that a run found lies beside its "
+            "results, and is not scored either.",
+        ),
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", help="The stack: padding found in it is not scored."),
     ] = None,
     exclude_cell: Annotated[
         Path | None,
@@ -82,6 +98,9 @@ def evaluate_command(
     true = np.asarray(read_checked(truth, read).data[:])
     if invert or truth_kind != "auto":
         true = as_contour(true, truth_kind, invert=invert)
+    padding = read_padding(pred, None, true.shape, read)
+    if image is not None:
+        padding = _with_padding_of(image, padding, true.shape, read)
     images = {
         "prediction": read_values(pred, read),
         "baseline": read_values(baseline, read),
@@ -106,15 +125,18 @@ def evaluate_command(
         score,
         exclude_pixels=chosen["excluded pixels"],
         exclude_cell=chosen["excluded structure"],
+        padding=None if padding is None else padding[numbers],
     )
     contours = {
-        name: stack.prediction(name, image)
+        name: stack.prediction(name, predicted)
         for name in ("prediction", "baseline")
-        if (image := chosen[name]) is not None
+        if (predicted := chosen[name]) is not None
     }
     scores = watched(evaluate_all(contours, stack, numbers))
     evaluation = replace(scores["prediction"], baseline=scores.get("baseline"))
     result = plain(evaluation.as_dict())
+    if padding is not None:
+        result["padding"] = float(np.mean(padding[numbers]))
     by_iteration = None
     if kept is not None and iterations is not None:
         unite = _united(iterations)
@@ -146,7 +168,29 @@ def evaluate_command(
     table = {name: one.as_dict() for name, one in reversed(scores.items())}
     rows = ["".join(f"{cell:<20}" for cell in row).rstrip() for row in score_table(table)]
     end = f"{result['cells']} true cells in {len(numbers)} slices"
+    if padding is not None:
+        end += f"; {result['padding']:.1%} of the pixels are padding, and not scored"
     show(result, as_json, [*rows, end, *(f"  {name:<12}{path}" for name, path in files.items())])
+
+
+def _with_padding_of(
+    image: Path, known: np.ndarray | None, shape: tuple[int, ...], read: ReadParams
+) -> np.ndarray | None:
+    """Add the padding of a stack to what is known of it."""
+    from napari_copnet.padding.detect import find_padding
+
+    stack = read_checked(image, read)
+    if stack.shape != tuple(shape):
+        raise InputError(
+            f"The image has the shape {stack.shape}, the truth {tuple(shape)}.",
+            "Both have to lie on the same pixels.",
+        )
+    for z in range(shape[0]):
+        padding = find_padding(np.asarray(stack.data[z], np.float32))
+        if padding is not None:
+            known = np.zeros(shape, bool) if known is None else known
+            known[z] |= padding
+    return known
 
 
 def _united(iterations: Path) -> bool:

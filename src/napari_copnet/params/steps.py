@@ -55,10 +55,25 @@ class PreprocessParams:
     normalise: bool = setting(
         True, "Normalise", "Bring each slice to mean 0 and standard deviation 1 (z-score)."
     )
+    padding: bool = setting(
+        True,
+        "Find padding",
+        "Find constant borders and holes in each slice, leave them out of the z-score, fill them "
+        "for the networks, and keep contours, cells and scores away from them.",
+        advanced=True,
+    )
+    invert: str = setting(
+        "auto",
+        "Invert",
+        "Exchange dark and light: networks know dark membranes. auto does so where the contour "
+        "network is clearly surer of the inverted slices (up to three are tried).",
+        choices=("auto", "yes", "no"),
+    )
     size: int = setting(
         512,
         "Size",
-        "Longer in-plane side after resizing; 0 keeps the size of the stack. The default models "
+        "Longer in-plane side after resizing; 0 keeps the size of the stack. Strips, over twice as "
+        "long as high, are not shrunk below half of it on their shorter side. The default models "
         "know membranes about 4 px wide: where they are broader, a smaller size may help much.",
         unit="px",
         minimum=0,

@@ -204,6 +204,8 @@ def _stack_cases(kind: str, number: int, source: Source, size: int, width: float
             values = np.zeros((0, 0, 0), np.float32)
             if image is not None:
                 cut = np.transpose(image[slices], order)
+                if kind == "contours":
+                    truths.ignore_padding(classes, cut)
                 values = (
                     truths.resize_image(cut, scale)
                     if kind == "contours"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from napari_copnet.errors import InputError
+from napari_copnet.padding.detect import find_padding
+from napari_copnet.padding.fill import fill_mirrored
+from napari_copnet.plane_size import longer_side
 
 BACKGROUND, CONTOUR, IGNORE = 0, 1, 2
 # As wide at 512 px as a border of two pixels is in fib25's own 250 px: wider lines eat small cells.
@@ -90,12 +93,12 @@ def mask_to_classes(truth: np.ndarray, kind: str) -> np.ndarray:
 
 
 def scale_for(shape: tuple[int, ...], size: int) -> float:
-    """Return the factor that brings the longer in-plane side to `size`; 1 when `size` is 0."""
-    return size / max(shape[-2:]) if size else 1.0
+    """Return the factor that brings slices to the size networks see: see `plane_size`."""
+    return longer_side(shape[-2:], size) / max(shape[-2:]) if size else 1.0
 
 
 def resize_image(stack: np.ndarray, scale: float) -> np.ndarray:
-    """Resize slices in-plane with anti-aliasing and z-score each.
+    """Resize slices in-plane with anti-aliasing and z-score each, padding filled and left out.
 
     Parameters
     ----------
@@ -107,13 +110,48 @@ def resize_image(stack: np.ndarray, scale: float) -> np.ndarray:
     -------
     ndarray, shape (Z, Y', X'), float32
     """
+    padding = [find_padding(np.asarray(plane, np.float32)) for plane in stack]
+    if any(one is not None for one in padding):
+        stack = np.stack(
+            [
+                fill_mirrored(np.asarray(plane, np.float32), one)
+                for plane, one in zip(stack, padding, strict=True)
+            ]
+        )
     resized = resize_values(stack, scale)
-    for plane in resized:
-        spread = plane.std()
-        plane -= plane.mean()
+    for plane, one in zip(resized, padding, strict=True):
+        valid = plane if one is None else plane[resized_padding(one, plane.shape) == 0]
+        if not valid.size:
+            valid = plane
+        spread, mean = valid.std(), valid.mean()
+        plane -= mean
         if spread > 1e-8:
             plane /= spread
     return resized
+
+
+def resized_padding(padding: np.ndarray, plane: tuple[int, ...]) -> np.ndarray:
+    """Return padding (Y, X) at another size: True where at least half of a pixel is padding."""
+    from skimage.transform import resize
+
+    return resize(padding.astype(np.float32), plane, order=1, anti_aliasing=True) >= 0.5
+
+
+def ignore_padding(classes: np.ndarray, stack: np.ndarray) -> np.ndarray:
+    """Mark the padding of slices as not annotated.
+
+    Parameters
+    ----------
+    classes : ndarray, shape (Z, Y', X'), uint8
+        Truth at the size networks see; changed in place and returned.
+    stack : ndarray, shape (Z, Y, X)
+        The slices themselves, at their own size.
+    """
+    for plane, image in zip(classes, stack, strict=True):
+        padding = find_padding(np.asarray(image, np.float32))
+        if padding is not None:
+            plane[resized_padding(padding, plane.shape)] = IGNORE
+    return classes
 
 
 def resize_values(stack: np.ndarray, scale: float) -> np.ndarray:

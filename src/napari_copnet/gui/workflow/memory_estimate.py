@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 from napari_copnet.pipeline import Settings
-from napari_copnet.steps.preprocess import processed_plane
+from napari_copnet.plane_size import processed_plane
 
 # PyTorch itself, and the activations of nnU-Net's default 2D network on one tile.
 NETWORK_BYTES = 1_500_000_000
