@@ -58,6 +58,7 @@ def make_panel(make_napari_viewer_proxy, models, qtbot):
         viewer.window.add_dock_widget(panel, name="COp-Net")
         panel.sections["preprocess"].form.rows["size"].value = 0
         panel.sections["preprocess"].form.rows["align"].value = False
+        panel.sections["preprocess"].form.rows["invert"].value = "no"
         panel.sections["cells"].form.rows["min_size"].value = 4
         given = {"name": "cells in a cross", **image}
         data = given.pop("data", None)
