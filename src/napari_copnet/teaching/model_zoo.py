@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def export_model_zoo(
 def _is_package(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return {"rdf.yaml", _WEIGHTS, _INPUT, _OUTPUT} <= set(archive.namelist())
+            return {zoo.DESCRIPTION, zoo.WEIGHTS, zoo.INPUT, zoo.OUTPUT} <= set(archive.namelist())
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
         return False
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     )
 
 WEIGHTS, INPUT, OUTPUT = "weights.pt", "test-input.npy", "test-output.npy"
+# What the library calls its description inside of a package.
+DESCRIPTION = "rdf.yaml"
 COVER, PAGE = "cover.png", "README.md"
 HOME = "https://github.com/napari-copnet/napari-copnet"
 _PAPER = (
