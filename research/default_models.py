@@ -79,7 +79,7 @@ def default_sources(stage: str, data: Path, out: Path) -> list[Source | Syntheti
     return sources
 
 
-def _fib25(data: Path) -> list[Source | SyntheticTissue]:
+def _fib25(data: Path) -> list[Source]:
     annotated = Source(
         truth=data / "fib25" / "instances.tif",
         image=data / "fib25" / "raw.tif",
@@ -94,7 +94,7 @@ def _fib25(data: Path) -> list[Source | SyntheticTissue]:
     ]
 
 
-def _snemi3d(data: Path) -> list[Source | SyntheticTissue]:
+def _snemi3d(data: Path) -> list[Source]:
     annotated = Source(
         truth=data / "snemi3d" / "instances.tif",
         image=data / "snemi3d" / "raw.tif",
@@ -109,7 +109,7 @@ def _snemi3d(data: Path) -> list[Source | SyntheticTissue]:
     ]
 
 
-def _other_stacks(data: Path, out: Path) -> list[Source | SyntheticTissue]:
+def _other_stacks(data: Path, out: Path) -> list[Source]:
     gala, packed = data / "gala-fibsem", data / "contours"
     platelets = data / "platelets"
     cells = Source(truth=data / "x", truth_kind="labels", validation="none")

@@ -12,7 +12,7 @@ import numpy as np
 from napari_copnet.params import ClosingParams, as_dict
 from napari_copnet.steps.parting import parting_lines
 from napari_copnet.training.sources import Source, SyntheticTissue
-from research.default_models import OTHER_HALF, SEED, VALIDATION
+from research.default_models import SEED, VALIDATION
 
 # Takes what closing began with and what came of it, probabilities of shape (Z, Y, X),
 # and returns the mask.
@@ -23,6 +23,10 @@ Stop = Callable[[np.ndarray], int]
 
 # What the network does by itself; likely gaps are a row of their own.
 NETWORK = ClosingParams(likely_gaps=False, firmer=0.0)
+
+
+# Slices of fib25 whose contours are degraded, and whose maps come of a model that never saw fib25.
+TRAINED = "60-114"
 
 
 @dataclass(frozen=True)
@@ -121,10 +125,10 @@ def sources_of(trial: Trial, data: Path, models: Path) -> list[Source | Syntheti
     data : Path
         Folder with ``fib25`` and ``gala-fibsem``.
     models : Path
-        Folder with ``contours-half`` and ``contours`` as `default_models` writes them.
+        Folder with ``contours-without-fib25`` and ``contours`` as `default_models` writes them.
     """
     fib25, gala = data / "fib25", data / "gala-fibsem"
-    first, last = (int(z) for z in OTHER_HALF.split("-"))
+    first, last = (int(z) for z in TRAINED.split("-"))
     truth = Source(
         truth=fib25 / "instances.tif",
         slices=",".join(map(str, range(first, last + 1, 5))),
@@ -144,7 +148,7 @@ def sources_of(trial: Trial, data: Path, models: Path) -> list[Source | Syntheti
         replace(
             truth,
             image=fib25 / "raw.tif",
-            step1=models / "contours-half",
+            step1=models / "contours-without-fib25",
             weight=0.35,
         ),
         SyntheticTissue(count=4, seed=SEED + 1000, slices=3, step1=models / "contours", weight=0.2),

@@ -163,8 +163,8 @@ class FreshDegradation(BasicTransform):
                 ]
                 data_dict["image"] = torch.from_numpy(np.stack(worn))
             if self.certainty:
-                maps = [vary_certainty(u.numpy(), rng) for u in data_dict["image"]]
-                data_dict["image"] = torch.from_numpy(np.stack(maps))
+                varied = [vary_certainty(u.numpy(), rng) for u in data_dict["image"]]
+                data_dict["image"] = torch.from_numpy(np.stack(varied))
             return data_dict
         contours = change_thickness(truths == 1, rng)
         changed = np.where(truths[middle] >= 2, truths[middle], contours[middle])
