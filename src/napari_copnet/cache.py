@@ -11,9 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_copnet.files import whole_file
-from napari_copnet.types import Cells, Closing, Frame, Preprocessed, VoxelSize
+from napari_copnet.types import Cells, Closing, Frame, Preprocessed, SizeChoice, VoxelSize
 
-_KINDS: dict[str, type] = {kind.__name__: kind for kind in (Cells, Closing, Preprocessed)}
+_KINDS: dict[str, type] = {
+    kind.__name__: kind for kind in (Cells, Closing, Preprocessed, SizeChoice)
+}
 
 
 class StageCache(Protocol):

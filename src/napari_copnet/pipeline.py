@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,9 +31,11 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_cells
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
+from napari_copnet.steps.fixed_size import fixed_size, size_for_membranes
 from napari_copnet.steps.frame import cells_to_original, soft_contour, to_original
 from napari_copnet.steps.preprocess import preprocess
-from napari_copnet.types import Cells, Closing, Preprocessed, Stack
+from napari_copnet.steps.size_choice import choose_size
+from napari_copnet.types import Cells, Closing, Preprocessed, SizeChoice, Stack
 
 Value = TypeVar("Value")
 
@@ -75,6 +77,8 @@ class RunResult:
         Time each step took; a step taken from an earlier run has none.
     notes : tuple of str
         Sentences for the user.
+    size : SizeChoice or None
+        How the size was chosen; None where it was given.
     """
 
     stack: Stack
@@ -85,6 +89,14 @@ class RunResult:
     models: dict[str, ModelPackage]
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    size: SizeChoice | None = None
+
+    def settings(self, given: Settings) -> Settings:
+        """Return the settings of the run, the size as it was chosen in place of auto."""
+        if self.size is None:
+            return given
+        params = replace(given.preprocess, size=self.size.size, membrane_width=None)
+        return replace(given, preprocess=params)
 
 
 @dataclass(frozen=True)
@@ -143,6 +155,12 @@ def run(
     yield Progress("check", 0, 1, "stacks")
     stack = check_pixels(stack, repair)
     key = _key(stack_hash(stack), stack.voxel_size, stack.axes)
+    loaded: dict[str, Network] = {}
+
+    def network(kind: str) -> Network:
+        if kind not in loaded:
+            loaded[kind] = load(models[kind], settings.device)
+        return loaded[kind]
 
     def stage(
         name: str, parts: tuple[Any, ...], work: Callable[[], Steps[Value]]
@@ -158,26 +176,31 @@ def run(
         yield Progress(name, 1, 1, partial=kept)
         return kept
 
-    ready = yield from stage(
-        "preprocess", (settings.preprocess,), lambda: preprocess(stack, settings.preprocess)
-    )
+    params, size = settings.preprocess, None
+    if params.size is None or params.membrane_width is not None:
+        size = yield from _size(stack, settings, models, network, cache, key, seconds)
+        # What comes after depends on the size alone, however it came about.
+        params = replace(params, size=size.size, membrane_width=None)
+    ready = yield from stage("preprocess", (params,), lambda: preprocess(stack, params))
     contours = yield from stage(
         "contours",
         (settings.contours, settings.device, models["contours"].sha256),
         lambda: predict_contours(
             ready.data,
-            load(models["contours"], settings.device),
+            network("contours"),
             settings.contours,
             first=first,
             skip=ready.blank,
         ),
     )
+    # Memory on a device is for the network at work.
+    loaded.pop("contours", None)
     closing = yield from stage(
         "closing",
         (settings.closing, settings.device, models["closing"].sha256),
         lambda: close(
             contours,
-            load(models["closing"], settings.device),
+            network("closing"),
             settings.closing,
             skip=ready.blank,
         ),
@@ -191,9 +214,8 @@ def run(
             excluded=_blank_mask(ready) if ready.blank else None,
         ),
     )
-    return RunResult(
-        stack, ready, contours, closing, cells, models, seconds, (*stack.notes, *ready.notes)
-    )
+    notes = (*stack.notes, *([size.reason] if size else []), *ready.notes)
+    return RunResult(stack, ready, contours, closing, cells, models, seconds, notes, size)
 
 
 def restore(result: RunResult) -> Steps[Restored]:
@@ -235,6 +257,35 @@ def stack_hash(stack: Stack) -> str:
     for z in range(stack.shape[0]):
         digest.update(np.ascontiguousarray(stack.data[z]).tobytes())
     return digest.hexdigest()
+
+
+def _size(
+    stack: Stack,
+    settings: Settings,
+    models: dict[str, ModelPackage],
+    network: Callable[[str], Network],
+    cache: StageCache,
+    before: str,
+    seconds: dict[str, float],
+) -> Steps[SizeChoice]:
+    """Choose the size of a run that leaves it open."""
+    params = settings.preprocess
+    if params.membrane_width is not None:
+        fixed_size(stack, params)
+        card = models["contours"].card
+        return SizeChoice(*size_for_membranes(stack, params.membrane_width, card))
+    digests = {kind: model.sha256 for kind, model in models.items()}
+    parts = (params, settings.contours, settings.closing, settings.device, digests)
+    key = _key(before, "sizes", parts)
+    choice: SizeChoice | None = cache.get("sizes", key)
+    if choice is None:
+        start = time.monotonic()
+        choice = yield from choose_size(stack, params, settings.contours, settings.closing, network)
+        seconds["sizes"] = time.monotonic() - start
+        cache.put("sizes", key, choice)
+    else:
+        yield Progress("sizes", 1, 1, "sizes", choice.reason)
+    return choice
 
 
 def _key(*parts: Any) -> str:

@@ -15,6 +15,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.params import CheckParams
 from napari_copnet.review.edits import MARKS
 from napari_copnet.review.session import Session
+from napari_copnet.steps.fixed_size import DEFAULT_SIZE
 from napari_copnet.training.truth import BACKGROUND, CONTOUR, IGNORE
 
 
@@ -71,7 +72,8 @@ class ProjectView:
     def network_size(self) -> int:
         """Longer in-plane side that networks saw in the session's last run; 0 for its own."""
         settings = self.session.facts.runs[-1].get("settings", {})
-        return int(settings.get("preprocess", {}).get("size", 512))
+        size = settings.get("preprocess", {}).get("size")
+        return DEFAULT_SIZE if size is None else int(size)
 
     @property
     def chosen(self) -> list[int]:

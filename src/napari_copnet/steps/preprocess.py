@@ -8,6 +8,7 @@ from pystackreg import StackReg
 from napari_copnet.errors import InputError
 from napari_copnet.params import PreprocessParams, checked
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.steps.fixed_size import fixed_size
 from napari_copnet.steps.frame import margin, resize_linear, shift_mirrored
 from napari_copnet.types import Frame, Preprocessed, Stack, VoxelSize
 
@@ -53,11 +54,12 @@ def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Pr
             f"The stack has shape {shape}: slices need at least 2 pixels a side.",
             "Give an image stack with axes z, y, x.",
         )
-    plane = processed_plane(shape[1:], params.size)
+    size, size_note = fixed_size(stack, params)
+    plane = processed_plane(shape[1:], size)
     data = np.zeros((shape[0], *plane), np.float32)
     align = params.align and shape[0] > 1 and stack.axes != "tyx"
     blank: list[int] = []
-    notes: list[str] = []
+    notes = [size_note] if size_note else []
     pairs = np.zeros((shape[0], 2))
     last: np.ndarray | None = None
     for z in range(shape[0]):
