@@ -82,7 +82,7 @@ def test_of_large_slices_only_the_middle_is_seen():
 
 
 def test_where_nothing_can_be_tried_the_usual_size_is_taken_and_it_is_said():
-    choice, seen, networks = choose(tissue(40, 2, cell=20))
+    choice, _, networks = choose(tissue(40, 2, cell=20))
     assert (choice.size, choice.tried) == (512, ())
     assert "too small" in choice.reason
     assert not networks["contours"].sides

@@ -1,4 +1,4 @@
-"""How many cells networks get right at each size of a stack: what the choice of a size is judged by.
+"""How many cells networks get right at each size of a stack, to judge the choice of a size by.
 
 Every validation set is taken through all steps at several sizes, at half its pixels, at its own and
 at twice as many, and scored in its own frame. Maps are kept, so that measures which need no truth
@@ -39,6 +39,8 @@ SCALES = (0.5, 1.0, 2.0)
 SMALL = 400
 # Scoring twice the pixels of larger slices takes longer than the networks do.
 LARGE = 600
+# From this size on the first slice stands for all.
+ONE_SLICE = 768
 # One pass of the closing network: what the choice can afford.
 CHEAP = ClosingParams(max_iterations=1, likely_gaps=False)
 
@@ -58,6 +60,11 @@ class Sample:
     image: np.ndarray
     truth: np.ndarray
     excluded: np.ndarray | None = None
+
+    def first(self) -> Sample:
+        """Return the first slice alone."""
+        out = None if self.excluded is None else self.excluded[:1]
+        return Sample(self.image[:1], self.truth[:1], out)
 
     def scaled(self, scale: float) -> Sample:
         """Return the sample with `scale` times the pixels a side."""
@@ -219,13 +226,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if max(sample.image.shape[1:]) < LARGE:
             frames["2"] = sample.scaled(2.0)
         for label, seen, scored in (("1", sample, frames), ("0.5", half, {"0.5": half})):
-            todo += [(size, name, label, seen, scored) for size in sizes_of(seen)]
+            # At half the pixels large sizes show what they show of the whole, blurred.
+            sizes = [size for size in sizes_of(seen) if label == "1" or size < ONE_SLICE]
+            todo += [(size, name, label, seen, scored) for size in sizes]
     # Large sizes take most of the time: they come last.
     for size, name, label, seen, scored in sorted(todo, key=lambda one: one[0]):
         path = chosen.work / chosen.name / f"{name}-{label}-{size}.npz"
         if path.exists():
             continue
         networks = networks or _networks(settings)
+        if size >= ONE_SLICE:
+            seen, scored = seen.first(), {name: one.first() for name, one in scored.items()}
         maps, facts = measure(seen, size, settings, networks, scored)
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as beside, open(beside, "wb") as file:
