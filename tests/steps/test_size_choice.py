@@ -116,11 +116,12 @@ def test_cells_that_come_again_are_counted_and_others_are_not():
             closed[:, round(share * side)] = True
         return Seen(np.where(closed, 0.9, 0.0), closed, np.zeros((side, side), bool))
 
-    # Four columns, of which the larger size shows two as one; the smallest shows one alone.
+    # Four columns, of which the largest size shows two as one, and the smallest all as one.
     found = [[seen(64, [])], [seen(128, [0.25, 0.5, 0.75])], [seen(256, [0.25, 0.5])]]
     measures = measure_sizes([64, 128, 256], found)
     assert [one["cells"] for one in measures] == [1, 4, 3]
-    assert [one["steady"] for one in measures] == [0, 1, 2]
+    # No cell of the smallest size comes again, two of the next do at the largest.
+    assert [one["steady"] for one in measures] == [0, 1, 1]
     assert measures[1]["certainty"] == pytest.approx(0.9)
     assert measures[1]["parting"] == 1
     assert measures[0]["parting"] == 0

@@ -5,6 +5,10 @@ at twice as many, and scored in its own frame. Maps are kept, so that measures w
 can be worked out of them again and again.
 
     python -m napari_copnet.results.size_table --data ../shared/data --work work-sizes
+    python -m napari_copnet.results.size_table --work work-sizes --judge
+
+The second command chooses a size of each by `steps.size_measures`, as a run does, and puts the one
+at which most cells are right beside it. No part of that measure is fitted to a data set.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +35,8 @@ from napari_copnet.progress import finish
 from napari_copnet.results.datasets import hela_folders
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.frame import resize_linear, to_original
+from napari_copnet.steps.size_choice import middle
+from napari_copnet.steps.size_measures import Seen, measure_sizes
 from napari_copnet.training.cases import read_array
 from napari_copnet.types import Frame, Stack
 
@@ -201,16 +208,103 @@ def measure(
     return maps, {"size": size, "seconds": seconds, "scores": scores}
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A choice beside the best size of a data set.
+
+    Attributes
+    ----------
+    name, scale : str
+    labelled : dict of int to float
+        By size.
+    scores : dict of int to float
+        The measure of each size.
+    """
+
+    name: str
+    scale: str
+    labelled: dict[int, float]
+    scores: dict[int, float]
+
+    @property
+    def chosen(self) -> int:
+        """The size with the best score."""
+        return max(self.scores, key=lambda size: self.scores[size])
+
+    @property
+    def lost(self) -> float:
+        """How many fewer cells are labelled at the size chosen than at the best, 0 to 1."""
+        return max(self.labelled.values()) - self.labelled[self.chosen]
+
+    def __str__(self) -> str:
+        best = max(self.labelled, key=lambda size: self.labelled[size])
+        each = ", ".join(
+            f"{size}: {self.labelled[size]:.3f} ({self.scores[size]:.1f})" for size in self.labelled
+        )
+        return (
+            f"{self.name} x{self.scale}: chosen {self.chosen}, best {best}, "
+            f"{100 * self.lost:.1f} points lost; {each}"
+        )
+
+
+def judge(folder: Path) -> list[Judged]:
+    """Choose a size for each data set from the maps kept in a folder, and compare.
+
+    Where some sizes were taken on the first slice alone, that slice stands for all.
+    """
+    kept: dict[tuple[str, str], dict[int, Path]] = {}
+    for path in folder.glob("*.npz"):
+        name, label, size = path.stem.rsplit("-", 2)
+        kept.setdefault((name, label), {})[int(size)] = path
+    found = []
+    for (name, _), paths in sorted(kept.items()):
+        sizes = sorted(paths)
+        seen, facts = zip(*(_kept(paths[size]) for size in sizes), strict=True)
+        slices = min(len(one) for one in seen)
+        measures = measure_sizes(sizes, [one[:slices] for one in seen])
+        scores = {size: one["score"] for size, one in zip(sizes, measures, strict=True)}
+        for scale in set.intersection(*(set(one["scores"]) for one in facts)):
+            by_slice = [one["scores"][scale]["slices"][:slices] for one in facts]
+            labelled = {
+                size: float(np.mean([row["labelled"] for row in rows]))
+                for size, rows in zip(sizes, by_slice, strict=True)
+            }
+            found.append(Judged(name, scale, labelled, scores))
+    return found
+
+
+def _kept(path: Path) -> tuple[list[Seen], dict[str, Any]]:
+    """Return the slices of a file as the choice would see them, and what was measured."""
+    with np.load(path, allow_pickle=False) as archive:
+        facts = json.loads(str(archive["facts"]))
+        contours, closed = archive["contours"].astype(np.float32) / 255, archive["cheap"] > 0
+    whole = contours.shape[1:]
+    box = tuple(middle(side) for side in whole)
+    share = tuple((part.stop - part.start) / side for part, side in zip(box, whole, strict=True))
+    seen = [
+        Seen(one[box], other[box], np.zeros(one[box].shape, bool), share)
+        for one, other in zip(contours, closed, strict=True)
+    ]
+    return seen, facts
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is missing in the work folder."""
     parser = argparse.ArgumentParser(prog="size_table", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--name", default="shipped", help="what to call these networks")
     parser.add_argument("--contour-model", default="default")
     parser.add_argument("--closing-model", default="default")
     parser.add_argument("--datasets", default=",".join(SAMPLES))
+    parser.add_argument("--judge", action="store_true", help="choose from what is measured")
     chosen = parser.parse_args(arguments)
+    if chosen.judge:
+        for one in judge(chosen.work / chosen.name):
+            sys.stdout.write(f"{one}\n")
+        return 0
+    if chosen.data is None:
+        parser.error("--data is needed to measure")
     settings = Settings(
         contours=ContourParams(contour_model=chosen.contour_model),
         closing=ClosingParams(closing_model=chosen.closing_model),

@@ -200,7 +200,7 @@ def _seen(
     one = replace(stack, data=np.asarray(stack.data[z : z + 1]), source=None)
     ready = yield from preprocess(one, params)
     plane = ready.data.shape[1:]
-    box = np.s_[:, *(_middle(side) for side in plane)]
+    box = (slice(None), *map(middle, plane))
     image, out = ready.data[box], ready.margin[box]
     probability = yield from predict_contours(image, network("contours"), contours)
     closed = yield from close(probability, network("closing"), closing)
@@ -208,7 +208,8 @@ def _seen(
     return Seen(probability[0], closed.mask[0] > 0, out[0], share)
 
 
-def _middle(side: int) -> slice:
+def middle(side: int) -> slice:
+    """Return the part of a side, px, that is looked at."""
     start = max(0, (side - WINDOW) // 2)
     return slice(start, start + min(side, WINDOW))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import cc3d
 import numpy as np
@@ -50,6 +51,12 @@ class Seen:
         sizes = np.bincount(labels.ravel())
         return np.where(sizes[labels] < SMALLEST_CELL, 0, labels).astype(np.uint32)
 
+    @property
+    def count(self) -> float:
+        """Cells of the whole slice, as far as its middle tells."""
+        seen = int(np.count_nonzero(np.bincount(self.cells.ravel())[1:]))
+        return seen / (self.share[0] * self.share[1])
+
 
 def measure_sizes(
     sizes: Sequence[int], found: Sequence[Sequence[Seen]]
@@ -70,36 +77,49 @@ def measure_sizes(
 
         - ``size``, px;
         - ``cells``: cells of a whole slice, on average;
-        - ``steady``: those that come again at the next smaller and the next larger size (half of
-          them where one is missing or has none), as cells of a whole slice;
+        - ``steady``: those that come again at the next size, on average over the next smaller and
+          the next larger one;
         - ``certainty``: mean probability on the centre lines of Step 1's contours;
-        - ``parting``: share of these lines that part cells once closed;
-        - ``score``: what the choice goes by.
+        - ``parting``: share of these lines that part cells by themselves: the rest are loose ends
+          and lines with a gap;
+        - ``score``: ``steady * parting``, what the choice goes by. True cells come again and false
+          ones mostly do not; what networks make up inside of cells ends loosely.
     """
+    steady = _beside(
+        [sum(map(steady_cells, one, other)) / max(len(one), 1) for one, other in pairwise(found)]
+    )
     measures = []
-    for at, size in enumerate(sizes):
-        cells, again, lines, parted, sure = 0.0, 0.0, 0, 0, 0.0
-        for index, seen in enumerate(found[at]):
-            beside = [found[other][index] for other in (at - 1, at + 1) if 0 <= other < len(sizes)]
-            whole = seen.share[0] * seen.share[1]
-            cells += float(np.count_nonzero(np.bincount(seen.cells.ravel())[1:])) / whole
-            again += sum(steady_cells(seen, other) for other in beside) / max(len(beside), 1)
-            centre = skeletonize((seen.contours > 0.5) & ~seen.excluded)
-            lines += int(centre.sum())
-            parted += int((centre & parting_lines(seen.closed)).sum())
-            sure += float(seen.contours[centre].sum())
-        count = max(len(found[at]), 1)
+    for size, seen, again in zip(sizes, found, steady, strict=True):
+        centres = [skeletonize((one.contours > 0.5) & ~one.excluded) for one in seen]
+        lines = max(sum(int(centre.sum()) for centre in centres), 1)
+        both = list(zip(seen, centres, strict=True))
+        sure = sum(float(one.contours[centre].sum()) for one, centre in both) / lines
+        parted = [(centre & parting_lines(one.contours > 0.5)).sum() for one, centre in both]
+        parting = float(sum(parted)) / lines
         measures.append(
             {
                 "size": float(size),
-                "cells": cells / count,
-                "steady": again / count,
-                "certainty": sure / max(lines, 1),
-                "parting": parted / max(lines, 1),
-                "score": again / count,
+                "cells": sum(one.count for one in seen) / max(len(seen), 1),
+                "steady": again,
+                "certainty": sure,
+                "parting": parting,
+                "score": again * parting,
             }
         )
     return tuple(measures)
+
+
+def _beside(pairs: list[float]) -> list[float]:
+    """Return the mean of the pairs before and after each size.
+
+    Networks show more cells the larger a slice is, so at an end, where one pair is missing, the
+    smaller of its two nearest stands for it: else the last size would be ahead by being the last.
+    """
+    if not pairs:
+        return [0.0]
+    before = [min(pairs[:2]), *pairs]
+    after = [*pairs, min(pairs[-2:])]
+    return [(one + other) / 2 for one, other in zip(before, after, strict=True)]
 
 
 def steady_cells(seen: Seen, other: Seen) -> float:
