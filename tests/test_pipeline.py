@@ -18,7 +18,7 @@ from napari_copnet.params import (
 )
 from napari_copnet.pipeline import Settings, restore, run
 from napari_copnet.progress import Progress, finish
-from napari_copnet.record import save_run
+from napari_copnet.runs.run_record import save_run
 from napari_copnet.types import Closing, Iteration, SliceResult, Stack, VoxelSize
 
 DRAWN = """
