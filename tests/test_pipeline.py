@@ -1,6 +1,7 @@
 """All steps in order, on a stack small enough to draw, with networks made by hand."""
 
 import dataclasses
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from napari_copnet.params import (
 )
 from napari_copnet.pipeline import Settings, restore, run
 from napari_copnet.progress import Progress, finish
+from napari_copnet.runs.run_record import save_run
 from napari_copnet.types import Closing, Iteration, SliceResult, Stack, VoxelSize
 
 DRAWN = """
@@ -251,3 +253,61 @@ def test_padding_is_kept_with_a_run(settings, tmp_path):
     assert saved[:, :20].all() and not saved[:, 20:].any()
     excluded = from_run_folder(tmp_path / "run").excluded
     np.testing.assert_array_equal(excluded, saved > 0)
+
+
+def squares():
+    """Two slices of 100 px with square cells of 20 px, parted by dark lines 2 px wide."""
+    image = np.full((2, 100, 100), 200, np.uint8)
+    for start in range(0, 100, 20):
+        image[:, start : start + 2] = image[:, :, start : start + 2] = 20
+    return Stack(image, VoxelSize(0.1, 0.02, 0.02))
+
+
+def with_size(settings, **size):
+    return dataclasses.replace(settings, preprocess=PreprocessParams(align=False, **size))
+
+
+@pytest.mark.parametrize("kind", [lambda folder: MemoryCache(), FolderCache])
+def test_a_run_chooses_its_size_and_is_what_a_run_at_this_size_gives(settings, tmp_path, kind):
+    auto, cache, seen = with_size(settings), kind(tmp_path), []
+    chosen = finish(run(squares(), auto, cache=cache, load=FakeNetwork), seen.append)
+    assert list(dict.fromkeys(p.step for p in seen))[:3] == ["check", "sizes", "preprocess"]
+    assert FakeNetwork.loaded == ["contours", "closing"]
+    assert [one["size"] for one in chosen.size.tried] == [128, 192, 256]
+    assert chosen.size.reason in chosen.notes
+    assert max(chosen.contours.shape) == chosen.size.size
+    # With the size given nothing runs again, and the settings of the run are those.
+    given = chosen.settings(auto)
+    assert given == with_size(settings, size=chosen.size.size)
+    again = finish(run(squares(), given, cache=cache, load=FakeNetwork))
+    assert again.seconds == {}
+    assert again.size is None
+    alone = finish(run(squares(), given, load=FakeNetwork))
+    assert np.array_equal(alone.cells.labels, chosen.cells.labels)
+    # Nor is it tried anew.
+    third = finish(run(squares(), auto, cache=cache, load=FakeNetwork))
+    assert third.seconds == {}
+    assert third.size == chosen.size
+
+
+def test_the_record_holds_the_sizes_tried_and_the_size_taken(settings, tmp_path):
+    auto = with_size(settings)
+    result = finish(run(squares(), auto, load=FakeNetwork))
+    record = save_run(result, finish(restore(result)), auto, tmp_path)
+    saved = json.loads((tmp_path / "run.json").read_text())
+    assert saved["settings"]["preprocess"]["size"] == result.size.size == saved["size"]["size"]
+    assert [one["size"] for one in saved["size"]["tried"]] == [128, 192, 256]
+    assert saved["size"]["reason"] in record["notes"]
+    plain = finish(run(squares(), with_size(settings, size=0), load=FakeNetwork))
+    assert save_run(plain, None, with_size(settings, size=0), tmp_path / "b")["size"] is None
+
+
+def test_the_membrane_width_decides_without_trying(settings):
+    # Lines of 40 nm are 2 px wide, and 4 px at twice the size.
+    result = finish(run(squares(), with_size(settings, membrane_width=40.0), load=FakeNetwork))
+    assert result.contours.shape == (2, 200, 200)
+    assert result.size.tried == ()
+    assert "40 nm" in result.size.reason
+    both = with_size(settings, size=100, membrane_width=40.0)
+    with pytest.raises(CopnetError, match="Both a size and a membrane width"):
+        finish(run(squares(), both, load=FakeNetwork))

@@ -33,6 +33,7 @@ from napari_copnet.steps.cells import label_cells
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
 from napari_copnet.steps.contrast import light_membranes
+from napari_copnet.steps.fixed_size import fixed_size, size_for_membranes
 from napari_copnet.steps.frame import (
     cells_to_original,
     clear_padding,
@@ -40,7 +41,8 @@ from napari_copnet.steps.frame import (
     to_original,
 )
 from napari_copnet.steps.preprocess import inverted, preprocess
-from napari_copnet.types import Cells, Closing, Preprocessed, Stack
+from napari_copnet.steps.size_choice import choose_size
+from napari_copnet.types import Cells, Closing, Preprocessed, SizeChoice, Stack
 
 Value = TypeVar("Value")
 INVERTED = (
@@ -86,6 +88,8 @@ class RunResult:
         Time each step took; a step taken from an earlier run has none.
     notes : tuple of str
         Sentences for the user.
+    size : SizeChoice or None
+        How the size was chosen; None where it was given.
     """
 
     stack: Stack
@@ -96,6 +100,14 @@ class RunResult:
     models: dict[str, ModelPackage]
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    size: SizeChoice | None = None
+
+    def settings(self, given: Settings) -> Settings:
+        """Return the settings of the run, the size as it was chosen in place of auto."""
+        if self.size is None:
+            return given
+        params = replace(given.preprocess, size=self.size.size, membrane_width=None)
+        return replace(given, preprocess=params)
 
 
 @dataclass(frozen=True)
@@ -150,17 +162,16 @@ def run(
         "contours": find_model(settings.contours.contour_model, "contours"),
         "closing": find_model(settings.closing.closing_model, "closing"),
     }
-    loaded: list[Network] = []
-
-    def contour_network() -> Network:
-        if not loaded:
-            loaded.append(load(models["contours"], settings.device))
-        return loaded[0]
-
     seconds: dict[str, float] = {}
     yield Progress("check", 0, 1, "stacks")
     stack = check_pixels(stack, repair)
     key = _key(stack_hash(stack), stack.voxel_size, stack.axes)
+    loaded: dict[str, Network] = {}
+
+    def network(kind: str) -> Network:
+        if kind not in loaded:
+            loaded[kind] = load(models[kind], settings.device)
+        return loaded[kind]
 
     def stage(
         name: str, parts: tuple[Any, ...], work: Callable[[], Steps[Value]]
@@ -177,30 +188,51 @@ def run(
         return kept
 
     asked = (settings.contours, settings.device, models["contours"].sha256)
-    ready = yield from stage(
-        "preprocess",
-        (settings.preprocess, *(asked if settings.preprocess.invert == "auto" else ())),
-        lambda: _prepared(stack, settings, contour_network),
-    )
+
+    def prepare(params: PreprocessParams) -> Generator[Progress, None, Preprocessed]:
+        by_network = asked if params.invert == "auto" else ()
+        return (
+            yield from stage(
+                "preprocess",
+                (params, *by_network),
+                lambda: _prepared(stack, params, settings.contours, lambda: network("contours")),
+            )
+        )
+
+    params, size = settings.preprocess, None
+    begun = key
+    if params.size is None or params.membrane_width is not None:
+        size = yield from _size(stack, settings, models, network, cache, begun, seconds)
+        # What comes after depends on the size alone, however it came about.
+        params = replace(params, size=size.size, membrane_width=None)
+    ready = yield from prepare(params)
+    if ready.inverted and size is not None and size.tried:
+        # The sizes were tried on light membranes, which the networks do not know.
+        turned = replace(settings, preprocess=replace(settings.preprocess, invert="yes"))
+        size = yield from _size(stack, turned, models, network, cache, begun, seconds)
+        key = begun
+        ready = yield from prepare(replace(params, size=size.size, invert="yes"))
+        ready = replace(ready, inverted=True, notes=(*ready.notes, INVERTED))
     contours = yield from stage(
         "contours",
         asked,
         lambda: predict_contours(
             ready.data,
-            contour_network(),
+            network("contours"),
             settings.contours,
             first=first,
             skip=ready.blank,
             padding=ready.padding,
         ),
     )
-    loaded.clear()
+    # Memory on a device is for the network at work.
+    loaded.pop("contours", None)
     closing = yield from stage(
         "closing",
         (settings.closing, settings.device, models["closing"].sha256),
         lambda: close(
             contours,
-            load(models["closing"], settings.device),
+            network("closing"),
             settings.closing,
             skip=ready.blank,
             padding=ready.padding,
@@ -215,23 +247,24 @@ def run(
             excluded=without_cells(ready),
         ),
     )
-    return RunResult(
-        stack, ready, contours, closing, cells, models, seconds, (*stack.notes, *ready.notes)
-    )
+    notes = (*stack.notes, *([size.reason] if size else []), *ready.notes)
+    return RunResult(stack, ready, contours, closing, cells, models, seconds, notes, size)
 
 
 def _prepared(
-    stack: Stack, settings: Settings, network: Callable[[], Network]
+    stack: Stack,
+    params: PreprocessParams,
+    contours: ContourParams,
+    network: Callable[[], Network],
 ) -> Steps[Preprocessed]:
     """Preprocess, and ask the contour network whether to invert where that is left to it."""
-    params = settings.preprocess
     ready = yield from preprocess(stack, params)
     if params.invert != "auto" or len(ready.blank) == len(ready.data):
         return ready
     asked = light_membranes(
         ready.data,
         network(),
-        settings.contours,
+        contours,
         blank=ready.blank,
         padding=ready.padding,
         normalised=params.normalise,
@@ -308,6 +341,35 @@ def stack_hash(stack: Stack) -> str:
     for z in range(stack.shape[0]):
         digest.update(np.ascontiguousarray(stack.data[z]).tobytes())
     return digest.hexdigest()
+
+
+def _size(
+    stack: Stack,
+    settings: Settings,
+    models: dict[str, ModelPackage],
+    network: Callable[[str], Network],
+    cache: StageCache,
+    before: str,
+    seconds: dict[str, float],
+) -> Steps[SizeChoice]:
+    """Choose the size of a run that leaves it open."""
+    params = settings.preprocess
+    if params.membrane_width is not None:
+        fixed_size(stack, params)
+        card = models["contours"].card
+        return SizeChoice(*size_for_membranes(stack, params.membrane_width, card))
+    digests = {kind: model.sha256 for kind, model in models.items()}
+    parts = (params, settings.contours, settings.closing, settings.device, digests)
+    key = _key(before, "sizes", parts)
+    choice: SizeChoice | None = cache.get("sizes", key)
+    if choice is None:
+        start = time.monotonic()
+        choice = yield from choose_size(stack, params, settings.contours, settings.closing, network)
+        seconds["sizes"] = time.monotonic() - start
+        cache.put("sizes", key, choice)
+    else:
+        yield Progress("sizes", 1, 1, "sizes", choice.reason)
+    return choice
 
 
 def _key(*parts: Any) -> str:

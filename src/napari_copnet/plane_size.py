@@ -33,6 +33,21 @@ def longer_side(plane: tuple[int, ...], size: int) -> float:
     return max(size, min(longer, size / STRIP * longer / shorter))
 
 
+def size_of(plane: tuple[int, ...], longer: float) -> float:
+    """Return the size at which a slice has a longer side of `longer` px: `longer_side`, reversed.
+
+    Parameters
+    ----------
+    plane : tuple of int
+        In-plane shape (Y, X).
+    longer : float
+        Longer side that the networks shall see, px.
+    """
+    if not is_strip(plane) or longer >= max(plane):
+        return longer
+    return STRIP * longer * min(plane) / max(plane)
+
+
 def processed_plane(plane: tuple[int, ...], size: int) -> tuple[int, int]:
     """Return the in-plane shape at which the networks see a slice: see `longer_side`."""
     if size == 0:

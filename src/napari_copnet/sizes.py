@@ -95,7 +95,8 @@ def try_sizes(
     one = replace(stack, data=np.asarray(stack.data[z : z + 1]), source=None)
     found = []
     for number, size in enumerate(sizes, start=1):
-        chosen = replace(settings, preprocess=replace(settings.preprocess, size=size))
+        params = replace(settings.preprocess, size=size, membrane_width=None)
+        chosen = replace(settings, preprocess=params)
         result = yield from run(one, chosen, load=load, repair=repair)
         restored = yield from restore(result)
         areas = np.bincount(restored.cells[0].ravel())[1:]

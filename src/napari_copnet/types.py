@@ -136,6 +136,28 @@ class Preprocessed:
 
 
 @dataclass(frozen=True)
+class SizeChoice:
+    """How the size at which networks see a stack was chosen.
+
+    Attributes
+    ----------
+    size : int
+        Longer in-plane side, px.
+    reason : str
+        A sentence for the user.
+    slices : tuple of int
+        On which sizes were tried; none where nothing had to be tried.
+    tried : tuple of dict
+        For each size tried its ``size`` and measures, among them the ``score`` that decided.
+    """
+
+    size: int
+    reason: str
+    slices: tuple[int, ...] = ()
+    tried: tuple[dict[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class SliceResult:
     """One slice's result as it becomes ready: `Progress.partial` of the contour step."""
 

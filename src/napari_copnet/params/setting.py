@@ -18,7 +18,10 @@ FORMER_NAMES = {"harder": "artefacts"}
 
 @dataclass(frozen=True)
 class Setting:
-    """What a form or a command line needs to know of a field besides its type and default."""
+    """What a form or a command line needs to know of a field besides its type and default.
+
+    `none` is the word for None of a whole number that may be left to the run, such as ``auto``.
+    """
 
     label: str
     help: str
@@ -27,6 +30,7 @@ class Setting:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     advanced: bool = False
+    none: str = ""
 
 
 def setting(default: Any, label: str, help: str, **rest: Any) -> Any:

@@ -69,15 +69,26 @@ class PreprocessParams:
         "network is clearly surer of the inverted slices (up to three are tried).",
         choices=("auto", "yes", "no"),
     )
-    size: int = setting(
-        512,
+    size: int | None = setting(
+        None,
         "Size",
-        "Longer in-plane side after resizing; 0 keeps the size of the stack. Strips, over twice as "
-        "long as high, are not shrunk below half of it on their shorter side. The default models "
-        "know membranes about 4 px wide: where they are broader, a smaller size may help much.",
+        "Longer in-plane side at which networks see the slices; 0 keeps the size of the stack. "
+        "auto shows three slices to them at several sizes first, and takes the one whose cells "
+        "stand out best. Strips, over twice as long as high, are not shrunk below half of the size "
+        "on their shorter side.",
         unit="px",
         minimum=0,
         maximum=65536,
+        none="auto",
+    )
+    membrane_width: float | None = setting(
+        None,
+        "Membrane width",
+        "How wide membranes are in the tissue. With it, and a known pixel size, the size is that "
+        "at which they are as wide as the networks know them, and nothing is tried.",
+        unit="nm",
+        minimum=0.1,
+        maximum=1e6,
     )
     align: bool = setting(
         True,

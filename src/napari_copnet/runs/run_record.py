@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,8 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
         "command": "run",
         **surroundings(),
         "inputs": {"stack": described(result.stack)},
-        "settings": settings.as_dict(),
+        "settings": result.settings(settings).as_dict(),
+        "size": None if result.size is None else asdict(result.size),
         "models": {
             kind: {"name": model.name, "sha256": model.sha256}
             for kind, model in result.models.items()

@@ -11,6 +11,7 @@ from napari_copnet.padding.grey import clean_slice, z_score
 from napari_copnet.params import PreprocessParams, checked
 from napari_copnet.plane_size import is_strip, processed_plane
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.steps.fixed_size import fixed_size
 from napari_copnet.steps.frame import margin, moved_mask, resize_linear, shift_mirrored
 from napari_copnet.types import Frame, Preprocessed, Stack, VoxelSize
 
@@ -62,11 +63,12 @@ def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Pr
             f"The stack has shape {shape}: slices need at least 2 pixels a side.",
             "Give an image stack with axes z, y, x.",
         )
-    plane = processed_plane(shape[1:], params.size)
+    size, size_note = fixed_size(stack, params)
+    plane = processed_plane(shape[1:], size)
     data = np.zeros((shape[0], *plane), np.float32)
     align = params.align and shape[0] > 1 and stack.axes != "tyx"
     blank: list[int] = []
-    notes: list[str] = []
+    notes = [size_note] if size_note else []
     paddings: list[np.ndarray | None] = [None] * shape[0]
     pairs = np.zeros((shape[0], 2))
     last: np.ndarray | None = None
@@ -101,7 +103,7 @@ def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Pr
     for z, (dy, dx) in enumerate(shifts.astype(int)):
         if dy or dx:
             data[z] = shift_mirrored(data[z], (dy, dx))
-    for note in (_padding_note(paddings, shape), _strip_note(shape, plane, params.size)):
+    for note in (_padding_note(paddings, shape), _strip_note(shape, plane, size)):
         if note:
             notes.append(note)
             yield Progress("preprocess", shape[0], shape[0], "slices", note)

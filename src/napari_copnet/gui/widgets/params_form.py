@@ -99,7 +99,7 @@ class ParamsForm:
         self._base = params
         for name, row in self.rows.items():
             with row.changed.blocked():
-                _show(row, getattr(params, name))
+                _show(row, getattr(params, name), settings(self.kind)[name])
         self._on_changed()
 
     @property
@@ -206,7 +206,7 @@ def _row(
         )
     else:
         # Text, so that a number is kept as it was typed: 0.001 as well as 1e-06.
-        row = LineEdit(name=name, value=_text(default), tooltip=tip)
+        row = LineEdit(name=name, value=_text(default, setting), tooltip=tip)
     _quieten(row)
     return row
 
@@ -222,13 +222,15 @@ def _optional(kind: type, name: str) -> bool:
     return type(None) in typing.get_args(typing.get_type_hints(kind)[name])
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+def _text(value: Any, setting: Setting) -> str:
+    if value is None:
+        return setting.none
+    return repr(value) if isinstance(value, float) else str(value)
 
 
-def _show(row: ValueWidget, value: Any) -> None:
+def _show(row: ValueWidget, value: Any, setting: Setting) -> None:
     if isinstance(row, LineEdit):
-        row.value = _text(value)
+        row.value = _text(value, setting)
         return
     if isinstance(row, ComboBox) and value not in row.choices:
         row.choices = [*row.choices, value]
@@ -240,7 +242,7 @@ def _value(kind: type, name: str, row: ValueWidget, setting: Setting) -> Any:
         return row.value
     text = str(row.value).strip()
     plain: Callable[[str], Any] = field_type(kind, name)
-    if not text:
+    if not text or (setting.none and text.lower() == setting.none):
         if _optional(kind, name):
             return None
         if plain is str:
@@ -250,4 +252,5 @@ def _value(kind: type, name: str, row: ValueWidget, setting: Setting) -> Any:
         return plain(text)
     except ValueError:
         sort = "a whole number, such as 3" if plain is int else "a number, such as 0.5"
+        sort += f", or {setting.none}" if setting.none else ""
         raise CopnetError(f"{setting.label} can't be {text!r}.", f"Type {sort}.") from None

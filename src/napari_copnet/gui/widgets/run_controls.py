@@ -24,6 +24,7 @@ from napari_copnet.progress import Progress
 _WORDS = {
     "check": "Checking the stack",
     "read": "Reading",
+    "sizes": "Choosing the size",
     "preprocess": "Preprocessing",
     "contours": "Predicting contours",
     "closing": "Closing gaps",

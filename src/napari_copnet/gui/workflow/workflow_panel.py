@@ -179,7 +179,9 @@ class WorkflowPanel(Dock):
         if given is None:
             return
         layer, settings, stack, repair = given
-        now = settings.preprocess.size or max(stack.shape[1:])
+        now = settings.preprocess.size
+        if now == 0:
+            now = max(stack.shape[1:])
         sizes, z = sizes_for(stack.shape[1:], now), slice_in_view(self.viewer, layer)
         load, row = self._load, self.sections["preprocess"].form.rows["size"]
 
