@@ -155,8 +155,8 @@ def examples(
     suspects: list[Suspect] = []
     gains: list[int] = []
     for z, plane in enumerate(planes):
-        pieces = cut(plane)
-        for suspect in gaps(plane):
+        pieces = cut(plane, lines=True)
+        for suspect in gaps(plane, lines=True):
             suspects.append(suspect)
             gains.append(gain_of(suspect, plane.contour, pieces, truth[z]))
         yield Progress("walls", z + 1, len(planes), "slices")

@@ -149,6 +149,7 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
             "shifts": result.preprocessed.frame.shifts.tolist(),
         },
         "blank_slices": list(result.preprocessed.blank),
+        "certainty": closing.certainty,
         "changed": closing.changed.tolist(),
         "iterations_by_slice": closing.iterations_by_slice.tolist(),
         "likely_gaps": closing.likely_gaps,

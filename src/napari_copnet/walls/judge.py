@@ -48,6 +48,11 @@ FEATURES = (
     "fit of the larger side",
     "fit of both",
     "echo",
+    "lowest probability of Step 1",
+    "rise of Step 1 above the higher basin",
+    "log rise of Step 1 above the higher basin",
+    "log mean of Step 1 over its ground",
+    "probability of the ground",
     # How much the slices around can tell of this stack.
     "usual fit of both",
     "usual echo",
@@ -143,6 +148,11 @@ def _features(suspect: Suspect, usual: float) -> tuple[float, ...]:
         suspect.witness,
         *suspect.fits,
         suspect.echo,
+        suspect.saddle,
+        suspect.saddle - max(suspect.basins),
+        math.log((suspect.saddle + 0.01) / (max(suspect.basins) + 0.01)),
+        math.log((suspect.first_probability + 0.01) / (suspect.ground + 0.01)),
+        suspect.ground,
     )
 
 
@@ -179,7 +189,7 @@ def likely_walls(
     found: list[Suspect] = []
     counts = []
     for done, plane in enumerate(planes, start=1):
-        here = list(gaps(plane)) if (plane.cells > 0).any() else []
+        here = list(gaps(plane, lines=True)) if (plane.cells > 0).any() else []
         found += here
         counts.append(len(here))
         yield Progress("likely gaps", done, len(planes), "slices")
