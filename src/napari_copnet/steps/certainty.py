@@ -21,8 +21,8 @@ _MOST = 7.0
 # Of maps that the closing network knows: the least that the middle of a line's better half is
 # above its edge, and how far the edge is from even odds, in logits.
 _RISE, _EDGE = 4.5, 1.0
-# A line so sure is sure whatever its edge is like: wide lines of saturated maps have none.
-_SURE = 4.0
+# Lines so sure are sure enough, and saturated ones are whatever their edges are like.
+_SURE, _SATURATED = 4.0, 6.0
 # More of either would make noise contour, or end what is there.
 _MOST_GAIN, _MOST_OFFSET = 2.5, 4.0
 # Beside the middle line so far edges are looked for, px, after so much smoothing, px.
@@ -82,8 +82,9 @@ def certainty(contours: np.ndarray, skip: Sequence[int] = ()) -> Certainty:
     skeleton, e that of their edge, where beside this skeleton the logit falls most steeply. Any
     gain and offset move h and e along, so that maps that differ by them alone become nearly one.
     The gain is 4.5 / (h - e), but 1 where h - e is more than that already, and the offset brings
-    gain e between -1 and 1; they are 2.5 and 4 at most. A map whose h is 4 or more (0.98) with an edge above -1 is sure
-    enough and stays as it is.
+    gain e between -1 and 1, or as much more as h - e is above 4.5; they are 2.5 and 4 at most. A
+    map whose h is 4 or more (0.98), and e not below that, is sure enough and stays as it is, as
+    does one whose h is above 6.
 
     Parameters
     ----------
@@ -99,11 +100,14 @@ def certainty(contours: np.ndarray, skip: Sequence[int] = ()) -> Certainty:
         return Certainty()
     line, edge = (float(value) for value in np.median(found, axis=0))
     seen = float(_probability(line)), float(_probability(edge))
-    if line >= _SURE and edge >= -_EDGE:
+    rise = max(line - edge, 1e-3)
+    # Where a map is steeper than it need be, so far more its edge may be from even odds.
+    band = _EDGE * max(1.0, rise / _RISE)
+    if line >= _SATURATED or (line >= _SURE and edge >= -band):
         return Certainty(line=seen[0], edge=seen[1])
-    gain = float(np.clip(_RISE / max(line - edge, 1e-3), 1.0, _MOST_GAIN))
+    gain = float(np.clip(_RISE / rise, 1.0, _MOST_GAIN))
     gain = gain if gain >= _LEAST_GAIN else 1.0
-    offset = float(np.clip(gain * edge, -_EDGE, _EDGE)) - gain * edge
+    offset = float(np.clip(gain * edge, -band, band)) - gain * edge
     offset = float(np.clip(offset, -_MOST_OFFSET, _MOST_OFFSET))
     return Certainty(gain, offset if abs(offset) >= _LEAST_OFFSET else 0.0, *seen)
 
