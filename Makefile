@@ -32,7 +32,7 @@ models:
 	@$(BIN)/python -m napari_copnet.default_models --data $(DATA) --out work-models
 	@for kind in contours closing; do rm -rf src/napari_copnet/networks/shipped/$$kind && \
 		cp -r work-models/$$kind src/napari_copnet/networks/shipped/; done
-	@$(BIN)/python -m napari_copnet.fit_walls --data $(DATA) --models work-models
+	@$(BIN)/python -m napari_copnet.fit_walls --data $(DATA)
 	@$(BIN)/python -m napari_copnet.review.fit_queue --data $(DATA)
 
 results:

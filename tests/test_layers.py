@@ -26,6 +26,8 @@ ORDER = [
     # Annotated slices lie in a session, train networks, and compare them by their scores.
     {"annotate"},
     {"benchmarks"},
+    # What likely gaps are fitted to.
+    {"wall_blocks"},
     {"demo", "default_models", "fit_walls", "sizes"},
     # The result tables score the default models on the slices these were validated on.
     {"results"},

@@ -73,9 +73,7 @@ def fade(
     return ndimage.gaussian_filter(out, rng.uniform(0.5, 0.9)).astype(np.float32)
 
 
-def _ridge(
-    line: np.ndarray, rng: np.random.Generator, certainty: float, gone: float
-) -> np.ndarray:
+def _ridge(line: np.ndarray, rng: np.random.Generator, certainty: float, gone: float) -> np.ndarray:
     distance = edt.edt(np.ascontiguousarray(~line), black_border=False)
     y, x = np.mgrid[: line.shape[0], : line.shape[1]].astype(np.float32)
     moved = [at + _STRAY * _noise(rng, line.shape, 12) for at in (y, x)]

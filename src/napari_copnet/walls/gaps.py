@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import cc3d
 import edt
 import numpy as np
 from scipy import ndimage
@@ -32,8 +31,8 @@ SMALLEST_SIDE = 30
 # Relief of the watershed: the probability, less so much for each pixel of distance to contour,
 # and the least depth of a basin.
 _SLOPE, _FAR, _DEPTH = 0.02, 20.0, 0.02
-# Watershed lines of Step 1: smoothing, px, and the least depth of a basin.
-_SMOOTH, _BASIN = 1.0, 0.05
+# By how much Step 1 is smoothed before its lines and basins are measured, px.
+_SMOOTH = 1.0
 # What a wall in the slices around counts for, beside a probability of 1.
 _PRIOR = 0.2
 # A wall of which so much is open in Step 1 was closed by the network.
@@ -196,11 +195,8 @@ def drawn_walls(plane: Plane) -> Iterator[Suspect]:
         yield measure.suspect(SPLIT, wall.pixels, wall.line, numbers, first, second, length)
 
 
-def gaps(plane: Plane, *, lines: bool = False) -> Iterator[Suspect]:
+def gaps(plane: Plane) -> Iterator[Suspect]:
     """Find walls that may be missing: necks of cells, and ridges of the probability in them.
-
-    With `lines` the cells are also cut along the watershed lines of the Step 1 probability, however
-    faint and wherever they lie: what a watershed would part is a suspect too.
 
     Each cell is cut by a watershed of the probability, lower towards the middle of the cell and
     higher where the slices around have walls. The pieces are put together again, always the two
@@ -209,7 +205,7 @@ def gaps(plane: Plane, *, lines: bool = False) -> Iterator[Suspect]:
     """
     ridges = _ridges(plane)
     distance = distance_to_contour(plane.contour)
-    pieces = cut(plane, ridges, distance, lines=lines)
+    pieces = cut(plane, ridges, distance)
     measure = _Measure(plane, pieces, distance)
     flat = ridges.ravel()
     edges = {
@@ -252,40 +248,19 @@ def gaps(plane: Plane, *, lines: bool = False) -> Iterator[Suspect]:
 
 
 def cut(
-    plane: Plane,
-    ridges: np.ndarray | None = None,
-    distance: np.ndarray | None = None,
-    *,
-    lines: bool = False,
+    plane: Plane, ridges: np.ndarray | None = None, distance: np.ndarray | None = None
 ) -> np.ndarray:
     """Return the pieces that `gaps` cuts the cells of a slice into, shape (Y, X), int32."""
     ridges = _ridges(plane) if ridges is None else ridges
     distance = distance_to_contour(plane.contour) if distance is None else distance
     inside = plane.cells > 0
     relief = ridges - _SLOPE * np.minimum(distance, _FAR)
-    pieces = _flooded(relief, _DEPTH, inside)
-    return _both(pieces, _flooded(plane.smoothed, _BASIN, inside)) if lines else pieces
-
-
-def _flooded(relief: np.ndarray, depth: float, inside: np.ndarray) -> np.ndarray:
-    """Return the basins at least so deep, numbered, int32, as they meet when flooded."""
-    # Flooding begins at what is left when they are filled.
-    relief = np.where(inside, relief, relief.max(initial=0) + 1)
-    filled = reconstruction(relief + depth, relief, method="erosion")
-    seeds = connected8((filled - relief >= depth - 1e-6) & inside)
+    relief[~inside] = relief.max(initial=0) + 1
+    # Basins at least so deep: flooding begins at what is left when these are filled.
+    filled = reconstruction(relief + _DEPTH, relief, method="erosion")
+    minima = (filled - relief >= _DEPTH - 1e-6) & inside
+    seeds = connected8(minima)
     return watershed(relief, seeds.astype(np.int32), mask=inside, connectivity=1)
-
-
-def _both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return pieces cut along the borders of two labellings, numbered from 1, int32."""
-    pairs = np.where(
-        (first > 0) & (second > 0), first.astype(np.int64) * (second.max() + 1) + second, 0
-    )
-    _, numbers = np.unique(pairs, return_inverse=True)
-    numbers = numbers.reshape(pairs.shape).astype(np.uint32)
-    if pairs.min() > 0:
-        numbers += 1
-    return cc3d.connected_components(numbers, connectivity=4, out_dtype=np.uint32).astype(np.int32)
 
 
 def distance_to_contour(contour: np.ndarray) -> np.ndarray:

@@ -189,7 +189,7 @@ def likely_walls(
     found: list[Suspect] = []
     counts = []
     for done, plane in enumerate(planes, start=1):
-        here = list(gaps(plane, lines=True)) if (plane.cells > 0).any() else []
+        here = list(gaps(plane)) if (plane.cells > 0).any() else []
         found += here
         counts.append(len(here))
         yield Progress("likely gaps", done, len(planes), "slices")
