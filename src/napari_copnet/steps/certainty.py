@@ -29,6 +29,8 @@ _MOST_GAIN, _MOST_OFFSET = 2.5, 4.0
 _BESIDE, _SMOOTH = 4, 0.7
 # Changes smaller than these are none.
 _LEAST_GAIN, _LEAST_OFFSET = 1.05, 0.1
+# Less of a line, in pixels of its skeleton, tells nothing.
+_LEAST_LINE = 50
 # Slices of a stack that are looked at.
 _SLICES = 9
 
@@ -118,7 +120,7 @@ def _line_and_edge(plane: np.ndarray) -> tuple[float, float] | None:
     if np.ptp(logit) < 1e-3:
         return None
     skeleton = skeletonize(logit > threshold_otsu(logit))
-    if not skeleton.any():
+    if np.count_nonzero(skeleton) < _LEAST_LINE:
         return None
     line = float(np.median(logit[skeleton]))
     better = skeleton & (logit >= line)
