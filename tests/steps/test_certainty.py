@@ -72,7 +72,7 @@ def test_gain_and_offset_of_the_logit_are_undone(unsure, gain, offset):
     theirs = certainty(other).of(other)
     # Where it matters to a contour: in the middle, and on which side of 0.5.
     assert np.abs(ours - theirs)[walls()[None]].mean() < 0.1
-    assert ((ours > 0.5) != (theirs > 0.5)).mean() < 0.01
+    assert ((ours > 0.5) != (theirs > 0.5)).mean() < 0.02
 
 
 def test_blank_slices_do_not_count(unsure):

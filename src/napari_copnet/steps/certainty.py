@@ -30,7 +30,7 @@ _BESIDE, _SMOOTH = 4, 0.7
 # Changes smaller than these are none.
 _LEAST_GAIN, _LEAST_OFFSET = 1.05, 0.1
 # Less of a line, in pixels of its skeleton, tells nothing.
-_LEAST_LINE = 50
+_LEAST_LINE = 100
 # Slices of a stack that are looked at.
 _SLICES = 9
 
