@@ -29,19 +29,19 @@ lint:
 
 models:
 	@scripts/setup.sh run
-	@$(BIN)/python -m napari_copnet.default_models --data $(DATA) --out work-models
+	@$(BIN)/python -m research.default_models --data $(DATA) --out work-models
 	@for kind in contours closing; do rm -rf src/napari_copnet/networks/shipped/$$kind && \
 		cp -r work-models/$$kind src/napari_copnet/networks/shipped/; done
-	@$(BIN)/python -m napari_copnet.fit_walls --data $(DATA)
-	@$(BIN)/python -m napari_copnet.review.fit_queue --data $(DATA)
+	@$(BIN)/python -m research.fit_gap_classifier --data $(DATA)
+	@$(BIN)/python -m research.fit_queue --data $(DATA)
 
 results:
 	@scripts/setup.sh run
-	@$(BIN)/python -m napari_copnet.results --data $(DATA) --out docs --work work-results
+	@$(BIN)/python -m research.results --data $(DATA) --out docs --work work-results
 
 experiments:
 	@scripts/setup.sh run
-	@$(BIN)/python -m napari_copnet.results.experiments --data $(DATA) --models work-models \
+	@$(BIN)/python -m research.experiments --data $(DATA) --models work-models \
 		--out docs --work work-experiments
 
 tour:

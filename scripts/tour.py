@@ -2,7 +2,7 @@
 
 Usage: python scripts/tour.py [--data FOLDER] [--out FOLDER]
 
-The stack is a crop of fib25 from the data folder; made tissue where that is absent.
+The stack is a crop of fib25 from the data folder; synthetic tissue where that is absent.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_copnet.gui.compare import IterationsPanel
-from napari_copnet.gui.panel import WorkflowPanel
-from napari_copnet.gui.twin import camera_of
+from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
+from napari_copnet.gui.viewer.second_canvas import camera_of
+from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
 from napari_copnet.io.read import read_stack
 from napari_copnet.io.write import write_image
 from napari_copnet.params import TissueParams
-from napari_copnet.samples import make_tissue
+from napari_copnet.synthetic import make_tissue
 from napari_copnet.types import Stack, VoxelSize
 
 SLICES, SIDE = 6, 250
@@ -202,7 +202,7 @@ def stack_file(data: Path, folder: Path) -> Path:
         crop = np.stack([np.asarray(whole.data[z])[:SIDE, :SIDE] for z in range(40, 40 + SLICES)])
         stack = Stack(crop, VoxelSize(0.01, 0.01, 0.01), name="fib25")
     else:
-        print("No fib25 here: made tissue instead.")
+        print("No fib25 here: synthetic tissue instead.")
         stack = make_tissue(TissueParams(slices=SLICES, size=256), seed=3).stack
     return write_image(folder / stack.name.replace(" ", "-"), stack.data, like=stack)
 
@@ -252,21 +252,23 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     tour.type_into(panel.sections["preprocess"].form.rows["size"].native, "256")
     tour.photo("opened")
 
-    tour.press(panel.footer.run_button)
+    tour.press(panel.run_controls.run_button)
     tour.until(lambda: panel.source is not None and panel.source.changed != [], "an iteration ends")
     tour.photo("running")
-    tour.press(panel.footer.cancel_button)
+    tour.press(panel.run_controls.cancel_button)
     asked = time.monotonic()
-    tour.until(lambda: not panel.footer.cancel_button.isEnabled() or panel.job is None, "it stops")
+    tour.until(
+        lambda: not panel.run_controls.cancel_button.isEnabled() or panel.job is None, "it stops"
+    )
     tour.until(lambda: panel.job is None, "what is kept is shown")
     print(f"cancelled after {time.monotonic() - asked:.1f} s, with its cells shown")
-    assert "Cancelled" in panel.footer.message.text
+    assert "Cancelled" in panel.run_controls.message.text
     assert panel.source.layers.layer("cells") is not None
     tour.photo("cancelled")
 
     tour.command("COp-Net iterations")
     iterations = tour.docked(IterationsPanel)
-    tour.press(panel.footer.run_button)
+    tour.press(panel.run_controls.run_button)
     tour.until(lambda: panel.job is None, "the second run ends")
     layers = panel.source.layers
     assert panel.source.result is not None
@@ -296,7 +298,7 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     turn_wheel(tour.canvas, centre, 4)
     tour.wait(0.5)
     assert camera_of(viewer).zoom > before
-    assert camera_of(iterations.twin.model).zoom == camera_of(viewer).zoom
+    assert camera_of(iterations.second_canvas.model).zoom == camera_of(viewer).zoom
     tour.photo("side-by-side")
     tour.press(iterations.side_button)
     tour.wait(0.5)

@@ -16,10 +16,10 @@ import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_copnet.gui.panel import WorkflowPanel
-from napari_copnet.gui.proofread.canvas import fly_to
-from napari_copnet.gui.proofread.panel import ProofreadPanel
-from napari_copnet.review.course import birth_of
+from napari_copnet.gui.proofreading.proofreading_panel import ProofreadPanel
+from napari_copnet.gui.viewer.camera import fly_to
+from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
+from napari_copnet.proofreading.closing_history import birth_of
 
 if TYPE_CHECKING:
     from tour import Tour
@@ -42,7 +42,7 @@ class Reviewer:
     @property
     def z(self) -> int:
         """The slice in view."""
-        return self.dock.desk.layers.z
+        return self.dock.controller.layers.z
 
     def key(self, key: Qt.Key) -> None:
         """Press a key over the canvas."""
@@ -51,13 +51,13 @@ class Reviewer:
 
     def look(self, z: int, point: Point, size: float = 45) -> None:
         """Bring a place into view."""
-        layer = self.dock.desk.layers.contour
+        layer = self.dock.controller.layers.contour
         fly_to(self.tour.viewer, layer, z, point, size, self.tour.canvas)
         self.tour.wait(0.3)
 
     def world(self, point: Point) -> tuple[float, float]:
         """Return where a pixel lies."""
-        return tuple(self.dock.desk.layers.contour.data_to_world((self.z, *point))[-2:])
+        return tuple(self.dock.controller.layers.contour.data_to_world((self.z, *point))[-2:])
 
     def click(self, point: Point) -> None:
         """Click a pixel."""
@@ -115,7 +115,7 @@ def walk(tour: Tour, folder: Path) -> None:
 def use_queue(reviewer: Reviewer) -> None:
     """Walk the queue with keys: accept one item, reject the next, take that back."""
     dock, session = reviewer.dock, reviewer.session
-    assert len(dock.desk.review.walk.shown) >= 2, "the queue is too short for the tour"
+    assert len(dock.controller.queue.state.shown) >= 2, "the queue is too short for the tour"
     reviewer.key(Qt.Key.Key_N)
     assert dock.question.text()
     reviewer.tour.photo("queue-item")
@@ -138,7 +138,7 @@ def use_tools(reviewer: Reviewer) -> None:
     reviewer.look(z, wall)
 
     def apart() -> bool:
-        return session.name_at(z, *left) != session.name_at(z, *right)
+        return session.id_at(z, *left) != session.id_at(z, *right)
 
     reviewer.key(Qt.Key.Key_E)
     reviewer.drag(left, right)
@@ -182,7 +182,7 @@ def use_tools(reviewer: Reviewer) -> None:
     for name in ("vessel", "haemorrhage", "background"):
         tour.press(dock.tool_buttons[name])
         reviewer.click(right)
-        assert session.name_at(z, *right) == 0
+        assert session.id_at(z, *right) == 0
         reviewer.done(f"mark-{name}", 4)
         reviewer.key(Qt.Key.Key_U)
     use_neighbours(reviewer, z, right)
@@ -250,7 +250,7 @@ def look_back(reviewer: Reviewer, z: int, wall: Point) -> None:
         return
     drawn = np.argwhere(session.contour[z])
     closed = []
-    for item in dock.desk.review.walk.items:
+    for item in dock.controller.queue.state.items:
         birth = birth_of(session, item.patch) if item.kind == "closure" else None
         if birth is not None and birth.iteration:
             closed.append(item)
@@ -267,10 +267,10 @@ def look_back(reviewer: Reviewer, z: int, wall: Point) -> None:
     tour.photo("closed-when")
     if dock.see_button.isVisible():
         tour.press(dock.see_button)
-        assert dock.tabs.currentWidget() is dock.course
-        assert dock.desk.course.layer.visible
+        assert dock.tabs.currentWidget() is dock.iteration_tab
+        assert dock.controller.iteration_review.layer.visible
         tour.photo("iteration")
-        tour.press(dock.course.show_iteration)
+        tour.press(dock.iteration_tab.show_iteration)
     dock.tabs.setCurrentIndex(0)
 
 
@@ -316,7 +316,7 @@ def use_history(reviewer: Reviewer, folder: Path) -> None:
 
 def neighbours(session: Any, z: int) -> tuple[Point, Point]:
     """Return a pixel in each of two large cells, in one row, with a thin wall between them."""
-    names = session.names(z)
+    names = session.ids(z)
     areas = np.bincount(names.ravel())
     height, width = names.shape
     best: tuple[int, Point, Point] | None = None
@@ -338,7 +338,7 @@ def neighbours(session: Any, z: int) -> tuple[Point, Point]:
 
 def cut(session: Any, z: int, point: Point) -> tuple[Point, Point]:
     """Return the ends, inside the cell, of a vertical line through its middle."""
-    cell = session.names(z) == session.name_at(z, *point)
+    cell = session.ids(z) == session.id_at(z, *point)
     columns = np.flatnonzero(cell.any(axis=0))
     x = int(columns[len(columns) // 2])
     rows = np.flatnonzero(cell[:, x])
@@ -349,7 +349,7 @@ def inner(session: Any, z: int, point: Point) -> Point:
     """Return the pixel of a cell that is farthest from its border."""
     from scipy import ndimage
 
-    cell = session.names(z) == session.name_at(z, *point)
+    cell = session.ids(z) == session.id_at(z, *point)
     depth = ndimage.distance_transform_edt(np.pad(cell, 1))[1:-1, 1:-1]
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
     return int(y), int(x)
@@ -375,7 +375,7 @@ def main() -> None:
         tour.press(panel.stack.open_file)
         tour.until(lambda: panel.stack.layer is not None and panel.job is None, "the stack opens")
         tour.type_into(panel.sections["preprocess"].form.rows["size"].native, "256")
-        tour.press(panel.footer.run_button)
+        tour.press(panel.run_controls.run_button)
         tour.until(lambda: panel.job is None, "the run ends", 500)
         walk(tour, folder)
         panel.shut_down()

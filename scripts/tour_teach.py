@@ -2,7 +2,7 @@
 
 Usage: python scripts/tour_teach.py [--out FOLDER]
 
-The stack is made tissue stained the other way round: its membranes are pale, and the default
+The stack is synthetic tissue stained the other way round: its membranes are pale, and the default
 models have learnt from dark ones. A simulated annotator corrects three slices: it draws with the
 mouse, and paints the rest from the truth as a stroke of napari's brush would.
 """
@@ -21,11 +21,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLabel
 
-from napari_copnet.benchmarks.finetune import unseen_tissue
-from napari_copnet.gui.panel import WorkflowPanel
-from napari_copnet.gui.proofread.panel import ProofreadPanel
-from napari_copnet.gui.simulate.panel import SimulatePanel
-from napari_copnet.gui.training.panel import TrainingPanel
+from benchmarks.bench_finetune import unseen_tissue
+from napari_copnet.gui.proofreading.proofreading_panel import ProofreadPanel
+from napari_copnet.gui.simulation.simulation_panel import SimulatePanel
+from napari_copnet.gui.training.training_panel import TrainingPanel
+from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
 from napari_copnet.io.write import write_image
 from napari_copnet.networks.package import MODELS_VARIABLE, find_model
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 PREFIX = "teach"
 SLICES, SIDE, EVERY = 13, 256, 6
 MINUTES = 1.5
-# As in `copnet bench finetune --quick`: learning on smaller patches is faster.
+# As in `make bench NAME=finetune ARGS=--quick`: learning on smaller patches is faster.
 PATCH, BATCH, STEPS = "128", "2", "10"
 
 
@@ -75,7 +75,7 @@ def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     tour.until(lambda: workflow.stack.layer is not None and workflow.job is None, "it opens")
     tour.type_into(workflow.sections["preprocess"].form.rows["size"].native, str(SIDE))
     tour.type_into(workflow.sections["closing"].form.rows["max_iterations"].native, "4")
-    tour.press(workflow.footer.run_button)
+    tour.press(workflow.run_controls.run_button)
     tour.until(lambda: workflow.job is None, "the run ends", 900)
     tour.photo("default-models-fail")
 
@@ -117,7 +117,7 @@ def annotate(tour: Tour, dock: TrainingPanel, z: int, truth: np.ndarray, first: 
     """Correct a slice: a stroke by the mouse, the rest as strokes of the brush, then Done."""
     project = dock.link.project
     click_row(tour, dock.slices.table, project.chosen.index(z))
-    layer = dock.link.desk.layers.contour
+    layer = dock.link.controller.layers.contour
     tour.press(dock.review.tools["draw"])
     wall = longest_wall(truth, project.session.contour[z])
     places = [tuple(layer.data_to_world((z, *point))[-2:]) for point in wall]
@@ -144,7 +144,7 @@ def annotate(tour: Tour, dock: TrainingPanel, z: int, truth: np.ndarray, first: 
 
 def paint_all(dock: TrainingPanel, z: int, truth: np.ndarray) -> None:
     """Paint the slice as it truly is, as strokes do: on the layer, which hands them over."""
-    layers = dock.link.desk.layers
+    layers = dock.link.controller.layers
     layers.contour.data[z] = truth
     layers.take_strokes()
     assert np.array_equal(dock.link.project.session.contour[z], truth)

@@ -22,10 +22,10 @@ import trust_viewer
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.params import CellParams
-from napari_copnet.review import session as session_module
-from napari_copnet.review.edits import MARKS, PLANES, Edit, Flip, Judge, Patch, Verdict
-from napari_copnet.review.session import Session
-from napari_copnet.review.start import Start
+from napari_copnet.proofreading import session as session_module
+from napari_copnet.proofreading.edits import MARKS, PLANES, Edit, Flip, Judge, Patch, Verdict
+from napari_copnet.proofreading.session import Session
+from napari_copnet.proofreading.session_start import Start
 from napari_copnet.steps.cells import label_slice
 
 SHAPE = (3, 40, 48)
@@ -255,7 +255,7 @@ def _copy(plain: Plain) -> Plain:
 
 
 def _same_cells(session: Session, z: int, contour: np.ndarray, marks: np.ndarray) -> bool:
-    anew, shown = label_slice(contour, PARAMS, excluded=marks > 0), session.names(z)
+    anew, shown = label_slice(contour, PARAMS, excluded=marks > 0), session.ids(z)
     pairs = np.unique(np.stack([anew.ravel(), shown.ravel()]), axis=1)
     return len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1] and bool(
         np.array_equal(anew == 0, shown == 0)

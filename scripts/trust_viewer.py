@@ -22,13 +22,13 @@ import numpy as np
 import psutil
 import trust_training
 
-from napari_copnet.annotate.finetune import resume, unfinished
-from napari_copnet.annotate.project import Project
 from napari_copnet.errors import CopnetError
 from napari_copnet.networks.package import MODELS_VARIABLE, load_package
 from napari_copnet.params import CellParams
 from napari_copnet.progress import finish
-from napari_copnet.review.start import Start
+from napari_copnet.proofreading.session_start import Start
+from napari_copnet.teaching.fine_tuning import resume, unfinished
+from napari_copnet.teaching.project import Project
 from napari_copnet.training import child
 from napari_copnet.training.fit import read_losses, work_folder
 from napari_copnet.types import Stack, VoxelSize

@@ -5,11 +5,11 @@ import re
 import pytest
 
 from napari_copnet import demo as module
-from napari_copnet.cli.demo import has_display
+from napari_copnet.cli.demo_command import has_display
 from napari_copnet.io.read import read_stack
 from napari_copnet.params import DeviceParams, TissueParams
 from napari_copnet.progress import finish
-from napari_copnet.samples import make_tissue
+from napari_copnet.synthetic import make_tissue
 
 
 @pytest.fixture(scope="module")

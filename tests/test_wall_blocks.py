@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from napari_copnet.default_models import VALIDATION
 from napari_copnet.training.cases import MARGIN
 from napari_copnet.wall_blocks import DEPTH, FIB25, SNEMI3D, SNEMI3D_WHOLE, _simulated
+from research.default_models import VALIDATION
 
 # Of snemi3d, the first slice that is validated on.
 SNEMI3D_VALIDATION = 60

@@ -1,4 +1,4 @@
-"""The main job on the bundled sample: made tissue in; contours, cells, scores and a page out."""
+"""The main job on the bundled sample: synthetic tissue in; contours, cells, scores and a page out."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from napari_copnet.evaluation.figures import (
     panels,
     score_bars,
 )
-from napari_copnet.evaluation.report import Section, score_table, write_page
+from napari_copnet.evaluation.report import ReportSection, score_table, write_page
 from napari_copnet.evaluation.scores import Evaluation, evaluate
 from napari_copnet.files import check_writable, whole_file
 from napari_copnet.params import ClosingParams, DeviceParams, ScoreParams
 from napari_copnet.pipeline import Restored, RunResult, Settings, restore, run
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.record import save_run, write_images, write_record
-from napari_copnet.samples import Tissue, sample_stack
+from napari_copnet.runs.run_record import save_run, write_images, write_record
 from napari_copnet.steps.frame import to_original
+from napari_copnet.synthetic import Tissue, sample_stack
 
 
 @dataclass(frozen=True)
@@ -167,23 +167,23 @@ def _page(
         f"{100 * after['labelled']:.0f} % after closing. The networks took {seconds:.0f} s."
     )
     sections = [
-        Section(
+        ReportSection(
             "From image to cells",
             "The contour network marks how likely each pixel is cell contour. The closing network "
             "then closes gaps, again and again, until nearly nothing changes. What the closed "
             "contours enclose are the cells. Shown is the slice in which closing helped most.",
             pictures=[overview],
         ),
-        Section(
+        ReportSection(
             "How good they are",
-            "The sample is made tissue, so the truth is known exactly. A true cell is labelled "
-            "when one predicted cell matches it to 85 %, merged when it runs into a neighbour, "
-            "and split otherwise. Mean ± standard deviation over slices; the vessel and strips "
-            "lost to drift are not scored.",
+            "The sample is synthetic tissue, so the truth is known exactly. A true cell is "
+            "labelled when one predicted cell matches it to 85 %, merged when it runs into a "
+            "neighbour, and split otherwise. Mean ± standard deviation over slices; the vessel and "
+            "strips lost to drift are not scored.",
             table=score_table(scores),
             pictures=[score_bars(scores)],
         ),
-        Section(
+        ReportSection(
             "The same slice without and with closing",
             "Left, cells from the contour probability alone: one gap makes one colour of two "
             "cells. Right, after closing.",
@@ -197,18 +197,18 @@ def _page(
                 )
             ],
         ),
-        Section(
+        ReportSection(
             "Convergence",
             "Share of pixels whose rounded value changed in each iteration.",
             pictures=[convergence(record["changed"], ClosingParams().tolerance)],
         ),
-        Section(
+        ReportSection(
             "How it was made",
             "Everything needed to repeat the run is in run.json.",
             details=("Record of the run", json.dumps(_shortened(record), indent=1)),
         ),
     ]
-    return write_page(out / "index.html", "napari-copnet on made tissue", lead, sections)
+    return write_page(out / "index.html", "napari-copnet on synthetic tissue", lead, sections)
 
 
 def _plain_labels(contour: np.ndarray) -> np.ndarray:

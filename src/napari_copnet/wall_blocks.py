@@ -16,17 +16,17 @@ import numpy as np
 
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.params import DegradeParams, TissueParams
-from napari_copnet.samples.tissue import make_tissue, random_tissue_params
+from napari_copnet.synthetic.tissue import make_tissue, random_tissue_params
+from napari_copnet.training.artefacts import add_artefacts
 from napari_copnet.training.cases import read_array
 from napari_copnet.training.degrade import degrade, for_area
 from napari_copnet.training.fade import fade
-from napari_copnet.training.harder import harden
 from napari_copnet.training.truth import CONTOUR, WIDTH, resize_image, resize_truth, resize_values
 
 SIZE = 512
 DEPTH = 2
-# Made tissue, of which the shipped contour model makes maps: default settings, and others.
-MADE, VARIED, MADE_SEED = 3, 6, 40_500
+# Synthetic tissue, of which the shipped contour model makes maps: default settings, and others.
+SYNTHETIC, VARIED, SYNTHETIC_SEED = 3, 6, 40_500
 # First slices of those of fib25 and snemi3d, no nearer than five to what is validated on; of
 # snemi3d also the corner (y, x) of the part that is seen at its own pixel size.
 FIB25 = (4, 30, 60, 95)
@@ -65,10 +65,10 @@ def blocks(data: Path) -> Iterator[Block]:
     data : Path
         Folder above ``fib25``, ``snemi3d``, ``gala-fibsem`` and ``contours``.
     """
-    rng = np.random.default_rng(MADE_SEED)
-    for number in range(MADE + VARIED):
-        params = TissueParams() if number < MADE else random_tissue_params(rng)
-        yield _made(replace(params, slices=DEPTH, size=SIZE), MADE_SEED + number)
+    rng = np.random.default_rng(SYNTHETIC_SEED)
+    for number in range(SYNTHETIC + VARIED):
+        params = TissueParams() if number < SYNTHETIC else random_tissue_params(rng)
+        yield _made(replace(params, slices=DEPTH, size=SIZE), SYNTHETIC_SEED + number)
     cells = read_array(data / "fib25" / "instances.tif")[0]
     for z in FIB25:
         yield from _simulated(f"fib25, slices from {z}", cells[z : z + DEPTH], SIZE)
@@ -89,7 +89,7 @@ def _made(params: TissueParams, seed: int) -> Block:
     tissue = make_tissue(params, seed=seed)
     truth = TrueStack(tissue.contours.astype(np.uint8), exclude_pixels=tissue.excluded)
     image = resize_image(np.asarray(tissue.stack.data), 1.0)
-    return Block(f"made tissue, seed {seed}", truth, image=image)
+    return Block(f"synthetic tissue, seed {seed}", truth, image=image)
 
 
 def _simulated(name: str, cells: np.ndarray, size: int, zero: str = "region") -> Iterator[Block]:
@@ -115,7 +115,7 @@ def _degraded(contour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
     u = degrade(contour, for_area(DegradeParams(), contour.shape), rng)
-    u = harden(u, contour, rng, 0.7)
+    u = add_artefacts(u, contour, rng, 0.7)
     if rng.random() < 0.6:
         u = gaussian_filter(u, rng.uniform(0.5, 2.2))
     if rng.random() < 0.7:

@@ -58,7 +58,7 @@ def test_rivals_are_tuned_on_some_slices_and_scored_on_others(answer, files, tmp
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (("--methods", "magic"), "no rival 'magic'"),
+        (("--methods", "magic"), "no baseline 'magic'"),
         (("--train-slices", "0-5", "--slices", "6-11"), "too near"),
         (("--methods", "chen", "--chen-radius-min", "9", "--chen-radius-max", "2"), "above"),
         (("--methods", "chen", "--chen-model", "nonesuch"), "nonesuch"),

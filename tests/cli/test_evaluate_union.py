@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from napari_copnet.cli.evaluate import _united
+from napari_copnet.cli.evaluate_command import _united
 from napari_copnet.params import ClosingParams
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import typer
 from typer.testing import CliRunner
 
-from napari_copnet.cli import session
+from napari_copnet.cli import session_commands
 from napari_copnet.io.read import read_image
 from napari_copnet.io.write import write_image
-from napari_copnet.review import tools
-from napari_copnet.review.session import Session
+from napari_copnet.proofreading import edit_tools
+from napari_copnet.proofreading.session import Session
 
 app = typer.Typer()
-session.add_to(app)
+session_commands.add_to(app)
 
 
 def called(*arguments):
@@ -29,7 +29,7 @@ def test_from_a_run_to_exported_cells(tmp_path):
     code, made = called("create", tmp_path / "run", "--out", tmp_path / "s")
     assert code == 0 and made["files"]["session"] == str(tmp_path / "s")
     with Session.open(tmp_path / "s") as opened:
-        opened.apply(tools.close_gap(opened, [1], [(5, 10)]))
+        opened.apply(edit_tools.close_gap(opened, [1], [(5, 10)]))
     code, info = called("info", tmp_path / "s")
     assert code == 0 and info["cells_by_slice"] == [2, 2] and info["edits"] == 1
     assert info["list"][0]["text"] == "close gap in slice 1, 1 px"

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from napari_copnet.params import DegradeParams, TrainParams
-from napari_copnet.training.sources import MadeTissue, Source
+from napari_copnet.training.sources import Source, SyntheticTissue
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_options_reach_the_training_of_a_closing_network(asked, answer, tmp_path
         assert (source.truth.name, source.contours.name) == (name, contours)
         assert source.validation == held
         assert {key: getattr(source, key) for key in shared} == shared
-    assert made == MadeTissue(count=3)
+    assert made == SyntheticTissue(count=3)
     assert params == TrainParams(epochs=7) and degrade == DegradeParams(radius_max=9)
     assert named.pop("card")["licence"] == "CC0"
     assert named.pop("device").device == "auto"

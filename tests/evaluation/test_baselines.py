@@ -1,4 +1,4 @@
-"""Rivals on contours drawn by hand."""
+"""Baselines on contours drawn by hand."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from napari_copnet.evaluation.baselines.base import Block
+from napari_copnet.evaluation.baselines.base import SliceBlock
 from napari_copnet.evaluation.baselines.morphology import (
     MorphologicalClosing,
     morphological_closing,
@@ -36,7 +36,7 @@ def walls(gap=0.0, length=12, faint=False):
 def block(*slices, truth=None):
     contours = np.stack(slices)
     true = np.stack([walls(0.9) > 0.5] * len(contours)) if truth is None else truth
-    return Block(contours, true=TrueStack(true.astype(np.uint8)))
+    return SliceBlock(contours, true=TrueStack(true.astype(np.uint8)))
 
 
 def rooms(mask):
@@ -44,7 +44,7 @@ def rooms(mask):
 
 
 @pytest.mark.parametrize(
-    ("rival", "door"),
+    ("baseline", "door"),
     [
         (MorphologicalClosing(), 0.0),
         (DistanceWatershed(), 0.0),
@@ -53,14 +53,14 @@ def rooms(mask):
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_each_rival_closes_the_door_it_was_tuned_for(rival, door, tmp_path):
+def test_each_rival_closes_the_door_it_was_tuned_for(baseline, door, tmp_path):
     training = block(walls(door), walls(door, 10))
-    tuned = finish(rival.tune(training, tmp_path))
+    tuned = finish(baseline.tune(training, tmp_path))
     assert tuned["labelled"] == 1
-    test = Block(np.stack([walls(door, 11)]))
+    test = SliceBlock(np.stack([walls(door, 11)]))
     assert rooms(test.rounded[0]) == 1
     steps = []
-    mask = finish(rival.apply(test, tuned), steps.append)
+    mask = finish(baseline.apply(test, tuned), steps.append)
     assert mask.dtype == np.uint8 and mask.shape == (1, 48, 92)
     assert rooms(mask[0]) == 2
     assert mask[test.rounded].all(), "what Step 1 drew was lost"
@@ -107,9 +107,9 @@ def test_lines_run_on_the_ridge_between_basins_deep_enough():
 
 
 def test_nothing_is_drawn_where_nothing_is():
-    empty = Block(np.zeros((1, 30, 30), np.float32))
-    for rival in (MorphologicalClosing(), DistanceWatershed(), ProbabilityWatershed()):
-        assert not finish(rival.apply(empty, rival.candidates()[-1])).any(), rival.name
+    empty = SliceBlock(np.zeros((1, 30, 30), np.float32))
+    for baseline in (MorphologicalClosing(), DistanceWatershed(), ProbabilityWatershed()):
+        assert not finish(baseline.apply(empty, baseline.candidates()[-1])).any(), baseline.name
 
 
 def test_the_network_of_chen_is_trained_kept_and_applied_once(tmp_path, monkeypatch):
@@ -118,30 +118,30 @@ def test_the_network_of_chen_is_trained_kept_and_applied_once(tmp_path, monkeypa
 
     tiny = TrainParams(
         size="small", epochs=1, iterations_per_epoch=4, batch=2, patch=32,
-        own_outputs=0.0, harder=False,
+        own_outputs=0.0, artefacts=False,
     )  # fmt: skip
     params = BaselineParams(chen_gaps=40, chen_radius_min=2, chen_radius_max=6)
-    rival = chen.Chen(params, train_params=tiny)
+    baseline = chen.Chen(params, train_params=tiny)
     square = [np.pad(walls(door)[:, :64], ((0, 16), (0, 0)), "edge") for door in (0.1, 0.9)]
     contours = np.stack([square[0]] * 6)
     truth = np.stack([square[1] > 0.5] * 6).astype(np.uint8)
     excluded = np.zeros(truth.shape[1:], bool)
     excluded[:8, :8] = True
-    training = Block(contours, true=TrueStack(truth, exclude_pixels=excluded))
-    tuned = finish(rival.tune(training, tmp_path))
+    training = SliceBlock(contours, true=TrueStack(truth, exclude_pixels=excluded))
+    tuned = finish(baseline.tune(training, tmp_path))
     assert tuned["steps"] == 4
     written = tifffile.imread(tmp_path / "chen" / "truth.tif")
     assert (written[:, :8, :8] == 2).all() and set(np.unique(written)) == {0, 1, 2}
-    mask = finish(rival.apply(Block(contours[:2]), tuned))
+    mask = finish(baseline.apply(SliceBlock(contours[:2]), tuned))
     assert mask.shape == (2, 64, 64) and mask[contours[:2] > 0.5].all()
 
     def no_training(*args, **kwargs):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(chen, "train", no_training)
-    assert finish(rival.tune(training, tmp_path)) == tuned
+    assert finish(baseline.tune(training, tmp_path)) == tuned
     with pytest.raises(AssertionError, match="trained again"):
-        finish(rival.tune(Block(contours[:5], true=TrueStack(truth[:5])), tmp_path))
+        finish(baseline.tune(SliceBlock(contours[:5], true=TrueStack(truth[:5])), tmp_path))
 
 
 class FillsDoors:
@@ -160,7 +160,7 @@ def test_chen_sees_the_rounded_contour_and_keeps_it(monkeypatch):
 
     monkeypatch.setattr(chen, "load_package", lambda path: None)
     monkeypatch.setattr(chen.Network, "load", lambda *args: FillsDoors())
-    mask = finish(chen.Chen().apply(Block(np.stack([walls(0.3)])), {"model": "m"}))
+    mask = finish(chen.Chen().apply(SliceBlock(np.stack([walls(0.3)])), {"model": "m"}))
     np.testing.assert_array_equal(mask[0], walls(0.9) > 0.5)
 
 
@@ -187,7 +187,7 @@ def test_radii_in_micrometres_become_pixels():
     ],
 )
 def test_slices_to_tune_on_lie_apart_from_those_scored(total, train, scored, expected):
-    from napari_copnet.evaluation.baselines.compare import split_for_tuning
+    from napari_copnet.evaluation.baselines.comparison import split_for_tuning
 
     assert split_for_tuning(total, train, scored) == tuple(map(list, expected))
 
@@ -195,14 +195,14 @@ def test_slices_to_tune_on_lie_apart_from_those_scored(total, train, scored, exp
 @pytest.mark.parametrize(("total", "train", "scored"), [(30, "0-9", "12-20"), (6, "", "")])
 def test_slices_too_near_to_each_other_are_refused(total, train, scored):
     from napari_copnet.errors import InputError
-    from napari_copnet.evaluation.baselines.compare import split_for_tuning
+    from napari_copnet.evaluation.baselines.comparison import split_for_tuning
 
     with pytest.raises(InputError, match="neighbours look alike"):
         split_for_tuning(total, train, scored)
 
 
 def test_a_comparison_has_step_1_every_rival_and_the_ceiling(tmp_path):
-    from napari_copnet.evaluation.baselines.compare import compare
+    from napari_copnet.evaluation.baselines.comparison import compare
 
     training, tested = block(walls(0.2)), block(walls(0.2), walls(0.3))
     half = np.stack([walls(0.9), walls(0.0)]) > 0.5
@@ -210,7 +210,7 @@ def test_a_comparison_has_step_1_every_rival_and_the_ceiling(tmp_path):
         compare(
             [Threshold(), MorphologicalClosing()],
             training,
-            Block(tested.contours),
+            SliceBlock(tested.contours),
             tested.true,
             tmp_path,
             closed={"half": half},
@@ -230,14 +230,16 @@ def test_a_comparison_has_step_1_every_rival_and_the_ceiling(tmp_path):
 def test_rivals_that_cannot_run_are_left_out_with_a_note_or_refused_when_named(monkeypatch):
     from napari_copnet.errors import CopnetError
     from napari_copnet.evaluation.baselines import cellpose
-    from napari_copnet.evaluation.baselines.registry import NAMES, make_rivals
+    from napari_copnet.evaluation.baselines.registry import NAMES, make_baselines
 
     monkeypatch.setattr(cellpose.importlib.util, "find_spec", lambda name: None)
-    rivals, notes = make_rivals(image=True)
-    assert [rival.name for rival in rivals] == [name for name in NAMES if name != "cellpose"]
+    baselines, notes = make_baselines(image=True)
+    assert [baseline.name for baseline in baselines] == [
+        name for name in NAMES if name != "cellpose"
+    ]
     assert notes == ["Cellpose is left out: Cellpose is not installed."]
     with pytest.raises(CopnetError, match="not installed") as caught:
-        make_rivals(["cellpose"])
+        make_baselines(["cellpose"])
     assert "pip install" in caught.value.hint
-    with pytest.raises(CopnetError, match="no rival 'magic'"):
-        make_rivals(["magic"])
+    with pytest.raises(CopnetError, match="no baseline 'magic'"):
+        make_baselines(["magic"])

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from napari_copnet.errors import CopnetError, InputError
-from napari_copnet.evaluation.baselines.base import Block
+from napari_copnet.evaluation.baselines.base import SliceBlock
 from napari_copnet.evaluation.baselines.cellpose import Cellpose, contour_of
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.params import BaselineParams, DeviceParams
@@ -40,13 +40,13 @@ def cells():
 def block(cells, count):
     image, contour = cells
     truth = np.stack([contour] * count)
-    return Block(truth * np.float32(0.4), np.stack([image] * count), TrueStack(truth))
+    return SliceBlock(truth * np.float32(0.4), np.stack([image] * count), TrueStack(truth))
 
 
 def test_a_missing_file_of_weights_is_said(tmp_path, monkeypatch):
-    rival = Cellpose(BaselineParams(cellpose_model=str(tmp_path / "cyto3")), CPU)
+    baseline = Cellpose(BaselineParams(cellpose_model=str(tmp_path / "cyto3")), CPU)
     with pytest.raises(InputError, match="no Cellpose weights"):
-        rival.weights()
+        baseline.weights()
     monkeypatch.setenv("CELLPOSE_LOCAL_MODELS_PATH", str(tmp_path))
     with pytest.raises(InputError, match="no weights on this machine") as caught:
         Cellpose().weights()
@@ -60,7 +60,7 @@ def test_another_cellpose_is_refused(monkeypatch):
 
     monkeypatch.setattr(cellpose.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(cellpose.importlib.metadata, "version", lambda name: "4.2.1")
-    with pytest.raises(CopnetError, match="is installed, and the rival of the paper is"):
+    with pytest.raises(CopnetError, match="is installed, and the baseline of the paper is"):
         Cellpose().check()
 
 
@@ -74,19 +74,19 @@ def test_a_network_of_its_class_is_fine_tuned_and_draws_contours(cells, tmp_path
     weights = tmp_path / "own-weights"
     fresh = models.CellposeModel(gpu=False, pretrained_model=False, mkldnn=False)
     fresh.net.save_model(str(weights))
-    rival = Cellpose(BaselineParams(cellpose_model=str(weights), cellpose_epochs=16), CPU)
-    rival.check()
+    baseline = Cellpose(BaselineParams(cellpose_model=str(weights), cellpose_epochs=16), CPU)
+    baseline.check()
     training = block(cells, 2)
-    work = rival.tune(training, tmp_path / "work")
+    work = baseline.tune(training, tmp_path / "work")
     for progress in work:
         if progress.done >= 1:
             break
     work.close()  # in the second epoch of 16
     assert not (tmp_path / "work" / "cellpose" / "recipe.txt").exists()
     assert not any(thread.name == "Cellpose" for thread in threading.enumerate())
-    tuned = finish(rival.tune(training, tmp_path / "work"))
+    tuned = finish(baseline.tune(training, tmp_path / "work"))
     assert tuned["labelled"] > 0.7, tuned
-    masks = finish(rival.apply(Block(training.contours[:1], training.image[:1]), tuned))
+    masks = finish(baseline.apply(SliceBlock(training.contours[:1], training.image[:1]), tuned))
     fates = training.true.slice(0).fates(masks[0])
     assert fates.share(1) == pytest.approx(tuned["labelled"], abs=0.2)
 
@@ -94,4 +94,4 @@ def test_a_network_of_its_class_is_fine_tuned_and_draws_contours(cells, tmp_path
         raise AssertionError("fine-tuned again")
 
     monkeypatch.setattr(train, "train_seg", no_training)
-    assert finish(rival.tune(training, tmp_path / "work")) == tuned
+    assert finish(baseline.tune(training, tmp_path / "work")) == tuned

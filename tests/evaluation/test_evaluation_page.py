@@ -13,8 +13,8 @@ from napari_copnet.errors import InputError
 from napari_copnet.evaluation.figures import EXCLUDED, NEITHER, coloured, verdict
 from napari_copnet.evaluation.over_iterations import score_iterations
 from napari_copnet.evaluation.page import evaluation_page, telling_slices
+from napari_copnet.evaluation.score_tables import by_size, write_cells, write_slices
 from napari_copnet.evaluation.scores import evaluate
-from napari_copnet.evaluation.tables import by_size, write_cells, write_slices
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.progress import finish
 

@@ -16,22 +16,22 @@ from napari_copnet.progress import Progress, finish
 
 
 def test_texts_become_a_grid():
-    grid = parse_grid(["N1=0,6", "own-outputs=0,0.4", "harder=true,false", "size=small"])
+    grid = parse_grid(["N1=0,6", "own-outputs=0,0.4", "artefacts=true,false", "size=small"])
     assert grid == {
         "diffusion_disks": (0, 6),
         "own_outputs": (0.0, 0.4),
-        "harder": (True, False),
+        "artefacts": (True, False),
         "size": ("small",),
     }
     points = points_of(grid)
-    assert len(points) == 8 and points[1]["harder"] is False
+    assert len(points) == 8 and points[1]["artefacts"] is False
     assert parse_grid([]) == {"diffusion_disks": (0, 6, 12), "absorption_disks": (0, 10, 20)}
 
 
 @pytest.mark.parametrize(
     ("text", "part"),
     [("N3=1", "N3"), ("N1=many", "many"), ("N1", "no values"), ("own_outputs=2", "Own outputs"),
-     ("harder=maybe", "maybe")],
+     ("artefacts=maybe", "maybe")],
 )  # fmt: skip
 def test_what_is_no_grid_is_said(text, part):
     with pytest.raises(CopnetError, match=part):

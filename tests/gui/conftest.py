@@ -48,7 +48,7 @@ def make_panel(make_napari_viewer_proxy, models, qtbot):
     """Open a window with the dock, quick settings and an image layer."""
     from fake_networks import made_image
 
-    from napari_copnet.gui.panel import WorkflowPanel
+    from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
 
     made = []
 

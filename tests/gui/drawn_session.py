@@ -3,7 +3,7 @@
 import numpy as np
 
 from napari_copnet.params import CellParams
-from napari_copnet.review.start import Start
+from napari_copnet.proofreading.session_start import Start
 from napari_copnet.types import Stack, VoxelSize
 
 SHAPE = (4, 40, 64)

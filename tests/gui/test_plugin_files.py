@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_copnet.io.public_sequences import DIC_HELA, read_sequence
 from napari_copnet.io.write import write_image
 from napari_copnet.progress import finish
-from napari_copnet.samples.public import DIC_HELA, read_sequence
 from napari_copnet.types import VoxelSize
 
 PLUGIN = "napari-copnet"
@@ -145,12 +145,12 @@ class TestInTheWindow:
         assert {str(unit) for unit in back.units} == {"pixel"}
 
     def test_made_tissue_opens_with_its_truth(self, make_napari_viewer, monkeypatch):
-        from napari_copnet import samples
+        from napari_copnet import synthetic
         from napari_copnet.params import TissueParams
 
         small = TissueParams(slices=2, size=96)
-        tissue = samples.make_tissue(small, seed=1)
-        monkeypatch.setattr("napari_copnet.samples.tissue.sample_stack", lambda: tissue)
+        tissue = synthetic.make_tissue(small, seed=1)
+        monkeypatch.setattr("napari_copnet.synthetic.tissue.sample_stack", lambda: tissue)
         viewer = make_napari_viewer()
         image, contour, cells = viewer.open_sample(PLUGIN, "made_tissue")
         assert np.array_equal(image.data, tissue.stack.data)

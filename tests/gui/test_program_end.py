@@ -6,14 +6,14 @@ import sys
 from drawn_session import start
 
 from napari_copnet.progress import finish
-from napari_copnet.review import store
-from napari_copnet.review.session import Session
+from napari_copnet.proofreading import session_files
+from napari_copnet.proofreading.session import Session
 
 SCRIPT = """
 import sys
 import napari
-from napari_copnet.gui.bench import until, wait
-from napari_copnet.review.edits import Edit, Flip, Patch
+from benchmarks.bench_dock import until, wait
+from napari_copnet.proofreading.edits import Edit, Flip, Patch
 import numpy as np
 viewer = napari.Viewer(show=True)
 docks = [
@@ -30,7 +30,7 @@ print("end")
 
 
 def test_docks_shut_down_in_a_window_left_open(tmp_path):
-    folder = finish(store.make(tmp_path / "rooms", start()))
+    folder = finish(session_files.make(tmp_path / "rooms", start()))
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder)],
         capture_output=True,

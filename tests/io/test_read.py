@@ -12,8 +12,8 @@ import tifffile
 import zarr
 from PIL import Image
 
-from napari_copnet.io.folder import slice_numbers
 from napari_copnet.io.read import read_stack
+from napari_copnet.io.slice_folder import slice_numbers
 from napari_copnet.params import ReadParams
 from napari_copnet.types import VoxelSize
 

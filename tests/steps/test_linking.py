@@ -83,6 +83,6 @@ def test_matches_are_mutually_best(images, overlap):
     for a in range(1, 5):  # a lone clear overlap is always found
         partners = [b for b in range(1, 5) if ((first == a) & (second == b)).any()]
         if len(partners) == 1:
-            rivals = [c for c in range(1, 5) if ((first == c) & (second == partners[0])).any()]
-            if rivals == [a] and iou(a, partners[0]) >= overlap:
+            baselines = [c for c in range(1, 5) if ((first == c) & (second == partners[0])).any()]
+            if baselines == [a] and iou(a, partners[0]) >= overlap:
                 assert a in matched

@@ -40,7 +40,7 @@ def test_each_channel_is_degraded_from_its_own_truth():
         truths[channel, row : row + 4] = 1
     truths[1, :, 60:] = 2  # not annotated
     random.seed(3)
-    transform = FreshDegradation(DegradeParams(), harder=False)
+    transform = FreshDegradation(DegradeParams(), artefacts=False)
     for _ in range(8):
         given = {"segmentation": truths.clone(), "image": torch.full((3, 64, 64), NO_MAP)}
         done = transform.apply(given)
@@ -51,7 +51,7 @@ def test_each_channel_is_degraded_from_its_own_truth():
         brightest = done["image"][:, :, :60].mean(dim=2).argmax(dim=1)
         assert (brightest - torch.tensor([11, 31, 51])).abs().max() <= 4
     maps = torch.rand(3, 64, 64)
-    fixed = FreshDegradation(DegradeParams(), harder=True, fixed=True)
+    fixed = FreshDegradation(DegradeParams(), artefacts=True, fixed=True)
     done = fixed.apply({"segmentation": truths, "image": maps})
     assert torch.equal(done["image"], maps)
     assert MiddleTruth().apply({"segmentation": truths})["segmentation"][0, 31, 0] == 1

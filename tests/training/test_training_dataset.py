@@ -13,7 +13,7 @@ from napari_copnet.params import DegradeParams, TissueParams
 from napari_copnet.progress import finish
 from napari_copnet.training.cases import MARGIN, split_slices
 from napari_copnet.training.dataset import prepare, read_cases
-from napari_copnet.training.sources import MadeTissue, Source, parse_slices
+from napari_copnet.training.sources import Source, SyntheticTissue, parse_slices
 
 
 def cells(shape=(40, 24, 32)):
@@ -153,7 +153,7 @@ def test_real_maps_stand_beside_their_truth(stack, tmp_path):
 def test_made_tissue_has_image_and_truth(tmp_path):
     params = TissueParams(slices=2, size=96, cell_diameter=1.5)
     folder = finish(
-        prepare("contours", [MadeTissue(count=2, params=params)], tmp_path / "data", size=0)
+        prepare("contours", [SyntheticTissue(count=2, params=params)], tmp_path / "data", size=0)
     )
     cases = read_cases(folder)["cases"]
     assert [case["shape"] for case in cases.values()] == [[2, 96, 96]] * 2

@@ -19,8 +19,8 @@ import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.evaluation.figures import heat_map
+from napari_copnet.evaluation.score_tables import write_rows
 from napari_copnet.evaluation.scores import CELL_SCORES, CONTOUR_SCORES, evaluate_all
-from napari_copnet.evaluation.tables import write_rows
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.files import check_writable, whole_file
 from napari_copnet.networks.nnunet import Network
@@ -38,7 +38,7 @@ from napari_copnet.params import (
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.closing import close
 from napari_copnet.training.fit import train, work_folder
-from napari_copnet.training.sources import MadeTissue, Source, identify
+from napari_copnet.training.sources import Source, SyntheticTissue, identify
 from napari_copnet.training.truth import WIDTH
 
 Params = TypeVar("Params")
@@ -55,7 +55,7 @@ class Search:
 
     Attributes
     ----------
-    sources : sequence of Source or MadeTissue
+    sources : sequence of Source or SyntheticTissue
         What to learn from.
     contours : ndarray, shape (Z, Y, X), float32
         Step 1 probability of the validation slices, at the size networks see.
@@ -69,7 +69,7 @@ class Search:
         Of contours drawn between labels, px.
     """
 
-    sources: Sequence[Source | MadeTissue]
+    sources: Sequence[Source | SyntheticTissue]
     contours: np.ndarray
     true: TrueStack
     params: TrainParams = TrainParams()

@@ -12,7 +12,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.evaluation.scores import CELL_SCORES, CONTOUR_SCORES, Evaluation, evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.progress import Steps
-from napari_copnet.steps.history import changed_share, contour_after
+from napari_copnet.steps.iteration_history import changed_share, contour_after
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from napari_copnet.evaluation.figures import (
 from napari_copnet.evaluation.gap_lengths import missing_lengths
 from napari_copnet.evaluation.metrics import LABELLED
 from napari_copnet.evaluation.over_iterations import OverIterations
-from napari_copnet.evaluation.report import Section, score_table, write_page
+from napari_copnet.evaluation.report import ReportSection, score_table, write_page
+from napari_copnet.evaluation.score_tables import by_size
 from napari_copnet.evaluation.scores import CELL_SCORES, CONTOUR_SCORES, Evaluation
 from napari_copnet.evaluation.stats import SIGNIFICANT
-from napari_copnet.evaluation.tables import by_size
 from napari_copnet.evaluation.true_slices import TrueStack
 
 MOST_SLICES = 3
@@ -59,7 +59,7 @@ def evaluation_page(
         compared = {"baseline": evaluation.baseline, **compared}
     plain = {name: one.as_dict() for name, one in compared.items()}
     sections = [
-        Section(
+        ReportSection(
             "Scores",
             "A true cell is labelled when one predicted cell matches it, merged when it runs into "
             "a neighbour, and split otherwise. Mean ± standard deviation over slices. "
@@ -76,7 +76,7 @@ def evaluation_page(
     neighbours = evaluation.neighbours()
     if neighbours is not None:
         sections.append(
-            Section(
+            ReportSection(
                 "From slice to slice",
                 "clDice between the contours of neighbouring slices, over "
                 f"{neighbours['pairs']} pairs: {neighbours['cldice']:.3f} ± "
@@ -84,7 +84,7 @@ def evaluation_page(
             )
         )
     sections.append(
-        Section(
+        ReportSection(
             "By size of cell", "Four groups of equally many true cells.", table=by_size(evaluation)
         )
     )
@@ -129,7 +129,7 @@ def _significance(evaluation: Evaluation) -> str:
 
 def _slices(
     evaluation: Evaluation, true: TrueStack, predicted: np.ndarray, baseline: np.ndarray | None
-) -> Section:
+) -> ReportSection:
     pictures = []
     for z in telling_slices(evaluation):
         this = true.slice(z)
@@ -147,7 +147,7 @@ def _slices(
             this.cells, this.contour, everything, this.out
         )
         pictures.append(panels(shown))
-    return Section(
+    return ReportSection(
         "Slices",
         "Cells that are correctly labelled in colour, errors black, contours white, what is not "
         "scored red, and grey what is neither cell nor contour, such as a gap. A cell has the "
@@ -156,9 +156,9 @@ def _slices(
     )
 
 
-def _iterations(iterations: OverIterations) -> Section:
+def _iterations(iterations: OverIterations) -> ReportSection:
     names = {"labelled": "labelled", "nsd": "NSD", "cldice": "clDice"}
-    return Section(
+    return ReportSection(
         "Over the iterations",
         "Scores after each closing iteration, and the share of pixels whose rounded value changed "
         "in it.",
@@ -171,7 +171,7 @@ def _iterations(iterations: OverIterations) -> Section:
     )
 
 
-def _gaps(true: TrueStack, predicted: np.ndarray, baseline: np.ndarray) -> Section:
+def _gaps(true: TrueStack, predicted: np.ndarray, baseline: np.ndarray) -> ReportSection:
     lengths: dict[str, list[np.ndarray]] = {
         "gaps of the baseline": [], "gaps that are left": [], "added to the baseline": [],
     }  # fmt: skip
@@ -185,7 +185,7 @@ def _gaps(true: TrueStack, predicted: np.ndarray, baseline: np.ndarray) -> Secti
         lengths["gaps of the baseline"].append(missing_lengths(truth, before, tolerance))
         lengths["gaps that are left"].append(missing_lengths(truth, after, tolerance))
         lengths["added to the baseline"].append(missing_lengths(after, before, tolerance))
-    return Section(
+    return ReportSection(
         "Lengths of gaps",
         "A gap is a piece of the true centre line farther than "
         f"{true.params.tolerance:g} px from the contour. What was added are pieces of the "

@@ -17,7 +17,7 @@ _COLUMNS = ("labelled", "merged", "split", "nsd", "cldice")
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A part of the page.
 
     Attributes
@@ -39,7 +39,7 @@ class Section:
     details: tuple[str, str] | None = None
 
 
-def write_page(path: Path, title: str, lead: str, sections: Sequence[Section]) -> Path:
+def write_page(path: Path, title: str, lead: str, sections: Sequence[ReportSection]) -> Path:
     """Write a page, whole or not at all, and return its path.
 
     Raises

@@ -7,13 +7,13 @@ from typing import Any
 
 from qtpy.QtCore import QTimer
 
-from napari_copnet.gui.compare import IterationsPanel
-from napari_copnet.gui.panel import WorkflowPanel
-from napari_copnet.gui.preload import preload
-from napari_copnet.gui.proofread.canvas import give_room
-from napari_copnet.gui.proofread.panel import ProofreadPanel
-from napari_copnet.gui.simulate.panel import SimulatePanel
-from napari_copnet.gui.training.panel import TrainingPanel
+from napari_copnet.gui.background.preload import preload
+from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
+from napari_copnet.gui.proofreading.proofreading_panel import ProofreadPanel
+from napari_copnet.gui.simulation.simulation_panel import SimulatePanel
+from napari_copnet.gui.training.training_panel import TrainingPanel
+from napari_copnet.gui.viewer.camera import give_room
+from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
 
 PRELOAD_MS = 300
 

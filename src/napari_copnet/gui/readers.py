@@ -55,7 +55,7 @@ def is_run(folder: Path) -> bool:
     if not (folder / "run.json").is_file():
         return False
     from napari_copnet.errors import InputError
-    from napari_copnet.io.run_folder import read_run
+    from napari_copnet.runs.run_folder import read_run
 
     try:
         read_run(folder)
@@ -99,7 +99,7 @@ def read_run_folder(path: str) -> list[LayerTuple]:
     """
     from napari_copnet.errors import InputError
     from napari_copnet.io.read import read_iterations, read_stack
-    from napari_copnet.io.run_folder import read_run
+    from napari_copnet.runs.run_folder import read_run
 
     folder = Path(path)
     found = read_run(folder)
@@ -177,7 +177,7 @@ def probability_tuple(
     extra: dict[str, Any] | None = None,
 ) -> LayerTuple:
     """Return contour probability, by iteration when `values` are given, as an image layer."""
-    from napari_copnet.gui.layers import NAMES
+    from napari_copnet.gui.workflow.result_layers import NAMES
 
     more: dict[str, Any] = {
         "name": NAMES[role],
@@ -199,7 +199,7 @@ def labels_tuple(
     """Return labels, or a mask for the role ``"closed"``, as a labels layer that can be edited."""
     import numpy as np
 
-    from napari_copnet.gui.layers import CONTOUR_COLOUR, NAMES
+    from napari_copnet.gui.workflow.result_layers import CONTOUR_COLOUR, NAMES
 
     more |= placed(stack) | {"name": name or NAMES[role]}
     if role:

@@ -7,10 +7,10 @@ from typing import Any
 _jobs: set[Any] = set()
 
 
-def made_tissue() -> list[tuple[Any, dict[str, Any], str]]:
+def synthetic_tissue() -> list[tuple[Any, dict[str, Any], str]]:
     """Return the embedded sample: image, true contour and true cells."""
     from napari_copnet.gui.readers import image_tuple, labels_tuple
-    from napari_copnet.samples import sample_stack
+    from napari_copnet.synthetic import sample_stack
 
     tissue = sample_stack()
     contour = labels_tuple(tissue.contours, tissue.stack, name="True contour", visible=False)
@@ -23,9 +23,9 @@ def hela() -> list[tuple[Any, dict[str, Any], str]]:
     import napari
     from napari.utils.notifications import show_error, show_info
 
-    from napari_copnet.gui.jobs import Job
+    from napari_copnet.gui.background.jobs import Job
     from napari_copnet.gui.preferences import cache_folder
-    from napari_copnet.samples.public import DIC_HELA, fetch_sequence
+    from napari_copnet.io.public_sequences import DIC_HELA, fetch_sequence
 
     viewer = napari.current_viewer()
 

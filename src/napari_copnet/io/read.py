@@ -91,7 +91,7 @@ def _read_raw(path: Path, params: ReadParams) -> Raw:
             from napari_copnet.io.omezarr import read_omezarr
 
             return read_omezarr(path)
-        from napari_copnet.io.folder import read_folder
+        from napari_copnet.io.slice_folder import read_folder
 
         return read_folder(path, params)
     return read_file(path)
@@ -120,7 +120,7 @@ def read_file(path: Path) -> Raw:
 
         return read_mrc(path)
     if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")):
-        from napari_copnet.io.folder import read_picture
+        from napari_copnet.io.slice_folder import read_picture
 
         return read_picture(path)
     raise InputError(f"{path.name} is not an image that can be read.", _HINT)

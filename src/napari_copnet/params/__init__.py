@@ -6,8 +6,8 @@ choices and whether it is folded away as advanced. A field whose default is None
 
 from __future__ import annotations
 
-from napari_copnet.params.annotate import CheckParams, ChooseParams, FineTuneParams
 from napari_copnet.params.evaluation import BaselineParams, ScoreParams
+from napari_copnet.params.setting import Setting, as_dict, checked, field_type, from_dict, settings
 from napari_copnet.params.steps import (
     CellParams,
     ClosingParams,
@@ -16,8 +16,8 @@ from napari_copnet.params.steps import (
     PreprocessParams,
     ReadParams,
 )
+from napari_copnet.params.teaching import CheckParams, ChooseParams, FineTuneParams
 from napari_copnet.params.training import DegradeParams, TissueParams, TrainParams
-from napari_copnet.setting import Setting, as_dict, checked, field_type, from_dict, settings
 
 __all__ = [
     "BaselineParams",

@@ -1,10 +1,10 @@
-"""The settings of scores, and of rivals that have to be trained."""
+"""The settings of scores, and of baselines that have to be trained."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_copnet.setting import setting
+from napari_copnet.params.setting import setting
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ScoreParams:
 
 @dataclass(frozen=True)
 class BaselineParams:
-    """Rivals of the closing network that have to be trained."""
+    """Baselines of the closing network that have to be trained."""
 
     chen_minutes: float = setting(
         10.0, "Chen: minutes", "Time to train the gap network of Chen et al. 2018.", minimum=0.01

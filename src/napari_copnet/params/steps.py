@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_copnet.setting import setting
+from napari_copnet.params.setting import setting
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_copnet.setting import setting
+from napari_copnet.params.setting import setting
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class DegradeParams:
 
 @dataclass(frozen=True)
 class TissueParams:
-    """Made tissue: a stack that looks like SEM, with exact truth."""
+    """Synthetic tissue: a stack that looks like SEM, with exact truth."""
 
     slices: int = setting(16, "Slices", "Number of slices.", minimum=1, maximum=10000)
     size: int = setting(512, "Size", "In-plane side.", unit="px", minimum=32, maximum=16384)
@@ -110,9 +110,9 @@ class TrainParams:
         maximum=30,
         advanced=True,
     )
-    harder: bool = setting(
+    artefacts: bool = setting(
         True,
-        "Harder degradations",
+        "Artefacts",
         "Closing network: noise, faint floor, false ridges and weak ridges besides the equation.",
         advanced=True,
     )

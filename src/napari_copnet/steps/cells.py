@@ -7,7 +7,7 @@ import edt
 import numpy as np
 from skimage.segmentation import expand_labels
 
-from napari_copnet.components import connected8
+from napari_copnet.boundaries.components import connected8
 from napari_copnet.errors import InputError
 from napari_copnet.params import CellParams, checked
 from napari_copnet.progress import Progress, Steps

@@ -10,7 +10,7 @@ from napari_copnet.errors import InputError, ModelError
 from napari_copnet.params import ClosingParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.certainty import Certainty, certainty
-from napari_copnet.steps.likely import close_likely_gaps
+from napari_copnet.steps.likely_gaps import close_likely_gaps
 from napari_copnet.steps.parting import parting_lines
 from napari_copnet.types import Closing, Iteration
 
@@ -48,9 +48,9 @@ def close(
     when the share of its pixels whose round(uᵏ) changed is under ``params.tolerance``; the work
     ends when that share of all pixels of the stack is under it, or after
     ``params.max_iterations``. With ``params.likely_gaps`` one more iteration closes gaps that the
-    shapes of cells and the slices around give away (`walls.judge`), and with ``params.redraw`` has
-    the network draw these slices once more. The mask is round(rᵏ), united with round(u⁰) when
-    ``params.unite``.
+    shapes of cells and the slices around give away (`boundaries.gap_classifier`), and with
+    ``params.redraw`` has the network draw these slices once more. The mask is round(rᵏ), united
+    with round(u⁰) when ``params.unite``.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from napari_copnet.networks.package import load_package
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import finish
 from napari_copnet.training import truth as truths
-from napari_copnet.training.sources import MadeTissue, Source, parse_slices
+from napari_copnet.training.sources import Source, SyntheticTissue, parse_slices
 
 MARGIN = 5
 VALIDATION_SHARE = 0.15
@@ -94,7 +94,7 @@ def split_slices(
 def make_cases(
     kind: str,
     number: int,
-    source: Source | MadeTissue,
+    source: Source | SyntheticTissue,
     size: int,
     width: float,
     degrade: DegradeParams | None,
@@ -104,7 +104,7 @@ def make_cases(
     needs = "contours" if kind == "closing" and source.step1 else kind
     cases = (
         _tissue_cases(number, source, size, width)
-        if isinstance(source, MadeTissue)
+        if isinstance(source, SyntheticTissue)
         else _stack_cases(needs, number, source, size, width)
     )
     predict = _step1(source.step1) if kind == "closing" and source.step1 else None
@@ -124,7 +124,7 @@ def with_fixed_maps(
     cases: Iterator[Case],
     count: int,
     degrade: DegradeParams | None,
-    harder: bool,
+    artefacts: bool,
     rng: np.random.Generator,
 ) -> Iterator[Case]:
     """Pass cases on; of a training case without a map of its own, `count` with degraded ones."""
@@ -136,7 +136,7 @@ def with_fixed_maps(
             yield dataclasses.replace(
                 case,
                 name=f"{case.name}_{number:02d}",
-                image=_degraded(case.truth, degrade, rng, harder),
+                image=_degraded(case.truth, degrade, rng, artefacts),
                 weight=case.weight / count,
                 given=True,
             )
@@ -212,8 +212,8 @@ def _roles(source: Source, chosen: list[int], total: int) -> tuple[list[int], li
     return split_slices(chosen, held, source.positions)
 
 
-def _tissue_cases(number: int, source: MadeTissue, size: int, width: float) -> Iterator[Case]:
-    from napari_copnet.samples.tissue import make_tissue, random_tissue_params
+def _tissue_cases(number: int, source: SyntheticTissue, size: int, width: float) -> Iterator[Case]:
+    from napari_copnet.synthetic.tissue import make_tissue, random_tissue_params
 
     rng = np.random.default_rng(source.seed)
     for count in range(source.count):
@@ -237,14 +237,14 @@ def _tissue_cases(number: int, source: MadeTissue, size: int, width: float) -> I
 def _degraded(
     truth: np.ndarray, params: DegradeParams | None, rng: np.random.Generator, hard: bool
 ) -> np.ndarray:
+    from napari_copnet.training.artefacts import add_artefacts
     from napari_copnet.training.degrade import degrade
-    from napari_copnet.training.harder import harden
 
     maps = np.empty(truth.shape, np.float32)
     for z, plane in enumerate(truth == truths.CONTOUR):
         maps[z] = degrade(plane, params or DegradeParams(), rng)
         if hard:
-            maps[z] = harden(maps[z], plane, rng)
+            maps[z] = add_artefacts(maps[z], plane, rng)
     return maps
 
 

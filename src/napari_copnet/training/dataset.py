@@ -21,13 +21,13 @@ from napari_copnet.files import whole_file, whole_folder
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training.cases import Case, make_cases, with_fixed_maps
-from napari_copnet.training.sources import MadeTissue, Source, identify
+from napari_copnet.training.sources import Source, SyntheticTissue, identify
 from napari_copnet.training.truth import IGNORE
 
 
 def prepare(
     kind: str,
-    sources: Sequence[Source | MadeTissue],
+    sources: Sequence[Source | SyntheticTissue],
     folder: Path,
     *,
     size: int = 512,
@@ -35,7 +35,7 @@ def prepare(
     degrade: DegradeParams | None = None,
     seed: int = 0,
     fixed_maps: int = 0,
-    harder: bool = True,
+    artefacts: bool = True,
 ) -> Steps[Path]:
     """Write the training examples of `sources` to `folder`, whole or not at all.
 
@@ -45,7 +45,7 @@ def prepare(
     ----------
     kind : str
         ``"contours"`` or ``"closing"``.
-    sources : sequence of Source or MadeTissue
+    sources : sequence of Source or SyntheticTissue
         What to learn from.
     folder : Path
         Where to write.
@@ -61,7 +61,7 @@ def prepare(
     fixed_maps : int
         Degraded maps of each training slice for the closing network, to be used as they are; 0
         makes one, which training replaces at each step.
-    harder : bool
+    artefacts : bool
         Whether fixed maps are degraded beyond the equation.
 
     Returns
@@ -75,7 +75,7 @@ def prepare(
         A source can't be used.
     """
     if not sources:
-        raise InputError("There is nothing to train on.", "Name a truth, or made tissue.")
+        raise InputError("There is nothing to train on.", "Name a truth, or synthetic tissue.")
     recipe = json.loads(
         json.dumps(
             {
@@ -85,7 +85,7 @@ def prepare(
                 "width": width,
                 "degrade": dataclasses.asdict(degrade or DegradeParams()),
                 "seed": seed,
-                **({"fixed_maps": fixed_maps, "harder": harder} if fixed_maps else {}),
+                **({"fixed_maps": fixed_maps, "artefacts": artefacts} if fixed_maps else {}),
             },
             default=str,
         )
@@ -104,7 +104,7 @@ def prepare(
             yield Progress("dataset", number, len(sources), "sources")
             made = make_cases(kind, number, source, size, width, degrade, rng)
             if kind == "closing" and fixed_maps:
-                made = with_fixed_maps(made, fixed_maps, degrade, harder, rng)
+                made = with_fixed_maps(made, fixed_maps, degrade, artefacts, rng)
             for case in made:
                 _write(raw, case)
                 cases[case.name] = {

@@ -1,8 +1,8 @@
 """Maps that waver: a true contour as a network shows it that hardly knows the tissue.
 
-The equation and `harder` degrade places on a contour. On a tissue that a network hardly knows its
-whole map is unsure: lines are thin, their certainty waxes and wanes along them, some vanish over
-tens of pixels and leave a trace, and false lines are rare.
+The equation and `artefacts` degrade places on a contour. On a tissue that a network hardly knows
+its whole map is unsure: lines are thin, their certainty waxes and wanes along them, some vanish
+over tens of pixels and leave a trace, and false lines are rare.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from napari_copnet.errors import InputError
-from napari_copnet.samples.noise import SmoothNoise
-from napari_copnet.training.harder import clouds, false_lines, false_loops
+from napari_copnet.synthetic.noise import SmoothNoise
+from napari_copnet.training.artefacts import clouds, false_lines, false_loops
 
 # Logit of a pixel that is surely none, and how far lines stray from where they are, px.
 _FLOOR, _STRAY = -5.5, 1.0
-# How much of `harder`'s false probability there is, and how often each kind of it.
+# How much of `artefacts`'s false probability there is, and how often each kind of it.
 _FALSE, _OFTEN = 0.5, 0.6
 
 

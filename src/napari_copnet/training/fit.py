@@ -20,7 +20,7 @@ from napari_copnet.networks.plan import NetworkPlan, plan_from_dict
 from napari_copnet.params import DegradeParams, DeviceParams, TrainParams, as_dict, checked
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training import child, dataset
-from napari_copnet.training.sources import MadeTissue, Source, describe_sources
+from napari_copnet.training.sources import Source, SyntheticTissue, describe_sources
 
 POLL = 0.2
 # a step of the largest network on a slow processor, then the checkpoint
@@ -58,7 +58,7 @@ def read_losses(out: Path | str) -> list[dict[str, float]]:
 
 def train(
     kind: str,
-    sources: Sequence[Source | MadeTissue],
+    sources: Sequence[Source | SyntheticTissue],
     out: Path | str,
     params: TrainParams | None = None,
     degrade: DegradeParams | None = None,
@@ -80,7 +80,7 @@ def train(
     ----------
     kind : str
         ``"contours"`` (Step 1) or ``"closing"`` (Step 2).
-    sources : sequence of Source or MadeTissue
+    sources : sequence of Source or SyntheticTissue
         What to learn from. Nothing need be given to resume.
     out : path
         The model folder to write.
@@ -155,7 +155,7 @@ def train(
             degrade=degrade,
             seed=params.seed,
             fixed_maps=params.fixed_maps,
-            harder=params.harder,
+            artefacts=params.artefacts,
         )
         config = {
             "kind": kind,
@@ -341,7 +341,7 @@ def _clear(work: Path) -> None:
         (work / name).unlink(missing_ok=True)
 
 
-def _plain(source: Source | MadeTissue) -> dict[str, Any]:
+def _plain(source: Source | SyntheticTissue) -> dict[str, Any]:
     import dataclasses
 
     values = dataclasses.asdict(source)
@@ -349,17 +349,17 @@ def _plain(source: Source | MadeTissue) -> dict[str, Any]:
     return json.loads(json.dumps(values, default=str))
 
 
-def _sources_of(config: dict[str, Any]) -> list[Source | MadeTissue]:
+def _sources_of(config: dict[str, Any]) -> list[Source | SyntheticTissue]:
     from napari_copnet.params import TissueParams, from_dict
 
-    sources: list[Source | MadeTissue] = []
+    sources: list[Source | SyntheticTissue] = []
     for entry in config["sources"]:
         values = dict(entry)
         values["step1"] = Path(values["step1"]) if values.get("step1") else None
-        if values.pop("type") == "MadeTissue":
+        if values.pop("type") == "SyntheticTissue":
             if values["params"] is not None:
                 values["params"] = from_dict(TissueParams, values["params"])
-            sources.append(MadeTissue(**values))
+            sources.append(SyntheticTissue(**values))
             continue
         for key in ("truth", "image", "contours"):
             values[key] = Path(values[key]) if values[key] else None

@@ -334,7 +334,7 @@ class ClosingTrainer(StackTrainer):
             FreshGaps(self.degrade)
             if self.degrade.method == "circles"
             else FreshDegradation(
-                self.degrade, self.params.harder, fixed=self.params.fixed_maps > 0
+                self.degrade, self.params.artefacts, fixed=self.params.fixed_maps > 0
             )
         )
         pipeline.transforms = [first, pipeline.transforms[last], *after[:at], fresh, *after[at:]]

@@ -121,16 +121,16 @@ class FreshDegradation(BasicTransform):
     ----------
     params : DegradeParams
         For a slice of 512×512; the number of disks follows the patch's area.
-    harder : bool
+    artefacts : bool
         Add noise, a faint floor, false ridges and weak ridges.
     fixed : bool
         Give maps on disk as they are: the network sees the same few each time.
     """
 
-    def __init__(self, params: DegradeParams, harder: bool, fixed: bool = False) -> None:
+    def __init__(self, params: DegradeParams, artefacts: bool, fixed: bool = False) -> None:
         super().__init__()
         self.params = params
-        self.harder = harder
+        self.artefacts = artefacts
         self.fixed = fixed
 
     def apply(self, data_dict: dict, **_: Any) -> dict:
@@ -149,12 +149,12 @@ class FreshDegradation(BasicTransform):
             return data_dict
         if has_map and rng.random() > FRESH_SHARE:
             data_dict["image"] = image.clamp(0, 1)
-            if self.harder and rng.random() < WORN_SHARE:
-                from napari_copnet.training.harder import harden
+            if self.artefacts and rng.random() < WORN_SHARE:
+                from napari_copnet.training.artefacts import add_artefacts
 
                 strength = rng.uniform(0.2, 0.7)
                 worn = [
-                    harden(u.numpy(), truth == 1, rng, strength=strength)
+                    add_artefacts(u.numpy(), truth == 1, rng, strength=strength)
                     for u, truth in zip(data_dict["image"], truths, strict=True)
                 ]
                 data_dict["image"] = torch.from_numpy(np.stack(worn))
@@ -180,10 +180,10 @@ class FreshDegradation(BasicTransform):
             duration=self.params.duration * rng.uniform(0.4, 1.4),
         )
         values = degrade(contour, params, rng)
-        if self.harder:
-            from napari_copnet.training.harder import harden
+        if self.artefacts:
+            from napari_copnet.training.artefacts import add_artefacts
 
-            values = harden(values, contour, rng, strength=rng.uniform(0.3, 1.2))
+            values = add_artefacts(values, contour, rng, strength=rng.uniform(0.3, 1.2))
         return np.clip(values, 0, 1).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Where training examples come from: annotated stacks, and made tissue."""
+"""Where training examples come from: annotated stacks, and synthetic tissue."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class Source:
 
 
 @dataclass(frozen=True)
-class MadeTissue:
-    """Made stacks with exact truth.
+class SyntheticTissue:
+    """Synthetic stacks with exact truth.
 
     Attributes
     ----------
@@ -139,13 +139,13 @@ def parse_slices(text: str, total: int) -> list[int]:
     return sorted(chosen)
 
 
-def describe_sources(sources: Sequence[Source | MadeTissue]) -> list[str]:
+def describe_sources(sources: Sequence[Source | SyntheticTissue]) -> list[str]:
     """Return a line per source for a model card: file names and slices, no folders."""
     lines = []
     for source in sources:
         maps = ", with a contour model's maps" if source.step1 else ""
-        if isinstance(source, MadeTissue):
-            lines.append(f"{source.count} made stacks, seed {source.seed}{maps}")
+        if isinstance(source, SyntheticTissue):
+            lines.append(f"{source.count} synthetic stacks, seed {source.seed}{maps}")
             continue
         held = f", validated on {source.validation}" if source.validation else ""
         lines.append(
@@ -155,7 +155,7 @@ def describe_sources(sources: Sequence[Source | MadeTissue]) -> list[str]:
     return lines
 
 
-def identify(source: Source | MadeTissue) -> dict[str, Any]:
+def identify(source: Source | SyntheticTissue) -> dict[str, Any]:
     """Return a source with the size and time of its files, to tell whether it has changed."""
     entry = asdict(source)
     if source.step1:

@@ -1,1 +1,1 @@
-"""Rivals of the closing network on the same input, each tuned on training slices only."""
+"""Baselines of the closing network on the same input, each tuned on training slices only."""

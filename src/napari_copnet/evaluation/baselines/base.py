@@ -1,4 +1,4 @@
-"""What a rival is: tuned on one block of slices, applied to another."""
+"""What a baseline is: tuned on one block of slices, applied to another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_copnet.progress import Progress, Steps
 
 
 @dataclass(frozen=True)
-class Block:
+class SliceBlock:
     """Slices to tune on or to apply to.
 
     Attributes
@@ -42,7 +42,7 @@ class Block:
         return self.contours > 0.5
 
 
-class Rival(ABC):
+class Baseline(ABC):
     """Another way to closed contours.
 
     Attributes
@@ -57,7 +57,7 @@ class Rival(ABC):
     title: str
     needs_image = False
 
-    def check(self) -> None:  # noqa: B027  most rivals need nothing
+    def check(self) -> None:  # noqa: B027  most baselines need nothing
         """See that it can run, before any work.
 
         Raises
@@ -67,16 +67,16 @@ class Rival(ABC):
         """
 
     @abstractmethod
-    def tune(self, block: Block, work: Path) -> Steps[dict[str, Any]]:
+    def tune(self, block: SliceBlock, work: Path) -> Steps[dict[str, Any]]:
         """Find settings on a block with truth; files it makes go to the folder `work`."""
 
     @abstractmethod
-    def apply(self, block: Block, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
+    def apply(self, block: SliceBlock, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
         """Return the closed contour mask, shape (Z, Y, X), uint8, 1 on contours."""
 
 
-class Tried(Rival):
-    """A rival of few settings: each of `candidates` is tried on the training block.
+class Tried(Baseline):
+    """A baseline of few settings: each of `candidates` is tried on the training block.
 
     The one with the highest labelled share, mean over slices, is taken; of equal ones the first,
     so `candidates` go from those that change least to those that change most.
@@ -90,7 +90,7 @@ class Tried(Rival):
     def close_slice(self, u: np.ndarray, **settings: Any) -> np.ndarray:
         """Return what one slice (Y, X) of Step 1's probability becomes: a mask, bool."""
 
-    def tune(self, block: Block, work: Path) -> Steps[dict[str, Any]]:  # noqa: ARG002
+    def tune(self, block: SliceBlock, work: Path) -> Steps[dict[str, Any]]:  # noqa: ARG002
         """Try all candidates on a block with truth; ``labelled`` is what the best one reached."""
         assert block.true is not None
         candidates = list(self.candidates())
@@ -108,7 +108,7 @@ class Tried(Rival):
         best = int(np.argmax(means))
         return {**candidates[best], "labelled": means[best]}
 
-    def apply(self, block: Block, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
+    def apply(self, block: SliceBlock, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
         """Return the closed contour mask, united with the rounded contour."""
         chosen = {name: settings[name] for name in self.candidates()[0]}
         masks = np.zeros(block.contours.shape, np.uint8)
@@ -118,11 +118,11 @@ class Tried(Rival):
         return masks
 
     def closed(self, u: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
-        """Return the closed contour of a slice: what the rival draws, and round(u)."""
+        """Return the closed contour of a slice: what the baseline draws, and round(u)."""
         return self.close_slice(u, **settings) | (u > 0.5)
 
 
-def fingerprint(block: Block, **settings: Any) -> str:
+def fingerprint(block: SliceBlock, **settings: Any) -> str:
     """Return a hash of a training block and settings, to tell whether a model fits them."""
     assert block.true is not None
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
-from napari_copnet.evaluation.baselines.base import Block, Rival, fingerprint
+from napari_copnet.evaluation.baselines.base import Baseline, SliceBlock, fingerprint
 from napari_copnet.evaluation.metrics import LABELLED
 from napari_copnet.evaluation.stats import mean_sd
 from napari_copnet.files import whole_file
@@ -38,7 +38,7 @@ class _Stopped(Exception):
     """The fine-tuning shall end."""
 
 
-class Cellpose(Rival):
+class Cellpose(Baseline):
     """The real package: fine-tuned on the training slices, then its probability's contours.
 
     It sees the image, not Step 1's map, and is not united with Step 1's contour.
@@ -71,7 +71,7 @@ class Cellpose(Rival):
         version = importlib.metadata.version("cellpose")
         if version.split(".")[0] != "3":
             raise CopnetError(
-                f"Cellpose {version} is installed, and the rival of the paper is Cellpose 3.",
+                f"Cellpose {version} is installed, and the baseline of the paper is Cellpose 3.",
                 _INSTALL,
             )
         self.weights()
@@ -98,7 +98,7 @@ class Cellpose(Rival):
             )
         return fetched
 
-    def tune(self, block: Block, work: Path) -> Steps[dict[str, Any]]:
+    def tune(self, block: SliceBlock, work: Path) -> Steps[dict[str, Any]]:
         """Fine-tune in ``WORK/cellpose`` and choose the threshold; a finished model is kept."""
         assert block.true is not None
         assert block.image is not None
@@ -135,7 +135,7 @@ class Cellpose(Rival):
         settings |= {"threshold": THRESHOLDS[best], "labelled": means[best], "model": str(model)}
         return settings
 
-    def apply(self, block: Block, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
+    def apply(self, block: SliceBlock, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
         """Return the contours of where the cell probability exceeds the threshold."""
         assert block.image is not None
         network = self._load(Path(settings["model"]))

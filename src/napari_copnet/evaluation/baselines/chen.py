@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.baselines.base import Block, Rival, fingerprint
+from napari_copnet.evaluation.baselines.base import Baseline, SliceBlock, fingerprint
 from napari_copnet.files import whole_file
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import find_model, load_package
@@ -20,7 +20,7 @@ from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import IGNORE
 
 
-class Chen(Rival):
+class Chen(Baseline):
     """An encoder-decoder that fills gaps of a binary contour, applied once.
 
     It learns from true contours with random circles cut out, and, as the paper fine-tunes it,
@@ -54,7 +54,7 @@ class Chen(Rival):
             epochs=100_000,
             minutes=params.chen_minutes,
             own_outputs=0.0,
-            harder=False,
+            artefacts=False,
         )
 
     def check(self) -> None:
@@ -94,7 +94,7 @@ class Chen(Rival):
             method="circles",
         )
 
-    def tune(self, block: Block, work: Path) -> Steps[dict[str, Any]]:
+    def tune(self, block: SliceBlock, work: Path) -> Steps[dict[str, Any]]:
         """Train the network in ``WORK/chen``; a finished one is kept, a stopped one goes on."""
         if self.params.chen_model:
             package = find_model(self.params.chen_model, "closing")
@@ -121,7 +121,7 @@ class Chen(Rival):
             "scores": package.card["scores"],
         }
 
-    def apply(self, block: Block, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
+    def apply(self, block: SliceBlock, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
         """Return what the network makes of the binary contour in one pass, and round(u)."""
         package = load_package(settings["model"])
         network = Network.load(package, self.device)
@@ -155,7 +155,7 @@ class Chen(Rival):
         return package
 
     @staticmethod
-    def _write(block: Block, folder: Path) -> None:
+    def _write(block: SliceBlock, folder: Path) -> None:
         """Write the training block where the training reads it."""
         import tifffile
 

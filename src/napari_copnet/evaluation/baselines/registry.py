@@ -1,11 +1,11 @@
-"""All rivals by name, in the order of tables."""
+"""All baselines by name, in the order of tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from napari_copnet.errors import CopnetError, InputError
-from napari_copnet.evaluation.baselines.base import Rival
+from napari_copnet.evaluation.baselines.base import Baseline
 from napari_copnet.evaluation.baselines.cellpose import Cellpose
 from napari_copnet.evaluation.baselines.chen import Chen
 from napari_copnet.evaluation.baselines.morphology import MorphologicalClosing
@@ -16,15 +16,15 @@ from napari_copnet.params import BaselineParams, DeviceParams
 NAMES = ("threshold", "closing", "watershed-distance", "watershed", "chen", "cellpose")
 
 
-def make_rivals(
+def make_baselines(
     names: Sequence[str] = (),
     params: BaselineParams = BaselineParams(),
     device: DeviceParams = DeviceParams(),
     *,
     pixel_size: float | None = None,
     image: bool = False,
-) -> tuple[list[Rival], list[str]]:
-    """Return rivals that are ready to run.
+) -> tuple[list[Baseline], list[str]]:
+    """Return baselines that are ready to run.
 
     Parameters
     ----------
@@ -39,18 +39,18 @@ def make_rivals(
 
     Returns
     -------
-    rivals : list of Rival
+    baselines : list of Baseline
     notes : list of str
         A sentence for each that was left out, when `names` is empty.
 
     Raises
     ------
     CopnetError
-        A rival was named that is unknown or can't run.
+        A baseline was named that is unknown or can't run.
     """
-    made: dict[str, Rival] = {
-        rival.name: rival
-        for rival in (
+    made: dict[str, Baseline] = {
+        baseline.name: baseline
+        for baseline in (
             Threshold(),
             MorphologicalClosing(),
             DistanceWatershed(),
@@ -59,19 +59,19 @@ def make_rivals(
             Cellpose(params, device),
         )
     }
-    rivals, notes = [], []
+    baselines, notes = [], []
     for name in names or NAMES:
         if name not in made:
-            raise InputError(f"There is no rival {name!r}.", f"Choose of {', '.join(NAMES)}.")
-        rival = made[name]
+            raise InputError(f"There is no baseline {name!r}.", f"Choose of {', '.join(NAMES)}.")
+        baseline = made[name]
         try:
-            rival.check()
-            if rival.needs_image and not image:
-                raise InputError(f"{rival.title} works on the image.", "Name it with --image.")
+            baseline.check()
+            if baseline.needs_image and not image:
+                raise InputError(f"{baseline.title} works on the image.", "Name it with --image.")
         except CopnetError as error:
             if names:
                 raise
-            notes.append(f"{rival.title} is left out: {error.message}")
+            notes.append(f"{baseline.title} is left out: {error.message}")
             continue
-        rivals.append(rival)
-    return rivals, notes
+        baselines.append(baseline)
+    return baselines, notes

@@ -1,0 +1,67 @@
+"""`copnet bench`: both sides of a comparison in one run, as ratios."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from napari_copnet.cli.console import Json, show
+from napari_copnet.cli.options import add_command
+from napari_copnet.errors import InputError
+
+Name = Literal["closing", "degrade", "dock", "finetune", "proofread"]
+# What can use data that the package does not hold.
+_WITH_DATA = {"proofread", "finetune"}
+# What is measured in a window belongs to the window.
+_ELSEWHERE = {"dock": "benchmarks.bench_dock"}
+# What is measured in a window as well, where there is a display.
+_WINDOW_TOO = {"proofread": "benchmarks.bench_proofread_window"}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    add_command(app, "bench", bench)
+
+
+def bench(
+    name: Annotated[Name, typer.Argument(help="What to measure.")],
+    *,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Smaller, for a look; figures are less steady.")
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="proofread, finetune: folder with fib25, or isbi2012, to use it too."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure ours beside another way of doing the same, and say whether the goal is met."""
+    module = _ELSEWHERE.get(name, f"benchmarks.{name}")
+    measure = importlib.import_module(module).run
+    if data is not None and name not in _WITH_DATA:
+        raise InputError(f"The benchmark {name} takes no data.", "Leave --data out.")
+    lines, in_window = [], []
+    if name in _WINDOW_TOO:
+        window = importlib.import_module(_WINDOW_TOO[name])
+        if window.has_display():
+            # First, in a process as fresh as that of somebody who has just opened a window.
+            in_window = window.run(quick=quick)
+        else:
+            lines.append("No display: the window was not measured. Run it under xvfb-run.")
+    figures = measure(quick=quick, **({} if data is None else {"data": data})) + in_window
+    for figure in figures:
+        mark = "holds" if figure.holds else "falls short"
+        lines.append(
+            f"{figure.name}: {figure.value:.4g} {figure.unit} (goal {figure.goal}: {mark})"
+        )
+        lines.append(f"    ours: {figure.ours}")
+        if figure.theirs:
+            lines.append(f"    theirs: {figure.theirs}")
+    if figures:
+        lines.append(f"  on {figures[0].machine}")
+    show({"name": name, "figures": figures}, as_json, lines)

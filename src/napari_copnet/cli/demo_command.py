@@ -1,0 +1,64 @@
+"""`copnet demo`: the main job on the bundled sample."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_copnet.cli.console import Json, show, watched
+from napari_copnet.cli.options import add_command
+from napari_copnet.params import DeviceParams
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    add_command(app, "demo", demo_command)
+
+
+def demo_command(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path(
+        "demo-output"
+    ),
+    *,
+    device: DeviceParams,
+    gui: Annotated[
+        bool | None,
+        typer.Option("--gui/--no-gui", help="Open napari; default: where there is a display."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the whole job on the bundled sample: pictures, scores and a page."""
+    from napari_copnet.demo import demo
+
+    made = watched(demo(out, device))
+    scores = made.record["scores"]
+    before, after = scores["Step 1 alone"], scores["closed"]
+    show(
+        made.record,
+        as_json,
+        [
+            f"{made.record['cells']} cells. Correctly labelled: "
+            f"{100 * before['labelled']:.0f} % before closing, "
+            f"{100 * after['labelled']:.0f} % after; "
+            f"merged {100 * before['merged']:.0f} % before, {100 * after['merged']:.0f} % after.",
+            f"See {made.record['files']['page']}",
+        ],
+    )
+    if gui or (gui is None and not as_json and has_display()):
+        from napari_copnet.gui.workflow.show_run import show_run
+
+        show_run(made.result, made.restored)
+
+
+def has_display() -> bool:
+    """Return whether a window can be opened and napari is installed."""
+    if importlib.util.find_spec("napari") is None:
+        return False
+    if sys.platform.startswith("linux"):
+        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return True

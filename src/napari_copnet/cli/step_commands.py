@@ -1,0 +1,277 @@
+"""One step at a time: files in, files out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import typer
+
+from napari_copnet.cli.console import Json, Out, show, watched
+from napari_copnet.cli.inputs import read_checked
+from napari_copnet.cli.options import Options, add_command
+from napari_copnet.cli.run_command import Format, refuse_own_input
+from napari_copnet.params import (
+    CellParams,
+    ClosingParams,
+    ContourParams,
+    DegradeParams,
+    DeviceParams,
+    PreprocessParams,
+    ReadParams,
+    TissueParams,
+    as_dict,
+)
+
+if TYPE_CHECKING:
+    from napari_copnet.types import Stack, VoxelSize
+
+TruthKind = Annotated[
+    Literal["auto", "probability", "mask", "labels"],
+    typer.Option("--truth-kind", help="What the truth holds; auto tells by its values."),
+]
+Invert = Annotated[
+    bool, typer.Option("--invert", help="The truth is a mask of cells, not of contours.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random choices.")]
+
+
+@dataclass(frozen=True)
+class Results(Options):
+    """Where a step's results go, and how."""
+
+    out: Out
+    format: Format = "tiff"
+    as_json: Json = False
+
+    def read(self, path: Path, read: ReadParams) -> Stack:
+        """Open an input whose pixels are all numbers, and which no result would replace."""
+        stack = read_checked(path, read)
+        refuse_own_input(self.out, path)
+        return stack
+
+    def save(
+        self,
+        images: dict[str, np.ndarray],
+        record: dict[str, Any],
+        stack: Stack,
+        voxel_size: VoxelSize | None = None,
+    ) -> None:
+        """Write a step's images and record into the folder and show where they are.
+
+        Parameters
+        ----------
+        images : dict of str to ndarray
+        record : dict
+        stack : Stack
+            What they were made of.
+        voxel_size : VoxelSize, optional
+            Where it is not that of the stack.
+        """
+        from napari_copnet.runs.run_record import (
+            described,
+            surroundings,
+            write_images,
+            write_record,
+        )
+
+        files = write_images(self.out, images, stack, voxel_size or stack.voxel_size, self.format)
+        inputs = {"stack": described(stack)} if stack.source else {}
+        record = {**record, **surroundings(), "inputs": inputs, "files": files}
+        write_record(self.out, record)
+        lines = [note for note in record.get("notes", []) if note]
+        show(record, self.as_json, lines + [f"  {name:<16}{path}" for name, path in files.items()])
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    add_command(app, "preprocess", preprocess_step)
+    add_command(app, "contours", contours_step)
+    add_command(app, "close", close_step)
+    add_command(app, "cells", cells_step)
+    add_command(app, "simulate", simulate_step)
+    add_command(app, "sample", sample_step)
+
+
+def preprocess_step(
+    stack: Annotated[Path, typer.Argument(help="Stack to preprocess.")],
+    results: Results,
+    *,
+    read: ReadParams,
+    preprocess: PreprocessParams,
+) -> None:
+    """Normalise, resize and align a stack."""
+    from napari_copnet.steps.preprocess import preprocess as work
+
+    image = results.read(stack, read)
+    ready = watched(work(image, preprocess))
+    frame = {
+        "original_shape": list(ready.frame.original_shape),
+        "processed_shape": list(ready.frame.processed_shape),
+        "shifts": ready.frame.shifts.tolist(),
+    }
+    results.save(
+        {"image": ready.data, "excluded": ready.margin.astype(np.uint8)},
+        {
+            "command": "preprocess",
+            "settings": as_dict(preprocess),
+            "frame": frame,
+            "blank_slices": list(ready.blank),
+            "notes": [*image.notes, *ready.notes],
+        },
+        image,
+        ready.voxel_size,
+    )
+
+
+def contours_step(
+    image: Annotated[Path, typer.Argument(help="Preprocessed stack.")],
+    results: Results,
+    *,
+    read: ReadParams,
+    device: DeviceParams,
+    contours: ContourParams,
+) -> None:
+    """Step 1: predict the contour probability of each pixel."""
+    from napari_copnet.io.check import blank_slices
+    from napari_copnet.networks.nnunet import Network
+    from napari_copnet.networks.package import find_model
+    from napari_copnet.steps.contours import predict_contours
+
+    stack = results.read(image, read)
+    model = find_model(contours.contour_model, "contours")
+    network = Network.load(model, device)
+    data = np.asarray(stack.data[:], np.float32)
+    probability = watched(predict_contours(data, network, contours, skip=blank_slices(stack)))
+    results.save(
+        {"contours": probability},
+        {
+            "command": "contours",
+            "settings": {**as_dict(device), **as_dict(contours)},
+            "models": {"contours": {"name": model.name, "sha256": model.sha256}},
+            "notes": list(stack.notes),
+        },
+        stack,
+    )
+
+
+def close_step(
+    contours: Annotated[Path, typer.Argument(help="Contour probability, 0 to 1 or 0 to 255.")],
+    results: Results,
+    *,
+    read: ReadParams,
+    device: DeviceParams,
+    closing: ClosingParams,
+) -> None:
+    """Step 2: close gaps until nearly nothing changes."""
+    from napari_copnet.io.probability import as_probability
+    from napari_copnet.networks.nnunet import Network
+    from napari_copnet.networks.package import find_model
+    from napari_copnet.steps.closing import close
+
+    stack = results.read(contours, read)
+    model = find_model(closing.closing_model, "closing")
+    network = Network.load(model, device)
+    result = watched(close(as_probability(stack), network, closing))
+    images: dict[str, np.ndarray] = {"closed": result.mask}
+    if result.iterations is not None:
+        images["iterations"] = result.iterations
+    results.save(
+        images,
+        {
+            "command": "close",
+            "settings": {**as_dict(device), **as_dict(closing)},
+            "models": {"closing": {"name": model.name, "sha256": model.sha256}},
+            "certainty": result.certainty,
+            "changed": result.changed.tolist(),
+            "iterations_by_slice": result.iterations_by_slice.tolist(),
+            "likely_gaps": result.likely_gaps,
+            "converged": result.settled,
+            "notes": list(stack.notes),
+        },
+        stack,
+    )
+
+
+def cells_step(
+    closed: Annotated[Path, typer.Argument(help="Closed contours: a mask or a probability.")],
+    results: Results,
+    *,
+    read: ReadParams,
+    cells: CellParams,
+) -> None:
+    """Label the cells that closed contours enclose."""
+    from napari_copnet.io.probability import as_probability
+    from napari_copnet.steps.cells import label_cells
+
+    stack = results.read(closed, read)
+    mask = (as_probability(stack) >= 0.5).astype(np.uint8)
+    result = watched(label_cells(mask, cells))
+    results.save(
+        {"cells": result.labels},
+        {
+            "command": "cells",
+            "settings": as_dict(cells),
+            "cells": int(result.labels.max(initial=0)),
+            "cells_by_slice": result.counts.tolist(),
+            "notes": list(stack.notes),
+        },
+        stack,
+    )
+
+
+def simulate_step(
+    truth: Annotated[Path, typer.Argument(help="True contours: mask or label image.")],
+    results: Results,
+    *,
+    read: ReadParams,
+    degrade: DegradeParams,
+    per_slice: Annotated[
+        int, typer.Option("--per-slice", min=1, help="Degraded maps for each slice.")
+    ] = 20,
+    truth_kind: TruthKind = "auto",
+    invert: Invert = False,
+    seed: Seed = 0,
+) -> None:
+    """Degrade true contours by the diffusion equation: simulated gaps."""
+    from napari_copnet.evaluation.contour_input import as_contour
+    from napari_copnet.training.degrade import simulate
+
+    stack = results.read(truth, read)
+    contours = as_contour(np.asarray(stack.data[:]), truth_kind, invert=invert)
+    maps = watched(simulate(contours, per_slice, degrade, seed, pixel_size=stack.voxel_size.x))
+    results.save(
+        {"degraded": maps},
+        {
+            "command": "simulate",
+            "settings": {**as_dict(degrade), "per_slice": per_slice, "seed": seed},
+            "notes": list(stack.notes),
+        },
+        stack,
+    )
+
+
+def sample_step(
+    results: Results,
+    *,
+    tissue: TissueParams,
+    seed: Seed = 0,
+) -> None:
+    """Make a stack that looks like SEM, with its exact contours and cells."""
+    from napari_copnet.synthetic import make_tissue
+
+    made = make_tissue(tissue, seed)
+    images = {
+        "image": made.stack.data,
+        "truth_contours": made.contours,
+        "truth_cells": made.cells,
+    }
+    if made.excluded.any():
+        images["excluded"] = made.excluded.astype(np.uint8)
+    results.save(
+        images,
+        {"command": "sample", "settings": {**as_dict(tissue), "seed": seed}},
+        made.stack,
+    )

@@ -1,0 +1,79 @@
+"""The mouse over the canvas: a click or a drag, told to the tool in hand."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.gui.proofreading.session_layers import SessionLayers
+from napari_copnet.gui.proofreading.tool_controller import Place, ToolController
+from napari_copnet.gui.proofreading.tool_list import BRUSH, DRAGGED
+
+# A press and release closer than this, in pixels of the screen, is a click.
+CLICK_PX = 4
+
+
+class Mouse:
+    """Listens to a viewer's mouse.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    layers : SessionLayers
+    tool_controller : ToolController
+    explained : callable
+        A context that says what went wrong inside.
+    inspect : callable
+        Told of a click without a tool.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        layers: SessionLayers,
+        tool_controller: ToolController,
+        explained: Callable[[], contextlib.AbstractContextManager[None]],
+        inspect: Callable[[Place], None],
+    ) -> None:
+        self.viewer, self.layers, self.tool_controller = viewer, layers, tool_controller
+        self._explained, self._inspect = explained, inspect
+        viewer.mouse_drag_callbacks.append(self._on_press)
+
+    def release(self) -> None:
+        """Listen no more."""
+        with contextlib.suppress(ValueError):
+            self.viewer.mouse_drag_callbacks.remove(self._on_press)
+
+    def _on_press(self, _viewer: Any, event: Any) -> Iterator[None]:
+        tool = self.tool_controller.tool
+        if event.button != 1 or (tool is not None and tool.gesture == BRUSH):
+            return
+        active = self.viewer.layers.selection.active
+        if active is self.layers.contour and str(active.mode) != "pan_zoom":
+            # napari's own tools are at work.
+            return
+        start, pressed = self.layers.place(event.position), event.pos
+        more = "Shift" in [str(key.name) for key in event.modifiers]
+        yield
+        while event.type == "mouse_move":
+            yield
+        moved = max(abs(a - b) for a, b in zip(event.pos, pressed, strict=True)) > CLICK_PX
+        if moved and (tool is None or tool.gesture not in DRAGGED):
+            # The camera was moved.
+            return
+        if tool is None:
+            if start is not None and self.viewer.dims.ndisplay == 2:
+                self._inspect(start)
+            return
+        end = self.layers.place(event.position)
+        with self._explained():
+            if self.viewer.dims.ndisplay == 3:
+                raise CopnetError("Tools work on slices.", "Go back to the 2D view.")
+            if start is None or end is None:
+                raise CopnetError("That lies outside the stack.", "Stay inside the image.")
+            if moved:
+                self.tool_controller.drag(start, end)
+            else:
+                self.tool_controller.click(start, more)

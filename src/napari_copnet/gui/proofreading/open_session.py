@@ -1,0 +1,188 @@
+"""What the proofreading dock computes in a thread until a session is open."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import label_colormap
+from vispy.visuals.line.dash_atlas import DashAtlas
+
+from napari_copnet.errors import InputError
+from napari_copnet.pipeline import RunResult, Settings, restore
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.proofreading import session_files
+from napari_copnet.proofreading.edits import CONTOUR, Edit, Flip, Patch
+from napari_copnet.proofreading.session import Session
+from napari_copnet.proofreading.session_start import Start, from_result, from_run_folder
+
+
+def begin_from_result(
+    folder: Path,
+    result: RunResult,
+    settings: Settings,
+    contour: np.ndarray | None,
+    iterations: Any = None,
+) -> Steps[Path]:
+    """Make a session of a finished run.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the new session; must not exist, or be empty.
+    result : RunResult
+    settings : Settings
+        Of the run.
+    contour : ndarray, shape (Z, Y, X), or None
+        The closed contour where it was painted on since, in the frame of the stack.
+    iterations : array, shape (I, Z, Y, X), or None
+        Those of the dock, in the frame of the stack, for a run that did not keep its own.
+    """
+    yield from ready()
+    start = yield from _start_of(result, settings, iterations)
+    yield from session_files.make(folder, start)
+    with Session.open(folder) as session:
+        _paint(session, start, contour)
+    return folder
+
+
+def begin_from_folder(folder: Path, run: Path) -> Steps[Path]:
+    """Make a session of the folder of a run."""
+    yield from ready()
+    return (yield from session_files.make(folder, from_run_folder(run)))
+
+
+def add_run(
+    folder: Path,
+    result: RunResult,
+    settings: Settings,
+    contour: np.ndarray | None,
+    iterations: Any = None,
+) -> Steps[Path]:
+    """Take a finished run into a session that is open nowhere; what was decided by hand stays.
+
+    Parameters are as for `begin_from_result`.
+
+    Raises
+    ------
+    CopnetError
+        The run is of another image, or the session can't be written to.
+    """
+    yield Progress("session", 0, 2, "steps")
+    start = yield from _start_of(result, settings, iterations)
+    with Session.open(folder) as session:
+        image = session.image
+        if start.stack is not None and image is not None and image.shape == start.stack.shape:
+            middle = len(image) // 2
+            if not np.array_equal(image[middle], np.asarray(start.stack.data[middle])):
+                raise InputError(
+                    "The run is of another image than this session.",
+                    "Begin a new session for it.",
+                )
+        yield Progress("session", 1, 2, "steps")
+        session.add_run(start)
+        _paint(session, start, contour)
+    return folder
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A session that was opened in a thread, with what its layers begin with.
+
+    Attributes
+    ----------
+    session : Session
+    image : array, shape (Z, Y, X), or None
+        None where it was not found.
+    contour : ndarray, shape (Z, Y, X), uint8
+        A copy for napari to paint on.
+    marked : frozenset of int
+        Slices with marks.
+    """
+
+    session: Session
+    image: Any
+    contour: np.ndarray
+    marked: frozenset[int]
+
+
+def open_session(folder: Path, made: list[Ready]) -> Steps[Ready]:
+    """Open a session where it was left, in a thread: a large one takes seconds.
+
+    Parameters
+    ----------
+    folder : Path
+    made : list of Ready
+        The session is added to it, so that whoever asked can close it when the result no longer
+        finds its way.
+
+    Raises
+    ------
+    InputError
+        It is none.
+    """
+    if not session_files.is_session(folder):
+        raise no_session(folder)
+    yield from ready()
+    yield Progress("open", 0, 3, "steps")
+    session = Session.open(folder)
+    try:
+        yield Progress("open", 1, 3, "steps")
+        image = session.image
+        contour = np.array(session.contour)
+        yield Progress("open", 2, 3, "steps")
+        marked = frozenset(z for z, marks in enumerate(session.marks) if marks.any())
+        # The slice that is shown first.
+        session.ids(session.shape[0] // 2)
+        yield Progress("open", 3, 3, "steps")
+    except BaseException:
+        session.close()
+        raise
+    opened = Ready(session, image, contour, marked)
+    made.append(opened)
+    return opened
+
+
+def no_session(folder: Path) -> InputError:
+    """Return the error for a folder that is no session."""
+    return InputError(
+        f"The folder {folder.name} holds no session.",
+        "Choose one with a session.json, or begin a new session.",
+    )
+
+
+def ready() -> Steps[None]:
+    """Have napari import and compile what it needs for labels, which takes it seconds once."""
+    yield Progress("open", 0, 1, "files")
+    # The first labels have vispy compute its dashes, a tenth of a second; it keeps them.
+    DashAtlas()
+    Labels(np.zeros((1, 1), np.uint8))
+    for shape in ((2, 2), (2, 2, 2)):
+        label_colormap().map(np.zeros(shape, np.uint32))
+    yield Progress("open", 1, 1, "files")
+
+
+def _start_of(result: RunResult, settings: Settings, iterations: Any) -> Steps[Start]:
+    restored = yield from restore(result)
+    start = from_result(result, restored, settings)
+    if start.iterations is None:
+        start = dataclasses.replace(start, iterations=iterations)
+    return start
+
+
+def _paint(session: Session, start: Start, contour: np.ndarray | None) -> None:
+    """Make an edit of what was painted on the contour of a run: it counts as done by hand."""
+    if contour is None:
+        return
+    painted = np.asarray(contour) > 0
+    changes = []
+    for z, plane in enumerate(painted):
+        change = plane != (np.asarray(start.contour[z]) > 0)
+        change &= plane != session.contour[z].view(bool)
+        if change.any():
+            changes.append(Flip(CONTOUR, Patch.of(z, change)))
+    session.apply(Edit("painted in the workflow", tuple(changes)))

@@ -1,0 +1,241 @@
+"""The widgets of the proofreading dock, without what they do."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_copnet.boundaries.gaps import CLOSURE, GAP, SPLIT, UNSETTLED
+from napari_copnet.gui.iterations.iterations_form import named, row
+from napari_copnet.gui.proofreading.iteration_tab import IterationTab
+from napari_copnet.gui.proofreading.same_fix_bar import SameFixBar
+from napari_copnet.gui.proofreading.tool_list import TOOLS
+from napari_copnet.gui.widgets.buttons import plain_button
+from napari_copnet.gui.widgets.dock import Dock
+from napari_copnet.gui.widgets.dock_section import quiet_label
+from napari_copnet.gui.widgets.lazy_rows import RowsView
+from napari_copnet.gui.widgets.run_controls import Bar, Message
+
+KINDS = {
+    "": "All kinds",
+    CLOSURE: "Closed by the network",
+    GAP: "Likely gaps",
+    SPLIT: "Walls in doubt",
+    UNSETTLED: "Did not converge",
+}
+_COLUMNS = 3
+_INVITATION = (
+    "Proofread closed contours and cells. A session is a folder that keeps the results of a run, "
+    "every edit and every decision; it is saved as you work."
+)
+
+
+class ProofreadForm(Dock):
+    """What the proofreading dock shows.
+
+    Attributes
+    ----------
+    begin_button, folder_button, open_button, close_button, take_run_button : QPushButton
+    tool_buttons : dict of str to QPushButton
+        By name of the tool.
+    ranged, first, last : QCheckBox, QSpinBox, QSpinBox
+        Whether tools work on a range of slices, and which.
+    iteration_row, iteration : QWidget, QSpinBox
+        To freeze at; shown with Freeze in hand.
+    same_fix : SameFixBar
+    kinds : QComboBox
+    queue_view, history_view : RowsView
+    accept_button, reject_button, next_button, previous_button : QPushButton
+    undo_button, redo_button, export_button : QPushButton
+    birth, see_button : QLabel, QPushButton
+        When the wall in question was closed; to that iteration.
+    iteration_tab : IterationTab
+    message : Message
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("copnet_proofread")
+        self.setMinimumWidth(340)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 6, 8, 8)
+        column.setSpacing(6)
+        column.addWidget(self._beginning())
+        column.addWidget(self._desk(), 1)
+        self.message = Message()
+        column.addWidget(self.message)
+        self.progress_text = quiet_label()
+        self.bar = Bar()
+        for widget in (self.progress_text, self.bar):
+            widget.hide()
+            column.addWidget(widget)
+        self.show_desk(False)
+
+    def show_desk(self, on: bool) -> None:
+        """Show what is there for an open session, or how to begin one."""
+        self.table.setVisible(on)
+        self.beginning.setVisible(not on)
+
+    def _beginning(self) -> QWidget:
+        self.beginning = QWidget()
+        column = QVBoxLayout(self.beginning)
+        column.setContentsMargins(0, 0, 0, 0)
+        invitation = quiet_label(_INVITATION)
+        # In a low dock the text would be cut off.
+        invitation.setMinimumHeight(56)
+        column.addWidget(invitation)
+        self.begin_button = plain_button(
+            "Begin from this run", "begin", "Proofread what the workflow dock has just made."
+        )
+        self.folder_button = plain_button(
+            "Begin from a run's folder …", "begin_folder", "Proofread what `copnet run` wrote."
+        )
+        self.open_button = plain_button(
+            "Open a session …", "open_session", "Go on where it was left."
+        )
+        for button in (self.begin_button, self.folder_button, self.open_button):
+            column.addWidget(button)
+        column.addStretch()
+        return self.beginning
+
+    def _desk(self) -> QWidget:
+        self.table = QWidget()
+        column = QVBoxLayout(self.table)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        self.title = QLabel()
+        self.saved = QLabel()
+        self.saved.setObjectName("saved")
+        self.close_button = plain_button(
+            "Close", "close_session", "Close the session; it is saved."
+        )
+        self.take_run_button = plain_button(
+            "Take new run",
+            "take_run",
+            "Take in what the workflow dock has just made; what you edited and decided stays.",
+        )
+        head = QHBoxLayout()
+        head.addWidget(self.title, 1)
+        head.addWidget(self.saved)
+        head.addWidget(self.take_run_button)
+        head.addWidget(self.close_button)
+        column.addLayout(head)
+        self.notice = QLabel()
+        self.notice.setObjectName("notice")
+        self.notice.setWordWrap(True)
+        self.notice.setStyleSheet("background: #5d4a20; color: white; padding: 6px;")
+        column.addWidget(self.notice)
+        column.addWidget(self._tools())
+        self.same_fix = SameFixBar()
+        column.addWidget(self.same_fix)
+        self.tabs = QTabWidget()
+        self.tabs.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.tabs.tabBar().setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.tabs.addTab(self._queue(), "Review queue")
+        self.tabs.addTab(self._history(), "History")
+        self.iteration_tab = IterationTab()
+        self.tabs.addTab(self.iteration_tab, "Iterations")
+        column.addWidget(self.tabs, 1)
+        return self.table
+
+    def _tools(self) -> QWidget:
+        self.tools = QFrame()
+        column = QVBoxLayout(self.tools)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        grid = QGridLayout()
+        grid.setSpacing(3)
+        self.tool_buttons: dict[str, QPushButton] = {}
+        for number, tool in enumerate(TOOLS):
+            button = plain_button(f"{tool.label}  {tool.key}", f"tool_{tool.name}", tool.hint)
+            button.setCheckable(True)
+            self.tool_buttons[tool.name] = button
+            grid.addWidget(button, number // _COLUMNS, number % _COLUMNS)
+        column.addLayout(grid)
+        self.hint = quiet_label()
+        self.hint.setMinimumHeight(34)
+        column.addWidget(self.hint)
+        self.ranged = named(
+            QCheckBox("Slices"), "ranged", "Off: this slice only. On: a range of slices."
+        )
+        self.ranged.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.first = named(QSpinBox(), "range_first", "First slice of the range.")
+        self.last = named(QSpinBox(), "range_last", "Last slice of the range.")
+        self.iteration = named(QSpinBox(), "freeze_iteration", "Iteration for Freeze; 0 is Step 1.")
+        for box in (self.first, self.last, self.iteration):
+            # By wheel and arrows; the keyboard stays with the canvas unless asked for.
+            box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        # In a line of its own: a dock of usual width has no room for both.
+        self.iteration_row = row(QLabel("Freeze at iteration"), self.iteration)
+        for line in (row(self.ranged, self.first, QLabel("to"), self.last), self.iteration_row):
+            line.layout().addStretch()
+            column.addWidget(line)
+        return self.tools
+
+    def _queue(self) -> QWidget:
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(4, 4, 4, 4)
+        self.kinds = named(QComboBox(), "kinds", "Which items to walk.")
+        self.kinds.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        for kind, text in KINDS.items():
+            self.kinds.addItem(text, kind)
+        column.addWidget(self.kinds)
+        self.queue_view = RowsView("queue", stretched=0)
+        column.addWidget(self.queue_view, 1)
+        self.question = QLabel()
+        self.question.setWordWrap(True)
+        self.question.setMinimumHeight(34)
+        column.addWidget(self.question)
+        self.birth = quiet_label()
+        self.birth.setObjectName("birth")
+        self.see_button = plain_button(
+            "Iteration", "see_iteration", "Show the contour as it was after that iteration."
+        )
+        self.birth_row = row(self.birth, self.see_button)
+        self.birth_row.layout().setStretch(0, 1)
+        column.addWidget(self.birth_row)
+        self.previous_button = plain_button("◀  P", "previous_item", "The item before (P).")
+        self.next_button = plain_button("N  ▶", "next_item", "The next open item (N).")
+        self.accept_button = plain_button("Accept ⏎", "accept", "Yes, contour (Enter).")
+        self.reject_button = plain_button("Reject ⌫", "reject", "No, not contour (Backspace).")
+        buttons = QHBoxLayout()
+        for button in (
+            self.previous_button,
+            self.accept_button,
+            self.reject_button,
+            self.next_button,
+        ):
+            buttons.addWidget(button)
+        column.addLayout(buttons)
+        self.pace = quiet_label()
+        self.pace.setObjectName("pace")
+        column.addWidget(self.pace)
+        return box
+
+    def _history(self) -> QWidget:
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(4, 4, 4, 4)
+        self.history_view = RowsView("history", stretched=1)
+        column.addWidget(self.history_view, 1)
+        self.undo_button = plain_button("Undo  U", "undo", "Take the last edit back (U, Ctrl+Z).")
+        self.redo_button = plain_button("Redo", "redo", "Make it again (Ctrl+Shift+Z).")
+        self.export_button = plain_button("Export …", "export_history", "As CSV or JSON.")
+        buttons = QHBoxLayout()
+        for button in (self.undo_button, self.redo_button, self.export_button):
+            buttons.addWidget(button)
+        column.addLayout(buttons)
+        return box

@@ -1,0 +1,298 @@
+"""The proofreading dock: begin or open a session, and close it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog
+
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.gui.background.main_thread_work import MainThreadWork
+from napari_copnet.gui.background.task_queue import Task, TaskQueue
+from napari_copnet.gui.napari_compat.canvas_widget import is_shown, repaint
+from napari_copnet.gui.proofreading.open_session import (
+    Ready,
+    add_run,
+    begin_from_folder,
+    begin_from_result,
+    no_session,
+    open_session,
+)
+from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
+from napari_copnet.gui.proofreading.session_controller import SessionController
+from napari_copnet.gui.proofreading.session_layers import SessionLayers
+from napari_copnet.gui.viewer.camera import View, give_room
+from napari_copnet.gui.viewer.layer_roles import panel_of
+from napari_copnet.gui.widgets.run_controls import Pace
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.proofreading import session_files
+from napari_copnet.proofreading.session import Session
+
+
+class ProofreadPanel(ProofreadForm):
+    """Proofread a session.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+
+    Attributes
+    ----------
+    controller : SessionController or None
+        Of the open session.
+    tasks : TaskQueue
+        What is being computed.
+    opened : Signal
+        The folder of a session that is open now.
+    closing : Signal
+        The session is about to be saved and closed.
+    """
+
+    opened = Signal(str)
+    closing = Signal()
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.controller: SessionController | None = None
+        self._made: list[Ready] = []
+        self._arriving: tuple[Ready, SessionLayers, MainThreadWork] | None = None
+        self.tasks = TaskQueue(last="queue")
+        self._pace = Pace()
+        self.begin_button.clicked.connect(lambda: self.begin())
+        self.folder_button.clicked.connect(lambda: self.begin_from_folder())
+        self.open_button.clicked.connect(lambda: self.ask_open())
+        self.close_button.clicked.connect(lambda: self._close_by_hand())
+        self.take_run_button.clicked.connect(lambda: self.take_run())
+
+    # What the user can do ----------------------------------------------------
+
+    @property
+    def session(self) -> Session | None:
+        """The open session, or None."""
+        return self.controller.session if self.controller is not None else None
+
+    def begin(self) -> None:
+        """Begin a session of the run that the workflow dock has finished."""
+        run = self._finished_run()
+        if run is None:
+            return
+        folder = self._new_folder(run[0].stack.name)
+        if folder is not None:
+            self._open_after(lambda: begin_from_result(folder, *run))
+
+    def take_run(self) -> None:
+        """Take the run that the workflow dock has finished into the open session.
+
+        What was edited and decided by hand stays; the rest becomes that of the run, as one edit.
+        """
+        session = self.session
+        run = self._finished_run() if session is not None and not session.read_only else None
+        if session is None or run is None:
+            return
+        folder, view = session.folder, View.of(self.viewer)
+        self.close_session()
+
+        def taken() -> Steps[Path]:
+            try:
+                return (yield from add_run(folder, *run))
+            except CopnetError as error:
+                # The session opens again as it was.
+                problems.append(error)
+                return folder
+
+        def tell() -> None:
+            view.restore(self.viewer)
+            if problems:
+                self.message.error(problems[0])
+            else:
+                self.message.note(
+                    "The new run is in the session. What you edited and decided is as it was."
+                )
+
+        problems: list[CopnetError] = []
+        self._open_after(taken, tell)
+
+    def begin_from_folder(self) -> None:
+        """Begin a session of the folder of a run."""
+        run = QFileDialog.getExistingDirectory(self, "The folder of a run")
+        if not run:
+            return
+        folder = self._new_folder(Path(run).name)
+        if folder is not None:
+            self._open_after(lambda: begin_from_folder(folder, Path(run)))
+
+    def ask_open(self) -> None:
+        """Ask for the folder of a session and open it."""
+        folder = QFileDialog.getExistingDirectory(self, "Open a session")
+        if folder:
+            self.open(folder)
+
+    def open(self, folder: Path | str) -> None:
+        """Open a session where it was left."""
+        folder = Path(folder)
+        if not session_files.is_session(folder):
+            self.message.error(no_session(folder))
+            return
+        # It may be the one that is open here.
+        self.close_session()
+
+        def there() -> Steps[Path]:
+            yield from ()
+            return folder
+
+        self._open_after(there)
+
+    def close_session(self) -> None:
+        """Save and close the open session."""
+        self._drop_arriving()
+        if self.controller is None:
+            return
+        self.closing.emit()
+        controller, self.controller = self.controller, None
+        try:
+            controller.close()
+        except CopnetError as error:
+            self.message.error(error)
+        self.show_desk(False)
+
+    def _close_by_hand(self) -> None:
+        session = self.session
+        self.message.clear()
+        self.close_session()
+        if session is not None and not self.message.text:
+            done = "closed" if session.read_only else "saved and closed"
+            self.message.note(
+                f"The session in the folder {session.folder.name} is {done}. "
+                "Open a session goes on where it was left."
+            )
+
+    def _shut_down(self) -> None:
+        """Save, close, and stop all work."""
+        self.tasks.shut_down()
+        self.close_session()
+        while self._made:
+            # Opened, but nobody was left to show it.
+            self._made.pop().session.close()
+
+    # Work --------------------------------------------------------------------
+
+    def _new_folder(self, name: str) -> Path | None:
+        path, _ = QFileDialog.getSaveFileName(
+            self,
+            "A folder for the session",
+            str(Path.home() / f"{name} proofreading"),
+            options=QFileDialog.Option.DontConfirmOverwrite,
+        )
+        return Path(path) if path else None
+
+    def _finished_run(self) -> tuple[Any, Any, np.ndarray | None, Any] | None:
+        """Return result, settings, painted contour and iterations of the workflow's run."""
+        workflow = panel_of(self.viewer)
+        source = workflow.source if workflow is not None else None
+        settings = source.settings if source is not None else None
+        if source is None or settings is None or not source.is_done("cells", settings):
+            self.message.error(
+                InputError(
+                    "There is no finished run.",
+                    "Run the workflow dock to its end, or begin from the folder of a run.",
+                )
+            )
+            return None
+        result, layers = source.result, source.layers
+        contour = iterations = None
+        closed = layers.layer("closed")
+        if closed is not None and layers.editing is not None and layers.editing.is_edited():
+            data = np.array(closed.data)
+            contour = data if data.ndim == 3 else data[None]
+        if layers.iterations is not None and not layers.iterations.dropped:
+            iterations = layers.iterations.original(result.preprocessed.frame)
+        return result, settings, contour, iterations
+
+    def _open_after(
+        self, work: Callable[[], Steps[Path]], tell: Callable[[], None] | None = None
+    ) -> None:
+        """Do something in a thread that ends with the folder of a session, and open that."""
+        made = self._made
+        self.message.clear()
+
+        def whole() -> Steps[Ready]:
+            folder = yield from work()
+            return (yield from open_session(folder, made))
+
+        def show(ready: Ready) -> None:
+            self._show_session(ready, tell)
+
+        self._compute("session", whole, show)
+
+    def _show_session(self, ready: Ready, tell: Callable[[], None] | None) -> None:
+        self.close_session()
+        self.message.clear()
+        self.progress_text.setText("Showing the session …")
+        self.progress_text.show()
+        layers = SessionLayers(self.viewer, ready)
+
+        def arrived() -> None:
+            self._arriving = None
+            self._made.remove(ready)
+            self.progress_text.hide()
+            self.show_desk(True)
+            give_room(self, panel_of(self.viewer))
+            self.controller = SessionController(self.viewer, self, layers, self._compute)
+            self.opened.emit(str(ready.session.folder))
+            if tell is not None:
+                tell()
+
+        self._arriving = ready, layers, MainThreadWork(self, layers.add(), arrived)
+
+    def _drop_arriving(self) -> None:
+        """Let go a session that is being shown."""
+        if self._arriving is None:
+            return
+        ready, layers, turns = self._arriving
+        self._arriving = None
+        turns.stop()
+        self.progress_text.hide()
+        self._made.remove(ready)
+        ready.session.close()
+        window = self.window()
+        if is_shown(window):
+            layers.remove(lambda: repaint(window))
+
+    def _compute(
+        self, name: str, work: Callable[[], Steps[Any]], finished: Callable[[Any], None]
+    ) -> None:
+        def end() -> None:
+            self.progress_text.hide()
+            self.bar.hide()
+
+        def done(result: Any) -> None:
+            end()
+            finished(result)
+
+        def failed(error: CopnetError) -> None:
+            end()
+            self.message.error(error)
+
+        self._pace = Pace()
+        self.tasks.add(Task(name, work, self._show_progress, done, failed))
+
+    def _show_progress(self, news: list[Progress]) -> None:
+        last = news[-1]
+        self.progress_text.setText(self._pace.text(last))
+        self.bar.set(last.done / last.total if last.total else 0.0)
+        self.progress_text.show()
+        self.bar.show()
+
+    # Qt ----------------------------------------------------------------------
+
+    def keyPressEvent(self, event: Any) -> None:
+        """Do what a key means also where the dock has the focus."""
+        if self.controller is not None and self.controller.keys.press(event):
+            event.accept()
+            return
+        super().keyPressEvent(event)

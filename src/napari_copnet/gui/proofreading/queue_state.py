@@ -1,0 +1,200 @@
+"""Walking the review queue: which item is asked, what was decided, and how fast it goes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_copnet.gui.widgets.run_controls import duration
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.proofreading.edits import Patch
+from napari_copnet.proofreading.queue import Item, build_queue, renewed
+from napari_copnet.proofreading.session import Session
+
+# The pace is told from so many of the last decisions; longer pauses do not count.
+_LAST, _PAUSE = 20, 120.0
+# A click so near to a wall means it, px.
+_BESIDE = 3
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The items listed at a moment, and what was decided on them."""
+
+    items: tuple[Item, ...]
+    verdicts: Mapping[str, str]
+
+    def is_decided(self, item: Item) -> bool:
+        """Whether an item is decided in all its slices."""
+        return all(self.verdicts.get(one.key) for one in (item, *item.also))
+
+
+class QueueState:
+    """The items of a session and the one in question.
+
+    Attributes
+    ----------
+    items : list of Item
+        The highest score first.
+    kind : str
+        Only items of this kind are walked; empty for all.
+    at : int
+        Position among `shown`; -1 before the first.
+    """
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.kind = ""
+        self.at = -1
+        self._shown: list[Item] = []
+        self._verdicts: dict[str, str] = {}
+        self._decided: list[float] = []
+
+    @property
+    def shown(self) -> list[Item]:
+        """The items of the chosen kind."""
+        return self._shown
+
+    @property
+    def open(self) -> int:
+        """How many of the items shown are not decided."""
+        return sum(not self.verdict(item) for item in self._shown)
+
+    @property
+    def current(self) -> Item | None:
+        """The item in question."""
+        return self._shown[self.at] if 0 <= self.at < len(self._shown) else None
+
+    def verdict(self, item: Item) -> str:
+        """What was decided on an item; empty for nothing."""
+        return self._verdicts.get(item.key, "")
+
+    @property
+    def listed(self) -> Listed:
+        """The items as they are now, for a search in another thread."""
+        return Listed(tuple(self.items), self._verdicts)
+
+    def replace(self, items: list[Item]) -> None:
+        """Take new items; the one in question stays if it is there."""
+        self.items = items
+        self._filter()
+
+    def choose_kind(self, kind: str) -> None:
+        """Walk items of one kind; empty for all."""
+        self.kind = kind
+        self._filter()
+
+    def read_verdicts(self, session: Session) -> None:
+        """Look up what is decided now."""
+        self._verdicts = {key: v.verdict for key, v in session.verdicts.items()}
+
+    def go_to(self, position: int) -> Item | None:
+        """Ask the item at a position."""
+        if 0 <= position < len(self._shown):
+            self.at = position
+        return self.current
+
+    def find(self, key: str) -> Item | None:
+        """Ask the item with a key, where it is among those shown; return it."""
+        for position, item in enumerate(self._shown):
+            if item.key == key:
+                self.at = position
+                return item
+        return None
+
+    def at_place(self, z: int, y: int, x: int) -> Item | None:
+        """Ask the item whose wall a pixel belongs to, or lies beside; return it, or None."""
+        best: tuple[float, Item] | None = None
+        for item in self.items:
+            for patch in item.patches:
+                away = _distance(patch, z, y, x)
+                if away <= _BESIDE and (best is None or away < best[0]):
+                    best = away, item
+        if best is None:
+            return None
+        if self.find(best[1].key) is None:
+            self.choose_kind("")
+        return self.find(best[1].key)
+
+    def next(self) -> Item | None:
+        """Ask the next item that is open, from the start again after the last; None for none."""
+        count = len(self._shown)
+        for step in range(1, count + 1):
+            position = (self.at + step) % count
+            if not self.verdict(self._shown[position]):
+                self.at = position
+                return self.current
+        return None
+
+    def previous(self) -> Item | None:
+        """Ask the item before, open or decided."""
+        if self.at > 0:
+            self.at -= 1
+        return self.current
+
+    def leave(self) -> None:
+        """Ask nothing; N goes on from the start."""
+        self.at = -1
+
+    def decided(self, now: float | None = None) -> None:
+        """Note that a decision was made."""
+        self._decided.append(time.monotonic() if now is None else now)
+        del self._decided[:-_LAST]
+
+    @property
+    def text(self) -> str:
+        """Progress, rate and time left."""
+        total = len(self._shown)
+        if not total:
+            return "No items."
+        done = total - self.open
+        text = f"{done} of {total} decided"
+        gaps = [b - a for a, b in zip(self._decided, self._decided[1:], strict=False)]
+        gaps = [gap for gap in gaps if gap < _PAUSE]
+        if not gaps:
+            return text
+        each = max(statistics.median(gaps), 0.05)
+        text += f", {60 / each:.0f} a minute" if each < 60 else f", {duration(each)} each"
+        return text + (f", about {duration(each * (total - done))} left" if done < total else "")
+
+    def _filter(self) -> None:
+        current = self.current
+        self._shown = [item for item in self.items if self.kind in ("", item.kind)]
+        # Where the item in question is gone, N goes on from the same place.
+        self.at = min(self.at, len(self._shown)) - 1 if current is not None else -1
+        if current is not None:
+            self.find(current.key)
+
+
+def _distance(patch: Patch, z: int, y: int, x: int) -> float:
+    """Return how far a pixel lies from a wall, px; infinite where it lies clearly apart."""
+    if (
+        patch.z != z
+        or not patch.count
+        or not patch.top - _BESIDE <= y < patch.top + patch.height + _BESIDE
+        or not patch.left - _BESIDE <= x < patch.left + patch.width + _BESIDE
+    ):
+        return np.inf
+    points = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
+    return float(np.hypot(*(points - (y, x)).T).min())
+
+
+def find_items(session: Session, slices: list[int] | None, listed: Listed) -> Steps[list[Item]]:
+    """Find the items of a session as it is on disk, in a thread beside the window.
+
+    Of some slices, they come with the items listed for the others.
+
+    Only the window's thread may look at its session, since looking labels slices: so this opens
+    the folder once more, for reading, when all edits are in the journal.
+    """
+    yield Progress("queue", 0, len(slices or ()) or session.shape[0], "slices")
+    session.wait_saved()
+    with Session.open(session.folder, read_only=True) as copy:
+        found = yield from build_queue(copy, slices)
+    if slices is None:
+        return found
+    return renewed(listed.items, found, slices, listed.is_decided)

@@ -1,0 +1,396 @@
+"""An open session in a window: its layers, tools and keys, the queue and the history."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.gui.napari_compat.canvas_widget import is_shown, repaint
+from napari_copnet.gui.proofreading.cell_in_3d import CellIn3D
+from napari_copnet.gui.proofreading.history_export import export_history
+from napari_copnet.gui.proofreading.iteration_review import IterationReview
+from napari_copnet.gui.proofreading.keys import REDO, UNDO, Keys
+from napari_copnet.gui.proofreading.mouse import Mouse
+from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
+from napari_copnet.gui.proofreading.queue_controller import QueueController
+from napari_copnet.gui.proofreading.same_fix_offer import SameFixOffer
+from napari_copnet.gui.proofreading.save_status import SaveStatus
+from napari_copnet.gui.proofreading.session_camera import SessionCamera
+from napari_copnet.gui.proofreading.session_layers import SessionLayers
+from napari_copnet.gui.proofreading.tool_controller import ToolController
+from napari_copnet.gui.proofreading.tool_list import BRUSH, BY_NAME, DRAGGED, FREEZE, SOLID, TOOLS
+from napari_copnet.gui.widgets.lazy_rows import Rows
+from napari_copnet.proofreading.edits import Edit, Judge
+from napari_copnet.proofreading.paths import snapped
+from napari_copnet.proofreading.session import Touched
+
+# A click so near to contour, in pixels of the image, means it.
+INSPECT_PX = 3
+NO_TOOL = "Pick a tool by its button or key, or press N for the next item to decide on."
+
+
+class SessionController:
+    """What an open session puts in the window.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    form : ProofreadForm
+    layers : SessionLayers
+        Of the session, in the viewer; `close` closes the session and takes them away.
+    compute : callable
+        Runs a generator in a thread: name, work, and who takes the result.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        form: ProofreadForm,
+        layers: SessionLayers,
+        compute: Callable[..., None],
+    ) -> None:
+        session = layers.session
+        self.viewer, self.form, self.session = viewer, form, session
+        # The dock may be out of it by the time of `close`.
+        self._window: QWidget | None = form.window()
+        self.layers = layers
+        layers.listen(self._stroke, self.undo, self.redo)
+        self.marks = layers.over
+        self.camera = SessionCamera(viewer, self.layers, self.marks, form.window)
+        self.cell_in_3d = CellIn3D(viewer, session, self.layers, form.message.error)
+        self.neighbours = SameFixOffer(
+            form.same_fix, session, self.marks, self.camera.place, self._make, form.message.note
+        )
+        self.tool_controller = ToolController(
+            session,
+            self.marks,
+            self.slices,
+            form.iteration.value,
+            self._apply,
+            self.cell_in_3d.show,
+            self.neighbours.give_way,
+        )
+        self.iteration_review = IterationReview(
+            viewer,
+            form.iteration_tab,
+            session,
+            self.layers,
+            self.camera.slice,
+            self._jump,
+            compute,
+            form.message.error,
+        )
+        self.queue = QueueController(
+            form, session, self._apply, self._show_item, compute, self.iteration_review.birth
+        )
+        self._history = Rows(
+            ("", "Edit"),
+            lambda: len(session.history) + 1,
+            self._history_cell,
+            lambda row: row > session.history.position,
+        )
+        session.on_change.append(self._on_change)
+        session.on_run.append(self._on_run)
+        self.save_status = SaveStatus(form, session)
+        self._connections: list[tuple[Any, Callable[..., Any]]] = []
+        self._fill_form()
+        self._connect()
+        self.mouse = Mouse(
+            viewer, self.layers, self.tool_controller, self._explained, self._inspect
+        )
+        self.keys = Keys(viewer, self._actions())
+        self.pick(None)
+        self.camera.slice(session.shape[0] // 2)
+        viewer.reset_view()
+        self.queue.find_all()
+        self.iteration_review.find()
+
+    # What the user can do ----------------------------------------------------
+
+    def pick(self, name: str | None) -> None:
+        """Take a tool in hand, or put it away."""
+        if self.cell_in_3d.back() and name == SOLID:
+            name = None
+        tool = BY_NAME[name] if name is not None else None
+        if tool is not None and not self.form.tool_buttons[tool.name].isEnabled():
+            tool = None
+        self.tool_controller.choose(tool)
+        for other, button in self.form.tool_buttons.items():
+            button.setChecked(tool is not None and other == tool.name)
+        self.form.iteration_row.setVisible(tool is not None and tool.name == FREEZE)
+        idle = "" if self.session.read_only else NO_TOOL
+        self.form.hint.setText(tool.hint if tool is not None else idle)
+        contour = self.layers.contour
+        if contour not in self.viewer.layers:
+            return
+        brush = tool is not None and tool.gesture == BRUSH
+        if tool is not None:
+            # Before the mode: napari gives a layer that comes into view another one.
+            contour.visible = True
+            self.layers.activate()
+        contour.selected_label = 1
+        contour.mode = {"draw": "paint", "erase": "erase"}[tool.name] if brush else "pan_zoom"
+        if tool is not None and tool.gesture in DRAGGED:
+            # A drag means the tool, not the camera.
+            contour.mouse_pan = False
+
+    def enter(self) -> None:
+        """Take what is previewed, or accept the item in question."""
+        with self._explained():
+            if not self.tool_controller.take() and not self.neighbours.take():
+                self.queue.decide(True)
+
+    def backspace(self) -> None:
+        """Drop what is previewed, or reject the item in question."""
+        with self._explained():
+            if not self.tool_controller.drop() and not self.neighbours.leave():
+                self.queue.decide(False)
+
+    def escape(self) -> None:
+        """Drop what was begun, or put the tool away."""
+        if self.cell_in_3d.is_shown or (
+            not self.tool_controller.drop() and not self.neighbours.drop()
+        ):
+            self.pick(None)
+
+    def undo(self) -> None:
+        """Take the last edit back, whatever tool made it."""
+        self._jump(self.session.history.position - 1)
+
+    def redo(self) -> None:
+        """Make again what was taken back."""
+        self._jump(self.session.history.position + 1)
+
+    def export(self) -> None:
+        """Ask for a file and write the list of edits."""
+        name = str(self.session.folder.with_name(f"{self.session.folder.name}-edits.csv"))
+        path, _ = QFileDialog.getSaveFileName(
+            self.form, "Export the list of edits", name, "Tables (*.csv);;JSON (*.json)"
+        )
+        if path:
+            with self._explained():
+                export_history(self.session.history, Path(path))
+                self.form.message.note(f"The list of edits is in {Path(path).name}.")
+
+    def slices(self, z: int) -> list[int]:
+        """Return the slices that tools work on when slice z is clicked, z first.
+
+        Raises
+        ------
+        CopnetError
+            A range is chosen that z is not in.
+        """
+        form = self.form
+        if not form.ranged.isChecked():
+            return [z]
+        low, high = sorted((form.first.value(), form.last.value()))
+        if not low <= z <= high:
+            raise CopnetError(
+                f"Slice {z} is not among the chosen slices {low} to {high}.",
+                "Go to one of them, or choose others.",
+            )
+        return [z, *(other for other in range(low, high + 1) if other != z)]
+
+    def close(self) -> None:
+        """Save and let the session go; its layers go too, unless the window is going itself.
+
+        Raises
+        ------
+        OutputError
+            Something could not be saved.
+        """
+        self.save_status.stop()
+        self.keys.release()
+        self.queue.stop()
+        self.neighbours.stop()
+        self.iteration_review.stop()
+        self.cell_in_3d.stop()
+        self.mouse.release()
+        for signal, slot in self._connections:
+            with contextlib.suppress(TypeError, RuntimeError):
+                signal.disconnect(slot)
+        self.layers.take_strokes()
+        try:
+            self.session.close()
+        finally:
+            # Lists and layers outlive the desk for a while: they shall not keep the window.
+            window, self._window = self._window, None
+            self.layers.release()
+            if window is not None and is_shown(window):
+                self.tool_controller.drop()
+                self.layers.remove(lambda: repaint(window))
+
+    # The form ----------------------------------------------------------------
+
+    def _fill_form(self) -> None:
+        form, session = self.form, self.session
+        form.title.setText(f"<b>{session.folder.name}</b>")
+        form.title.setToolTip(str(session.folder))
+        form.notice.setText(session.notice)
+        form.notice.setVisible(session.read_only)
+        form.tools.setEnabled(not session.read_only)
+        form.take_run_button.setEnabled(not session.read_only)
+        last = session.shape[0] - 1
+        for box, value in ((form.first, 0), (form.last, last)):
+            box.setRange(0, last)
+            box.setValue(value)
+        form.ranged.setChecked(False)
+        self._fill_iterations()
+        for button in (form.undo_button, form.redo_button):
+            button.setEnabled(not session.read_only)
+        form.history_view.show_rows(self._history)
+        self._renew()
+        self.save_status.tell()
+
+    def _fill_iterations(self) -> None:
+        form, iterations = self.form, self.session.iterations
+        form.tool_buttons[FREEZE].setEnabled(iterations is not None)
+        if iterations is not None:
+            form.iteration.setRange(0, len(iterations) - 1)
+
+    def _connect(self) -> None:
+        form = self.form
+        for name, button in form.tool_buttons.items():
+            self._on(button.clicked, lambda on, name=name: self.pick(name if on else None))
+        self._on(form.undo_button.clicked, lambda _: self.undo())
+        self._on(form.redo_button.clicked, lambda _: self.redo())
+        self._on(form.export_button.clicked, lambda _: self.export())
+        self._on(form.accept_button.clicked, lambda _: self._decide(True))
+        self._on(form.reject_button.clicked, lambda _: self._decide(False))
+        self._on(form.next_button.clicked, lambda _: self.queue.next())
+        self._on(form.previous_button.clicked, lambda _: self.queue.previous())
+        self._on(form.queue_view.clicked, lambda index: self.queue.go_to(index.row()))
+        self._on(form.kinds.currentIndexChanged, lambda _: self.queue.choose_kind())
+        self._on(form.see_button.clicked, lambda _: self._see_iteration())
+        bar = form.same_fix
+        self._on(bar.look_button.clicked, lambda _: self.neighbours.look())
+        self._on(bar.yes_button.clicked, lambda _: self._answer(self.neighbours.take))
+        self._on(bar.no_button.clicked, lambda _: self._answer(self.neighbours.leave))
+        self._on(bar.all_button.clicked, lambda _: self._answer(self.neighbours.take_all))
+        self._on(bar.drop_button.clicked, lambda _: self.neighbours.drop())
+        self._on(form.history_view.clicked, lambda index: self._jump(index.row()))
+
+    def _on(self, signal: Any, slot: Callable[..., Any]) -> None:
+        signal.connect(slot)
+        self._connections.append((signal, slot))
+
+    def _actions(self) -> dict[str, Callable[[], Any]]:
+        def picking(name: str) -> Callable[[], None]:
+            return lambda: self.pick(name)
+
+        looking: dict[str, Callable[[], Any]] = {
+            "N": self.queue.next,
+            "P": self.queue.previous,
+            UNDO: self.undo,
+            REDO: self.redo,
+        }
+        if self.session.read_only:
+            return looking
+        return {
+            **{tool.key: picking(tool.name) for tool in TOOLS},
+            **looking,
+            "U": self.undo,
+            "T": self.neighbours.look,
+            "Enter": self.enter,
+            "Backspace": self.backspace,
+            "Escape": self.escape,
+        }
+
+    def _history_cell(self, row: int, column: int) -> str:
+        if column == 0:
+            return str(row)
+        return self.session.history[row - 1].text if row else "As the networks left it"
+
+    def _renew(self) -> None:
+        history = self.session.history
+        self.form.history_view.renew(history.position)
+        if not self.session.read_only:
+            self.form.undo_button.setEnabled(history.can_undo)
+            self.form.redo_button.setEnabled(history.can_redo)
+
+    # Changes -----------------------------------------------------------------
+
+    def _make(self, edit: Edit) -> None:
+        self.session.apply(edit)
+
+    def _apply(self, edit: Edit) -> None:
+        self._make(edit)
+        decided = any(isinstance(change, Judge) for change in edit.changes)
+        self.neighbours.offer(edit, by_hand=not decided)
+
+    def _decide(self, yes: bool) -> None:
+        with self._explained():
+            self.queue.decide(yes)
+
+    def _answer(self, say: Callable[[], Any]) -> None:
+        with self._explained():
+            say()
+
+    def _stroke(self, z: int, change: Any, drawn: bool) -> None:
+        with self._explained():
+            self.tool_controller.stroke(z, change, drawn)
+
+    def _jump(self, position: int) -> None:
+        history = self.session.history
+        with self._explained():
+            self.layers.take_strokes()
+            self.tool_controller.drop()
+            if position == history.position or not 0 <= position <= len(history):
+                return
+            with self.queue.following():
+                touched = self.session.jump(position)
+            self.camera.nearest({change.z for change in touched})
+
+    def _on_change(self, touched: list[Touched]) -> None:
+        self.neighbours.drop()
+        self._renew()
+        self.queue.changed({change.z for change in touched})
+        self.iteration_review.changed()
+        self.save_status.tell()
+
+    def _on_run(self) -> None:
+        """Another run is in use, which the other window has taken."""
+        self._fill_iterations()
+        self.iteration_review.take_run()
+        self.queue.take_run()
+        self.form.message.note(
+            "The other window took a new run into the session: probability, iterations and queue "
+            "are that one's."
+        )
+
+    def _inspect(self, place: tuple[int, tuple[float, float]]) -> None:
+        """Tell about the contour that was clicked."""
+        z, point = place
+        contour = self.session.contour[z]
+        y, x = snapped(contour, point, INSPECT_PX)
+        if contour[y, x]:
+            with self._explained():
+                self.form.tabs.setCurrentIndex(0)
+                self.queue.inspect(z, y, x)
+
+    def _see_iteration(self) -> None:
+        """Show the iteration that closed what is in question."""
+        if self.queue.iteration is not None:
+            self.iteration_review.show_iteration(self.queue.iteration)
+            self.form.tabs.setCurrentWidget(self.form.iteration_tab)
+
+    def _show_item(self, item: Any, fly: bool = True) -> None:
+        if item is not None and fly:
+            self.cell_in_3d.back()
+            self.camera.item(item)
+        else:
+            self.camera.outline(item)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what is wrong in a sentence; the sentence goes with the next thing that works."""
+        try:
+            self.form.message.clear()
+            yield
+        except CopnetError as error:
+            self.form.message.error(error)

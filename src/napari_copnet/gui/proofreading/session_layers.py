@@ -1,0 +1,267 @@
+"""The layers of a session, kept in step with it: strokes become edits, edits become pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.colormaps import CyclicLabelColormap
+from qtpy.QtCore import QTimer
+
+from napari_copnet.gui.napari_compat.brush_cursor import hide_brush_box
+from napari_copnet.gui.napari_compat.thumbnails import Thumbnails
+from napari_copnet.gui.proofreading.open_session import Ready
+from napari_copnet.gui.proofreading.overlays import Overlays
+from napari_copnet.gui.viewer.layer_source import slice_in_view
+from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
+from napari_copnet.gui.workflow.result_layers import CONTOUR_COLOUR
+from napari_copnet.proofreading.session import Session, Touched
+
+MARK_COLOURS = ("#ef5350", "#ab47bc", "#8d6e63")
+ROLE = "session"
+BRUSH_PX = 4
+
+
+class SessionLayers:
+    """Image, contour probability, cells, marks and contour of a session in a viewer.
+
+    Cells, marks and probability are read from the session slice by slice. The contour is a copy,
+    since napari paints on it: what a stroke changed is found by comparing it with the session.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    ready : Ready
+        The session.
+
+    Attributes
+    ----------
+    contour, cells, probability, marks : napari layers
+    image : napari.layers.Image or None
+        None where the image was not found.
+    over : Overlays
+        Shown over it: previews, clicks, the item asked.
+    """
+
+    def __init__(self, viewer: Any, ready: Ready) -> None:
+        session = ready.session
+        self.viewer, self.session = viewer, session
+        self._stroke: Callable[[int, np.ndarray, bool], None] | None = None
+        self._beside: list[Any] = []
+        self._marked = set(ready.marked)
+        self._hidden: list[Any] = []
+        self.arguments = _frame(session)
+        self.image = None if ready.image is None else self._image(ready.image)
+        self.probability = self._layer(
+            Image,
+            PlaneArray(session.shape, np.float32, session.probability),
+            "Session: contour probability",
+            colormap="magma",
+            blending="additive",
+            opacity=0.8,
+            contrast_limits=(0, 1),
+            visible=self.image is None,
+        )
+        self.cells = self._layer(
+            Labels,
+            PlaneArray(session.shape, np.uint32, session.cells),
+            "Session: cells",
+            opacity=0.4,
+        )
+        self.marks = self._layer(
+            Labels,
+            PlaneArray(session.shape, np.uint8, self._marks),
+            "Session: areas without cells",
+            colormap=CyclicLabelColormap(colors=["transparent", *MARK_COLOURS]),
+            opacity=0.5,
+            # Each layer in view costs time at every step through the stack.
+            visible=bool(self._marked),
+        )
+        self.contour = self._layer(
+            Labels,
+            ready.contour,
+            "Session: contour",
+            colormap=CyclicLabelColormap(colors=["transparent", CONTOUR_COLOUR, CONTOUR_COLOUR]),
+            # What the image shows under a wall decides whether it is one.
+            opacity=0.5,
+        )
+        self.over = Overlays(viewer, self.arguments)
+        self._thumbnails = Thumbnails()
+
+    def add(self) -> Iterator[None]:
+        """Add the layers to the viewer, one at a time: napari takes a tenth of a second for each.
+
+        Between them it may show the window.
+        """
+        for layer in list(self.viewer.layers):
+            # What lies under the session would hide it.
+            if layer.visible:
+                layer.visible = False
+                self._hidden.append(layer)
+        yield
+        for layer in (*self._made, self.over.layer):
+            self.viewer.add_layer(self._thumbnails.take(layer))
+            if layer is not self.image:
+                # The contour not before `listen`.
+                layer.editable = False
+            yield
+
+    def listen(
+        self,
+        stroke: Callable[[int, np.ndarray, bool], None],
+        undo: Callable[[], None],
+        redo: Callable[[], None],
+    ) -> None:
+        """Let the contour be painted on, and follow the session.
+
+        Parameters
+        ----------
+        stroke : callable
+            Called with slice, the pixels a stroke flipped, shape (Y, X), and whether they were
+            drawn or, for False, erased.
+        undo, redo : callable
+            Take the place of napari's own, which knows of strokes only and would write stale
+            pixels.
+        """
+        contour = self.contour
+        self._stroke = stroke
+        hide_brush_box(self.viewer)
+        contour.editable = not self.session.read_only
+        contour.brush_size, contour.selected_label = BRUSH_PX, 1
+        contour.n_edit_dimensions = 2
+        contour.undo, contour.redo = undo, redo
+        contour.events.paint.connect(self._on_paint)
+        self.session.on_change.append(self.show)
+        self.session.on_run.append(self.probability.refresh)
+        self.activate()
+
+    @property
+    def all(self) -> list[Any]:
+        """The layers that are there."""
+        every = (*self._made, self.over.layer, *self._beside)
+        return [layer for layer in every if layer in self.viewer.layers]
+
+    @property
+    def _made(self) -> list[Any]:
+        made = (self.image, self.probability, self.cells, self.marks, self.contour)
+        return [layer for layer in made if layer is not None]
+
+    @property
+    def z(self) -> int:
+        """The slice in view."""
+        return slice_in_view(self.viewer, self.contour)
+
+    def place(self, position: Any) -> tuple[int, tuple[float, float]] | None:
+        """Return slice and (y, x) of a position of the mouse; None outside the stack."""
+        world = np.asarray(position, float)[-3:]
+        z, y, x = (float(v) for v in self.contour.world_to_data(world))
+        depth, height, width = self.session.shape
+        inside = -0.5 <= z < depth - 0.5 and -0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5
+        return (round(z), (y, x)) if inside else None
+
+    def add_beside(self, layer: Any) -> None:
+        """Add another layer that goes when the session is closed."""
+        self._beside.append(layer)
+        self.viewer.add_layer(self._thumbnails.take(layer))
+
+    def activate(self) -> None:
+        """Make the contour the active layer, on which napari's brush works."""
+        if self.contour in self.viewer.layers:
+            self.viewer.layers.selection.active = self.contour
+
+    def show(self, touched: list[Touched]) -> None:
+        """Show what has changed."""
+        for z, box in touched:
+            self.contour.data[z][box] = self.session.contour[z][box]
+        # Most slices have no marks, and drawing a layer anew takes a third of the time.
+        slices = {change.z for change in touched}
+        marked, first = bool(slices & self._marked), not self._marked
+        self._marked -= slices
+        self._marked |= {z for z in slices if self.session.marks[z].any()}
+        marked = marked or bool(slices & self._marked)
+        if first and self._marked:
+            self.marks.visible = True
+        at, in_3d = self.z, self.viewer.dims.ndisplay == 3
+        if not in_3d and at not in slices:
+            return
+        for layer in (self.contour, self.cells, *((self.marks,) if marked else ())):
+            if layer in self.viewer.layers:
+                layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def take_strokes(self) -> None:
+        """Hand over what was painted in the slice in view since the last time."""
+        stroke = self._stroke
+        if stroke is None or self.contour not in self.viewer.layers:
+            return
+        z = self.z
+        painted, known = self.contour.data[z] > 0, self.session.contour[z] > 0
+        flipped = painted != known
+        if not flipped.any():
+            return
+        for drawn in (True, False):
+            change = flipped & (painted == drawn)
+            if change.any():
+                stroke(z, change, drawn)
+        # Refused, or another label than 1.
+        self.show([Touched(z, (slice(None), slice(None)))])
+
+    def release(self) -> None:
+        """Follow the session no more."""
+        self._thumbnails.stop()
+        if self._stroke is None:
+            return
+        self._stroke = None
+        if self.show in self.session.on_change:
+            self.session.on_change.remove(self.show)
+            self.session.on_run.remove(self.probability.refresh)
+        self.contour.events.paint.disconnect(self._on_paint)
+        # napari's own methods are there again.
+        del self.contour.undo, self.contour.redo
+
+    def remove(self, repaint: Callable[[], None]) -> None:
+        """Take the layers away and show again what they hid; `repaint` draws the canvas at once."""
+        with self.viewer.layers.batched_update():
+            # napari collects garbage after each layer that goes, or after the batch: a third of a
+            # second with PyTorch loaded.
+            for layer in self.all:
+                self.viewer.layers.remove(layer)
+        # Where layers go and another one comes into view before the canvas was drawn without them,
+        # napari 0.9 and vispy draw from buffers that are gone, and the process crashes.
+        repaint()
+        for layer in self._hidden:
+            if layer in self.viewer.layers:
+                layer.visible = True
+
+    def _on_paint(self) -> None:
+        # Fill and polygon tell of an edit before they make it.
+        QTimer.singleShot(0, self.take_strokes)
+        self.take_strokes()
+
+    def _marks(self, z: int) -> np.ndarray:
+        # Bits 1, 2, 4 as labels 1, 2, 3; an area has one mark at a time.
+        return np.array([0, 1, 2, 2, 3, 3, 3, 3], np.uint8)[self.session.marks[z]]
+
+    def _image(self, values: Any) -> Any:
+        middle = np.asarray(values[len(values) // 2])
+        low, high = (float(v) for v in np.nanpercentile(middle, (0.5, 99.5)))
+        name = self.session.facts.name or "image"
+        limits = (low, high if high > low else low + 1)
+        return Image(values, name=name, contrast_limits=limits, **self.arguments)
+
+    def _layer(self, kind: type, data: Any, name: str, **more: Any) -> Any:
+        return kind(data, name=name, metadata={"copnet": {"role": ROLE}}, **self.arguments, **more)
+
+
+def _frame(session: Session) -> dict[str, Any]:
+    """Return the layer arguments of a session's physical frame; unknown sizes stay in pixels."""
+    facts = session.facts
+    known = [size is not None for size in facts.voxel_size]
+    shift = zip(facts.translate, known, strict=True)
+    return {
+        "scale": tuple(1.0 if size is None else size for size in facts.voxel_size),
+        "translate": tuple(t if there else 0.0 for t, there in shift),
+        "units": tuple("micrometer" if there else "pixel" for there in known),
+        "axis_labels": tuple(facts.axes),
+    }

@@ -1,0 +1,201 @@
+"""From clicks, lines and strokes on the canvas to edits, by the tool that was picked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cc3d
+import numpy as np
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.gui.proofreading.overlays import Overlays
+from napari_copnet.gui.proofreading.tool_list import BOX, CELL, LINE, PAIR, PREVIEW, SOLID, Tool
+from napari_copnet.proofreading import edit_tools
+from napari_copnet.proofreading.edits import CONTOUR, MARKS, Edit, Flip, Patch
+from napari_copnet.proofreading.paths import Point
+from napari_copnet.proofreading.session import Session
+
+Place = tuple[int, Point]
+
+
+class ToolController:
+    """The tool in hand, and what was begun with it.
+
+    Parameters
+    ----------
+    session : Session
+    marks : Overlays
+        Where previews and clicks are shown.
+    slices : callable
+        Returns the slices to work on for the slice that was clicked, that one first.
+    iteration : callable
+        Returns the iteration to freeze at.
+    do : callable
+        Applies an edit.
+    see : callable
+        Shows a slice cell, given by its name, in 3D.
+    asks : callable
+        Told whether Enter takes a preview from now on.
+
+    Attributes
+    ----------
+    tool : Tool or None
+        In hand.
+    pending : Edit or None
+        Previewed, not made yet.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        marks: Overlays,
+        slices: Callable[[int], list[int]],
+        iteration: Callable[[], int],
+        do: Callable[[Edit], None],
+        see: Callable[[int], None],
+        asks: Callable[[bool], None],
+    ) -> None:
+        self.session, self.marks = session, marks
+        self.tool: Tool | None = None
+        self.pending: Edit | None = None
+        self._slices, self._iteration, self._do, self._see = slices, iteration, do, see
+        self._asks = asks
+        self._places: list[Place] = []
+
+    def choose(self, tool: Tool | None) -> None:
+        """Take a tool in hand, or none; what was begun with the last one is dropped."""
+        self.drop()
+        self.tool = tool
+
+    def click(self, place: Place, more: bool = False) -> None:
+        """Use the tool at a place; `more` leads a preview on through it.
+
+        Raises
+        ------
+        CopnetError
+            The tool has nothing to do there.
+        """
+        tool = self.tool
+        if tool is None:
+            return
+        z, point = place
+        if tool.gesture == PREVIEW:
+            self._preview(place, more)
+        elif tool.name == SOLID:
+            self._see(edit_tools.clicked(self.session, z, point))
+        elif tool.gesture == CELL:
+            self._do(self._cell_edit(tool.name, z, point))
+        elif tool.gesture in (PAIR, LINE, BOX):
+            self._places.append(place)
+            if len(self._places) < 2:
+                self.marks.clicks(self._places)
+                return
+            first, second = self._places
+            self._forget()
+            self._do(self._pair_edit(tool, first, second))
+
+    def drag(self, start: Place, end: Place) -> None:
+        """Use the tool from one place to another."""
+        tool = self.tool
+        self._forget()
+        if tool is not None and tool.gesture in (LINE, BOX):
+            self._do(self._pair_edit(tool, start, end))
+
+    def stroke(self, z: int, change: np.ndarray, drawn: bool) -> None:
+        """Make an edit of a stroke of the brush; in a range it is repeated in each slice.
+
+        Parameters
+        ----------
+        z : int
+        change : ndarray, shape (Y, X), bool
+            Pixels whose contour the stroke changed in slice z.
+        drawn : bool
+            Whether they are contour now.
+        """
+        flips = []
+        for at in self._slices(z):
+            mine = change if at == z else change & ((self.session.contour[at] > 0) != drawn)
+            if mine.any():
+                flips.append(Flip(CONTOUR, Patch.of(at, mine)))
+        self._do(Edit("draw" if drawn else "erase", tuple(flips)))
+
+    def take(self) -> bool:
+        """Make the edit that is previewed; return whether there was one."""
+        edit = self.pending
+        if edit is None:
+            return False
+        self.drop()
+        self._do(edit)
+        return True
+
+    def drop(self) -> bool:
+        """Drop what was begun; return whether there was anything."""
+        begun = self.pending is not None or bool(self._places)
+        self._pend(None)
+        self._forget()
+        return begun
+
+    # Helpers -----------------------------------------------------------------
+
+    def _pend(self, edit: Edit | None) -> None:
+        self.pending = edit
+        self.marks.preview(edit)
+        self._asks(edit is not None)
+
+    def _forget(self) -> None:
+        self._places = []
+        self.marks.clicks([])
+
+    def _preview(self, place: Place, more: bool) -> None:
+        if not (more and self._places and self._places[0][0] == place[0]):
+            self._places = []
+        self._places.append(place)
+        self.marks.clicks(self._places)
+        self._pend(None)
+        points = [point for _, point in self._places]
+        try:
+            edit = edit_tools.close_gap(self.session, self._slices(place[0]), points)
+        except CopnetError:
+            # A point that leads nowhere would be in the way of the next one.
+            self._places.pop()
+            self.marks.clicks(self._places)
+            raise
+        self._pend(edit)
+        if len(self._places) == 1:
+            # It would hide the path.
+            self.marks.clicks([])
+
+    def _cell_edit(self, name: str, z: int, point: Point) -> Edit:
+        session, slices = self.session, self._slices(z)
+        if name == "delete":
+            return edit_tools.delete_cell(session, slices, point)
+        if name == "fill":
+            return edit_tools.fill(session, slices, point)
+        y, x = (int(np.rint(value)) for value in point)
+        if session.marks[z, y, x] & MARKS[name]:
+            areas = cc3d.connected_components(session.marks[z] & MARKS[name] > 0, connectivity=4)
+            return edit_tools.mark(session, slices, areas == areas[y, x], None)
+        return edit_tools.mark_cell(session, slices, point, name)
+
+    def _pair_edit(self, tool: Tool, first: Place, second: Place) -> Edit:
+        session = self.session
+        if tool.name == "link":
+            return edit_tools.link(session, first, second)
+        if tool.name == "unlink":
+            return edit_tools.unlink(session, first, second)
+        if first[0] != second[0]:
+            raise CopnetError(
+                "The two clicks lie in different slices.", f"Stay in one slice to {tool.name}."
+            )
+        slices = self._slices(first[0])
+        if tool.name == "merge":
+            return edit_tools.merge(session, slices, first[1], second[1])
+        if tool.name == "split":
+            return edit_tools.split(session, slices, [first[1], second[1]])
+        rows, columns = (
+            slice(max(0, round(min(a, b))), round(max(a, b)) + 1)
+            for a, b in zip(first[1], second[1], strict=True)
+        )
+        region = np.zeros(session.shape[1:], bool)
+        region[rows, columns] = True
+        return edit_tools.freeze(session, slices, region, self._iteration())

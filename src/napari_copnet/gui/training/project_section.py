@@ -1,0 +1,68 @@
+"""What the sections share that work on an annotation project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QPushButton
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.gui.iterations.iterations_form import named
+from napari_copnet.gui.training.project_link import ProjectLink
+from napari_copnet.gui.widgets.dock_section import DockSection
+from napari_copnet.teaching.project import DONE, IN_WORK, UNTOUCHED
+
+SIGNS = {UNTOUCHED: "○", IN_WORK: "◐", DONE: "●"}
+
+
+class ProjectSection(DockSection):
+    """A section that looks at a project and changes it.
+
+    Parameters
+    ----------
+    number, title, purpose
+        As for `DockSection`.
+    link : ProjectLink
+    compute : callable
+        Runs a generator beside the window: name, work, and who takes the result.
+    tell : callable
+        Takes a `CopnetError` to be shown.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        title: str,
+        purpose: str,
+        link: ProjectLink,
+        compute: Callable[..., None],
+        tell: Callable[[CopnetError], None],
+    ) -> None:
+        super().__init__(number, title, purpose)
+        self._link, self._compute, self._tell = link, compute, tell
+
+    def renew(self) -> None:
+        """Show the project as it is now."""
+        raise NotImplementedError
+
+    def _do(self, act: Callable[[], Any]) -> None:
+        """Change the project, say what went wrong, and look again."""
+        try:
+            act()
+        except CopnetError as error:
+            self._tell(error)
+        self.renew()
+
+
+def doubts_left(count: int) -> str:
+    """Say how many findings a slice was done with."""
+    return f"{count} doubt{'s' if count != 1 else ''} left"
+
+
+def canvas_button(text: str, name: str, tip: str) -> QPushButton:
+    """Return a button that leaves the keyboard to the canvas."""
+    button: QPushButton = named(QPushButton(text), name, tip)
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return button

@@ -1,0 +1,184 @@
+"""The dock in which corrections teach the networks, its sections in the order of work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.gui.background.task_queue import Task, TaskQueue
+from napari_copnet.gui.simulation.simulation_panel import panel_of as simulation_of
+from napari_copnet.gui.training.comparison_section import CompareSection
+from napari_copnet.gui.training.models_section import ModelsSection
+from napari_copnet.gui.training.project_link import ProjectLink
+from napari_copnet.gui.training.review_section import ReviewSection
+from napari_copnet.gui.training.slices_section import SlicesSection
+from napari_copnet.gui.training.train_section import TrainSection
+from napari_copnet.gui.viewer.camera import give_room
+from napari_copnet.gui.viewer.layer_roles import panel_of
+from napari_copnet.gui.widgets.dock import Dock, delayed, scrolled
+from napari_copnet.gui.widgets.run_controls import Message, ProgressLine
+from napari_copnet.networks.package import ModelPackage
+from napari_copnet.params import DegradeParams
+from napari_copnet.progress import Steps
+
+# Strokes come fast, and telling whether a slice was edited compares all of it.
+RENEW_MS = 120
+
+
+class TrainingPanel(Dock):
+    """Annotate slices, train, compare, adopt.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+
+    Attributes
+    ----------
+    link : ProjectLink
+    slices, review, train, compare, models : Section
+    tasks : TaskQueue
+        What is being computed besides a training.
+    message : Message
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.setObjectName("copnet_training")
+        self.setMinimumWidth(360)
+        self.tasks = TaskQueue()
+        self._done: tuple[int, ...] | None = None
+        self.link = ProjectLink(viewer)
+        self.message = Message()
+        self.slices = SlicesSection(self.link, self._compute, self._tell)
+        self.review = ReviewSection(self.link, self._compute, self._tell)
+        self.train = TrainSection(self.link, self._tell, self._degrade)
+        self.compare = CompareSection(
+            viewer, self.link, self._compute, self._tell, lambda: self.train.device.value
+        )
+        self.models = ModelsSection(self._compute, self._tell, self._note)
+        self.sections = (self.slices, self.review, self.train, self.compare, self.models)
+        self._lay_out()
+        self._timer = delayed(self._renew, RENEW_MS, self)
+        self._connect()
+        self.link.look()
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        for section in self.sections:
+            column.addWidget(section)
+        column.addStretch()
+        foot = QWidget()
+        lines = QVBoxLayout(foot)
+        lines.setContentsMargins(8, 2, 8, 6)
+        lines.setSpacing(4)
+        self.progress = ProgressLine()
+        lines.addWidget(self.message)
+        lines.addWidget(self.progress)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(scrolled(inside), 1)
+        whole.addWidget(foot)
+
+    def _connect(self) -> None:
+        self.link.touched.connect(lambda _: self._timer.start())
+        self.link.changed.connect(self._on_project)
+        self.link.failed.connect(self._tell)
+        self.slices.went.connect(lambda _: self._timer.start())
+        self.train.trained.connect(self._on_trained)
+        self.compare.decided.connect(self._on_models)
+        self.models.changed.connect(self._on_models)
+        self._hear(self._on_step, self.viewer.dims.events.current_step)
+        self._hear(self._use_theme, self.viewer.events.theme)
+        self._use_theme()
+
+    def _shut_down(self) -> None:
+        self._timer.stop()
+        # First of all: the process of a training takes a moment to save.
+        self.train.stop()
+        self.tasks.shut_down()
+        self.compare.stop()
+        self.link.stop()
+
+    # Keeping it true ---------------------------------------------------------
+
+    def _renew(self) -> None:
+        if self._is_closed:
+            return
+        self.slices.renew()
+        self.review.renew()
+        project = self.link.project
+        done = None if project is None else tuple(project.done)
+        if done != self._done:
+            # These read models, which takes longer than a stroke may be followed by.
+            self._done = done
+            self.train.renew()
+            self.compare.renew()
+
+    def _on_step(self) -> None:
+        self._timer.start()
+
+    def _on_project(self) -> None:
+        if self._is_closed:
+            return
+        self._timer.start()
+        if self.link.project is not None:
+            # The proofreading dock has come in front of this one, or beside it.
+            give_room(self, self.link.dock)
+
+    def _on_trained(self, old: ModelPackage | None, new: ModelPackage) -> None:
+        self.models.show_model(new.folder)
+        self.compare.offer(old, new)
+
+    def _on_models(self) -> None:
+        """Another model may be the default: whoever lists models looks again."""
+        self.models.renew()
+        self.compare.list_models()
+        self.train.look()
+        workflow = panel_of(self.viewer)
+        if workflow is not None:
+            for stage in ("contours", "closing"):
+                workflow.sections[stage].model.refresh()
+                workflow.sections[stage].model.changed.emit()
+
+    def _degrade(self) -> DegradeParams | None:
+        panel = simulation_of(self.viewer)
+        return panel.chosen if panel is not None else None
+
+    def _use_theme(self) -> None:
+        for plot in (self.train.loss_plot, self.train.dice_plot):
+            plot.use_theme(self.viewer.theme)
+
+    # Work and words ----------------------------------------------------------
+
+    def _tell(self, error: CopnetError) -> None:
+        self.message.error(error)
+
+    def _note(self, text: str) -> None:
+        self.message.note(text)
+
+    def _compute(
+        self,
+        name: str,
+        work: Callable[[], Steps[Any]],
+        finished: Callable[[Any], None],
+        failed: Callable[[CopnetError], None] | None = None,
+    ) -> None:
+        def done(result: Any) -> None:
+            self.progress.rest()
+            finished(result)
+
+        def wrong(error: CopnetError) -> None:
+            self.progress.rest()
+            (failed or self._tell)(error)
+
+        self.message.clear()
+        self.progress.start()
+        self.tasks.add(Task(name, work, self.progress.show_progress, done, wrong))

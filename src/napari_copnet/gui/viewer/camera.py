@@ -1,0 +1,110 @@
+"""Where the camera looks, and the widget that shows it."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+from napari_copnet.gui.viewer.second_canvas import camera_of
+
+# An item is shown with so much around it: pixels, or times its own size, whichever is more.
+AROUND_PX, AROUND = 140.0, 3.0
+
+
+def give_room(widget: QWidget, other: QWidget | None) -> None:
+    """Put a docked widget in one place with another, in front, where they share a side."""
+    mine, theirs = _dock_of(widget), _dock_of(other)
+    if mine is None or theirs is None or mine.isFloating() or theirs.isFloating():
+        return
+    window = mine.parent()
+    if (
+        isinstance(window, QMainWindow)
+        and window is theirs.parent()
+        and window.dockWidgetArea(mine) == window.dockWidgetArea(theirs)
+    ):
+        window.tabifyDockWidget(theirs, mine)
+        mine.raise_()
+        # A dock that was never shown can't be raised before the window has laid it out.
+        QTimer.singleShot(50, lambda: _raise(mine))
+
+
+def _raise(dock: QDockWidget) -> None:
+    with contextlib.suppress(RuntimeError):  # closed meanwhile
+        dock.raise_()
+
+
+def _dock_of(widget: QWidget | None) -> QDockWidget | None:
+    while widget is not None and not isinstance(widget, QDockWidget):
+        widget = widget.parentWidget()
+    return widget
+
+
+@dataclass(frozen=True)
+class View:
+    """Where a viewer looks: point of the dims, centre and zoom of the camera."""
+
+    point: tuple[float, ...]
+    centre: tuple[float, ...]
+    zoom: float
+
+    @classmethod
+    def of(cls, viewer: Any) -> View:
+        """Return where it looks now."""
+        camera = camera_of(viewer)
+        return cls(tuple(viewer.dims.point), tuple(camera.center), float(camera.zoom))
+
+    def restore(self, viewer: Any) -> None:
+        """Look there again."""
+        for axis, value in enumerate(self.point[-viewer.dims.ndim :]):
+            viewer.dims.set_point(axis, value)
+        camera = camera_of(viewer)
+        camera.center, camera.zoom = self.centre, self.zoom
+
+
+def is_in_view(viewer: Any, layer: Any, point: tuple[float, float], canvas: QWidget | None) -> bool:
+    """Whether a pixel (y, x) of a layer lies well inside what the canvas shows."""
+    if canvas is None:
+        return False
+    camera = camera_of(viewer)
+    world = np.asarray(layer.data_to_world((0, *point)), float)[-2:]
+    away = np.abs(world - np.asarray(camera.center, float)[-2:]) * camera.zoom
+    return bool((away < 0.4 * np.array([canvas.height(), canvas.width()])).all())
+
+
+def fly_to(
+    viewer: Any,
+    layer: Any,
+    z: int,
+    centre: tuple[float, float] | None,
+    size: float,
+    canvas: QWidget | None,
+) -> None:
+    """Show a place of a layer with axes (Z, Y, X).
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    layer : napari layer
+    z : int
+    centre : (y, x) or None
+        In pixels of the layer; None changes the slice only.
+    size : float
+        Of what lies there, pixels.
+    canvas : QWidget or None
+        Tells how many pixels there are on the screen.
+    """
+    middle = centre if centre is not None else (0.0, 0.0)
+    world = np.asarray(layer.data_to_world((z, *middle)), float)
+    viewer.dims.set_point(viewer.dims.ndim - 3, float(world[-3]))
+    if centre is None:
+        return
+    camera = camera_of(viewer)
+    camera.center = (0.0, float(world[-2]), float(world[-1]))
+    room = min(canvas.width(), canvas.height()) if canvas is not None else 600
+    extent = max(AROUND_PX, AROUND * size) * float(max(np.abs(layer.scale[-2:])))
+    camera.zoom = max(room, 50) / extent

@@ -1,0 +1,105 @@
+"""Layers over an image, known by their role in a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_copnet.gui.napari_compat.thumbnails import Thumbnails
+from napari_copnet.gui.viewer.layer_source import Placement
+from napari_copnet.gui.viewer.lazy_arrays import Grid
+
+NAMES = {
+    "contours": "Contour probability",
+    "iterations": "Contour probability by iteration",
+    "closed": "Closed contour",
+    "cells": "Cells",
+}
+
+
+class PlacedLayers:
+    """Layers of a viewer that lie over one image.
+
+    Layers are held as objects. One that the user deletes during a run is not made again in it.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    placement : Placement
+        Of the image; every layer carries it.
+
+    Attributes
+    ----------
+    notes : list of str
+        What the user shall be told of the layers after a run.
+    """
+
+    def __init__(self, viewer: Any, placement: Placement) -> None:
+        self.viewer = viewer
+        self.placement = placement
+        self.notes: list[str] = []
+        self._layers: dict[str, Any] = {}
+        self._gone: set[str] = set()
+        self._grid: Grid | None = None
+        self._thumbnails = Thumbnails()
+
+    def layer(self, role: str) -> Any:
+        """Return the layer of a role (see `NAMES`), or None when there is none in the viewer."""
+        layer = self._layers.get(role)
+        return layer if layer is not None and layer in self.viewer.layers else None
+
+    def place(self, placement: Placement) -> None:
+        """Move all layers along with the image, after its voxel size was set."""
+        self.placement = placement
+        for role in self._layers:
+            layer = self.layer(role)
+            if layer is not None:
+                self._put(layer, role)
+
+    def _welcome_all(self) -> None:
+        """Let layers that were deleted come again."""
+        self._gone.clear()
+        self.notes.clear()
+        self._layers = {role: x for role, x in self._layers.items() if x in self.viewer.layers}
+
+    def _add(self, role: str, kind: type, data: Any, **more: Any) -> Any:
+        if role in self._layers and self.layer(role) is None:
+            self._gone.add(role)
+            del self._layers[role]
+            self.notes.append(f"The layer {NAMES[role]} was deleted and is left out of this run.")
+        if role in self._gone:
+            return None
+        arguments = {**self._arguments(role, 1 if role == "iterations" else 0), **more}
+        layer = kind(data, name=NAMES[role], metadata={"copnet": {"role": role}}, **arguments)
+        self.viewer.add_layer(self._thumbnails.take(layer))
+        self._layers[role] = layer
+        return layer
+
+    def _put(self, layer: Any, role: str) -> None:
+        """Place a layer over the image."""
+        given = self._arguments(role, self._lead_of(layer))
+        layer.axis_labels, layer.units = given["axis_labels"], given["units"]
+        layer.scale, layer.translate = given["scale"], given["translate"]
+
+    def _arguments(self, role: str, lead: int) -> dict[str, Any]:
+        placement = self.placement
+        if role not in ("closed", "cells") and self._grid is not None:
+            scale, translate = self._grid.placed(placement.scale, placement.translate)
+            placement = Placement(
+                scale, translate, placement.units, placement.axis_labels, placement.flat
+            )
+        return placement.arguments(lead)
+
+    def _hide(self, role: str) -> None:
+        layer = self.layer(role)
+        if layer is not None:
+            layer.visible = False
+
+    def _remove(self, role: str) -> None:
+        layer = self.layer(role)
+        if layer is not None:
+            self.viewer.layers.remove(layer)
+        self._layers.pop(role, None)
+
+    def _lead_of(self, layer: Any) -> int:
+        """Return how many axes of iterations a layer has."""
+        return layer.ndim - (2 if self.placement.flat else 3)

@@ -1,0 +1,235 @@
+"""A second canvas beside the first: another iteration, with camera and slice linked."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image
+from napari.qt import QtViewer
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QVBoxLayout, QWidget
+
+from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
+
+_CAMERA = ("center", "zoom", "angles", "perspective")
+
+
+class SecondCanvas(QWidget):
+    """Show one iteration beside the window's own canvas.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The window; moving or zooming either side moves both.
+    layer : napari.layers.Image
+        Contour probability by iteration, shape (I, Z, Y, X).
+    position : int
+        Of the iteration along the first axis.
+
+    Attributes
+    ----------
+    model : ViewerModel
+        Of this side.
+    """
+
+    def __init__(self, viewer: Any, layer: Any, position: int) -> None:
+        super().__init__()
+        self.viewer, self.layer, self.position = viewer, layer, position
+        self.model = ViewerModel()
+        self.setObjectName("copnet_twin")
+        self.setMinimumSize(240, 200)
+        self._is_following = False
+        self._is_closed = False
+        self._title = QLabel()
+        self._title.setContentsMargins(6, 4, 6, 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._title)
+        self._qt = QtViewer(self.model)
+        # The first side's sliders move both; a second set would take room.
+        self._qt.dims.hide()
+        column.addWidget(self._qt, 1)
+        image = _image_under(viewer, layer)
+        if image is not None:
+            self.model.add_layer(_copied(image))
+        self._contour = Image(
+            self._data(),
+            name="Contour probability",
+            colormap=layer.colormap.name,
+            blending="additive",
+            opacity=layer.opacity,
+            contrast_limits=layer.contrast_limits,
+            scale=layer.scale[1:],
+            translate=layer.translate[1:],
+            units=tuple(str(unit) for unit in layer.units[1:]),
+            axis_labels=layer.axis_labels[1:],
+        )
+        self.model.add_layer(self._contour)
+        self.model.theme = viewer.theme
+        for mine, theirs in ((self.model, self._on_mine), (viewer, self._on_theirs)):
+            for name in _CAMERA:
+                getattr(camera_of(mine).events, name).connect(theirs)
+            mine.dims.events.current_step.connect(theirs)
+            mine.dims.events.ndisplay.connect(theirs)
+        layer.events.data.connect(self._on_data)
+        self._on_theirs()
+
+    def choose(self, position: int, name: str) -> None:
+        """Show another iteration."""
+        self._title.setText(name)
+        if position != self.position:
+            self.position = position
+            self._contour.data = self._data()
+
+    def finish(self) -> None:
+        """Unlink, and let the canvas and its layers go."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for mine, theirs in ((self.model, self._on_mine), (self.viewer, self._on_theirs)):
+            for name in _CAMERA:
+                getattr(camera_of(mine).events, name).disconnect(theirs)
+            mine.dims.events.current_step.disconnect(theirs)
+            mine.dims.events.ndisplay.disconnect(theirs)
+        with contextlib.suppress(ValueError):
+            self.layer.events.data.disconnect(self._on_data)
+        self.model.layers.clear()
+        canvas, self._qt = self._qt, None
+        with contextlib.suppress(RuntimeError):
+            canvas.close()
+            canvas.setParent(None)
+            canvas.deleteLater()
+
+    def event(self, event: QEvent) -> bool:
+        """Let the canvas go before Qt deletes it."""
+        if event.type() == QEvent.Type.DeferredDelete:
+            self.finish()
+        return bool(super().event(event))
+
+    def _data(self) -> Any:
+        data, at = self.layer.data, min(self.position, self.layer.data.shape[0] - 1)
+        if isinstance(data, np.ndarray):
+            return data[at]
+        return PlaneArray(data.shape[1:], data.dtype, lambda *lead: data[(at, *lead)])
+
+    def _on_data(self) -> None:
+        self._contour.data = self._data()
+
+    def _on_mine(self) -> None:
+        self._follow(self.viewer, self.model)
+
+    def _on_theirs(self) -> None:
+        self._follow(self.model, self.viewer)
+
+    def _follow(self, follower: Any, leader: Any) -> None:
+        if self._is_following or self._is_closed:
+            return
+        self._is_following = True
+        try:
+            if follower.dims.ndisplay != leader.dims.ndisplay:
+                follower.dims.ndisplay = leader.dims.ndisplay
+            count = min(follower.dims.ndim, leader.dims.ndim, 3)
+            point = leader.dims.point[-count:]
+            axes = range(follower.dims.ndim - count, follower.dims.ndim)
+            shown = leader.dims.ndisplay
+            if count > shown:
+                follower.dims.set_point(list(axes)[:-shown], point[:-shown])
+            for name in _CAMERA:
+                value = getattr(camera_of(leader), name)
+                if getattr(camera_of(follower), name) != value:
+                    setattr(camera_of(follower), name, value)
+        finally:
+            self._is_following = False
+
+
+def camera_of(viewer: Any) -> Any:
+    """Return the camera of a viewer, which napari 0.9 moved to its scene."""
+    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+
+def dock_beside_canvas(viewer: Any, widget: QWidget, name: str) -> QDockWidget:
+    """Dock a widget between the canvas and what is docked on the right, half as wide as both."""
+    others = []
+    for inner in viewer.window.dock_widgets.values():
+        dock = _dock_of(inner)
+        if dock is not None and dock.isVisible() and not dock.isFloating():
+            others.append(dock)
+    dock = viewer.window.add_dock_widget(widget, name=name, area="right")
+    main = dock.window()
+    if not isinstance(main, QMainWindow):
+        return dock
+    right = Qt.DockWidgetArea.RightDockWidgetArea
+    others = [other for other in others if main.dockWidgetArea(other) == right]
+    widths = [other.width() for other in others]
+    tabbed = {other: main.tabifiedDockWidgets(other) for other in others}
+    above = None
+    for other in others:
+        if above is None:
+            main.splitDockWidget(dock, other, Qt.Orientation.Horizontal)
+        elif above in tabbed[other]:
+            main.tabifyDockWidget(above, other)
+        else:
+            main.splitDockWidget(above, other, Qt.Orientation.Vertical)
+        above = other
+
+    def share() -> None:
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            free = main.centralWidget().width() + dock.width()
+            sizes = [free // 2, *widths[:1]]
+            main.resizeDocks([dock, *others[:1]], sizes, Qt.Orientation.Horizontal)
+
+    # Qt lays the docks out first, and only then takes widths for them; in a full window it takes
+    # a part of the way the first time.
+    for delay in (50, 250):
+        QTimer.singleShot(delay, share)
+    return dock
+
+
+def undock(viewer: Any, widget: QWidget) -> None:
+    """Take a widget out of the window again; what is docked beside it keeps its width."""
+    with contextlib.suppress(LookupError, RuntimeError):
+        viewer.window.remove_dock_widget(widget)
+        docks = [d for d in (_dock_of(w) for w in viewer.window.dock_widgets.values()) if d]
+        shown = [d for d in docks if d.isVisible() and not d.isFloating()]
+        if shown and isinstance(main := shown[0].window(), QMainWindow):
+            widths = [d.width() for d in shown]
+
+            def give_back() -> None:
+                with contextlib.suppress(RuntimeError):  # closed meanwhile
+                    main.resizeDocks(shown, widths, Qt.Orientation.Horizontal)
+
+            QTimer.singleShot(50, give_back)
+
+
+def _dock_of(inner: Any) -> QDockWidget | None:
+    dock = getattr(inner, "native", inner).parent()
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parent()
+    return dock
+
+
+def _image_under(viewer: Any, layer: Any) -> Any:
+    """Return the grey image that an iterations layer lies over, or None."""
+    for other in viewer.layers:
+        is_grey = isinstance(other, Image) and "copnet" not in other.metadata and not other.rgb
+        if is_grey and other.visible and other.ndim == layer.ndim - 1 and not other.multiscale:
+            return other
+    return None
+
+
+def _copied(image: Any) -> Image:
+    return Image(
+        image.data,
+        name=image.name,
+        colormap=image.colormap.name,
+        contrast_limits=image.contrast_limits,
+        gamma=image.gamma,
+        scale=image.scale,
+        translate=image.translate,
+        units=tuple(str(unit) for unit in image.units),
+        axis_labels=image.axis_labels,
+    )

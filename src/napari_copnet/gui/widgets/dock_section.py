@@ -1,0 +1,94 @@
+"""What every section of the dock has: a title, what it needs, what it did, what comes next."""
+
+from __future__ import annotations
+
+import enum
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+QUIET, WRONG = "#aab0ba", "#ff8a65"
+
+
+class Mark(enum.Enum):
+    """State of a section, with its sign and colour."""
+
+    WAITING = ("○", "#8a8f98")
+    READY = ("○", "#4fc3f7")
+    RUNNING = ("◐", "#4fc3f7")
+    DONE = ("●", "#81c784")
+    CHANGED = ("◍", "#ffb74d")
+    FAILED = ("✕", WRONG)
+
+
+class DockSection(QFrame):
+    """One step of the work.
+
+    Parameters
+    ----------
+    number : int
+        In the order of work.
+    title : str
+    purpose : str
+        One sentence on what the step is for.
+    stage : str
+        Name in the pipeline; empty for a step that does not run.
+    """
+
+    def __init__(self, number: int, title: str, purpose: str, stage: str = "") -> None:
+        super().__init__()
+        self.stage = stage
+        self.setObjectName(f"section_{stage or title.lower()}")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 6, 8, 8)
+        column.setSpacing(4)
+        head = QHBoxLayout()
+        self._sign = QLabel()
+        name = QLabel(f"<b>{number}&nbsp; {title}</b>")
+        name.setToolTip(purpose)
+        head.addWidget(self._sign)
+        head.addWidget(name)
+        head.addStretch()
+        self.run_button: QPushButton | None = None
+        if stage:
+            self.run_button = QPushButton("Run to here")
+            self.run_button.setObjectName(f"run_to_{stage}")
+            self.run_button.setToolTip(f"Run the steps up to {title} and stop there.")
+            self.run_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            head.addWidget(self.run_button)
+        column.addLayout(head)
+        self._text = quiet_label(purpose)
+        self._text.setObjectName("status")
+        column.addWidget(self._text)
+        self.body = QVBoxLayout()
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(4)
+        column.addLayout(self.body)
+        self.tell(Mark.WAITING, purpose)
+
+    def tell(self, mark: Mark, text: str, then: str = "") -> None:
+        """Show the state, what was done or is needed, and what comes next."""
+        self.mark = mark
+        sign, colour = mark.value
+        self._sign.setText(f"<span style='color:{colour}; font-size:14px'>{sign}</span>")
+        self._text.setText(f"{text} {then}".strip())
+
+    @property
+    def text(self) -> str:
+        """What the section says."""
+        return self._text.text()
+
+    def add(self, widget: QWidget) -> None:
+        """Add a widget under what is there."""
+        self.body.addWidget(widget)
+
+
+def quiet_label(text: str = "") -> QLabel:
+    """Return a label for sentences: wrapped, a little dimmer."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setStyleSheet(f"color: {QUIET};")
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label

@@ -1,0 +1,250 @@
+"""The foot of the dock: Run and Cancel, how far it is, and what went wrong."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QPainter
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.gui.widgets.dock_section import quiet_label
+from napari_copnet.progress import Progress
+
+_WORDS = {
+    "check": "Checking the stack",
+    "read": "Reading",
+    "preprocess": "Preprocessing",
+    "contours": "Predicting contours",
+    "closing": "Closing gaps",
+    "cells": "Labelling cells",
+    "restore": "Going back to the size of the stack",
+    "session": "Making the session",
+    "open": "Opening the session",
+    "queue": "Looking for likely errors",
+    "fit": "Fitting",
+    "choose": "Looking at slices",
+    "annotated": "Writing annotated slices",
+    "dataset": "Making the data set",
+    "evaluate": "Scoring",
+}
+
+
+class RunControls(QFrame):
+    """Buttons, progress and messages that stay in sight while the sections scroll."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 4, 8, 8)
+        column.setSpacing(4)
+        self.message = Message()
+        column.addWidget(self.message)
+        self.progress_text = quiet_label()
+        self.progress_text.setObjectName("progress_text")
+        self.bar = Bar()
+        column.addWidget(self.progress_text)
+        column.addWidget(self.bar)
+        self.memory = quiet_label()
+        self.memory.setObjectName("memory")
+        column.addWidget(self.memory)
+        row = QHBoxLayout()
+        self.run_button = QPushButton("Run all")
+        self.run_button.setObjectName("run_all")
+        self.run_button.setStyleSheet(
+            "QPushButton { background: #2e7d32; color: white; font-weight: bold; padding: 6px; }"
+            "QPushButton:hover { background: #388e3c; }"
+            "QPushButton:disabled { background: #3a3f47; color: #777; }"
+        )
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setObjectName("cancel")
+        self.cancel_button.setStyleSheet("QPushButton { padding: 6px; }")
+        row.addWidget(self.run_button, 2)
+        row.addWidget(self.cancel_button, 1)
+        column.addLayout(row)
+        self._pace = Pace()
+        self.rest()
+
+    def start(self) -> None:
+        """Show that work has begun."""
+        self.message.clear()
+        self._pace = Pace()
+        self.progress_text.setText("Starting …")
+        self.progress_text.show()
+        self.bar.set(0.0)
+        self.bar.show()
+        self.cancel_button.setEnabled(True)
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show how far a step is, with the time left."""
+        if not progress.unit:
+            return
+        self.progress_text.setText(self._pace.text(progress))
+        share = progress.done / progress.total if progress.total else 0.0
+        self.bar.set(share)
+
+    def stopping(self) -> None:
+        """Show that Cancel was heard."""
+        self.progress_text.setText("Stopping …")
+        self.cancel_button.setEnabled(False)
+
+    def rest(self) -> None:
+        """Show that nothing runs."""
+        self.progress_text.hide()
+        self.bar.hide()
+        self.cancel_button.setEnabled(False)
+
+
+class Bar(QWidget):
+    """How far a step is. A QProgressBar would paint the window anew at once with each value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("bar")
+        self.setFixedHeight(8)
+        self.share = 0.0
+
+    def set(self, share: float) -> None:
+        """Show a share, 0 to 1."""
+        self.share = min(1.0, max(0.0, share))
+        self.update()
+
+    def paintEvent(self, _event: Any) -> None:
+        """Paint the bar."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor("#3a3f47"))
+        done = self.rect()
+        done.setWidth(round(done.width() * self.share))
+        painter.fillRect(done, QColor("#4fc3f7"))
+        painter.end()
+
+
+class ProgressLine(QWidget):
+    """How far a piece of work is, in words and as a bar; hidden while nothing runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        self._text, self._bar = quiet_label(), Bar()
+        column.addWidget(self._text)
+        column.addWidget(self._bar)
+        self.start()
+        self.rest()
+
+    def start(self) -> None:
+        """Begin anew: times are those of this piece of work."""
+        self._pace = Pace()
+
+    def show_progress(self, news: list[Progress]) -> None:
+        """Show the last of what came."""
+        last = news[-1]
+        self._text.setText(self._pace.text(last))
+        self._bar.set(last.done / last.total if last.total else 0.0)
+        self.show()
+
+    def rest(self) -> None:
+        """Show that nothing runs."""
+        self.hide()
+
+
+class Pace:
+    """How fast the present step goes, to tell the time left."""
+
+    def __init__(self) -> None:
+        self._step = ""
+        self._start = 0.0
+        self._done = 0.0
+
+    def text(self, progress: Progress, now: float | None = None) -> str:
+        """Return a line such as ``Predicting contours: slice 12 of 160, 40 s left``."""
+        now = time.monotonic() if now is None else now
+        if progress.step != self._step:
+            self._step, self._start, self._done = progress.step, now, progress.done
+        words = _WORDS.get(progress.step, progress.step.capitalize())
+        made, spent = progress.done - self._done, now - self._start
+        left = ""
+        if progress.unit == "iterations":
+            where = f"iteration {int(progress.done) + 1} of at most {int(progress.total)}"
+            if progress.done >= progress.total:
+                where = f"{int(progress.done)} iterations"
+            if made >= 1:
+                left = f", {duration(spent / made)} each"
+        else:
+            singular = progress.unit.removesuffix("s")
+            at = min(int(progress.done) + 1, int(progress.total))
+            where = f"{singular} {at} of {int(progress.total)}"
+            if made > 0 and spent > 1:
+                left = f", {duration(spent / made * (progress.total - progress.done))} left"
+        return f"{words}: {where}{left}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people, such as ``40 s`` or ``3 min``."""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+class Message(QFrame):
+    """One sentence and its hint, until it is closed or the next run starts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("message")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 6, 4, 6)
+        self._text = QLabel()
+        self._text.setObjectName("message_text")
+        self._text.setWordWrap(True)
+        self._text.setTextFormat(Qt.TextFormat.PlainText)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        close = QToolButton()
+        close.setText("✕")
+        close.setToolTip("Close this message.")
+        close.clicked.connect(self.clear)
+        row.addWidget(self._text, 1)
+        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        self.clear()
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return self._text.text()
+
+    def error(self, error: CopnetError) -> None:
+        """Show what went wrong."""
+        self._show(f"{error.message}\n{error.hint}".strip(), "#5d2a20", "#ff8a65")
+
+    def note(self, text: str) -> None:
+        """Show something worth knowing."""
+        self._show(text, "#26384a", "#4fc3f7")
+
+    def clear(self) -> None:
+        """Hide it."""
+        self._text.setText("")
+        self.hide()
+
+    def _show(self, text: str, back: str, edge: str) -> None:
+        self.setStyleSheet(
+            f"QFrame#message {{ background: {back}; border-left: 3px solid {edge}; }}"
+            "QFrame#message QLabel, QFrame#message QToolButton "
+            "{ background: transparent; color: white; border: none; }"
+        )
+        self._text.setText(text)
+        self.show()

@@ -1,0 +1,108 @@
+"""A slice at several sizes, side by side, of which one is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QPixmap
+from qtpy.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_copnet.gui.widgets.dock import scrolled
+from napari_copnet.gui.widgets.dock_section import quiet_label
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.pipeline import Settings
+from napari_copnet.progress import Steps
+from napari_copnet.types import Stack
+
+SIZES = (256, 384, 512, 768)
+_HINT = (
+    "Contours of the first network are white, what closing adds is green; below are the cells. "
+    "Choose where contours follow membranes and spare the insides of cells."
+)
+# Of the screen, for the picture.
+_SHARE = 0.8
+
+
+def sizes_for(shape: Sequence[int], now: int) -> list[int]:
+    """Return the sizes worth a try for slices (Y, X): not much more than they have, and `now`."""
+    longer = max(shape)
+    sizes = {size for size in SIZES if size <= 2 * longer}
+    return sorted(sizes | {now or longer})
+
+
+def pictured_sizes(
+    stack: Stack,
+    z: int,
+    sizes: Sequence[int],
+    settings: Settings,
+    load: Callable[..., Network],
+    repair: bool,
+) -> Steps[bytes]:
+    """Take a slice through all steps at several sizes; return `sizes.picture` of them."""
+    # With it comes matplotlib, which the window else does without.
+    from napari_copnet.sizes import picture, try_sizes
+
+    tried = yield from try_sizes(stack, z, sizes, settings, load, repair)
+    return picture(np.asarray(stack.data[z]), tried)
+
+
+class SizeChoice(QDialog):
+    """Show a picture of `sizes.picture`, and take a size.
+
+    Parameters
+    ----------
+    parent : QWidget
+    picture : bytes
+        A PNG.
+    sizes : sequence of int
+    now : int
+        The size as it is set.
+    take : callable
+        Is told the size that is chosen.
+    """
+
+    def __init__(
+        self,
+        parent: QWidget,
+        picture: bytes,
+        sizes: Sequence[int],
+        now: int,
+        take: Callable[[int], None],
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("size_choice")
+        self.setWindowTitle("The slice in view at several sizes")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        pixmap = QPixmap()
+        pixmap.loadFromData(picture)
+        room = self.screen().availableSize() * _SHARE
+        if pixmap.width() > room.width() or pixmap.height() > room.height():
+            pixmap = pixmap.scaled(
+                room,
+                Qt.AspectRatioMode.KeepAspectRatio,
+                Qt.TransformationMode.SmoothTransformation,
+            )
+        label = QLabel()
+        label.setObjectName("sizes_picture")
+        label.setPixmap(pixmap)
+        row = QHBoxLayout()
+        row.addStretch()
+        self.buttons = {}
+        for size in sizes:
+            button = QPushButton(f"Keep {size} px" if size == now else f"Take {size} px")
+            button.setObjectName(f"take_{size}")
+            button.clicked.connect(lambda _=False, size=size: self._take(size))
+            row.addWidget(button)
+            self.buttons[size] = button
+        column = QVBoxLayout(self)
+        column.addWidget(scrolled(label, sideways=True), 1)
+        column.addWidget(quiet_label(_HINT))
+        column.addLayout(row)
+        self.resize(pixmap.width() + 40, pixmap.height() + 110)
+        self._told = take
+
+    def _take(self, size: int) -> None:
+        self._told(size)
+        self.close()

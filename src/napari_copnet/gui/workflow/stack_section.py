@@ -1,0 +1,237 @@
+"""Section 1: which image, how large its voxels are, whether its first axis is time."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
+
+from napari_copnet.gui.viewer.layer_source import (
+    first_is_time,
+    is_usable,
+    set_voxel_size,
+    voxel_size_of,
+)
+from napari_copnet.gui.widgets.dock_section import DockSection, Mark, quiet_label
+from napari_copnet.gui.widgets.params_form import Fold, ParamsForm
+from napari_copnet.params import ReadParams
+from napari_copnet.types import VoxelSize
+
+_LARGEST_VOXEL = 1e6
+
+
+class StackSection(DockSection):
+    """Choose an image layer, or a file to open as one.
+
+    Signals
+    -------
+    source_changed
+        Another layer was chosen, or none is left.
+    moved
+        The voxel size of the chosen layer was set.
+    open_asked (Path)
+        The user chose a file or folder.
+    """
+
+    source_changed = Signal()
+    moved = Signal()
+    open_asked = Signal(object)
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__(1, "Stack", "Needs an image layer: open a file, or drop one on napari.")
+        self.viewer = viewer
+        self._layers: list[Any] = []
+        self._voxels_of: Any = None
+
+        self.layers = QComboBox()
+        self.layers.setObjectName("layers")
+        self.layers.setToolTip("The image to segment.")
+        self.layers.currentIndexChanged.connect(self._on_chosen)
+        self.open_file = QPushButton("Open file …")
+        self.open_folder = QPushButton("Open folder …")
+        self.open_file.clicked.connect(self._choose_file)
+        self.open_folder.clicked.connect(self._choose_folder)
+        self.open_file.setToolTip("TIFF, NIfTI or MRC stack.")
+        self.open_folder.setToolTip("OME-Zarr, a folder of slices, or a Cell Tracking sequence.")
+        self.add(self.layers)
+        self.add(_side_by_side(self.open_file, self.open_folder))
+
+        self.voxels = {axis: QLineEdit() for axis in "zyx"}
+        row: list[QWidget] = [QLabel("Voxel size (µm)")]
+        for axis, field in self.voxels.items():
+            field.setObjectName(f"voxel_{axis}")
+            field.setPlaceholderText("?")
+            field.setToolTip(f"Voxel size along {axis} in µm; empty when unknown.")
+            field.editingFinished.connect(self._on_voxel_size)
+            row += [QLabel(axis), field]
+        self.add(_side_by_side(*row))
+        self._voxel_note = quiet_label()
+        self.add(self._voxel_note)
+
+        self.axis = QComboBox()
+        self.axis.setObjectName("axis")
+        self.axis.addItems(["Depth (z)", "Time"])
+        self.axis.setToolTip("Time stacks are not aligned: cells move by themselves.")
+        self._axis_row = _side_by_side(QLabel("First axis"), self.axis)
+        self.add(self._axis_row)
+
+        self.reading = ParamsForm(ReadParams, hidden=("voxel_size",))
+        self.reading_fold = Fold("How to read files", self.reading.widget)
+        if self.reading.advanced is not None:
+            self.reading.advanced.unfold()
+            self.reading.advanced.button.hide()
+        self.add(self.reading_fold)
+
+        events = viewer.layers.events
+        events.inserted.connect(self._on_layers)
+        events.removed.connect(self._on_layers)
+        events.reordered.connect(self._on_layers)
+        self._on_layers()
+
+    @property
+    def layer(self) -> Any:
+        """The image layer chosen, or None."""
+        at = self.layers.currentIndex()
+        return self._layers[at] if 0 <= at < len(self._layers) else None
+
+    @property
+    def is_time(self) -> bool:
+        """Whether the first axis is time."""
+        return self.axis.currentIndex() == 1
+
+    def choose(self, layer: Any) -> None:
+        """Choose an image layer."""
+        self.layers.setCurrentIndex(self._layers.index(layer))
+
+    def ask(self, option: str) -> None:
+        """Show the reading option that settles how a file is meant."""
+        self.reading_fold.unfold()
+        row = self.reading.rows.get(option)
+        if row is not None:
+            row.native.setFocus()
+
+    def _on_layers(self) -> None:
+        chosen = self.layer
+        self._layers = [layer for layer in self.viewer.layers if is_usable(layer)]
+        for layer in self._layers:
+            layer.events.name.connect(self._on_names)
+        self.layers.blockSignals(True)
+        self.layers.clear()
+        self.layers.addItems([layer.name for layer in self._layers])
+        if chosen is not None and chosen in self._layers:
+            self.layers.setCurrentIndex(self._layers.index(chosen))
+        elif self._layers:
+            self.layers.setCurrentIndex(len(self._layers) - 1)
+        self.layers.blockSignals(False)
+        self.layers.setEnabled(bool(self._layers))
+        if chosen is None or self.layer != chosen:
+            self._on_chosen()
+
+    def _on_names(self) -> None:
+        for at, layer in enumerate(self._layers):
+            self.layers.setItemText(at, layer.name)
+
+    def _on_chosen(self) -> None:
+        layer = self.layer
+        self._axis_row.setVisible(layer is not None and layer.ndim == 3)
+        if layer is not None:
+            self.axis.setCurrentIndex(int(first_is_time(layer)))
+        self.show_voxel_size()
+        self.source_changed.emit()
+
+    def show_voxel_size(self) -> None:
+        """Show what the chosen layer says, and what is to be done about it."""
+        layer = self.layer
+        size = voxel_size_of(layer) if layer is not None else VoxelSize()
+        for axis, field in self.voxels.items():
+            value = getattr(size, axis)
+            field.setText("" if value is None else f"{value:.6g}")
+            field.setEnabled(layer is not None and (axis != "z" or layer.ndim == 3))
+        self._voxel_note.setVisible(layer is not None and not size.in_plane_known)
+        if layer is None:
+            self.tell(Mark.WAITING, "Needs an image: open a file, or drop one on napari.")
+            return
+        self._voxel_note.setText(
+            "Voxel size unknown: type it if you know it. You can also go on without."
+        )
+        self._voxel_note.setStyleSheet("color: #ffb74d;")
+        shape = layer.data.shape if not layer.multiscale else layer.data[0].shape
+        text = " × ".join(str(n) for n in shape) + " px, " + str(layer.dtype)
+        self.tell(Mark.DONE, f"{text}.", "Next: press Run all, or go step by step.")
+
+    def _on_voxel_size(self) -> None:
+        layer = self.layer
+        if layer is None:
+            return
+        sizes: dict[str, float | None] = {}
+        for axis, field in self.voxels.items():
+            text = field.text().strip().replace(",", ".")
+            try:
+                value = float(text) if text else None
+                if value is not None and not 0 < value < _LARGEST_VOXEL:
+                    raise ValueError
+            except ValueError:
+                self._voxel_note.setText(f"{text!r} is not a size in µm. Type one such as 0.015.")
+                self._voxel_note.setVisible(True)
+                return
+            sizes[axis] = value
+        size, before = VoxelSize(**sizes), voxel_size_of(layer)
+        typed = [a for a in "zyx" if _differs(getattr(size, a), getattr(before, a))]
+        if typed:
+            set_voxel_size(layer, size)
+            self.moved.emit()
+        self.show_voxel_size()
+
+    def _choose_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a stack")
+        if path:
+            self.open_asked.emit(Path(path))
+
+    def _choose_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Open a folder of slices or an OME-Zarr")
+        if path:
+            self.open_asked.emit(Path(path))
+
+    def read_params(self) -> ReadParams:
+        """Return how files are to be read.
+
+        Raises
+        ------
+        CopnetError
+            A value that can't be.
+        """
+        return self.reading.get()
+
+    def stop(self) -> None:
+        """Let the viewer go."""
+        events = self.viewer.layers.events
+        for emitter in (events.inserted, events.removed, events.reordered):
+            with contextlib.suppress(ValueError):
+                emitter.disconnect(self._on_layers)
+
+
+def _differs(new: float | None, old: float | None) -> bool:
+    if new is None or old is None:
+        return new is not None
+    return abs(new - old) > 1e-5 * old
+
+
+def _side_by_side(*widgets: QWidget) -> QWidget:
+    box = QWidget()
+    row = QHBoxLayout(box)
+    row.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        row.addWidget(widget)
+        widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus) if isinstance(widget, QComboBox) else None
+    return box

@@ -1,0 +1,206 @@
+"""Sections 2 to 5: the settings of each stage of the pipeline, and what it did in words."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QWidget
+
+from napari_copnet.gui.background.jobs import free_cores
+from napari_copnet.gui.widgets.dock_section import DockSection
+from napari_copnet.gui.widgets.model_picker import DevicePicker, ModelPicker
+from napari_copnet.gui.widgets.params_form import ParamsForm
+from napari_copnet.gui.workflow.run_stages import ShownCells, ShownClosed
+from napari_copnet.params import (
+    CellParams,
+    ClosingParams,
+    ContourParams,
+    DeviceParams,
+    PreprocessParams,
+)
+from napari_copnet.types import Preprocessed
+
+
+class PreprocessSection(DockSection):
+    """Settings of `steps.preprocess`."""
+
+    next = "Next: predict contours."
+
+    def __init__(self) -> None:
+        super().__init__(
+            2,
+            "Preprocess",
+            "Evens out grey values, resizes slices and aligns them. Your image stays as it is.",
+            "preprocess",
+        )
+        self.form = ParamsForm(PreprocessParams)
+        self.add(self.form.widget)
+        self.sizes_button = QPushButton("Try sizes …")
+        self.sizes_button.setObjectName("try_sizes")
+        self.sizes_button.setToolTip(
+            "Show the slice in view to both networks at several sizes, side by side: where "
+            "membranes are broader or finer than they know, nothing matters more than the size."
+        )
+        self.add(self.sizes_button)
+
+    def get(self) -> PreprocessParams:
+        """Return the settings."""
+        return self.form.get()
+
+    @staticmethod
+    def did(ready: Preprocessed) -> str:
+        """Say what was done."""
+        shape, shifts = ready.frame.processed_shape, ready.frame.shifts
+        parts = [f"{shape[0]} slices of {shape[1]} × {shape[2]} px"]
+        if np.any(shifts):
+            parts.append(f"aligned by up to {int(np.abs(shifts).max())} px")
+        return ", ".join(parts) + "." + "".join(f" {note}" for note in ready.notes[:3])
+
+
+class ContourSection(DockSection):
+    """Settings of Step 1, and the device of both networks."""
+
+    next = "Next: close the gaps."
+
+    def __init__(self) -> None:
+        super().__init__(
+            3, "Contours", "A network marks how likely each pixel is cell contour.", "contours"
+        )
+        self.model = ModelPicker("contours")
+        self.device = DevicePicker()
+        self.form = ParamsForm(ContourParams, hidden=("contour_model",))
+        self.device_form = ParamsForm(DeviceParams, hidden=("device",))
+        self.add(self.model)
+        self.add(self.device)
+        self.add(self.form.widget)
+        if self.device_form.advanced is not None and self.form.advanced is not None:
+            # One fold for what is rarely needed.
+            self.form.advanced.body.layout().addRow(self.device_form.advanced.body)
+            self.device_form.advanced.button.setChecked(True)
+            self.device_form.widget.hide()
+
+    def get(self) -> ContourParams:
+        """Return the settings."""
+        return dataclasses.replace(self.form.get(), contour_model=self.model.value)
+
+    def get_device(self) -> DeviceParams:
+        """Return where networks run; the window keeps a core."""
+        params = dataclasses.replace(self.device_form.get(), device=self.device.value)
+        return params if params.threads else dataclasses.replace(params, threads=free_cores())
+
+    @staticmethod
+    def did(probability: np.ndarray) -> str:
+        """Say what was done."""
+        share = 100 * float((probability[:: max(1, len(probability) // 8)] > 0.5).mean())
+        return f"Contours marked in {len(probability)} slices ({share:.0f} % of the area)."
+
+
+class ClosingSection(DockSection):
+    """Settings of Step 2."""
+
+    next = "Next: label the cells."
+    scrub = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__(4, "Closing", "A second network closes gaps, again and again.", "closing")
+        self.model = ModelPicker("closing")
+        self.form = ParamsForm(ClosingParams, hidden=("closing_model", "keep_iterations"))
+        self.add(self.model)
+        self.add(self.form.widget)
+        self.show_iterations = QCheckBox("Show iterations (slider under the image)")
+        self.show_iterations.setObjectName("show_iterations")
+        self.show_iterations.setEnabled(False)
+        self.show_iterations.toggled.connect(self.scrub.emit)
+        self.add(self.show_iterations)
+
+    def get(self) -> ClosingParams:
+        """Return the settings."""
+        return dataclasses.replace(self.form.get(), closing_model=self.model.value)
+
+    @staticmethod
+    def did(shown: ShownClosed) -> str:
+        """Say what was done."""
+        closing = shown.closing
+        if closing is None:
+            return "Closed contours of the last complete iteration."
+        count = closing.passes
+        times = "1 iteration" if count == 1 else f"{count} iterations"
+        if count == 0:
+            return "No slice needed closing."
+        last = 100 * float(closing.changed[count - 1])
+        if closing.settled:
+            then = ""
+            if closing.likely_gaps:
+                share = 100 * float(closing.changed[-1])
+                then = f" Then likely gaps were closed: {share:.2g} %."
+            return f"Done after {times}; the last changed {last:.2g} % of the pixels.{then}"
+        slices = int((~closing.converged).sum())
+        return (
+            f"Stopped after {times}: {slices} slices still change ({last:.2g} % of the pixels). "
+            "Raise Most iterations to go on."
+        )
+
+
+class CellSection(DockSection):
+    """Settings of the labelling, and the plain edit of contours.
+
+    Signals
+    -------
+    edit_asked (str)
+        ``"draw"``, ``"erase"``, ``"undo"`` or ``"done"``.
+    """
+
+    next = "Next: look through the slices; draw where a gap is left."
+    edit_asked = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__(5, "Cells", "What closed contours enclose becomes a cell.", "cells")
+        self.form = ParamsForm(CellParams)
+        self.add(self.form.widget)
+        self.edit_buttons: dict[str, QPushButton] = {}
+        row = QWidget()
+        line = QHBoxLayout(row)
+        line.setContentsMargins(0, 0, 0, 0)
+        for name, text, tip in (
+            ("draw", "Draw contour", "Paint on the closed contour; cells follow."),
+            ("erase", "Erase", "Erase contour; cells follow."),
+            ("undo", "Undo", "Take the last stroke back (Ctrl+Z on the contour layer)."),
+            ("done", "Done", "Back to moving and zooming."),
+        ):
+            button = QPushButton(text)
+            button.setObjectName(f"edit_{name}")
+            button.setToolTip(tip)
+            button.setEnabled(False)
+            button.clicked.connect(lambda _=False, name=name: self.edit_asked.emit(name))
+            self.edit_buttons[name] = button
+            line.addWidget(button)
+        self.add(row)
+
+    def get(self) -> CellParams:
+        """Return the settings."""
+        return self.form.get()
+
+    def allow_edits(self, on: bool) -> None:
+        """Enable the buttons for editing."""
+        for button in self.edit_buttons.values():
+            button.setEnabled(on)
+
+    @staticmethod
+    def did(shown: ShownCells) -> str:
+        """Say what was done."""
+        counts, depth = shown.cells.counts, len(shown.cells.counts)
+        if depth == 1:
+            return f"{int(counts[0])} cells."
+        each = f"{int(np.median(counts))} in a typical slice"
+        if shown.cells.mode == "slice":
+            return f"{int(counts.sum())} cell profiles in {depth} slices, {each}."
+        return f"{shown.largest} cells in {depth} slices, {each}."
+
+
+def stage_sections() -> dict[str, Any]:
+    """Return the sections of the four stages, by stage."""
+    sections = (PreprocessSection(), ContourSection(), ClosingSection(), CellSection())
+    return {section.stage: section for section in sections}

@@ -1,0 +1,391 @@
+"""The workflow dock: stack, preprocess, contours, closing and cells, in the order of work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from psygnal import Signal as PySignal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_copnet.errors import CopnetError, InputError, NeedsChoiceError
+from napari_copnet.gui.background.jobs import Job
+from napari_copnet.gui.viewer.add_stack import add_stack, read
+from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view, stack_from_layer
+from napari_copnet.gui.widgets.dock import Dock, delayed, scrolled
+from napari_copnet.gui.widgets.model_picker import ModelPicker
+from napari_copnet.gui.widgets.run_controls import RunControls
+from napari_copnet.gui.workflow.memory_estimate import estimate, iteration_bytes
+from napari_copnet.gui.workflow.result_controls import ResultControls
+from napari_copnet.gui.workflow.result_layers import ResultLayers
+from napari_copnet.gui.workflow.run_stages import STAGES, close_early, run_stages
+from napari_copnet.gui.workflow.size_choice import SizeChoice, pictured_sizes, sizes_for
+from napari_copnet.gui.workflow.stack_section import StackSection
+from napari_copnet.gui.workflow.stage_sections import stage_sections
+from napari_copnet.gui.workflow.workflow_status import ImageRun, WorkflowStatus
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.pipeline import RunResult, Settings
+from napari_copnet.progress import Progress
+from napari_copnet.types import Stack
+
+
+class WorkflowPanel(Dock):
+    """The dock in which a stack becomes cells.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    load : callable
+        Loads a network on a device, as for `pipeline.run`.
+
+    Attributes
+    ----------
+    stack : StackSection
+    sections : dict of str to Section
+        Of the four stages.
+    run_controls : RunControls
+    job : Job or None
+        What runs now.
+    sources : list of ImageRun
+        Images that were run in this dock.
+    progressed, ended : Signal
+        For further widgets: (Source, list of partial results) as they are shown, and
+        (Source, state as text) when a run has ended.
+    """
+
+    progressed = PySignal(object, object)
+    ended = PySignal(object, str)
+
+    def __init__(self, viewer: Any, load: Callable[..., Any] = Network.load) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.job: Job | None = None
+        self.sources: list[ImageRun] = []
+        self._load = load
+        self._running: ImageRun | None = None
+        self._until = STAGES[-1]
+        self._notes: list[str] = []
+        self.setObjectName("copnet_workflow")
+        self.setMinimumWidth(340)
+
+        self.stack = StackSection(viewer)
+        self.sections = stage_sections()
+        self._narrator = WorkflowStatus(self.sections)
+        self.run_controls = RunControls()
+        self._lay_out()
+        self._connect()
+        self._refresh()
+
+    # Building ----------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        for section in (self.stack, *self.sections.values()):
+            column.addWidget(section)
+        column.addStretch()
+        scroll = scrolled(inside)
+        self._scroll = scroll
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(scroll, 1)
+        whole.addWidget(self.run_controls)
+
+    def _connect(self) -> None:
+        self.run_controls.run_button.clicked.connect(lambda: self.run())
+        self.run_controls.cancel_button.clicked.connect(lambda: self.cancel())
+        self.stack.source_changed.connect(self._on_source)
+        self.stack.moved.connect(self._on_moved)
+        self.stack.open_asked.connect(self.open)
+        self.sections["preprocess"].sizes_button.clicked.connect(lambda: self.try_sizes())
+        for stage, section in self.sections.items():
+            section.run_button.clicked.connect(lambda _=False, stage=stage: self.run(stage))
+            section.form.changed.connect(self._later)
+        contours, closing = self.sections["contours"], self.sections["closing"]
+        contours.device_form.changed.connect(self._later)
+        for picker in (contours.model, contours.device, closing.model):
+            picker.changed.connect(self._later)
+        self.controls = ResultControls(
+            self.viewer, closing, self.sections["cells"], lambda: self.source, self._is_busy
+        )
+        # Typing changes a setting with each key: look once it pauses.
+        self._timer = delayed(self._refresh, 100, self)
+
+    def _later(self) -> None:
+        self._timer.start()
+
+    # What the user can do ----------------------------------------------------
+
+    def settings(self) -> Settings:
+        """Return the settings of all sections.
+
+        Raises
+        ------
+        CopnetError
+            Names the setting whose value can't be.
+        """
+        sections = self.sections
+        return Settings(
+            sections["preprocess"].get(),
+            sections["contours"].get_device(),
+            sections["contours"].get(),
+            sections["closing"].get(),
+            sections["cells"].get(),
+        )
+
+    def open(self, path: Path | str) -> None:
+        """Read a stack file in the background and add it as an image layer."""
+        if self._is_busy():
+            return
+        try:
+            params = self.stack.read_params()
+        except CopnetError as error:
+            self.run_controls.message.error(error)
+            return
+        self._start(Job(lambda: read(Path(path), params), "copnet-read"), self._on_opened)
+
+    def run(self, until: str = STAGES[-1]) -> None:
+        """Run the chosen image through the stages up to `until`.
+
+        Only stages behind a changed setting run again.
+        """
+        given = self._given()
+        if given is None:
+            return
+        layer, settings, stack, repair = given
+        source = self._source(layer)
+        source.layers.begin(settings.cells, settings.closing.unite)
+        self._running, self._until, self._settings = source, until, settings
+        self._notes.clear()
+        first = slice_in_view(self.viewer, layer)
+        cache, load = source.cache, self._load
+        self._narrator.begin(source, settings, until)
+        job = Job(
+            lambda: run_stages(
+                stack, settings, cache=cache, until=until, first=first, repair=repair, load=load
+            ),
+            "copnet-run",
+        )
+        job.progressed.connect(self._on_progress)
+        self._start(job, self._on_finished)
+
+    def try_sizes(self) -> None:
+        """Show the slice in view to the networks at several sizes, for one to be chosen."""
+        given = self._given()
+        if given is None:
+            return
+        layer, settings, stack, repair = given
+        now = settings.preprocess.size or max(stack.shape[1:])
+        sizes, z = sizes_for(stack.shape[1:], now), slice_in_view(self.viewer, layer)
+        load, row = self._load, self.sections["preprocess"].form.rows["size"]
+
+        def show(picture: bytes) -> None:
+            self._rest()
+            SizeChoice(self, picture, sizes, now, lambda size: setattr(row, "value", size)).show()
+
+        job = Job(lambda: pictured_sizes(stack, z, sizes, settings, load, repair), "copnet-sizes")
+        self._start(job, show)
+
+    def _given(self) -> tuple[Any, Settings, Stack, bool] | None:
+        """Return layer, settings, stack and whether to repair it; None when that is said."""
+        if self._is_busy():
+            return None
+        layer = self.stack.layer
+        try:
+            if layer is None:
+                raise InputError(
+                    "There is no image to run on.", "Open a file, or drop one on napari."
+                )
+            stack = stack_from_layer(layer, self.stack.is_time)
+            return layer, self.settings(), stack, self.stack.read_params().repair
+        except CopnetError as error:
+            self.run_controls.message.error(error)
+            return None
+
+    def cancel(self) -> None:
+        """Stop what runs; the last complete iteration is kept."""
+        if self.job is not None and self.job.is_running:
+            self.run_controls.stopping()
+            self.job.cancel()
+
+    def _shut_down(self) -> None:
+        """Stop all work and wait for its thread."""
+        self._timer.stop()
+        if self.job is not None:
+            self.job.give_up(wait=True)
+            self.job = None
+        for picker in self.findChildren(ModelPicker):
+            picker.stop()
+        self.stack.stop()
+        self.controls.stop()
+
+    @property
+    def source(self) -> ImageRun | None:
+        """The chosen image and its results, when it was run."""
+        layer = self.stack.layer
+        return next((s for s in self.sources if layer is not None and s.layer == layer), None)
+
+    # Jobs --------------------------------------------------------------------
+
+    def _is_busy(self) -> bool:
+        return self._is_closed or (self.job is not None and self.job.is_running)
+
+    def _start(self, job: Job, finished: Callable[[Any], None]) -> None:
+        self.job = job
+        job.progressed.connect(self._show_progress)
+        job.finished.connect(finished)
+        job.failed.connect(self._on_failed)
+        job.cancelled.connect(self._on_cancelled)
+        self.run_controls.start()
+        self._allow(False)
+        job.start()
+
+    def _show_progress(self, news: list[Progress]) -> None:
+        for progress in news:
+            if progress.note and progress.note not in self._notes:
+                self._notes.append(progress.note)
+                self.run_controls.message.note("\n".join(self._notes[-4:]))
+        self.run_controls.show_progress(news[-1])
+
+    def _on_progress(self, news: list[Progress]) -> None:
+        source = self._running
+        if source is None:
+            return
+        partials = [p.partial for p in news if p.partial is not None]
+        source.layers.show(partials)
+        self._narrator.news(source, news, early=self._until == "early")
+        if partials:
+            self.progressed.emit(source, partials)
+
+    def _on_finished(self, result: RunResult | None) -> None:
+        source = self._running
+        assert source is not None
+        if result is not None:
+            source.result, source.settings = result, self._settings
+        self._end(source, "finished")
+
+    def _on_opened(self, stack: Any) -> None:
+        layer = add_stack(self.viewer, stack)
+        self._rest()
+        if layer in self.viewer.layers:
+            self.stack.choose(layer)
+        if stack.notes:
+            self.run_controls.message.note("\n".join(stack.notes))
+
+    def _on_failed(self, error: CopnetError) -> None:
+        source, self._running = self._running, None
+        self._narrator.failed()
+        self._rest()
+        self.run_controls.message.error(error)
+        if isinstance(error, NeedsChoiceError):
+            self.stack.ask(error.option)
+        if source is not None:
+            source.layers.settle()
+            self.ended.emit(source, "failed")
+
+    def _on_cancelled(self) -> None:
+        source = self._running
+        if source is None:
+            self._rest()
+            self.run_controls.message.note("Cancelled.")
+            return
+        last = source.layers.last_iteration
+        ready = source.layers.preprocessed
+        closing_done = source.is_done("closing", self._settings)
+        if self._until == "early" or last is None or last[0] == 0 or ready is None or closing_done:
+            self._end(source, "cancelled", "Cancelled. What was finished is kept.")
+            return
+        # The contours of the last complete iteration, and their cells, in a moment.
+        number, probability, start = last
+        settings = self._settings
+        self._until = "early"
+        self._kept_note = (
+            f"Cancelled. Iteration {number} is kept: its contours and cells are shown."
+        )
+        job = Job(
+            lambda: close_early(
+                ready, probability, start if settings.closing.unite else None, settings.cells
+            ),
+            "copnet-keep",
+        )
+        job.progressed.connect(self._on_progress)
+        self._start(job, lambda _: self._end(source, "cancelled", self._kept_note))
+
+    def _end(self, source: ImageRun, state: str, note: str = "") -> None:
+        self._running = None
+        self._rest()
+        source.layers.settle()
+        source.iteration = source.layers.iteration_in_view()
+        notes = [note] if note else []
+        notes += self._notes[-3:] + source.layers.notes
+        if source.layer not in self.viewer.layers:
+            notes.append("The image layer was deleted meanwhile; its results are kept.")
+        if notes:
+            self.run_controls.message.note("\n".join(notes))
+        self.ended.emit(source, state)
+
+    def _rest(self) -> None:
+        self.job = None
+        self.run_controls.rest()
+        self._allow(True)
+        self._refresh()
+
+    def _allow(self, on: bool) -> None:
+        self.run_controls.run_button.setEnabled(on)
+        self.stack.open_file.setEnabled(on)
+        self.stack.open_folder.setEnabled(on)
+        self.sections["preprocess"].sizes_button.setEnabled(on)
+        for section in self.sections.values():
+            section.run_button.setEnabled(on)
+
+    # Keeping the words true --------------------------------------------------
+
+    def _source(self, layer: Any) -> ImageRun:
+        known = self.source
+        placement = Placement.of(layer)
+        if known is None:
+            # Only images still there can be run again; the others' caches are let go.
+            self.sources = [s for s in self.sources if s.layer in self.viewer.layers]
+            layers = ResultLayers(self.viewer, placement, iteration_bytes())
+            layers.edited.connect(self.controls.tell_edit)
+            known = ImageRun(layer, layers)
+            self.sources.append(known)
+        known.layers.place(placement)
+        return known
+
+    def _on_source(self) -> None:
+        self._later()
+
+    def _on_moved(self) -> None:
+        source = self.source
+        if source is not None:
+            source.layers.place(Placement.of(source.layer))
+        self._later()
+
+    def _refresh(self) -> None:
+        """Say of each stage whether it is done, and whether its settings have changed since."""
+        if self._is_busy():
+            return
+        layer, source = self.stack.layer, self.source
+        try:
+            settings = self.settings()
+        except CopnetError:
+            settings = None
+        self._narrator.refresh(source, layer is not None, settings)
+        self._tell_memory(layer, settings)
+        self.controls.refresh()
+
+    def _tell_memory(self, layer: Any, settings: Settings | None) -> None:
+        self.run_controls.memory.setVisible(layer is not None)
+        if layer is None or settings is None:
+            return
+        shape = layer.data[0].shape if layer.multiscale else layer.data.shape
+        needs = estimate((1,) * (3 - len(shape)) + tuple(shape), settings)
+        self.run_controls.memory.setText(str(needs))
+        self.run_controls.memory.setStyleSheet(
+            "color: #aab0ba;" if needs.fits else "color: #ffb74d;"
+        )

@@ -1,0 +1,193 @@
+"""What the sections of the dock say: what each stage needs, did, and what comes next."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from napari_copnet.cache import MemoryCache
+from napari_copnet.gui.widgets.dock_section import DockSection, Mark
+from napari_copnet.gui.widgets.run_controls import duration
+from napari_copnet.gui.workflow.result_layers import ResultLayers
+from napari_copnet.gui.workflow.run_stages import (
+    STAGES,
+    Contours,
+    IterationSlices,
+    ShownCells,
+    ShownClosed,
+)
+from napari_copnet.pipeline import RunResult, Settings
+from napari_copnet.progress import Progress
+from napari_copnet.types import Preprocessed
+
+_STAGE_OF = {
+    Preprocessed: "preprocess",
+    Contours: "contours",
+    ShownClosed: "closing",
+    ShownCells: "cells",
+}
+_GROUPS = {
+    "preprocess": ("preprocess",),
+    "contours": ("contours", "device"),
+    "closing": ("closing", "device"),
+    "cells": ("cells",),
+}
+_PURPOSE = {
+    "preprocess": "Evens out grey values, resizes slices and aligns them.",
+    "contours": "A network marks how likely each pixel is cell contour.",
+    "closing": "A second network closes gaps in the contours, again and again.",
+    "cells": "What closed contours enclose becomes a cell.",
+}
+_NEEDS = {
+    "preprocess": "Needs a stack.",
+    "contours": "Needs the preprocessed stack.",
+    "closing": "Needs the contour probability.",
+    "cells": "Needs closed contours.",
+}
+
+
+@dataclass
+class ImageRun:
+    """An image layer that was run, and its results.
+
+    Attributes
+    ----------
+    layer : napari.layers.Image
+        Held as an object: its name may change, and it may be deleted.
+    layers : ResultLayers
+        The layers of its results.
+    cache : MemoryCache
+        Results of finished stages.
+    done : dict of str to tuple
+        The settings with which each finished stage ran.
+    said : dict of str to str
+        What each stage did, in words.
+    result : RunResult or None
+        Of the last run that reached the end.
+    settings : Settings or None
+        Of that run.
+    changed : list of (int, float)
+        Closing iteration, and share of pixels it changed, 0 to 1.
+    iteration : int or None
+        Position along the iteration axis that was last in view.
+    """
+
+    layer: Any
+    layers: ResultLayers
+    cache: MemoryCache = field(default_factory=MemoryCache)
+    done: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+    result: RunResult | None = None
+    settings: Settings | None = None
+    changed: list[tuple[int, float]] = field(default_factory=list)
+    iteration: int | None = None
+
+    def is_done(self, stage: str, settings: Settings) -> bool:
+        """Whether a stage has finished with these settings."""
+        return self.done.get(stage) == parts(settings, stage)
+
+
+class WorkflowStatus:
+    """Keeps what the sections say true.
+
+    Parameters
+    ----------
+    sections : dict of str to Section
+        By stage.
+    """
+
+    def __init__(self, sections: dict[str, Any]) -> None:
+        self.sections = sections
+        self._settings = Settings()
+        self._start: dict[str, float] = {}
+
+    def begin(self, source: ImageRun, settings: Settings, until: str) -> None:
+        """A run starts."""
+        self._settings, self._start = settings, {}
+        stale = False
+        for stage in STAGES[: STAGES.index(until) + 1]:
+            stale = stale or not source.is_done(stage, settings)
+            if stale:
+                # Whatever comes of it, what was done before is no longer behind the layers.
+                source.done.pop(stage, None)
+                self.sections[stage].tell(Mark.WAITING, "Waits for its turn.")
+
+    def news(self, source: ImageRun, news: list[Progress], early: bool = False) -> None:
+        """A run goes on; `early` for what a cancelled run leaves behind."""
+        now = time.monotonic()
+        for progress in news:
+            section = self.sections.get(progress.step)
+            if section is not None and progress.step not in self._start:
+                self._start[progress.step] = now
+                if progress.unit:
+                    section.tell(Mark.RUNNING, "At work …")
+            if isinstance(progress.partial, IterationSlices):
+                self._iteration(source, progress.partial)
+            elif type(progress.partial) in _STAGE_OF:
+                self._stage(source, progress.partial, now, early)
+
+    def _iteration(self, source: ImageRun, iteration: IterationSlices) -> None:
+        if iteration.number == 1:
+            source.changed.clear()
+        if iteration.number:
+            source.changed.append((iteration.number, iteration.changed))
+            did = "closed likely gaps:" if iteration.likely_gaps else "changed"
+            self.sections["closing"].tell(
+                Mark.RUNNING,
+                f"Iteration {iteration.number} {did} {percent(iteration.changed)} of the pixels.",
+            )
+
+    def _stage(self, source: ImageRun, partial: Any, now: float, early: bool) -> None:
+        stage = _STAGE_OF[type(partial)]
+        section = self.sections[stage]
+        if not source.is_done(stage, self._settings):
+            said = section.did(partial.probability if stage == "contours" else partial)
+            took = now - self._start.get(stage, now)
+            source.said[stage] = f"{said} Took {duration(took)}." if took >= 1 else said
+            if not early:
+                source.done[stage] = parts(self._settings, stage)
+        section.tell(Mark.DONE, source.said[stage], section.next)
+
+    def failed(self) -> None:
+        """A run ended with an error."""
+        for section in self.sections.values():
+            if section.mark is Mark.RUNNING:
+                section.tell(Mark.FAILED, "Stopped by an error: see below.")
+
+    def refresh(self, source: ImageRun | None, has_image: bool, settings: Settings | None) -> None:
+        """Nothing runs: say of each stage whether it is done, and whether settings changed."""
+        stale = False
+        for stage, section in self.sections.items():
+            said = source.said.get(stage) if source is not None else None
+            if source is None or said is None:
+                _invite(section, has_image)
+                continue
+            ran = stage in source.done
+            stale = (
+                stale or not ran or (settings is not None and not source.is_done(stage, settings))
+            )
+            if not stale:
+                section.tell(Mark.DONE, said, section.next)
+            else:
+                why = "Settings changed: runs again." if ran else "Not finished: runs again."
+                section.tell(Mark.CHANGED, said, why)
+
+
+def parts(settings: Settings, stage: str) -> tuple[Any, ...]:
+    """Return the settings that a stage depends on, besides those of the stages before."""
+    return tuple(getattr(settings, group) for group in _GROUPS[stage])
+
+
+def percent(share: float) -> str:
+    """Return a share for people, such as ``0.05 %``."""
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %"
+
+
+def _invite(section: DockSection, has_image: bool) -> None:
+    if has_image and section.stage == "preprocess":
+        section.tell(Mark.READY, _PURPOSE[section.stage])
+    else:
+        mark = Mark.READY if has_image else Mark.WAITING
+        section.tell(mark, _PURPOSE[section.stage], _NEEDS[section.stage])

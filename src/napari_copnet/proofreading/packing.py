@@ -1,0 +1,130 @@
+"""Edits as bytes for the journal, and as JSON for exports."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import zlib
+from typing import Any
+
+from napari_copnet.errors import InputError
+from napari_copnet.proofreading.edits import (
+    PLANES,
+    Change,
+    Edit,
+    Flip,
+    Judge,
+    Pairs,
+    Patch,
+    Relink,
+    Renumber,
+    Verdict,
+)
+
+_KINDS: dict[str, type] = {kind.__name__: kind for kind in (Flip, Renumber, Relink, Judge)}
+
+
+def to_plain(edit: Edit) -> dict[str, Any]:
+    """Return an edit in types that JSON knows; bits are base64 of their zlib compression."""
+    return _plain(edit, lambda bits: base64.b64encode(zlib.compress(bits)).decode())
+
+
+def from_plain(values: dict[str, Any]) -> Edit:
+    """Return the edit that `to_plain` was given.
+
+    Raises
+    ------
+    InputError
+        The values are not those of an edit.
+    """
+    return _edit(values, lambda text: zlib.decompress(base64.b64decode(text)))
+
+
+def to_bytes(edit: Edit) -> bytes:
+    """Pack an edit compactly: a JSON header and the bits after it, compressed as a whole."""
+    blobs: list[bytes] = []
+
+    def keep(bits: bytes) -> int:
+        blobs.append(bits)
+        return len(bits)
+
+    header = json.dumps(_plain(edit, keep), separators=(",", ":")).encode()
+    return zlib.compress(struct.pack("<I", len(header)) + header + b"".join(blobs), 1)
+
+
+def from_bytes(data: bytes) -> Edit:
+    """Return the edit that `to_bytes` packed.
+
+    Raises
+    ------
+    InputError
+        The bytes are damaged.
+    """
+    try:
+        raw = zlib.decompress(data)
+        (length,) = struct.unpack_from("<I", raw)
+        values = json.loads(raw[4 : 4 + length])
+    except (zlib.error, struct.error, ValueError) as error:
+        raise InputError("An edit is damaged.", "Recover the session.") from error
+    at = 4 + length
+
+    def take(size: int) -> bytes:
+        nonlocal at
+        at += size
+        return raw[at - size : at]
+
+    return _edit(values, take)
+
+
+def _plain(edit: Edit, bits: Any) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, Patch):
+            return [value.z, value.top, value.left, value.height, value.width, bits(value.bits)]
+        if isinstance(value, Flip):
+            return {"plane": value.plane, "patch": plain(value.patch)}
+        if isinstance(value, Verdict):
+            return [value.key, value.kind, plain(value.patch), value.verdict]
+        if isinstance(value, Judge):
+            return {"before": plain(value.before), "after": plain(value.after)}
+        if isinstance(value, Renumber | Relink):
+            return dict(vars(value))
+        return value
+
+    changes = [{"change": type(c).__name__, **plain(c)} for c in edit.changes]
+    return {"tool": edit.tool, "changes": changes}
+
+
+def _edit(values: dict[str, Any], bits: Any) -> Edit:
+    def patch(value: list[Any]) -> Patch:
+        z, top, left, height, width = (int(number) for number in value[:5])
+        return Patch(z, top, left, height, width, bits(value[5]))
+
+    def verdict(value: list[Any] | None) -> Verdict | None:
+        return None if value is None else Verdict(value[0], value[1], patch(value[2]), value[3])
+
+    def pairs(value: list[Any]) -> Pairs:
+        return tuple((int(a), int(b)) for a, b in value)
+
+    def change(value: dict[str, Any]) -> Change:
+        kind = _KINDS[value["change"]]
+        if kind is Flip:
+            if value["plane"] not in PLANES:
+                raise KeyError(value["plane"])
+            return Flip(value["plane"], patch(value["patch"]))
+        if kind is Judge:
+            return Judge(verdict(value["before"]), verdict(value["after"]))
+        if kind is Relink:
+            return Relink(pairs(value["added"]), pairs(value["removed"]))
+        return Renumber(
+            int(value["z"]),
+            pairs(value["before"]),
+            pairs(value["after"]),
+            int(value["next_before"]),
+            int(value["next_after"]),
+        )
+
+    try:
+        return Edit(str(values["tool"]), tuple(change(value) for value in values["changes"]))
+    except (KeyError, TypeError, ValueError, IndexError, zlib.error) as error:
+        raise InputError("An edit is damaged.", "Recover the session.") from error

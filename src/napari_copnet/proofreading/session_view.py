@@ -1,0 +1,183 @@
+"""The reading side of a session: what tools, the queue and exports look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import InputError
+from napari_copnet.proofreading import session_files
+from napari_copnet.proofreading.edits import Verdict
+from napari_copnet.proofreading.links import Links
+from napari_copnet.proofreading.relabel import labelled_slice
+from napari_copnet.proofreading.session_model import SessionModel
+
+
+class SessionView:
+    """What a session holds; `session.Session` adds how it changes.
+
+    Attributes
+    ----------
+    folder : Path
+    facts : store.Facts
+        Shape, voxel size, cell settings, records of runs.
+    """
+
+    folder: Path
+    facts: session_files.Facts
+
+    def _show(self, model: SessionModel, excluded: np.ndarray | None) -> None:
+        self._model = model
+        self._excluded = excluded
+        self._ids = np.zeros(model.shape, np.uint32)
+        self._labelled = np.zeros(model.shape[0], bool)
+
+    @property
+    def _run(self) -> Path:
+        return self.folder / "runs" / str(len(self.facts.runs) - 1)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (Z, Y, X)."""
+        return self._model.shape
+
+    @property
+    def contour(self) -> np.ndarray:
+        """Closed contour, shape (Z, Y, X), uint8, 0 or 1. A view: change it by `apply` only."""
+        return self._view(self._model.contour)
+
+    @property
+    def marks(self) -> np.ndarray:
+        """Bits of `edits.MARKS`, shape (Z, Y, X), uint8. A view: change it by `apply` only."""
+        return self._view(self._model.marks)
+
+    @property
+    def links(self) -> Links:
+        """The links between slice cells. Change them by `apply` only."""
+        return self._model.links
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """A copy of what was decided on items of the review queue, by key."""
+        return dict(self._model.verdicts)
+
+    @property
+    def step1(self) -> np.ndarray:
+        """Contour probability of Step 1 in the last run, shape (Z, Y, X), float32, on disk."""
+        array = session_files.read_array(self._run / "contours.npy")
+        if array is None:
+            raise InputError(f"{self._run} is incomplete.", "Restore it from a copy.")
+        return array
+
+    @property
+    def iterations(self) -> np.ndarray | None:
+        """Contour probability by iteration of the last run, (I, Z, Y, X), float16, on disk."""
+        return session_files.read_array(self._run / "iterations.npy")
+
+    @property
+    def unite(self) -> bool:
+        """Whether the contour of Step 1 belongs to the closed contour of the last run."""
+        settings = self.facts.runs[-1].get("settings", {}).get("closing", {})
+        return bool(settings.get("unite", True))
+
+    @property
+    def converged(self) -> np.ndarray | None:
+        """Whether closing converged in each slice of the last run, where it is known."""
+        return session_files.read_array(self._run / "converged.npy")
+
+    @property
+    def image(self) -> Any:
+        """The image, shape (Z, Y, X), or None when it is nowhere to be found unchanged."""
+        return session_files.find_image(self.folder, self.facts)
+
+    def run_contour(self, z: int) -> np.ndarray:
+        """Return the closed contour of a slice as the last run made it, shape (Y, X), bool."""
+        bits = session_files.read_array(self._run / "closed.npy")
+        assert bits is not None
+        return session_files.unpacked_slice(bits, z, self.shape)
+
+    def probability(self, z: int) -> np.ndarray:
+        """Return the best contour probability of a slice, shape (Y, X), float32.
+
+        That of the last iteration where it was kept, united with Step 1.
+        """
+        first = np.asarray(self.step1[z], np.float32)
+        iterations = self.iterations
+        if iterations is None:
+            return first
+        return np.maximum(first, np.asarray(iterations[-1, z], np.float32))
+
+    def excluded(self, z: int) -> np.ndarray | None:
+        """Return where a slice can have no cells (marks included), shape (Y, X), or None."""
+        marks = self._model.marks[z]
+        marked = marks > 0 if marks.any() else None
+        if self._excluded is None or not self._excluded[z].any():
+            return marked
+        return self._excluded[z] if marked is None else self._excluded[z] | marked
+
+    def unseen(self, z: int) -> np.ndarray | None:
+        """Return where a slice has no results of networks, shape (Y, X), bool, or None.
+
+        These are blank slices, and what alignment moved out of sight.
+        """
+        if self._excluded is None or not self._excluded[z].any():
+            return None
+        return self._view(self._excluded[z])
+
+    def ids(self, z: int) -> np.ndarray:
+        """Return the slice cells of a slice by id, shape (Y, X), uint32. A view.
+
+        An id is a number that no other slice cell of the stack has.
+        """
+        self._label(z)
+        return self._view(self._ids[z])
+
+    def id_at(self, z: int, y: int, x: int) -> int:
+        """Return the id of the slice cell at a pixel, 0 where there is none."""
+        return int(self.ids(z)[y, x])
+
+    def cell_count(self, z: int) -> int:
+        """Return the number of cells of a slice."""
+        return len(self._model.ids[z])
+
+    def present(self, z: int) -> set[int]:
+        """Return the ids of the cells of a slice."""
+        return set(self._model.ids[z].values())
+
+    def slice_of(self, cell_id: int) -> int:
+        """Return the slice an id belongs to, -1 where it is unknown."""
+        return self._model.slice_of(cell_id)
+
+    def cells(self, z: int, box: tuple[slice, slice] = (slice(None), slice(None))) -> np.ndarray:
+        """Return the cells of a slice: linked slice cells have one number through the stack.
+
+        Parameters
+        ----------
+        z : int
+        box : tuple of slice
+            The part asked for.
+
+        Returns
+        -------
+        ndarray, shape (Y, X) of the box, uint32
+        """
+        return self._model.links.lookup(self._model.next_id)[self.ids(z)[box]]
+
+    def all_cells(self) -> np.ndarray:
+        """Return the cells of all slices, shape (Z, Y, X), uint32."""
+        return np.stack([self.cells(z) for z in range(self.shape[0])])
+
+    def _label(self, z: int) -> None:
+        if not self._labelled[z]:
+            self._ids[z] = labelled_slice(
+                self._model.contour[z], self.facts.cells, self._model.ids[z], self.excluded(z)
+            )
+            self._labelled[z] = True
+
+    @staticmethod
+    def _view(array: np.ndarray) -> np.ndarray:
+        view = array.view()
+        view.flags.writeable = False
+        return view

@@ -1,0 +1,15 @@
+"""Synthetic tissue with exact truth: the embedded sample, and training data without limit."""
+
+from typing import Any
+
+_PUBLIC = ("Tissue", "generate_tissue", "make_tissue", "random_tissue_params", "sample_stack")
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    # Lazily, so that listing samples does not load scipy and numba.
+    if name in _PUBLIC:
+        from napari_copnet.synthetic import tissue
+
+        return getattr(tissue, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

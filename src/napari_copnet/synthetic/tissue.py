@@ -1,0 +1,165 @@
+"""Synthetic tissue: SEM-like stacks whose contours and cells are known exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cc3d
+import numpy as np
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.params import TissueParams, checked
+from napari_copnet.progress import Progress, Steps, finish
+from napari_copnet.synthetic.geometry import Layout
+from napari_copnet.synthetic.render import Renderer
+from napari_copnet.types import Stack, VoxelSize
+
+_SAMPLE_SEED = 7
+_SMALLEST_PIECE = 16  # px: smaller pieces of a cell in a slice are taken for contour
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """A made stack with its truth, all in the frame of the stack (drift included).
+
+    Attributes
+    ----------
+    stack : Stack
+        Image, shape (Z, Y, X), uint8: membranes dark on paler cytoplasm.
+    contours : ndarray, shape (Z, Y, X), uint8
+        1 on the true contour. No two cells touch by a face within a slice.
+    cells : ndarray, shape (Z, Y, X), uint32
+        True 3D cells; 0 on contours and inside the vessel. Each piece that the contour leaves
+        of a slice carries one number; a cell may show several pieces in a slice.
+    excluded : ndarray, shape (Z, Y, X), bool
+        True in the blood vessel, which scores leave out.
+    drift : ndarray, shape (Z, 2), float64
+        How far the tissue in each slice lies from where it lies in the first, along y, x, in px.
+    """
+
+    stack: Stack
+    contours: np.ndarray
+    cells: np.ndarray
+    excluded: np.ndarray
+    drift: np.ndarray
+
+
+def make_tissue(params: TissueParams = TissueParams(), seed: int = 0) -> Tissue:
+    """Make a stack that looks like SEM of packed cells, with exact truth.
+
+    Parameters
+    ----------
+    params : TissueParams
+        Size, cells, membranes, noise, drift, vessel.
+    seed : int
+        Seed of all chance: the same settings and seed give the same tissue.
+
+    Raises
+    ------
+    CopnetError
+        A setting is out of range, or cells are too small for their contours or pixels.
+    """
+    return finish(generate_tissue(params, seed))
+
+
+def generate_tissue(params: TissueParams = TissueParams(), seed: int = 0) -> Steps[Tissue]:
+    """Make tissue slice by slice; parameters and errors as for `make_tissue`.
+
+    Yields
+    ------
+    Progress
+        One for each slice.
+
+    Returns
+    -------
+    Tissue
+    """
+    _check(params)
+    rng = np.random.default_rng(seed)
+    drift = rng.normal(0, params.drift, (params.slices, 2))
+    drift[0] = 0
+    drift = drift.cumsum(axis=0)
+    layout = Layout(params, rng, margin=float(np.abs(drift).max() + 1) * params.pixel_size)
+    renderer = Renderer(params, layout, rng)
+    slice_rngs = rng.spawn(params.slices)
+
+    shape = (params.slices, params.size, params.size)
+    image, contours = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    cells, excluded = np.empty(shape, np.uint32), np.zeros(shape, bool)
+    for i in range(params.slices):
+        z = (i + 0.5) * params.slice_thickness
+        y = (np.arange(params.size) - drift[i, 0]) * params.pixel_size
+        x = (np.arange(params.size) - drift[i, 1]) * params.pixel_size
+        geometry = layout.slice(z, y, x)
+        half = renderer.half_width(z, y, x)
+        contour = geometry.distance < np.maximum(half, 0.6)
+        wall = None
+        if geometry.vessel is not None:
+            wall = 4 * half
+            excluded[i] = geometry.vessel > 0
+            contour |= excluded[i] & (geometry.vessel < wall)
+        contour |= _small_pieces(~contour)
+        image[i] = renderer.image(z, y, x, geometry, half, wall, slice_rngs[i])
+        contours[i] = contour
+        cells[i] = np.where(contour | excluded[i], 0, geometry.cells)
+        yield Progress("tissue", i + 1, params.slices, "slices")
+    voxel = VoxelSize(params.slice_thickness, params.pixel_size, params.pixel_size)
+    return Tissue(
+        Stack(image, voxel, name="synthetic tissue"), contours, _renumbered(cells), excluded, drift
+    )
+
+
+def sample_stack() -> Tissue:
+    """Return the embedded sample: 12 slices of 512×512 px, the same on every call."""
+    return make_tissue(TissueParams(slices=12), seed=_SAMPLE_SEED)
+
+
+def random_tissue_params(rng: np.random.Generator) -> TissueParams:
+    """Draw settings that vary as real stacks do, for training data.
+
+    Slices and in-plane side keep their defaults; change them with `dataclasses.replace`.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of all chance.
+    """
+    pixel_size = TissueParams.pixel_size
+    return TissueParams(
+        slice_thickness=float(rng.uniform(0.4, 3)) * pixel_size,
+        cell_diameter=float(np.exp(rng.uniform(np.log(24), np.log(130)))) * pixel_size,
+        membrane=float(rng.uniform(2.5, 5.0)) * pixel_size,
+        faded=float(rng.uniform(0, 0.3)),
+        noise=float(rng.uniform(0.05, 0.5)),
+        drift=float(rng.uniform(0, 2)),
+        vessel=bool(rng.random() < 0.3),
+    )
+
+
+def _check(params: TissueParams) -> None:
+    checked(params)
+    if params.cell_diameter < 8 * params.pixel_size:
+        raise CopnetError(
+            f"Cells of {params.cell_diameter} µm are less than 8 pixels wide.",
+            "Make cells larger, or pixels smaller.",
+        )
+    if params.cell_diameter < 3 * params.membrane:
+        raise CopnetError(
+            f"Contours of {params.membrane} µm leave nothing of cells of "
+            f"{params.cell_diameter} µm.",
+            "Make contours at most a third as thick as cells are wide.",
+        )
+
+
+def _small_pieces(free: np.ndarray) -> np.ndarray:
+    pieces = cc3d.connected_components(free, connectivity=4)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = _SMALLEST_PIECE
+    return (sizes < _SMALLEST_PIECE)[pieces]
+
+
+def _renumbered(cells: np.ndarray) -> np.ndarray:
+    present = np.unique(cells)
+    numbers = np.zeros(int(present[-1]) + 1, np.uint32)
+    numbers[present[present > 0]] = np.arange(1, np.count_nonzero(present) + 1, dtype=np.uint32)
+    return numbers[cells]

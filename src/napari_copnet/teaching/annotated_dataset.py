@@ -1,0 +1,279 @@
+"""Annotated slices as training data: split by blocks, and written for `training.fit.train`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_copnet.errors import InputError
+from napari_copnet.files import whole_folder
+from napari_copnet.networks.package import ModelPackage
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.teaching.project import DONE, Project
+from napari_copnet.training.cases import MARGIN, VALIDATION_SHARE
+from napari_copnet.training.sources import Source
+from napari_copnet.training.truth import IGNORE
+
+# Fewer slices than this are all trained on: none can be spared.
+FEWEST_TO_SPLIT = 3
+# Around a single correction so many pixels, for a side of 512, count as reviewed.
+AROUND_CORRECTION = 8
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which slices train, and which compare the new model with the old one.
+
+    Attributes
+    ----------
+    train, held_out : tuple of int
+        Slices of the stack; at least `training.cases.MARGIN` lie between the two.
+    text : str
+        What was done, for people.
+    """
+
+    train: tuple[int, ...]
+    held_out: tuple[int, ...]
+    text: str
+
+
+def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> Split:
+    """Split annotated slices: the last block of them is kept apart.
+
+    Neighbouring slices look alike, so slices nearer than `margin` to the block are left out.
+    Of fewer than three slices none is kept apart, and none where it would cost more than half.
+
+    Parameters
+    ----------
+    done : sequence of int
+        Annotated slices.
+    hold_out : bool
+        Whether to keep any apart.
+    margin : int
+        Smallest distance of a training slice to one kept apart.
+
+    Raises
+    ------
+    InputError
+        There are none.
+    """
+    slices = sorted(set(done))
+    if not slices:
+        raise InputError("No slice is annotated yet.", "Annotate a slice, and mark it as done.")
+    everything = tuple(slices)
+    if not hold_out:
+        return Split(everything, (), f"All {_count(slices)} train; none is kept apart.")
+    if len(slices) < FEWEST_TO_SPLIT:
+        return Split(
+            everything,
+            (),
+            f"{_count(slices).capitalize()} can't be split: all train. Annotate at least "
+            f"{FEWEST_TO_SPLIT} to compare models on one that did not train.",
+        )
+    held = slices[-max(1, round(len(slices) * VALIDATION_SHARE)) :]
+    train = [z for z in slices if z <= held[0] - margin]
+    lost = len(slices) - len(held) - len(train)
+    if 2 * len(train) < len(slices):
+        return Split(
+            everything,
+            (),
+            f"The annotated slices lie too close together to keep one apart: all "
+            f"{_count(slices)} train. Annotate one at least {margin} slices away.",
+        )
+    text = f"{_count(train).capitalize()} train, {_named(held)} {_is_are(held)} kept apart"
+    text += f", {lost} too near to these {'is' if lost == 1 else 'are'} left out." if lost else "."
+    return Split(tuple(train), tuple(held), text)
+
+
+def corrected(project: Project, z: int) -> np.ndarray:
+    """Return what was decided by hand in a slice that is not done, shape (Y, X), bool.
+
+    These are pixels that differ from the last run's contour, and walls of the review queue that
+    were accepted or rejected, each with a few pixels around it.
+    """
+    session = project.session
+    decided = (session.contour[z] > 0) != session.run_contour(z)
+    for verdict in session.verdicts.values():
+        if verdict.patch.z == z:
+            decided[verdict.patch.box] |= verdict.patch.mask
+    if not decided.any():
+        return decided
+    around = max(1, round(AROUND_CORRECTION * max(project.shape[1:]) / 512))
+    return ndimage.distance_transform_edt(~decided) <= around
+
+
+def corrected_slices(project: Project, margin_to: Iterable[int] = ()) -> list[int]:
+    """Return slices that are not done but hold decisions, none near to slices kept apart."""
+    apart = list(margin_to)
+    return [
+        z
+        for z in range(project.shape[0])
+        if project.state(z) != DONE
+        and all(abs(z - other) >= MARGIN for other in apart)
+        and corrected(project, z).any()
+    ]
+
+
+def write_slices(project: Project, folder: Path, slices: Sequence[int]) -> Steps[Path]:
+    """Write image and truth of slices as two stacks that hold only these, whole or not at all.
+
+    Parameters
+    ----------
+    project : Project
+    folder : Path
+        Gets ``image.tif``, ``truth.tif`` (0 cell, 1 contour, 2 not annotated) and
+        ``slices.json``.
+    slices : sequence of int
+        Slices of the stack. Of those that are not done, only what was `corrected` is annotated.
+
+    Yields
+    ------
+    Progress
+        In slices.
+
+    Returns
+    -------
+    Path
+        `folder`.
+
+    Raises
+    ------
+    InputError
+        The image is not to be found, or nothing of a slice is annotated.
+    """
+    import tifffile
+
+    image = project.image
+    dtype = np.asarray(image[slices[0]]).dtype
+    shape = (len(slices), *project.shape[1:])
+    voxel = project.session.facts.voxel_size
+    with whole_folder(folder) as beside:
+        # Uncompressed: they are read again at once, and compressing takes longer than training on.
+        images, truths = (
+            tifffile.memmap(
+                beside / name,
+                shape=shape,
+                dtype=kind,
+                photometric="minisblack",
+                metadata={"axes": "ZYX"},
+            )
+            for name, kind in (("image.tif", dtype), ("truth.tif", np.dtype(np.uint8)))
+        )
+        for number, z in enumerate(slices):
+            images[number] = image[z]
+            part = None if project.state(z) == DONE else corrected(project, z)
+            truth = project.truth(z, part)
+            if (truth == IGNORE).all():
+                raise InputError(
+                    f"Nothing of slice {z} is annotated.",
+                    "Mark what was reviewed, or take it from the list.",
+                )
+            truths[number] = truth
+            yield Progress("annotated", number + 1, len(slices), "slices")
+        for array in (images, truths):
+            array.flush()
+        del images, truths
+        values = {"slices": list(slices), "voxel_size": list(voxel), "stack": project.stack_id}
+        (beside / "slices.json").write_text(json.dumps(values) + "\n")
+    return folder
+
+
+def sources(
+    kind: str,
+    folder: Path,
+    slices: Sequence[int],
+    parts: Split,
+    step1: Mapping[int, Path] | None = None,
+) -> list[Source]:
+    """Return what `training.fit.train` learns from.
+
+    Parameters
+    ----------
+    kind : str
+        ``"contours"`` or ``"closing"``.
+    folder : Path
+        As `write_slices` writes it.
+    slices : sequence of int
+        The slices in it.
+    parts : Split
+        Slices in neither part that are in the folder train as well.
+    step1 : mapping of int to Path, optional
+        Closing: the contour model that makes each slice's map. None of them may have learnt from
+        its slices, or their maps are better than those it makes of others.
+    """
+    index = {z: number for number, z in enumerate(slices)}
+    training = [z for z in slices if z not in parts.held_out]
+    shared: dict[str, Any] = {
+        "truth": folder / "truth.tif",
+        "image": folder / "image.tif",
+        "truth_kind": "contours",
+        "positions": tuple(slices),
+    }
+    models: list[Path | None] = [None]
+    if kind == "closing":
+        if step1 is None or set(slices) - set(step1):
+            raise InputError(
+                "A closing network learns from maps of a contour model.", "Name one for each slice."
+            )
+        models = list(dict.fromkeys(step1[z] for z in training))
+    held = ",".join(str(index[z]) for z in parts.held_out)
+    found: list[Source] = []
+    for model in models:
+        some = [z for z in training if model is None or step1 is None or step1[z] == model]
+        found.append(
+            Source(
+                slices=",".join(str(index[z]) for z in some),
+                # one source brings the validation slices: they need be in the dataset once
+                validation=held if held and not found else "none",
+                step1=model,
+                weight=float(len(some)),
+                **shared,
+            )
+        )
+    return found
+
+
+def learnt_slices(model: ModelPackage, stack: str) -> set[int]:
+    """Return slices of a stack that a model, or one it began from, has learnt from."""
+    return {
+        int(z)
+        for entry in model.card.get("learnt", [])
+        if entry.get("stack") == stack
+        for z in entry.get("slices", [])
+    }
+
+
+def refuse_seen(project: Project, model: ModelPackage, slices: Iterable[int]) -> None:
+    """Refuse to take maps from a model that has learnt from the slices.
+
+    Raises
+    ------
+    InputError
+        Names them.
+    """
+    seen = learnt_slices(model, project.stack_id) & set(slices)
+    if seen:
+        raise InputError(
+            f"Model {model.name!r} has learnt from {_named(sorted(seen))}: its maps there are "
+            "better than those it makes of others.",
+            "Take the model it was fine-tuned from.",
+        )
+
+
+def _count(slices: Sequence[int]) -> str:
+    return f"{len(slices)} slice{'s' if len(slices) != 1 else ''}"
+
+
+def _is_are(slices: Sequence[int]) -> str:
+    return "is" if len(slices) == 1 else "are"
+
+
+def _named(slices: Sequence[int]) -> str:
+    shown = ", ".join(map(str, slices[:8])) + (" ..." if len(slices) > 8 else "")
+    return f"slice{'s' if len(slices) != 1 else ''} {shown}"

@@ -1,0 +1,208 @@
+"""A new model beside the old one, scored on annotated slices that neither has learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.evaluation.contour_input import MOST_CONTOUR
+from napari_copnet.evaluation.scores import Evaluation, evaluate_all
+from napari_copnet.evaluation.stats import mean_sd
+from napari_copnet.evaluation.true_slices import TrueStack
+from napari_copnet.networks.package import ModelPackage, find_model
+from napari_copnet.params import ClosingParams, DeviceParams, ScoreParams
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.steps.closing import close
+from napari_copnet.steps.contours import predict_contours
+from napari_copnet.steps.frame import soft_contour, to_original
+from napari_copnet.teaching.annotated_dataset import learnt_slices
+from napari_copnet.teaching.project import Project
+from napari_copnet.training.cases import MARGIN
+from napari_copnet.training.truth import (
+    CONTOUR,
+    IGNORE,
+    resize_image,
+    resize_truth,
+    scale_for,
+)
+from napari_copnet.types import Frame
+
+SCORES = ("labelled", "merged", "split", "nsd", "cldice")
+METHODS = ("old", "new")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same slices.
+
+    Attributes
+    ----------
+    slices : tuple of int
+        Slices of the stack.
+    old, new : Evaluation
+        Scores at the size networks see; those of one are the baseline of the other.
+    old_mask, new_mask : ndarray, shape (N, Y, X), uint8
+        Closed contours in the frame of the session, 0 or 1.
+    truth : ndarray, shape (N, Y, X), uint8
+        0 cell, 1 contour, 2 not annotated, in the frame of the session.
+    """
+
+    slices: tuple[int, ...]
+    old: Evaluation
+    new: Evaluation
+    old_mask: np.ndarray
+    new_mask: np.ndarray
+    truth: np.ndarray
+
+    @property
+    def gain(self) -> dict[str, float]:
+        """New minus old, mean over slices, by score; for merged and split less is better."""
+        return {name: self.new.mean(name) - self.old.mean(name) for name in SCORES}
+
+    @property
+    def is_better(self) -> bool:
+        """Whether more cells are labelled, which is what all is done for."""
+        return self.gain["labelled"] > 0
+
+    @property
+    def text(self) -> str:
+        """A sentence for people."""
+        before, after = (100 * one.mean("labelled") for one in (self.old, self.new))
+        word = "more" if after > before else "fewer" if after < before else "as many"
+        count = f"{len(self.slices)} slice{'s' if len(self.slices) != 1 else ''}"
+        return (
+            f"{word.capitalize()} cells are right with the new model: {after:.1f} % instead of "
+            f"{before:.1f} %, on {count} that neither model has learnt from."
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each score: ``name``, ``old``, ``new`` (means), ``old_sd``, ``new_sd``
+        and ``gain``."""
+        found = []
+        for name in SCORES:
+            (old, old_sd), (new, new_sd) = (
+                mean_sd(one.values(name)) for one in (self.old, self.new)
+            )
+            found.append(
+                {
+                    "name": name,
+                    "old": old,
+                    "new": new,
+                    "old_sd": old_sd,
+                    "new_sd": new_sd,
+                    "gain": new - old,
+                }
+            )
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return scores, gains and p values as plain values; the old model is ``baseline``."""
+        both = replace(self.new, baseline=self.old).as_dict()
+        return {"numbers": list(self.slices), "better": self.is_better, **both}
+
+
+def comparable_slices(project: Project, *models: ModelPackage) -> list[int]:
+    """Return done slices that lie `MARGIN` or farther from any that the models learnt from."""
+    stack = project.stack_id
+    learnt = {z for model in models for z in learnt_slices(model, stack)}
+    return [z for z in project.done if all(abs(z - other) >= MARGIN for other in learnt)]
+
+
+def compare(
+    project: Project,
+    old: ModelPackage,
+    new: ModelPackage,
+    *,
+    slices: Sequence[int] | None = None,
+    partner: ModelPackage | None = None,
+    device: DeviceParams | None = None,
+    params: ScoreParams | None = None,
+) -> Steps[Comparison]:
+    """Score two models of one kind on annotated slices, closing included.
+
+    Parameters
+    ----------
+    project : Project
+    old, new : ModelPackage
+        Two contour models, or two closing models.
+    slices : sequence of int, optional
+        Done slices to score on; those of `comparable_slices` by default.
+    partner : ModelPackage, optional
+        The model of the other step, the same for both; the default one when not given.
+    device : DeviceParams, optional
+    params : ScoreParams, optional
+
+    Yields
+    ------
+    Progress
+        Steps ``"contours"``, ``"closing"`` and ``"evaluate"``, old before new.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    CopnetError
+        Models of two kinds, or no annotated slice that neither has learnt from.
+    """
+    if old.kind != new.kind:
+        raise InputError(
+            f"{old.name} is a {old.kind} model, {new.name} a {new.kind} model.",
+            "Compare two of one kind.",
+        )
+    chosen = comparable_slices(project, old, new) if slices is None else sorted(set(slices))
+    missing = [z for z in chosen if z not in project.done]
+    if missing:
+        raise InputError(f"Slice {missing[0]} is not done.", "Annotate it first.")
+    if not chosen:
+        raise InputError(
+            "There is no annotated slice that neither model has learnt from.",
+            f"Annotate one at least {MARGIN} slices away from those that trained.",
+        )
+    other = "closing" if old.kind == "contours" else "contours"
+    partner = partner or find_model("default", other)
+    scale = scale_for(project.shape, project.network_size)
+    stack = project.image
+    image = resize_image(np.stack([np.asarray(stack[z]) for z in chosen]), scale)
+    truth = np.stack([project.truth(z) for z in chosen])
+    classes = resize_truth(truth, scale, "contours", 1.0, "region")
+    frame = Frame(truth.shape, classes.shape, np.zeros((len(chosen), 2)))
+    masks: dict[str, np.ndarray] = {}
+    drawn: dict[str, np.ndarray] = {}
+    step1: np.ndarray | None = None
+    for name, model in zip(METHODS, (old, new), strict=True):
+        first, second = (model, partner) if old.kind == "contours" else (partner, model)
+        if step1 is None or old.kind == "contours":
+            step1 = yield from predict_contours(image, _load(first, device))
+        closed = yield from close(step1, _load(second, device), ClosingParams())
+        share = float(closed.mask.mean())
+        if share > MOST_CONTOUR:
+            raise CopnetError(
+                f"Model {model.name!r} takes {share:.0%} of the slices for contour.",
+                "It has not learnt its task: train it longer, or discard it.",
+            )
+        masks[name] = closed.mask
+        soft = soft_contour(closed.mask, closed.probability, step1)
+        drawn[name] = to_original(closed.mask, frame, "mask", soft)
+    ignored = classes == IGNORE
+    true = TrueStack(
+        (classes == CONTOUR).astype(np.uint8),
+        params,
+        exclude_pixels=ignored if ignored.any() else None,
+    )
+    scores = yield from evaluate_all(masks, true, chosen)
+    yield Progress("evaluate", len(chosen), len(chosen), "slices")
+    return Comparison(
+        tuple(chosen), scores["old"], scores["new"], drawn["old"], drawn["new"], truth
+    )
+
+
+def _load(model: ModelPackage, device: DeviceParams | None) -> Any:
+    from napari_copnet.networks.nnunet import Network
+
+    return Network.load(model, device or DeviceParams())

@@ -1,0 +1,266 @@
+"""An annotation project: slices of a session are chosen, annotated, reviewed and finished.
+
+The contours are those of the session: a slice is annotated with the tools of proofreading, and
+whatever was corrected there is what networks learn. A project adds one folder to the session's::
+
+    annotation/annotation.json      each slice's state, and why it was chosen
+    annotation/reviewed-0012.npz    the reviewed part of a slice, where it is not all of it
+
+A state is written by the session's writer, after the edits it speaks of, whole each time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.params import CheckParams
+from napari_copnet.proofreading.edits import CONTOUR as CONTOUR_PLANE
+from napari_copnet.proofreading.edits import Edit, Flip, Patch
+from napari_copnet.proofreading.session import Session, Touched
+from napari_copnet.proofreading.session_start import Start
+from napari_copnet.teaching.project_view import ProjectView
+from napari_copnet.teaching.slice_check import Finding
+from napari_copnet.teaching.slice_states import DONE, IN_WORK, STATES, UNTOUCHED, SliceState
+from napari_copnet.teaching.state_folder import StateFolder, is_project
+
+__all__ = ["DONE", "IN_WORK", "STATES", "UNTOUCHED", "Project", "SliceState", "is_project"]
+
+
+class Project(ProjectView):
+    """The annotations of an open session. Get one from `create`, `open`, or of a session.
+
+    Parameters
+    ----------
+    session : Session
+        Stays its opener's to close.
+
+    Attributes
+    ----------
+    session : Session
+    on_change : list of callable
+        Called with a slice number whenever its state may have changed.
+
+    Raises
+    ------
+    InputError
+        The project's file is damaged.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, StateFolder(session))
+        self.on_change: list[Callable[[int], None]] = []
+        self._owns = False
+        session.on_change.append(self._touched)
+
+    @classmethod
+    def create(cls, folder: Path | str, start: Start, *, keep_image: bool = True) -> Project:
+        """Make a session of the results of a run, or of contours from elsewhere, and open it.
+
+        Parameters
+        ----------
+        folder : path
+            Must not exist, or be empty.
+        start : Start
+            From `proofreading.session_start.from_result`, `project_start.start_from_run` or
+            `project_start.start_from_images`.
+        keep_image : bool
+            Keep a copy of the image in the folder.
+
+        Raises
+        ------
+        CopnetError
+            There is no image, or the folder can't be written.
+        """
+        if start.stack is None:
+            raise InputError("The image of this run is not to be found.", "Name the image too.")
+        project = cls(Session.create(folder, start, keep_image=keep_image))
+        project._owns = True
+        project._states.save()
+        project.session.wait_saved()
+        return project
+
+    @classmethod
+    def open(cls, folder: Path | str, *, read_only: bool = False) -> Project:
+        """Open the project of a session's folder; a session without one begins one.
+
+        Raises
+        ------
+        InputError
+            No session, or a damaged one.
+        """
+        project = cls(Session.open(folder, read_only=read_only))
+        project._owns = True
+        return project
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Save what is left, and close the session when `create` or `open` opened it.
+
+        Raises
+        ------
+        OutputError
+            Something could not be saved.
+        """
+        try:
+            self.session.wait_saved()
+            if not self.session.read_only:
+                self._states.flush()
+        finally:
+            if self._touched in self.session.on_change:
+                self.session.on_change.remove(self._touched)
+            if self._owns:
+                self.session.close()
+
+    # Changing it -------------------------------------------------------------
+
+    def choose(self, proposals: Iterable[Any]) -> None:
+        """Put slices on the list.
+
+        Parameters
+        ----------
+        proposals : iterable of choose.Proposal
+            Slices (`z`) and why (`reason`).
+        """
+        for proposal in proposals:
+            self._set(replace(self.slice(proposal.z), chosen=True, reason=proposal.reason))
+        self._states.save()
+
+    def drop(self, z: int) -> None:
+        """Take a slice from the list; its contours stay, and it is not done any more."""
+        self._set(SliceState(z))
+        self._states.save()
+
+    def begin(self, z: int) -> None:
+        """Note that someone works on a slice."""
+        if not self.slice(z).begun:
+            self._set(replace(self.slice(z), chosen=True, begun=True))
+            self._states.save()
+
+    def draw(self, z: int, contour: np.ndarray) -> None:
+        """Take a contour from elsewhere for a slice, as one edit that can be undone.
+
+        Parameters
+        ----------
+        z : int
+        contour : ndarray, shape (Y, X)
+            Above 0 on contours.
+
+        Raises
+        ------
+        InputError
+            Another shape, or no such slice.
+        """
+        self._check(z)
+        drawn = np.asarray(contour) > 0
+        if drawn.shape != self.shape[1:]:
+            raise InputError(
+                f"The contour has the shape {drawn.shape}, a slice {self.shape[1:]}.",
+                "Both have to be of one size.",
+            )
+        change = drawn != (self.session.contour[z] > 0)
+        if change.any():
+            self.session.apply(Edit("annotate", (Flip(CONTOUR_PLANE, Patch.of(z, change)),)))
+        self.begin(z)
+
+    def set_reviewed(self, z: int, part: np.ndarray | None) -> None:
+        """Say which pixels of a slice were reviewed; the others are left out of training.
+
+        Parameters
+        ----------
+        z : int
+        part : ndarray, shape (Y, X), or None
+            Above 0 where reviewed; None for all of the slice.
+
+        Raises
+        ------
+        InputError
+            Another shape, or nothing reviewed.
+        """
+        entry = self.slice(z)
+        if part is not None:
+            part = np.array(part) > 0
+            if part.shape != self.shape[1:]:
+                raise InputError(
+                    f"The reviewed part has the shape {part.shape}, a slice {self.shape[1:]}.",
+                    "Both have to be of one size.",
+                )
+            if not part.any():
+                raise InputError("Nothing of the slice was reviewed.", "Mark what was reviewed.")
+        whole = part is None or bool(part.all())
+        self._states.set_part(z, None if whole else part)
+        self._set(replace(entry, chosen=True, begun=True, part=not whole))
+        self._states.save(None if whole else z)
+
+    def finish(
+        self,
+        z: int,
+        params: CheckParams = CheckParams(),
+        *,
+        despite: bool = False,
+        findings: list[Finding] | None = None,
+    ) -> list[Finding]:
+        """Check a slice, and let it count as done when nothing seems wrong.
+
+        Parameters
+        ----------
+        z : int
+        params : CheckParams
+        despite : bool
+            Let it count as done whatever the checks say: they may be wrong.
+        findings : list of Finding, optional
+            Of the slice as it is now, where it was checked already.
+
+        Returns
+        -------
+        list of Finding
+            What seems wrong. Unless `despite`, the slice is not done when there is any.
+        """
+        findings = self.check(z, params) if findings is None else findings
+        if not findings or despite:
+            self._set(
+                replace(
+                    self.slice(z),
+                    chosen=True,
+                    begun=True,
+                    done=self._print(z),
+                    finished=time.time(),
+                    left=len(findings),
+                )
+            )
+        else:
+            self._set(replace(self.slice(z), chosen=True, begun=True))
+        self._states.save()
+        return findings
+
+    def reopen(self, z: int) -> None:
+        """Let a slice that was done be in work again."""
+        self._set(replace(self.slice(z), done="", finished=0.0, left=0, begun=True))
+        self._states.save()
+
+    # Helpers -----------------------------------------------------------------
+
+    def _set(self, entry: SliceState) -> None:
+        self._check(entry.z)
+        if self.session.read_only:
+            raise CopnetError(self.session.notice, "Close the other window first.")
+        self._states.slices[entry.z] = entry
+        for listener in self.on_change:
+            listener(entry.z)
+
+    def _touched(self, places: list[Touched]) -> None:
+        for z in {place.z for place in places}:
+            self._forget(z)
+            for listener in self.on_change:
+                listener(z)

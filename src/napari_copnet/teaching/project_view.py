@@ -1,0 +1,182 @@
+"""The reading side of a project: which slices are annotated, how far, and what networks learn."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import InputError
+from napari_copnet.params import CheckParams
+from napari_copnet.proofreading.edits import MARKS
+from napari_copnet.proofreading.session import Session
+from napari_copnet.teaching.slice_check import Finding, check_slice
+from napari_copnet.teaching.slice_states import DONE, IN_WORK, STATES, UNTOUCHED, SliceState
+from napari_copnet.teaching.state_folder import StateFolder
+from napari_copnet.training.truth import BACKGROUND, CONTOUR, IGNORE
+
+
+class ProjectView:
+    """What a project knows; `project.Project` adds how it changes.
+
+    Attributes
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session, states: StateFolder) -> None:
+        self.session = session
+        self._states = states
+        self._prints: dict[int, str] = {}
+        self._edited: dict[int, bool] = {}
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the session."""
+        return self.session.folder
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (Z, Y, X)."""
+        return self.session.shape
+
+    @property
+    def image(self) -> Any:
+        """The image, shape (Z, Y, X), read slice by slice.
+
+        Raises
+        ------
+        InputError
+            It is nowhere to be found unchanged.
+        """
+        image = self.session.image
+        if image is None:
+            raise InputError(
+                "The image of this session is not to be found, or has changed.",
+                "Put it back where it was, or begin a session that keeps a copy.",
+            )
+        return image
+
+    @property
+    def stack_id(self) -> str:
+        """What names this stack in model cards: a short hash of its shape and middle slice."""
+        middle = np.ascontiguousarray(self.image[self.shape[0] // 2])
+        digest = hashlib.sha256(repr((self.shape, str(middle.dtype))).encode())
+        digest.update(middle.tobytes())
+        return digest.hexdigest()[:16]
+
+    @property
+    def network_size(self) -> int:
+        """Longer in-plane side that networks saw in the session's last run; 0 for its own."""
+        settings = self.session.facts.runs[-1].get("settings", {})
+        return int(settings.get("preprocess", {}).get("size", 512))
+
+    @property
+    def chosen(self) -> list[int]:
+        """The slices to annotate, in order: those chosen, begun or done."""
+        return sorted(z for z, entry in self._states.slices.items() if entry.is_listed)
+
+    @property
+    def done(self) -> list[int]:
+        """The slices that count as done, in order."""
+        return [z for z in self.chosen if self.state(z) == DONE]
+
+    def slice(self, z: int) -> SliceState:
+        """Return what is known of a slice.
+
+        Raises
+        ------
+        InputError
+            There is no such slice.
+        """
+        self._check(z)
+        return self._states.slices.get(z, SliceState(z))
+
+    def state(self, z: int) -> str:
+        """Return ``"untouched"``, ``"in work"`` or ``"done"``.
+
+        A slice is in work once it was begun, edited by hand, or edited after it was done.
+        """
+        entry = self.slice(z)
+        if entry.done and entry.done == self._print(z):
+            return DONE
+        return IN_WORK if entry.begun or entry.done or self._is_edited(z) else UNTOUCHED
+
+    def reviewed(self, z: int) -> np.ndarray:
+        """Return which pixels of a slice were reviewed, shape (Y, X), bool.
+
+        All of a slice that is done and of which no part was named; none of others.
+        """
+        entry = self.slice(z)
+        if entry.part:
+            return self._states.part(z)
+        return np.full(self.shape[1:], self.state(z) == DONE)
+
+    def truth(self, z: int, reviewed: np.ndarray | None = None) -> np.ndarray:
+        """Return what networks learn from a slice, shape (Y, X), uint8.
+
+        0 within cells, 1 on contours, 2 where it is unknown: what was not reviewed, what the
+        networks never saw, and haemorrhage, in which contours are anyone's guess. Vessels and
+        background teach that there is no contour in them.
+
+        Parameters
+        ----------
+        z : int
+        reviewed : ndarray, shape (Y, X), bool, optional
+            Instead of `reviewed`.
+        """
+        known = self.reviewed(z) if reviewed is None else np.asarray(reviewed, bool)
+        truth = np.where(self.session.contour[z] > 0, CONTOUR, BACKGROUND).astype(np.uint8)
+        unknown = ~known | ((self.session.marks[z] & MARKS["haemorrhage"]) > 0)
+        unseen = self.session.unseen(z)
+        truth[unknown if unseen is None else unknown | unseen] = IGNORE
+        return truth
+
+    def check(self, z: int, params: CheckParams = CheckParams()) -> list[Finding]:
+        """Return what seems wrong in a slice; see `slice_check.check_slice`."""
+        contour, out = self.to_check(z)
+        return check_slice(contour, params, excluded=out)
+
+    def to_check(self, z: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return copies of a slice's contour, and of where it is not looked at, or None.
+
+        What `slice_check.check_slice` takes, so that a window can have it checked in a thread.
+        """
+        self._check(z)
+        out = self.session.excluded(z)
+        if self.slice(z).part:
+            out = ~self._states.part(z) if out is None else out | ~self._states.part(z)
+        return np.array(self.session.contour[z]), None if out is None else np.array(out)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many slices of the list are in each of `STATES`."""
+        states = [self.state(z) for z in self.chosen]
+        return {state: states.count(state) for state in STATES}
+
+    def _check(self, z: int) -> None:
+        if not 0 <= z < self.shape[0]:
+            raise InputError(
+                f"There is no slice {z}.", f"Slices are numbered 0 to {self.shape[0] - 1}."
+            )
+
+    def _forget(self, z: int) -> None:
+        """Look again at a slice that was edited."""
+        self._prints.pop(z, None)
+        self._edited.pop(z, None)
+
+    def _print(self, z: int) -> str:
+        if z not in self._prints:
+            digest = hashlib.blake2b(digest_size=12)
+            for plane in (self.session.contour[z], self.session.marks[z]):
+                digest.update(np.ascontiguousarray(plane).data)
+            self._prints[z] = digest.hexdigest()
+        return self._prints[z]
+
+    def _is_edited(self, z: int) -> bool:
+        if z not in self._edited:
+            now = self.session.contour[z] > 0
+            marked = bool(self.session.marks[z].any())
+            self._edited[z] = marked or not np.array_equal(now, self.session.run_contour(z))
+        return self._edited[z]

@@ -1,0 +1,93 @@
+"""The folder of a project beside its session: the states of slices, and when they are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from napari_copnet.proofreading.session import Session
+from napari_copnet.teaching.slice_states import (
+    SliceState,
+    packed_states,
+    read_part,
+    read_states,
+    write_part,
+    write_states,
+)
+
+FOLDER, STATE = "annotation", "annotation.json"
+
+
+class StateFolder:
+    """The states of a session's slices, in memory and on disk.
+
+    Parameters
+    ----------
+    session : Session
+
+    Attributes
+    ----------
+    slices : dict of int to SliceState
+        By slice; untouched ones have none.
+
+    Raises
+    ------
+    InputError
+        The file of states is damaged.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._folder = session.folder / FOLDER
+        self.slices: dict[int, SliceState] = read_states(self._folder / STATE, session.shape[0])
+        self._parts: dict[int, np.ndarray] = {}
+        self._asked = self._written = 0
+
+    def part(self, z: int) -> np.ndarray:
+        """Return the reviewed part of a slice of which not all was, shape (Y, X), bool.
+
+        Raises
+        ------
+        InputError
+            Missing or damaged.
+        """
+        if z not in self._parts:
+            self._parts[z] = read_part(self._part_path(z), z, self._session.shape[1:])
+        return self._parts[z]
+
+    def set_part(self, z: int, part: np.ndarray | None) -> None:
+        """Take the reviewed part of a slice, shape (Y, X), bool; None forgets the one before."""
+        self._parts.pop(z, None)
+        if part is not None:
+            self._parts[z] = part
+
+    def save(self, part_of: int | None = None) -> None:
+        """Have the states written behind the edits made so far, a slice's reviewed part before."""
+        state = packed_states(self.slices)
+        bits = None if part_of is None else np.packbits(self._parts[part_of])
+        path = None if part_of is None else self._part_path(part_of)
+        self._asked += 1
+        number = self._asked
+
+        def write() -> None:
+            if path is not None and bits is not None:
+                write_part(path, bits)
+            write_states(self._folder / STATE, state)
+            self._written = number
+
+        self._session.after_saving(write)
+
+    def flush(self) -> None:
+        """Write the states here and now where the session's writer did not get to them."""
+        if self._written < self._asked:
+            write_states(self._folder / STATE, packed_states(self.slices))
+            self._written = self._asked
+
+    def _part_path(self, z: int) -> Path:
+        return self._folder / f"reviewed-{z:04d}.npz"
+
+
+def is_project(folder: Path | str) -> bool:
+    """Whether a folder holds a session with annotations."""
+    return (Path(folder) / FOLDER / STATE).is_file()

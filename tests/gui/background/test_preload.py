@@ -1,0 +1,56 @@
+"""What a run needs is loaded when the dock opens, not in the midst of the first run."""
+
+import subprocess
+import sys
+
+SCRIPT = """
+import sys
+import napari
+from benchmarks.bench_dock import until, wait
+from napari_copnet.gui.background.preload import is_loading, preload
+viewer = napari.Viewer(show=False)
+before = "torch" in sys.modules
+_, panel = viewer.window.add_plugin_dock_widget("napari-copnet", "COp-Net workflow")
+at_once = "torch" in sys.modules
+until(lambda: "torch" in sys.modules, 60)
+until(lambda: not is_loading(), 120)
+again = preload()
+print(before, at_once, again.is_alive(), "dynamic_network_architectures" in sys.modules)
+viewer.close()
+"""
+
+
+def test_opening_the_dock_loads_the_networks_library_once():
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=250, check=False
+    )
+    assert done.stdout.split()[-4:] == ["False", "False", "False", "True"], done.stderr[-2000:]
+
+
+ENDING = """
+import time
+from napari_copnet.gui.background import preload
+from napari_copnet.networks.nnunet import Network
+
+def load(*_):
+    print("loading", flush=True)
+    time.sleep(0.5)
+    print("loaded", flush=True)
+    return Network
+
+def predict(*_):
+    print("predicting", flush=True)
+
+preload.Network.load, preload.Network.predict = load, predict
+preload.preload()
+time.sleep(0.2)
+print("ending", flush=True)
+"""
+
+
+def test_a_program_that_ends_meanwhile_waits_for_the_library_and_no_longer():
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.stdout.split() == ["loading", "ending", "loaded"], done.stderr[-2000:]
+    assert done.returncode == 0
