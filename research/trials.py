@@ -22,7 +22,7 @@ Stop = Callable[[np.ndarray], int]
 
 
 # What the network does by itself; likely gaps are a row of their own.
-NETWORK = ClosingParams(likely_gaps=False, firmer=0.0)
+NETWORK = ClosingParams(likely_gaps=False, firmer=0.0, match_certainty=False)
 
 
 # Slices of fib25 whose contours are degraded, and whose maps come of a model that never saw fib25.

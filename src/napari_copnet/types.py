@@ -217,6 +217,9 @@ class Closing:
         Whether the stack as a whole fell under the tolerance before the iterations ran out.
     likely_gaps : bool
         Whether the last iteration closed likely gaps; it is not one of the network's alone.
+    certainty : dict
+        What was done to the logit of Step 1 before closing: ``gain`` and ``offset``, and the
+        probability of its ``line`` and ``edge`` that they come from.
     """
 
     mask: np.ndarray
@@ -228,6 +231,7 @@ class Closing:
     iterations: np.ndarray | None = None
     settled: bool = True
     likely_gaps: bool = False
+    certainty: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def passes(self) -> int:

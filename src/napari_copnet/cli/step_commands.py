@@ -214,6 +214,7 @@ def close_step(
             "command": "close",
             "settings": {**as_dict(device), **as_dict(closing)},
             "models": {"closing": {"name": model.name, "sha256": model.sha256}},
+            "certainty": result.certainty,
             "changed": result.changed.tolist(),
             "iterations_by_slice": result.iterations_by_slice.tolist(),
             "likely_gaps": result.likely_gaps,

@@ -160,6 +160,13 @@ class ClosingParams:
     closing_model: str = setting(
         "default", "Closing model", "Name of a model, or a model folder, for Step 2."
     )
+    match_certainty: bool = setting(
+        True,
+        "Match certainty",
+        "A contour map that is less sure of its lines than those the network knows is first "
+        "brought to their certainty, by a gain and an offset of its logit. Off is the paper's way.",
+        advanced=True,
+    )
     tolerance: float = setting(
         0.001,
         "Stop below",

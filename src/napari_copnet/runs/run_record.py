@@ -163,6 +163,7 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
         "blank_slices": list(result.preprocessed.blank),
         "inverted": result.preprocessed.inverted,
         "padding_by_slice": padding_shares(result.preprocessed),
+        "certainty": closing.certainty,
         "changed": closing.changed.tolist(),
         "iterations_by_slice": closing.iterations_by_slice.tolist(),
         "likely_gaps": closing.likely_gaps,

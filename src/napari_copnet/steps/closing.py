@@ -11,6 +11,7 @@ from napari_copnet.padding.fill import fill_mirrored
 from napari_copnet.padding.mask import broadcast
 from napari_copnet.params import ClosingParams
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.steps.certainty import Certainty, certainty
 from napari_copnet.steps.likely_gaps import close_likely_gaps
 from napari_copnet.steps.parting import parting_lines
 from napari_copnet.types import Closing, Iteration
@@ -36,6 +37,9 @@ def close(
     """Close the gaps of contours (Robert et al. 2024, COp-Net).
 
     With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ) slice by slice. With
+    ``params.match_certainty`` u⁰ is σ(a logit p + b) instead of the probability p itself, with one
+    a and b for the stack that bring its lines to the certainty of maps the network knows; 1 and 0
+    where they have it (`certainty.certainty`). With
     ``params.hold``, which the paper has not, uᵏ⁺¹ = max(uᵏ, N(uᵏ)) where uᵏ is contour (> 0.5): a
     closed gap stays closed, as in closings of mathematical morphology, which only add. After
     `EARLY` iterations N(uᵏ) counts as contour where uᵏ is none only above
@@ -85,17 +89,19 @@ def close(
     ModelError
         The network is a 3D one or takes an even number of channels.
     """
-    start = _checked(contours)
-    padding = broadcast(padding, start.shape)
+    given = _checked(contours)
+    padding = broadcast(padding, given.shape)
     if padding is not None:
-        start = np.stack([fill_mirrored(u, out) for u, out in zip(start, padding, strict=True)])
-    inside = _Inside(padding, start.shape)
+        given = np.stack([fill_mirrored(u, out) for u, out in zip(given, padding, strict=True)])
+    inside = _Inside(padding, given.shape)
     plan = getattr(network, "plan", None)
     if plan is not None and plan.dimensions != 2:
         raise ModelError(
             "Closing needs a 2D network, and this one is 3D.", "Choose another closing model."
         )
     context = _context(plan)
+    known = certainty(given, skip) if params.match_certainty else Certainty()
+    start = known.of(given)
     depth = len(start)
     # uᵏ, which the network sees next, and rᵏ, what comes of an iteration.
     seen = current = start.copy()
@@ -103,7 +109,7 @@ def close(
     converged[[z for z in skip if 0 <= z < depth]] = True
     counts = np.zeros(depth, np.int64)
     history: list[np.ndarray] = []
-    kept = [inside.of(start).astype(np.float16)] if params.keep_iterations else []
+    kept = [inside.of(given).astype(np.float16)] if params.keep_iterations else []
     number, most = 0, params.max_iterations
     settled = bool(converged.all())
     while number < most and not settled:
@@ -144,7 +150,7 @@ def close(
     closes = False
     if number and params.likely_gaps:
         before = current
-        current = yield from _likely(current, start, network, params, skip, number, padding)
+        current = yield from _likely(current, given, start, network, params, skip, number, padding)
         number += 1
         flipped = (current > 0.5) != (before > 0.5)
         flipped = inside.of(flipped)
@@ -165,7 +171,7 @@ def close(
     mask = current > 0.5
     by_slice = np.array(history).reshape(-1, depth)
     return Closing(
-        mask=(mask | (start > 0.5) if params.unite else mask).astype(np.uint8),
+        mask=(mask | (given > 0.5) if params.unite else mask).astype(np.uint8),
         probability=current,
         changed=np.array([inside.share(one) for one in by_slice]),
         changed_by_slice=by_slice,
@@ -174,6 +180,7 @@ def close(
         iterations=np.stack(kept) if kept else None,
         settled=settled,
         likely_gaps=closes,
+        certainty=known.as_dict(),
     )
 
 
@@ -266,6 +273,7 @@ def _tidied(start: np.ndarray, held: np.ndarray, passed: np.ndarray, faint: floa
 
 def _likely(
     current: np.ndarray,
+    given: np.ndarray,
     start: np.ndarray,
     network: Any,
     params: ClosingParams,
@@ -282,7 +290,7 @@ def _likely(
     """
     contour = current > 0.5
     if params.unite:
-        contour |= start > 0.5
+        contour |= given > 0.5
     least = params.least_gain, params.least_chance
     redraws = params.redraw and params.hold and params.tidy
     half = 0.5 if redraws else 1.0

@@ -94,11 +94,11 @@ def add_artefacts(
         _swell(out, on_contour, rng, scale, u.size)
     # False probability lies over true contours too: sparing them would mark where a gap is.
     if rng.random() < 0.8:
-        np.maximum(out, _clouds(out.shape, rng, scale), out=out)
+        np.maximum(out, clouds(out.shape, rng, scale), out=out)
     if rng.random() < 0.7:
-        np.maximum(out, _false_lines(out.shape, rng, scale), out=out)
+        np.maximum(out, false_lines(out.shape, rng, scale), out=out)
     if rng.random() < 0.7:
-        np.maximum(out, _false_loops(out.shape, rng, scale), out=out)
+        np.maximum(out, false_loops(out.shape, rng, scale), out=out)
     return _confidence(out, rng, scale)
 
 
@@ -137,7 +137,7 @@ def _swell(out, on_contour, rng, scale: float, area: int) -> None:
         np.maximum(out[box], blob, out=out[box])
 
 
-def _clouds(shape, rng, scale: float) -> np.ndarray:
+def clouds(shape, rng, scale: float) -> np.ndarray:
     """Blotches of granular false probability, over a faint floor."""
     places = _noise(rng, shape, rng.uniform(10, 30))
     grain = _noise(rng, shape, rng.uniform(1.8, 4.5))
@@ -146,7 +146,7 @@ def _clouds(shape, rng, scale: float) -> np.ndarray:
     return scale * (floor + rng.uniform(0.1, 0.6) * blotch)
 
 
-def _false_lines(shape, rng, scale: float) -> np.ndarray:
+def false_lines(shape, rng, scale: float) -> np.ndarray:
     """Pieces of thin curves: folds and reticulum taken for contours."""
     field = _noise(rng, shape, rng.uniform(6, 25))
     slope = np.hypot(*np.gradient(field)) + 0.02
@@ -155,7 +155,7 @@ def _false_lines(shape, rng, scale: float) -> np.ndarray:
     return scale * rng.uniform(0.3, 0.95) * line * places
 
 
-def _false_loops(shape, rng, scale: float) -> np.ndarray:
+def false_loops(shape, rng, scale: float) -> np.ndarray:
     """Broken ellipses, some filled: nuclei, mitochondria and vesicles taken for contours."""
     out = np.zeros(shape, np.float32)
     size = shape[0] * shape[1]
