@@ -5,8 +5,9 @@
 It runs the default models over slices whose truth is known and that the contour model which made
 their maps has not learnt from, looks at every wall that may be missing, draws it, and scores the
 cells beside it by the paper's rule. Trees are fitted to how likely that leaves more cells labelled,
-and how likely fewer. It writes ``boundaries/likely_gaps.safetensors``. Slices 125-159 of fib25, the
-bundled sample, gala's test crop, isbi2012 and HeLa have no part in it.
+and how likely fewer. It writes ``boundaries/likely_gaps.safetensors``. The slices of fib25 that
+`splits` keeps for validation, the bundled sample, gala's test crop, isbi2012 and HeLa have no part
+in it.
 """
 
 from __future__ import annotations
@@ -43,15 +44,13 @@ from napari_copnet.steps.likely_gaps import planes_of
 from napari_copnet.synthetic.tissue import make_tissue, random_tissue_params
 from napari_copnet.training.cases import read_array
 from napari_copnet.training.truth import CONTOUR, WIDTH, resize_image, resize_truth, scale_for
+from research.splits import GAPS_NEW_TO_ALL, GAPS_NEW_TO_FIRST_HALF, as_option
 
 LICENCE = (
     "CC BY 3.0. Fitted to FIB-25 (FlyEM, Janelia; CC BY 3.0; Takemura et al. 2015), which has to "
     "be named, and to synthetic tissue."
 )
 SIZE = 512
-# Of fib25, what the shipped contour model has not learnt from, ending where validation begins, and
-# what the model of the first half has not.
-NEW_TO_ALL, NEW_TO_HALF = (115, 124), ((60, 89), (90, 114))
 SYNTHETIC, SYNTHETIC_SLICES, SYNTHETIC_SEED = 6, 8, 40_500
 VARIED, VARIED_SLICES, VARIED_SEED = 12, 4, 4711
 # Around a side, so far away no cell has another fate for a wall drawn in it, px.
@@ -101,13 +100,13 @@ def blocks(data: Path, models: Path) -> Iterator[FitBlock]:
     image, truth = (read_array(folder / name)[0] for name in ("raw.tif", "instances.tif"))
     scale = scale_for(truth.shape, SIZE)
     half = models / "contours-half"
-    parts: list[tuple[tuple[int, int], Path | None]] = [(NEW_TO_ALL, None)]
-    parts += [(part, half) for part in NEW_TO_HALF]
-    for (first, last), model in parts:
-        part = slice(first, last + 1)
+    parts: list[tuple[range, Path | None]] = [(GAPS_NEW_TO_ALL, None)]
+    parts += [(chosen, half) for chosen in GAPS_NEW_TO_FIRST_HALF]
+    for chosen, model in parts:
+        part = slice(chosen.start, chosen.stop)
         contours = resize_truth(truth[part], scale, "labels", WIDTH, "region") == CONTOUR
         yield FitBlock(
-            f"fib25, slices {first}-{last}",
+            f"fib25, slices {as_option(chosen)}",
             resize_image(image[part], scale),
             TrueStack(contours.astype(np.uint8)),
             model,
