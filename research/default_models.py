@@ -36,6 +36,7 @@ from napari_copnet.training.cases import read_array
 from napari_copnet.training.fit import train
 from napari_copnet.training.sources import Source, SyntheticTissue
 from napari_copnet.training.truth import WIDTH, resize_image, resize_truth, scale_for
+from research.splits import CHM_SBFSEM, FIB25, SNEMI3D, as_option
 
 LICENCE = (
     "Weights CC BY 3.0. Trained on FIB-25 (FlyEM, Janelia; CC BY 3.0; Takemura et al. 2015), "
@@ -46,7 +47,6 @@ LICENCE = (
     "have to be named."
 )
 SEED = 20260
-VALIDATION = (125, 159)
 # What is shipped goes on from the models shipped before, which had learnt from fib25, gala's crop
 # and synthetic neuropil. The models without a data set serve the travel table, and the one without
 # snemi3d is what the default goes on from.
@@ -83,8 +83,8 @@ def _fib25(data: Path) -> list[Source]:
     annotated = Source(
         truth=data / "fib25" / "instances.tif",
         image=data / "fib25" / "raw.tif",
-        slices="0-114",
-        validation=f"{VALIDATION[0]}-{VALIDATION[1]}",
+        slices=as_option(FIB25.train),
+        validation=as_option(FIB25.validation),
         planes=("xy", "xz", "yz"),
         truth_kind="labels",
     )
@@ -98,8 +98,8 @@ def _snemi3d(data: Path) -> list[Source]:
     annotated = Source(
         truth=data / "snemi3d" / "instances.tif",
         image=data / "snemi3d" / "raw.tif",
-        slices="0-54",
-        validation="60-69",
+        slices=as_option(SNEMI3D.train),
+        validation=as_option(SNEMI3D.validation),
         truth_kind="labels",
         zero="contour",
     )
@@ -172,7 +172,7 @@ def top_half(valid: Path, path: Path) -> Path:
 
     mask, _ = read_array(valid)
     mask = (mask > 0).astype(np.uint8)
-    mask[:, mask.shape[1] // 2 :] = 0
+    mask[:, CHM_SBFSEM.train.stop :] = 0
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or not np.array_equal(tifffile.imread(path), mask[0]):
         with whole_file(path) as beside:
@@ -269,7 +269,7 @@ def validate(data: Path, contours: ModelPackage, closing: ModelPackage) -> dict[
         By data set: ``"Step 1 alone"``, ``"after 1 iteration"``, ``"closed"`` and ``"ceiling"``
         (the truth scored as a prediction), each labelled, merged, split, nsd and cldice.
     """
-    chosen = slice(VALIDATION[0], VALIDATION[1] + 1, 2)
+    chosen = slice(FIB25.validation.start, FIB25.validation.stop, 2)
     raw, _ = read_array(data / "fib25" / "raw.tif")
     labels, _ = read_array(data / "fib25" / "instances.tif")
     scale = scale_for(raw.shape, 512)

@@ -22,16 +22,11 @@ from napari_copnet.training.cases import read_array
 from napari_copnet.training.degrade import degrade, for_area
 from napari_copnet.training.fade import fade
 from napari_copnet.training.truth import CONTOUR, WIDTH, resize_image, resize_truth, resize_values
+from research.splits import FIB25_GAPS, GAP_DEPTH, SNEMI3D_GAPS, SNEMI3D_WHOLE_GAPS
 
 SIZE = 512
-DEPTH = 2
 # Synthetic tissue, of which the shipped contour model makes maps: default settings, and others.
 SYNTHETIC, VARIED, SYNTHETIC_SEED = 3, 6, 40_500
-# First slices of those of fib25 and snemi3d, no nearer than five to what is validated on; of
-# snemi3d also the corner (y, x) of the part that is seen at its own pixel size.
-FIB25 = (4, 30, 60, 95)
-SNEMI3D = ((5, 100, 100), (20, 500, 60), (40, 400, 450))
-SNEMI3D_WHOLE = (15, 35)
 # Plant cells: slices and the sizes they are seen at; the other tissues of packed cells are left
 # for validation.
 PLANT, PLANT_SIZES = range(0, 16, 2), (300, 350, 400, 450)
@@ -68,16 +63,16 @@ def blocks(data: Path) -> Iterator[FitBlock]:
     rng = np.random.default_rng(SYNTHETIC_SEED)
     for number in range(SYNTHETIC + VARIED):
         params = TissueParams() if number < SYNTHETIC else random_tissue_params(rng)
-        yield _made(replace(params, slices=DEPTH, size=SIZE), SYNTHETIC_SEED + number)
+        yield _made(replace(params, slices=GAP_DEPTH, size=SIZE), SYNTHETIC_SEED + number)
     cells = read_array(data / "fib25" / "instances.tif")[0]
-    for z in FIB25:
-        yield from _simulated(f"fib25, slices from {z}", cells[z : z + DEPTH], SIZE)
+    for z in FIB25_GAPS:
+        yield from _simulated(f"fib25, slices from {z}", cells[z : z + GAP_DEPTH], SIZE)
     cells = read_array(data / "snemi3d" / "instances.tif")[0]
-    for z, y, x in SNEMI3D:
-        part = cells[z : z + DEPTH, y : y + SIZE, x : x + SIZE]
+    for z, y, x in SNEMI3D_GAPS:
+        part = cells[z : z + GAP_DEPTH, y : y + SIZE, x : x + SIZE]
         yield from _simulated(f"snemi3d, slices from {z}, in part", part, SIZE)
-    for z in SNEMI3D_WHOLE:
-        yield from _simulated(f"snemi3d, slices from {z}", cells[z : z + DEPTH], SIZE)
+    for z in SNEMI3D_WHOLE_GAPS:
+        yield from _simulated(f"snemi3d, slices from {z}", cells[z : z + GAP_DEPTH], SIZE)
     yield from _given_snemi3d(data / "snemi3d", cells)
     yield _given_gala(data / "gala-fibsem")
     cells = read_array(data / "contours" / "wsu_plant_cells2d.tif")[0]
@@ -130,7 +125,7 @@ def _given_snemi3d(folder: Path, cells: np.ndarray) -> Iterator[FitBlock]:
     given = read_array(folder / "mini-boundary-prob.tif")[0].astype(np.float32) / 255
     height, width = given.shape[1:]
     for first in (0, 22):
-        part = slice(first, first + DEPTH)
+        part = slice(first, first + GAP_DEPTH)
         maps = np.clip(resize_values(given[part], 2.0), 0, 1)
         truth = _drawn(cells[part, :height, :width], 2.0)
         yield FitBlock(
@@ -140,8 +135,8 @@ def _given_snemi3d(folder: Path, cells: np.ndarray) -> Iterator[FitBlock]:
 
 def _given_gala(folder: Path) -> FitBlock:
     """Return a block of another classifier's boundary map of gala's training crop."""
-    cells = read_array(folder / "train-instances-3d.tif")[0][:DEPTH]
-    given = read_array(folder / "train-boundary-prob.tif")[0][:DEPTH].astype(np.float32) / 255
+    cells = read_array(folder / "train-instances-3d.tif")[0][:GAP_DEPTH]
+    given = read_array(folder / "train-boundary-prob.tif")[0][:GAP_DEPTH].astype(np.float32) / 255
     scale = SIZE / max(cells.shape[1:])
     maps = np.clip(resize_values(given, scale), 0, 1)
     return FitBlock("gala, training crop", TrueStack(_drawn(cells, scale, "contour")), maps)

@@ -31,6 +31,7 @@ from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import WIDTH
 from napari_copnet.types import Frame
 from research.datasets import HELA_SIZE, DataSet, Slices, hela_folders
+from research.splits import HELA, as_option
 
 ONCE, NETWORK, CONVERGED = "once", "network", "closed"
 CLOSING_TITLES = {
@@ -40,7 +41,6 @@ CLOSING_TITLES = {
 }
 # What the closing methods are: none of them is a baseline.
 OURS = tuple(CLOSING_TITLES)
-HELA_FRAMES = "0-39"
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _step1_model(dataset: DataSet, choices: Choices) -> Steps[ModelPackage | Non
     out = choices.work / dataset.name / "contours-model"
     if (out / "model.json").exists():
         return find_model(str(out), "contours")
-    source = Source(truth=truth, image=image, slices=HELA_FRAMES, truth_kind="labels")
+    source = Source(truth=truth, image=image, slices=as_option(HELA.train), truth_kind="labels")
     params = TrainParams(size="small", epochs=100_000, minutes=choices.hela_minutes)
     resume = (work_folder(out) / "config.json").exists()
     package = yield from train(

@@ -38,7 +38,7 @@ from napari_copnet.steps.size_measures import Seen, measure_sizes
 from napari_copnet.training.cases import read_array
 from napari_copnet.types import Frame, Stack
 from research.datasets import hela_folders
-from research.default_models import VALIDATION
+from research.splits import FIB25
 
 SIZES = (128, 192, 256, 384, 512, 768, 1024, 1536)
 SCALES = (0.5, 1.0, 2.0)
@@ -139,9 +139,10 @@ def _stack(image: np.ndarray) -> np.ndarray:
     return image[None] if image.ndim == 2 else image
 
 
-_MIDDLE = sum(VALIDATION) // 2
 SAMPLES: dict[str, Callable[[Path], Sample]] = {
-    "fib25": _volume("fib25", "raw.tif", "instances.tif", (VALIDATION[0], _MIDDLE, VALIDATION[1])),
+    "fib25": _volume(
+        "fib25", "raw.tif", "instances.tif", tuple(FIB25.validation[i] for i in (0, 17, -1))
+    ),
     "isbi2012": _isbi,
     "synthetic": _synthetic,
     "chm-sbfsem": _chm,

@@ -31,6 +31,7 @@ from napari_copnet.steps.frame import cells_to_original, soft_contour
 from napari_copnet.synthetic import make_tissue, random_tissue_params, sample_stack
 from napari_copnet.training.cases import read_array
 from napari_copnet.types import Stack, VoxelSize
+from research.splits import CHM_SBFSEM, FIB25, ISBI2012, SNEMI3D, DataSplit, in_words
 
 SHOWN = ("labelled", "merged", "split", "nsd", "cldice")
 # As in the second trial of closing: a watershed that needs no tuning.
@@ -55,6 +56,10 @@ class Scored:
     models: dict[str, str]
 
 
+def _part(split: DataSplit) -> slice:
+    return slice(split.validation.start, split.validation.stop)
+
+
 def scored_sets(data: Path) -> list[Scored]:
     """Return the data sets, in the order of the table."""
     unseen, other = "never saw it", "saw other slices of it"
@@ -67,7 +72,7 @@ def scored_sets(data: Path) -> list[Scored]:
         )
 
     def isbi2012() -> tuple[np.ndarray, np.ndarray, None]:
-        chosen = slice(10, 20)
+        chosen = _part(ISBI2012)
         image, truth = (
             read_array(data / "isbi2012" / f"train-{part}.tif")[0][chosen]
             for part in ("volume", "labels")
@@ -79,7 +84,7 @@ def scored_sets(data: Path) -> list[Scored]:
             read_array(data / "chm-sbfsem" / f"{part}.tif")[0]
             for part in ("image", "cells", "valid")
         )
-        half = slice(image.shape[1] // 2, None)
+        half = _part(CHM_SBFSEM)
         return image[:, half], truth[:, half], valid[:, half] == 0
 
     def synthetic(kind: str, seed: int) -> Callable[[], Any]:
@@ -97,16 +102,16 @@ def scored_sets(data: Path) -> list[Scored]:
 
     return [
         Scored(
-            "fib25, slices 125–159",
-            stack("fib25", "raw.tif", "instances.tif", slice(125, 160)),
+            f"fib25, slices {in_words(FIB25.validation)}",
+            stack("fib25", "raw.tif", "instances.tif", _part(FIB25)),
             {"contours-without-fib25": unseen, "default": other},
         ),
         Scored(
-            "snemi3d, slices 60–69",
-            stack("snemi3d", "raw.tif", "instances.tif", slice(60, 70)),
+            f"snemi3d, slices {in_words(SNEMI3D.validation)}",
+            stack("snemi3d", "raw.tif", "instances.tif", _part(SNEMI3D)),
             {"contours-without-snemi3d": unseen, "default": other},
         ),
-        Scored("isbi2012, slices 10–19", isbi2012, {"default": unseen}),
+        Scored(f"isbi2012, slices {in_words(ISBI2012.validation)}", isbi2012, {"default": unseen}),
         Scored("chm-sbfsem, lower half", lower_half, {"default": "saw the upper half"}),
         Scored(
             "platelets, image 50",

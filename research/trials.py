@@ -12,7 +12,8 @@ import numpy as np
 from napari_copnet.params import ClosingParams, as_dict
 from napari_copnet.steps.parting import parting_lines
 from napari_copnet.training.sources import Source, SyntheticTissue
-from research.default_models import SEED, VALIDATION
+from research.default_models import SEED
+from research.splits import FIB25, FIB25_SECOND_HALF, GALA, as_option
 
 # Takes what closing began with and what came of it, probabilities of shape (Z, Y, X),
 # and returns the mask.
@@ -23,10 +24,6 @@ Stop = Callable[[np.ndarray], int]
 
 # What the network does by itself; likely gaps are a row of their own.
 NETWORK = ClosingParams(likely_gaps=False, firmer=0.0, match_certainty=False)
-
-
-# Slices of fib25 whose contours are degraded, and whose maps come of a model that never saw fib25.
-TRAINED = "60-114"
 
 
 @dataclass(frozen=True)
@@ -128,17 +125,16 @@ def sources_of(trial: Trial, data: Path, models: Path) -> list[Source | Syntheti
         Folder with ``contours-without-fib25`` and ``contours`` as `default_models` writes them.
     """
     fib25, gala = data / "fib25", data / "gala-fibsem"
-    first, last = (int(z) for z in TRAINED.split("-"))
     truth = Source(
         truth=fib25 / "instances.tif",
-        slices=",".join(map(str, range(first, last + 1, 5))),
-        validation=f"{VALIDATION[0]},{VALIDATION[1]}",
+        slices=as_option(FIB25_SECOND_HALF[::5]),
+        validation=f"{FIB25.validation[0]},{FIB25.validation[-1]}",
         truth_kind="labels",
         weight=0.25,
     )
     crop = Source(
         truth=gala / "train-instances-3d.tif",
-        slices="0,16,32",
+        slices=as_option(GALA.train[:48:16]),
         truth_kind="labels",
         zero="contour",
         weight=0.05,

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
@@ -29,14 +30,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
-from napari_copnet.gui.viewer.second_canvas import camera_of
-from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
-from napari_copnet.io.read import read_stack
-from napari_copnet.io.write import write_image
-from napari_copnet.params import TissueParams
-from napari_copnet.synthetic import make_tissue
-from napari_copnet.types import Stack, VoxelSize
+from napari_copnet import Stack, VoxelSize, make_tissue, params, read_stack, write_image
 
 SLICES, SIDE = 6, 250
 WINDOW = (1680, 1080)
@@ -189,9 +183,23 @@ class Tour:
         few.save(path, optimize=True)
         print(path.name, flush=True)
 
-    def docked(self, kind: type) -> QWidget:
-        """Return the docked widget of a kind."""
-        return next(w for w in self.viewer.window.dock_widgets.values() if isinstance(w, kind))
+    def docked(self, title: str) -> Any:
+        """Return the widget in the dock of a title."""
+        docked = self.viewer.window.dock_widgets.items()
+        return next(widget for name, widget in docked if name.startswith(title))
+
+    def look_at(self, layer: Any, z: int, point: tuple[int, int], size: float) -> None:
+        """Bring a pixel (y, x) of a slice into the middle, with `size` pixels around it."""
+        at = layer.data_to_world((z, *point))
+        self.viewer.dims.set_point(self.viewer.dims.ndim - 3, float(at[-3]))
+        camera, room = camera_of(self.viewer), min(self.canvas.width(), self.canvas.height())
+        camera.center = (0.0, float(at[-2]), float(at[-1]))
+        camera.zoom = room / (size * float(abs(layer.scale[-1])))
+
+
+def camera_of(viewer: Any) -> Any:
+    """Return the camera of a viewer, which napari 0.9 moved to its scene."""
+    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
 
 
 def stack_file(data: Path, folder: Path) -> Path:
@@ -203,7 +211,7 @@ def stack_file(data: Path, folder: Path) -> Path:
         stack = Stack(crop, VoxelSize(0.01, 0.01, 0.01), name="fib25")
     else:
         print("No fib25 here: synthetic tissue instead.")
-        stack = make_tissue(TissueParams(slices=SLICES, size=256), seed=3).stack
+        stack = make_tissue(params.TissueParams(slices=SLICES, size=256), seed=3).stack
     return write_image(folder / stack.name.replace(" ", "-"), stack.data, like=stack)
 
 
@@ -243,7 +251,7 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     """Do what a user does, step by step, and check each."""
     viewer = tour.viewer
     tour.command("COp-Net workflow")
-    panel = tour.docked(WorkflowPanel)
+    panel = tour.docked("COp-Net workflow")
 
     tour.answer_dialog(stack)
     tour.press(panel.stack.open_file)
@@ -267,7 +275,7 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     tour.photo("cancelled")
 
     tour.command("COp-Net iterations")
-    iterations = tour.docked(IterationsPanel)
+    iterations = tour.docked("COp-Net iterations")
     tour.press(panel.run_controls.run_button)
     tour.until(lambda: panel.job is None, "the second run ends")
     layers = panel.source.layers
@@ -329,7 +337,7 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     viewer.close()
 
 
-def paint(tour: Tour, panel: WorkflowPanel) -> None:
+def paint(tour: Tour, panel: Any) -> None:
     """Paint a gap closed, see the cells follow, and take it back."""
     layers, viewer = panel.source.layers, tour.viewer
     for layer in viewer.layers:

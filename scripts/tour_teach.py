@@ -22,12 +22,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLabel
 
 from benchmarks.bench_finetune import unseen_tissue
-from napari_copnet.gui.proofreading.proofreading_panel import ProofreadPanel
-from napari_copnet.gui.simulation.simulation_panel import SimulatePanel
-from napari_copnet.gui.training.training_panel import TrainingPanel
-from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
-from napari_copnet.io.write import write_image
-from napari_copnet.networks.package import MODELS_VARIABLE, find_model
+from napari_copnet import find_model, write_image
 
 if TYPE_CHECKING:
     from tour import Tour
@@ -65,11 +60,11 @@ def show(tour: Tour, widget: Any) -> None:
 
 def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     """Go from an unknown stack to a better model adopted."""
-    os.environ[MODELS_VARIABLE] = str(folder / "models")
+    os.environ["NAPARI_COPNET_MODELS"] = str(folder / "models")
     tour.prefix, tour.number = PREFIX, 0
     stack, truth = unknown_stack(folder)
     tour.command("COp-Net workflow")
-    workflow = tour.docked(WorkflowPanel)
+    workflow = tour.docked("COp-Net workflow")
     tour.answer_dialog(stack)
     tour.press(workflow.stack.open_file)
     tour.until(lambda: workflow.stack.layer is not None and workflow.job is None, "it opens")
@@ -80,11 +75,11 @@ def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     tour.photo("default-models-fail")
 
     tour.command("COp-Net training")
-    dock = tour.docked(TrainingPanel)
+    dock = tour.docked("COp-Net training")
     tour.answer_dialog(folder / "unknown annotated")
     tour.press(dock.slices.begin_button)
     tour.until(lambda: dock.link.project is not None, "the project is there")
-    proofread = tour.docked(ProofreadPanel)
+    proofread = tour.docked("COp-Net proofreading")
     tour.until(lambda: proofread.tasks.job is None, "the queue is there")
     choose(tour, dock)
     for number, z in enumerate(dock.link.project.chosen):
@@ -101,7 +96,7 @@ def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     tour.viewer.close()
 
 
-def choose(tour: Tour, dock: TrainingPanel) -> None:
+def choose(tour: Tour, dock: Any) -> None:
     """Have slices proposed, and go to the first."""
     form = dock.slices.form
     tour.type_into(form.rows["every"].native, str(EVERY))
@@ -113,7 +108,7 @@ def choose(tour: Tour, dock: TrainingPanel) -> None:
     tour.photo("slices-to-annotate")
 
 
-def annotate(tour: Tour, dock: TrainingPanel, z: int, truth: np.ndarray, first: bool) -> None:
+def annotate(tour: Tour, dock: Any, z: int, truth: np.ndarray, first: bool) -> None:
     """Correct a slice: a stroke by the mouse, the rest as strokes of the brush, then Done."""
     project = dock.link.project
     click_row(tour, dock.slices.table, project.chosen.index(z))
@@ -142,7 +137,7 @@ def annotate(tour: Tour, dock: TrainingPanel, z: int, truth: np.ndarray, first: 
     tour.viewer.reset_view()
 
 
-def paint_all(dock: TrainingPanel, z: int, truth: np.ndarray) -> None:
+def paint_all(dock: Any, z: int, truth: np.ndarray) -> None:
     """Paint the slice as it truly is, as strokes do: on the layer, which hands them over."""
     layers = dock.link.controller.layers
     layers.contour.data[z] = truth
@@ -165,7 +160,7 @@ def longest_wall(truth: np.ndarray, contour: np.ndarray) -> tuple[Any, Any]:
     return tuple(near[0]), tuple(near[-1])
 
 
-def train(tour: Tour, dock: TrainingPanel, minutes: float) -> None:
+def train(tour: Tour, dock: Any, minutes: float) -> None:
     """Train, pause, go on, and wait for the new model."""
     section = dock.train
     tour.type_into(section.form.rows["minutes"].native, str(minutes))
@@ -197,7 +192,7 @@ def values(plot: Any) -> dict[int, float]:
     return dict(plot.series[0].values) if plot.series else {}
 
 
-def compare(tour: Tour, dock: TrainingPanel, workflow: WorkflowPanel) -> None:
+def compare(tour: Tour, dock: Any, workflow: Any) -> None:
     """Look at both models, and adopt the new one."""
     section = dock.compare
     tour.until(lambda: section.comparison is not None, "both are scored", 600)
@@ -224,7 +219,7 @@ def compare(tour: Tour, dock: TrainingPanel, workflow: WorkflowPanel) -> None:
 def simulate(tour: Tour) -> None:
     """Simulate gaps in the corrected contours, and fit them to those that were fixed."""
     tour.command("COp-Net gap simulation")
-    panel = tour.docked(SimulatePanel)
+    panel = tour.docked("COp-Net gap simulation")
     tour.until(lambda: panel.simulated is not None, "gaps are simulated", 120)
     tour.until(lambda: panel.real is not None, "real gaps are counted", 60)
     before = panel.simulated

@@ -20,16 +20,14 @@ import numpy as np
 import trust_training
 import trust_viewer
 
-from napari_copnet.errors import CopnetError
-from napari_copnet.params import CellParams
+from napari_copnet import CopnetError, Session, params
 from napari_copnet.proofreading import session as session_module
 from napari_copnet.proofreading.edits import MARKS, PLANES, Edit, Flip, Judge, Patch, Verdict
-from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.steps.cells import label_slice
 
 SHAPE = (3, 40, 48)
-PARAMS = CellParams(min_size=4)
+PARAMS = params.CellParams(min_size=4)
 # So that kills hit the writing of snapshots as well.
 SNAPSHOT_EVERY = 15
 

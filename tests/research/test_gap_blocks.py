@@ -1,19 +1,8 @@
-"""What likely gaps are fitted to stays away from what is validated on."""
+"""Simulated maps that likely gaps are fitted to."""
 
 import numpy as np
 
-from napari_copnet.training.cases import MARGIN
-from research.default_models import VALIDATION
-from research.gap_blocks import DEPTH, FIB25, SNEMI3D, SNEMI3D_WHOLE, _simulated
-
-# Of snemi3d, the first slice that is validated on.
-SNEMI3D_VALIDATION = 60
-
-
-def test_slices_keep_their_distance_from_those_that_are_validated_on():
-    assert max(FIB25) + DEPTH - 1 + MARGIN < VALIDATION[0]
-    firsts = [first for first, _, _ in SNEMI3D] + list(SNEMI3D_WHOLE)
-    assert max(firsts) + DEPTH - 1 + MARGIN < SNEMI3D_VALIDATION
+from research.gap_blocks import _simulated
 
 
 def test_simulated_blocks_are_maps_of_their_truth():
