@@ -29,6 +29,7 @@ from napari_copnet.training.cases import read_array
 from napari_copnet.training.fit import train
 from napari_copnet.training.sources import Source, SyntheticTissue
 from napari_copnet.training.truth import WIDTH, resize_image, resize_truth, scale_for
+from napari_copnet.types import is_contour
 
 LICENCE = (
     "Weights CC BY 3.0. Trained on FIB-25 (FlyEM, Janelia; CC BY 3.0; Takemura et al. 2015) and "
@@ -149,10 +150,10 @@ def validate(data: Path, contours: ModelPackage, closing: ModelPackage) -> dict[
         maps = finish(predict_contours(image, first))
         closed = finish(close(maps, second, ClosingParams(keep_iterations=True)))
         assert closed.iterations is not None
-        once = closed.iterations[1] > 0.5
+        once = is_contour(closed.iterations[1])
         scores[name] = {"iterations": len(closed.changed)}
         for method, mask in {
-            "Step 1 alone": maps > 0.5,
+            "Step 1 alone": is_contour(maps),
             "after 1 iteration": once,
             "closed": closed.mask,
             "ceiling": truth == 1,

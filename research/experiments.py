@@ -31,6 +31,7 @@ from napari_copnet.progress import finish
 from napari_copnet.steps.closing import close
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.truth import WIDTH
+from napari_copnet.types import is_contour
 from research.datasets import DATASETS, SIZE, Slices, isbi2012
 from research.methods import Kept, predict_maps
 from research.trials import TRIALS, Trial, sources_of
@@ -125,7 +126,7 @@ def measure(
             by_slice = np.moveaxis(closed.iterations, 1, 0)
             last = np.stack([values[trial.stop(values)] for values in by_slice])
         masks = {
-            "step1": u > 0.5,
+            "step1": is_contour(u),
             "once": _mask(trial, u, closed.iterations[1]),
             "closed": _mask(trial, u, last),
         }
@@ -147,8 +148,8 @@ def measure(
 def _mask(trial: Trial, start: np.ndarray, result: np.ndarray) -> np.ndarray:
     if trial.after is not None:
         return trial.after(start, result)
-    mask = result > 0.5
-    return mask | (start > 0.5) if trial.closing.unite else mask
+    mask = is_contour(result)
+    return mask | is_contour(start) if trial.closing.unite else mask
 
 
 def run(trials: Sequence[Trial], choices: argparse.Namespace) -> dict[str, dict[str, Any]]:

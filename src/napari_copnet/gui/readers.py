@@ -100,6 +100,7 @@ def read_run_folder(path: str) -> list[LayerTuple]:
     from napari_copnet.errors import InputError
     from napari_copnet.io.read import read_iterations, read_stack
     from napari_copnet.runs.run_folder import read_run
+    from napari_copnet.runs.united import is_united
 
     folder = Path(path)
     found = read_run(folder)
@@ -123,7 +124,7 @@ def read_run_folder(path: str) -> list[LayerTuple]:
         like = first if first is not None else read_stack(found["iterations"])
         extra = {
             "changed": dict(enumerate(record.get("changed", []), start=1)),
-            "unite": _setting(record, "closing", "unite", True),
+            "unite": is_united(record),
             "cells": record.get("settings", {}).get("cells", {}),
         }
         layers.append(probability_tuple("iterations", like, values, visible=False, extra=extra))
@@ -235,10 +236,6 @@ def _image_of(folder: Path, record: dict[str, Any], shape: Any) -> Stack | None:
         if shape is None or stack.shape == shape:
             return stack
     return None
-
-
-def _setting(record: dict[str, Any], step: str, name: str, default: Any) -> Any:
-    return record.get("settings", {}).get(step, {}).get(name, default)
 
 
 def _say(notes: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from napari_copnet.proofreading.edits import CONTOUR, Edit, Patch
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_view import SessionView
 from napari_copnet.steps.iteration_history import births_in
+from napari_copnet.types import is_contour
 
 SETTLED, OSCILLATES, UNSETTLED = "settled", "oscillates", "not settled"
 # A slice oscillates when more than this share of what the last iteration changed had been changed
@@ -63,7 +64,7 @@ def closing_by_slice(session: SessionView) -> Steps[list[SliceClosing]]:
         return found
     depth = session.shape[0]
     for z in range(depth):
-        planes = [np.asarray(iterations[k, z]) > 0.5 for k in range(len(iterations))]
+        planes = [is_contour(iterations[k, z]) for k in range(len(iterations))]
         settled = bool(converged[z]) if converged is not None else None
         found.append(_course(z, planes, settled))
         yield Progress("course", z + 1, depth, "slices")

@@ -13,6 +13,7 @@ from napari_copnet.proofreading.edits import Verdict
 from napari_copnet.proofreading.links import Links
 from napari_copnet.proofreading.relabel import labelled_slice
 from napari_copnet.proofreading.session_model import SessionModel
+from napari_copnet.runs.united import is_united
 
 
 class SessionView:
@@ -79,8 +80,7 @@ class SessionView:
     @property
     def unite(self) -> bool:
         """Whether the contour of Step 1 belongs to the closed contour of the last run."""
-        settings = self.facts.runs[-1].get("settings", {}).get("closing", {})
-        return bool(settings.get("unite", True))
+        return is_united(self.facts.runs[-1])
 
     @property
     def converged(self) -> np.ndarray | None:

@@ -20,6 +20,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from napari_copnet.params import DegradeParams
 from napari_copnet.training.dataset import read_cases
 from napari_copnet.training.degrade import degrade
+from napari_copnet.types import CONTOUR_ABOVE
 
 # marks pixels of an image that shall be replaced by a freshly degraded map
 NO_MAP = -1.0
@@ -207,7 +208,7 @@ class FreshGaps(BasicTransform):
         rng = np.random.default_rng(random.getrandbits(32))
         image = data_dict["image"][0]
         if float(image.min()) > NO_MAP / 2 and rng.random() > FRESH_SHARE:
-            data_dict["image"] = (image > 0.5).to(image.dtype)[None]
+            data_dict["image"] = (image > CONTOUR_ABOVE).to(image.dtype)[None]
             return data_dict
         contour = data_dict["segmentation"][0].numpy() == 1
         gaps = _about(self.params.absorption_disks * contour.size / 512**2, rng)

@@ -14,6 +14,7 @@ from napari_copnet.gui.viewer.layer_roles import shape_text
 from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
 from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.runs.united import is_united
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.steps.iteration_history import changed_share, contour_after
 
@@ -102,7 +103,7 @@ def iterations_data_of(layer: Any, panel: Any = None) -> IterationsData:
     return IterationsData(
         list(range(data.shape[0])),
         changed,
-        bool(told.get("unite", True)),
+        bool(told["unite"]) if "unite" in told else is_united(None),
         _cell_params(told.get("cells") or {}),
         data,
     )
