@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import KINDS, ModelPackage, load_package, save_package
@@ -161,8 +162,7 @@ def validate(data: Path, contours: ModelPackage, closing: ModelPackage) -> dict[
             result = finish(
                 evaluate(mask.astype(np.uint8), truth == 1, exclude_pixels=excluded)
             ).as_dict()
-            kept = ("labelled", "merged", "split", "nsd", "cldice")
-            scores[name][method] = {key: round(result[key], 4) for key in kept}
+            scores[name][method] = {key: round(result[key], 4) for key in SCORES}
     return scores
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.files import whole_file
 from napari_copnet.networks.nnunet import Network
@@ -39,7 +40,6 @@ from research.trials_document import write_trials
 
 # Of each block every n-th slice: neighbours look alike, and there are many trials.
 EVERY = {"fib25": 5, "synthetic": 2, "isbi2012": 2}
-SCORES = ("labelled", "merged", "split", "nsd", "cldice")
 
 
 def blocks(data: Path, work: Path, device: DeviceParams) -> dict[str, tuple[Slices, np.ndarray]]:

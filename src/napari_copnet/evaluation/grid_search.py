@@ -19,8 +19,9 @@ import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.evaluation.figures import heat_map
+from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.score_tables import write_rows
-from napari_copnet.evaluation.scores import CELL_SCORES, CONTOUR_SCORES, evaluate_all
+from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.files import check_writable, whole_file
 from napari_copnet.networks.nnunet import Network
@@ -50,7 +51,6 @@ Params = TypeVar("Params")
 # The grid of the paper.
 PAPER = {"diffusion_disks": (0, 6, 12), "absorption_disks": (0, 10, 20)}
 SHORT = {"N1": "diffusion_disks", "N2": "absorption_disks"}
-SCORES = (*CELL_SCORES, *CONTOUR_SCORES)
 
 
 @dataclass(frozen=True)

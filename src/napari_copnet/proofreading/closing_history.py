@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from napari_copnet.evaluation.scores import CELL_SCORES, SliceScores, evaluate
+from napari_copnet.evaluation.score_names import CELL_SCORES
+from napari_copnet.evaluation.scores import SliceScores, evaluate
 from napari_copnet.params import ClosingParams
 from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.proofreading.edits import CONTOUR, Edit, Patch

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.scores import CELL_SCORES, evaluate
+from napari_copnet.evaluation.score_names import CELL_SCORES
+from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.gui.viewer.layer_roles import shape_text
 from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
 from napari_copnet.params import CellParams
