@@ -160,15 +160,15 @@ class IterationReview:
             self._say(error)
             return
         iterations, unite = self._iterations, session.unite
+        # For the thread: the session goes on meanwhile.
+        contour, edits = np.array(session.contour), session.history.packed()
 
         def work() -> Steps[None]:
             if iterations is not None:
                 numbers = list(range(len(iterations)))
                 yield from score_iterations(iterations, numbers, unite, true)
             yield Progress("by edit", 0, 1, "steps", partial=None)
-            session.wait_saved()
-            with Session.open(session.folder, read_only=True) as copy:
-                yield from _renamed(scores_by_edit(copy, true))
+            yield from _renamed(scores_by_edit(contour, edits, true))
 
         self._scores = {"score": {}, "by edit": {}}
         self.tab.score_button.setEnabled(False)
