@@ -17,7 +17,6 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.training.degrade import degrade, for_area
 from napari_copnet.types import is_contour
 
-FITTED = ("diffusion_disks", "absorption_disks", "radius_min", "radius_max", "duration")
 # Below this many gaps their lengths say little.
 FEWEST_GAPS = 5
 GENERATIONS, POPULATION = 14, 5
@@ -157,8 +156,8 @@ def fit_gaps(
     real : Gaps
         From `find_gaps`, in the pixels of `truth`.
     start : DegradeParams
-        For slices of 512×512 px, as training takes them. Keeps what is not in `FITTED`, method
-        and unit included.
+        For slices of 512×512 px, as training takes them. Number and size of the disks and the
+        duration are fitted; the rest stays, method and unit included.
     seed : int
     pixel_size : float, optional
         µm per pixel; needed when ``start.unit`` is ``"um"``.

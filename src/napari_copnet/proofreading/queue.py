@@ -209,21 +209,6 @@ def _apart(item: Item) -> list[Item]:
     return [replace(item, score=own, also=()), *item.also]
 
 
-def item_at(items: Iterable[Item], z: int, y: int, x: int) -> Item | None:
-    """Return the item of the highest score whose box holds a pixel, or None."""
-    found = [item for item in items if any(_holds(p, z, y, x) for p in item.patches)]
-    return max(found, key=lambda item: item.score, default=None)
-
-
-def _holds(patch: Patch, z: int, y: int, x: int) -> bool:
-    return (
-        patch.z == z
-        and patch.count > 0
-        and patch.top <= y < patch.top + patch.height
-        and patch.left <= x < patch.left + patch.width
-    )
-
-
 def accept(session: SessionView, item: Item) -> Edit:
     """Return the edit that says yes to an item: its wall is contour, whatever it is now."""
     return _decide(session, item, ACCEPTED)

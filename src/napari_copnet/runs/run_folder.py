@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_copnet.errors import InputError
-from napari_copnet.io.write import FORMATS
+from napari_copnet.io.formats import SUFFIXES
 
 RESULTS = ("contours", "closed", "iterations", "cells")
 
@@ -26,10 +26,9 @@ def read_run(folder: Path | str) -> dict[str, Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder.", "Name the folder of a run.")
-    suffixes = [suffix for _, all_of in FORMATS.values() for suffix in all_of]
     found: dict[str, Path] = {}
     for name in RESULTS:
-        there = [path for suffix in suffixes if (path := folder / (name + suffix)).exists()]
+        there = [path for suffix in SUFFIXES if (path := folder / (name + suffix)).exists()]
         if there:
             # The newest, should a run have been repeated in another format.
             found[name] = max(there, key=lambda path: path.stat().st_mtime_ns)
