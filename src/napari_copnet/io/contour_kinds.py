@@ -15,6 +15,8 @@ from napari_copnet.types import is_contour
 MOST_CONTOUR = 0.6
 # Regions that are nowhere wider than twice this are contours, wider ones cells or background, px.
 CONTOUR_HALF_WIDTH = 5.0
+# Where contours meet they are wider, in so much of them at most.
+MOST_DEEP = 0.05
 # Integer types of whose range the whole stands for probabilities from 0 to 1.
 _SCALED = (np.dtype(np.uint8), np.dtype(np.uint16))
 
@@ -24,7 +26,7 @@ def image_kind(image: np.ndarray) -> str:
 
     - bool, or no values but 0 and one of 1, 255 and the highest of the type: ``"mask"``;
     - two other whole numbers, such as 0 and 128, or 1 and 2 as ilastik writes: ``"mask"`` where
-      the pixels of one of them are nowhere wider than 10 px;
+      the pixels of one of them are hardly anywhere wider than 10 px;
     - other fractions between 0 and 1: ``"probability"``;
     - other whole numbers: ``"labels"`` where most neighbouring pixels are equal (those at either
       end of the range are not counted); 8-bit and 16-bit images in which they differ are
@@ -144,15 +146,15 @@ def _is_common_mask(image: np.ndarray, low: float, high: float) -> bool:
 
 
 def _is_thin(region: np.ndarray) -> bool:
-    """Whether a region, (Y, X) or (Z, Y, X), is in no slice wider than contours are."""
+    """Whether a region, (Y, X) or (Z, Y, X), is hardly anywhere wider than contours are."""
     pad = int(CONTOUR_HALF_WIDTH) + 1
     planes = region if region.ndim == 3 else region[None]
-    # Beyond the image the region goes on as at its edge.
-    return not any(
-        (ndimage.distance_transform_edt(padded) > CONTOUR_HALF_WIDTH).any()
-        for plane in planes
-        if (padded := np.pad(plane, pad, mode="edge")).any()
-    )
+    deep = 0
+    for plane in planes:
+        # Beyond the image the region goes on as at its edge.
+        depth = ndimage.distance_transform_edt(np.pad(plane, pad, mode="edge"))
+        deep += int(np.count_nonzero(depth[pad:-pad, pad:-pad] > CONTOUR_HALF_WIDTH))
+    return deep <= MOST_DEEP * np.count_nonzero(region)
 
 
 def _share_equal(image: np.ndarray) -> float:
