@@ -16,7 +16,7 @@ MOST_CONTOUR = 0.6
 # Regions that are nowhere wider than twice this are contours, wider ones cells or background, px.
 CONTOUR_HALF_WIDTH = 5.0
 # Where contours meet they are wider, in so much of them at most.
-MOST_DEEP = 0.05
+MOST_DEEP = 0.2
 # Integer types of whose range the whole stands for probabilities from 0 to 1.
 _SCALED = (np.dtype(np.uint8), np.dtype(np.uint16))
 
