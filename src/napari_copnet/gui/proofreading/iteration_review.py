@@ -156,12 +156,12 @@ class IterationReview:
             return
         try:
             true = truth_stack(truth, session.shape)
+            # For the thread: the session goes on meanwhile.
+            contour, edits = np.array(session.contour), session.history.packed()
         except CopnetError as error:
             self._say(error)
             return
         iterations, unite = self._iterations, session.unite
-        # For the thread: the session goes on meanwhile.
-        contour, edits = np.array(session.contour), session.history.packed()
 
         def work() -> Steps[None]:
             if iterations is not None:
