@@ -28,6 +28,7 @@ from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.synthetic import make_tissue
+from napari_copnet.types import is_contour
 from research.known_runs import KnownRun, known_fib25, known_isbi2012, known_tissue
 from research.proofreading_effort import TOLERANCE, Effort, Oracle, repair_slices, walk_queue
 from research.splits import FIB25, ISBI2012
@@ -193,7 +194,7 @@ def _effort(known: KnownRun) -> list[Figure]:
         started = time.perf_counter()
         items = finish(build_queue(session))
         took = (time.perf_counter() - started) / session.shape[0]
-        contour, step1 = session.contour > 0, np.asarray(session.step1) > 0.5
+        contour, step1 = session.contour > 0, is_contour(session.step1)
         wrong = np.array(
             [item.patch.count > 0 and oracle.is_error(item, contour) for item in items], bool
         )

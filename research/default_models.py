@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.files import whole_file
 from napari_copnet.networks.nnunet import Network
@@ -36,6 +37,7 @@ from napari_copnet.training.cases import read_array
 from napari_copnet.training.fit import train
 from napari_copnet.training.sources import Source, SyntheticTissue
 from napari_copnet.training.truth import WIDTH, resize_image, resize_truth, scale_for
+from napari_copnet.types import is_contour
 from research.splits import CHM_SBFSEM, FIB25, SNEMI3D, as_option
 
 LICENCE = (
@@ -292,10 +294,10 @@ def validate(data: Path, contours: ModelPackage, closing: ModelPackage) -> dict[
         maps = finish(predict_contours(image, first))
         closed = finish(close(maps, second, ClosingParams(keep_iterations=True)))
         assert closed.iterations is not None
-        once = closed.iterations[1] > 0.5
+        once = is_contour(closed.iterations[1])
         scores[name] = {"iterations": len(closed.changed)}
         for method, mask in {
-            "Step 1 alone": maps > 0.5,
+            "Step 1 alone": is_contour(maps),
             "after 1 iteration": once,
             "closed": closed.mask,
             "ceiling": truth == 1,
@@ -303,8 +305,7 @@ def validate(data: Path, contours: ModelPackage, closing: ModelPackage) -> dict[
             result = finish(
                 evaluate(mask.astype(np.uint8), truth == 1, exclude_pixels=excluded)
             ).as_dict()
-            kept = ("labelled", "merged", "split", "nsd", "cldice")
-            scores[name][method] = {key: round(result[key], 4) for key in kept}
+            scores[name][method] = {key: round(result[key], 4) for key in SCORES}
     return scores
 
 

@@ -29,7 +29,7 @@ from napari_copnet.steps.frame import to_original
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import WIDTH
-from napari_copnet.types import Frame
+from napari_copnet.types import Frame, is_contour
 from research.datasets import HELA_SIZE, DataSet, Slices, hela_folders
 from research.splits import HELA, as_option
 
@@ -276,8 +276,8 @@ def _closing(
     network = Network.load(model, choices.device)
     closed = yield from close(contours, network, ClosingParams(keep_iterations=True))
     assert closed.iterations is not None
-    once = closed.iterations[1] > 0.5
-    alone = closed.iterations[closed.passes] > 0.5
+    once = is_contour(closed.iterations[1])
+    alone = is_contour(closed.iterations[closed.passes])
     notes = {
         "seconds": {"apply": time.monotonic() - started},
         "changed": closed.changed.tolist(),

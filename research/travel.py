@@ -30,7 +30,7 @@ from napari_copnet.steps.cells import label_cells
 from napari_copnet.steps.frame import cells_to_original, soft_contour
 from napari_copnet.synthetic import make_tissue, random_tissue_params, sample_stack
 from napari_copnet.training.cases import read_array
-from napari_copnet.types import Stack, VoxelSize
+from napari_copnet.types import Stack, VoxelSize, is_contour
 from research.splits import CHM_SBFSEM, FIB25, ISBI2012, SNEMI3D, DataSplit, in_words
 
 SHOWN = ("labelled", "merged", "split", "nsd", "cldice")
@@ -134,7 +134,7 @@ def scored_sets(data: Path) -> list[Scored]:
 def watershed(result: RunResult) -> np.ndarray:
     """Return Step 1's contour united with the watershed lines of its map, in the stack's frame."""
     u = result.contours
-    mask = (u > 0.5) | np.stack([lines(plane, SIGMA, HEIGHT) for plane in u])
+    mask = is_contour(u) | np.stack([lines(plane, SIGMA, HEIGHT) for plane in u])
     cells = finish(label_cells(mask, CellParams(mode="slice")))
     soft = soft_contour(mask, mask.astype(np.float32), u)
     return cells_to_original(cells.labels, mask, result.preprocessed.frame, soft)[1]

@@ -12,6 +12,7 @@ import numpy as np
 from napari_copnet.params import ClosingParams, as_dict
 from napari_copnet.steps.parting import parting_lines
 from napari_copnet.training.sources import Source, SyntheticTissue
+from napari_copnet.types import is_contour
 from research.default_models import SEED
 from research.splits import FIB25, FIB25_SECOND_HALF, GALA, as_option
 
@@ -81,14 +82,14 @@ def thin_additions(start: np.ndarray, result: np.ndarray) -> np.ndarray:
     from scipy.ndimage import binary_dilation
     from skimage.morphology import skeletonize
 
-    first, last = start > 0.5, result > 0.5
+    first, last = is_contour(start), is_contour(result)
     near = np.stack([binary_dilation(skeletonize(mask)) for mask in first | last])
     return first | (last & near)
 
 
 def _sure(threshold: float) -> After:
     def additions(start: np.ndarray, result: np.ndarray) -> np.ndarray:
-        return (start > 0.5) | (result > threshold)
+        return is_contour(start) | (result > threshold)
 
     additions.__name__ = f"additions_over_{threshold:g}"
     return additions
@@ -96,13 +97,13 @@ def _sure(threshold: float) -> After:
 
 def parting_alone(start: np.ndarray, result: np.ndarray) -> np.ndarray:
     """Return Step 1's contour and, of what closing adds, the lines that part cells."""
-    both = (start > 0.5) | (result > 0.5)
-    return (start > 0.5) | np.stack([parting_lines(mask) for mask in both])
+    both = is_contour(start) | is_contour(result)
+    return is_contour(start) | np.stack([parting_lines(mask) for mask in both])
 
 
 def when_additions_part_nothing(iterations: np.ndarray) -> int:
     """Return the iteration after which most of what is added no longer parts cells."""
-    masks = iterations > 0.5
+    masks = is_contour(iterations)
     for number in range(1, len(masks)):
         added = masks[number] & ~masks[number - 1]
         if not added.any():

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from napari_copnet.cache import MemoryCache, StageCache
-from napari_copnet.io.check import blank_slices, check_pixels
+from napari_copnet.io.check import check_pixels
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, find_model
 from napari_copnet.params import (
@@ -324,15 +324,6 @@ def restore(result: RunResult) -> Steps[Restored]:
             iterations[number] = clear_padding(original, ready)
             yield Progress("restore", 4 + number, total, "images")
     return Restored(contours, closed, cells, iterations)
-
-
-def blank_note(stack: Stack) -> str:
-    """Return a sentence that names blank slices, or nothing."""
-    blank = blank_slices(stack)
-    if not blank:
-        return ""
-    names = ", ".join(str(z) for z in blank[:10]) + (" ..." if len(blank) > 10 else "")
-    return f"Slices without contrast are skipped: {names}."
 
 
 def stack_hash(stack: Stack) -> str:

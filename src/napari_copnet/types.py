@@ -8,6 +8,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+# Above this probability a pixel is contour; at it, it is not.
+CONTOUR_ABOVE = 0.5
+
+
+def is_contour(probability: Any) -> np.ndarray:
+    """Return where a contour probability says contour: above `CONTOUR_ABOVE`, never at it.
+
+    Parameters
+    ----------
+    probability : array-like, any shape
+        0 to 1, of any float type, or a mask of 0 and 1. In float16, in which iterations are kept,
+        what exceeds 0.5 by no more than 2⁻¹² rounds to 0.5 and is no contour.
+
+    Returns
+    -------
+    ndarray, of that shape, bool
+    """
+    return np.asarray(probability) > CONTOUR_ABOVE
+
 
 class VoxelSize(NamedTuple):
     """Size of a voxel in µm along z, y, x. None where it is unknown: it is never invented."""

@@ -53,12 +53,22 @@ def test_label_zero_as_region_contour_or_not_annotated():
 
 
 def test_kind_of_truth_is_told_by_values():
-    assert truth_kind(np.arange(8).reshape(1, 2, 4)) == "labels"
+    assert truth_kind(np.arange(8).reshape(1, 2, 4).repeat(3, 1).repeat(3, 2)) == "labels"
     mask = np.zeros((1, 10, 10), np.uint8)
     mask[:, 5] = 255
     assert truth_kind(mask) == "contours"
     with pytest.raises(InputError, match="cells or contours"):
         truth_kind(255 - mask)
+
+
+@pytest.mark.parametrize(
+    "stored", [np.uint8([0, 1]), np.uint8([0, 128]), np.uint16([0, 65535]), np.uint8([1, 2])]
+)
+def test_every_way_to_store_a_mask_gives_the_same_classes(stored):
+    mask = np.zeros((1, 40, 40), np.uint8)
+    mask[:, 20] = 1
+    assert truth_kind(stored[mask]) == "contours"
+    np.testing.assert_array_equal(mask_to_classes(stored[mask], "contours"), mask)
 
 
 def test_masks_become_classes():

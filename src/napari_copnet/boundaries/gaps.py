@@ -23,6 +23,7 @@ from napari_copnet.boundaries.components import connected8
 from napari_copnet.boundaries.drawn_walls import walls
 from napari_copnet.boundaries.membrane import membrane_odds
 from napari_copnet.boundaries.sides import Around, Side, compact
+from napari_copnet.types import is_contour
 
 CLOSURE, GAP, SPLIT, UNSETTLED = "closure", "gap", "split", "unsettled"
 
@@ -332,7 +333,7 @@ class _Measure:
         small, large = first.area, second.area
         witness, *fits = self.around.evidence(first, second)
         step1 = self._first[line]
-        added = float(np.mean(step1 <= 0.5))
+        added = float(np.mean(~is_contour(step1)))
         if kind != GAP and added >= _ADDED:
             kind = CLOSURE
         fifth = line.size // 5

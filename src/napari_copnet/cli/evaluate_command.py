@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -93,6 +93,7 @@ def evaluate_command(
     from napari_copnet.evaluation.true_slices import TrueStack
     from napari_copnet.files import check_file, check_writable, whole_file
     from napari_copnet.io.read import read_iterations
+    from napari_copnet.runs.united import is_united
     from napari_copnet.training.sources import parse_slices
 
     true = np.asarray(read_checked(truth, read).data[:])
@@ -139,7 +140,7 @@ def evaluate_command(
         result["padding"] = float(np.mean(padding[numbers]))
     by_iteration = None
     if kept is not None and iterations is not None:
-        unite = _united(iterations)
+        unite = is_united(_record_beside(iterations))
         by_iteration = watched(score_iterations(kept[:, numbers], stack, numbers, unite))
         result["iterations"] = by_iteration.as_dict()
 
@@ -193,15 +194,12 @@ def _with_padding_of(
     return known
 
 
-def _united(iterations: Path) -> bool:
-    """Return whether the run whose iterations these are united results with Step 1's contour."""
+def _record_beside(iterations: Path) -> dict[str, Any] | None:
+    """Return the record of the run whose iterations these are; None without a readable one."""
     import json
 
-    from napari_copnet.params import ClosingParams
-
-    record = iterations.parent / "run.json"
     try:
-        closing = json.loads(record.read_text())["settings"]["closing"]
-        return bool(closing["unite"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ClosingParams().unite
+        record = json.loads((iterations.parent / "run.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None

@@ -24,6 +24,7 @@ from napari_copnet.params import (
     TissueParams,
     as_dict,
 )
+from napari_copnet.types import is_contour
 
 if TYPE_CHECKING:
     from napari_copnet.types import Stack, VoxelSize
@@ -238,7 +239,7 @@ def cells_step(
     from napari_copnet.steps.cells import label_cells
 
     stack = results.read(closed, read)
-    mask = (as_probability(stack) >= 0.5).astype(np.uint8)
+    mask = is_contour(as_probability(stack)).astype(np.uint8)
     padding = read_padding(closed, exclude, stack.shape, read)
     result = watched(label_cells(mask, cells, excluded=padding))
     results.save(

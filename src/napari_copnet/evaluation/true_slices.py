@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.contour_input import as_contour, background, image_kind
+from napari_copnet.evaluation.contour_input import as_contour, background
 from napari_copnet.evaluation.metrics import Outline, Partition, outline, partition
+from napari_copnet.io.contour_kinds import image_kind
 from napari_copnet.params import ScoreParams, checked
 from napari_copnet.steps.cells import scoring_labels, true_cells
 

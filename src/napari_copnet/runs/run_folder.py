@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_copnet.errors import InputError
-from napari_copnet.io.write import FORMATS
 
 RESULTS = ("contours", "closed", "iterations", "cells")
 # Where there are none.
@@ -48,6 +47,5 @@ def newest(folder: Path, name: str) -> Path | None:
 
     Of several the newest counts, should a run have been repeated in another format.
     """
-    suffixes = [suffix for _, all_of in FORMATS.values() for suffix in all_of]
-    there = [path for suffix in suffixes if (path := folder / (name + suffix)).exists()]
+    there = [path for suffix in SUFFIXES if (path := folder / (name + suffix)).exists()]
     return max(there, key=lambda path: path.stat().st_mtime_ns) if there else None

@@ -228,9 +228,3 @@ def write_record(out: Path, record: dict[str, Any]) -> dict[str, Any]:
     with whole_file(path) as beside:
         beside.write_text(json.dumps(record, indent=1) + "\n")
     return record
-
-
-def voxel_size_text(voxel_size: VoxelSize) -> str:
-    """Return a voxel size for people, such as ``0.05 × 0.015 × 0.015 µm``."""
-    sizes = ["unknown" if size is None else f"{size:g}" for size in voxel_size]
-    return "unknown" if set(sizes) == {"unknown"} else " × ".join(sizes) + " µm (z × y × x)"

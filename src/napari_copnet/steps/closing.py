@@ -14,7 +14,7 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.certainty import Certainty, certainty
 from napari_copnet.steps.likely_gaps import close_likely_gaps
 from napari_copnet.steps.parting import parting_lines
-from napari_copnet.types import Closing, Iteration
+from napari_copnet.types import CONTOUR_ABOVE, Closing, Iteration, is_contour
 
 # Contour in half precision too, in which iterations are kept.
 SURELY = np.float32(0.501)
@@ -125,7 +125,7 @@ def close(
         before = seen[active]
         passed = _firm(before, passed, number, params.firmer)
         held = _held(before, passed) if params.hold else passed
-        flipped = (held > 0.5) != (before > 0.5)
+        flipped = is_contour(held) != is_contour(before)
         changed_by_slice[active] = inside.shares(flipped, active)
         # New arrays, so that an iteration handed out does not change afterwards.
         seen = seen.copy()
@@ -152,8 +152,7 @@ def close(
         before = current
         current = yield from _likely(current, given, start, network, params, skip, number, padding)
         number += 1
-        flipped = (current > 0.5) != (before > 0.5)
-        flipped = inside.of(flipped)
+        flipped = inside.of(is_contour(current) != is_contour(before))
         closes = bool(flipped.any())
         if closes:
             changed_by_slice = inside.shares(flipped, np.arange(depth))
@@ -167,11 +166,11 @@ def close(
             yield Progress("closing", number, number, "iterations", partial=partial)
         else:
             yield Progress("closing", number, number, "iterations")
-    current, start = inside.of(current), inside.of(start)
-    mask = current > 0.5
+    current, given = inside.of(current), inside.of(given)
+    mask = is_contour(current)
     by_slice = np.array(history).reshape(-1, depth)
     return Closing(
-        mask=(mask | (given > 0.5) if params.unite else mask).astype(np.uint8),
+        mask=(mask | is_contour(given) if params.unite else mask).astype(np.uint8),
         probability=current,
         changed=np.array([inside.share(one) for one in by_slice]),
         changed_by_slice=by_slice,
@@ -252,14 +251,16 @@ def _firm(before: np.ndarray, passed: np.ndarray, number: int, firmer: float) ->
     From iteration `EARLY` + 1 on a pixel that was no contour has to pass a probability that rises
     by `firmer` in each: what the network doubts for so long it adds where nothing is missing.
     """
-    needed = min(0.5 + firmer * max(number - EARLY, 0), 1.0)
-    doubtful = (before <= 0.5) & (passed > 0.5) & (passed <= needed)
-    return np.where(doubtful, np.float32(0.5), passed) if needed > 0.5 else passed
+    needed = min(CONTOUR_ABOVE + firmer * max(number - EARLY, 0), 1.0)
+    doubtful = ~is_contour(before) & is_contour(passed) & (passed <= needed)
+    if needed <= CONTOUR_ABOVE:
+        return passed
+    return np.where(doubtful, np.float32(CONTOUR_ABOVE), passed)
 
 
 def _held(before: np.ndarray, passed: np.ndarray) -> np.ndarray:
     """Return what the network made of slices (Z, Y, X), but where they were contour no less."""
-    return np.where(before > 0.5, np.maximum(before, passed), passed)
+    return np.where(is_contour(before), np.maximum(before, passed), passed)
 
 
 def _tidied(start: np.ndarray, held: np.ndarray, passed: np.ndarray, faint: float) -> np.ndarray:
@@ -288,9 +289,9 @@ def _likely(
     gaps closed gives up loose ends beside them. Cells end at padding as they do at a contour.
     Progress is that of one iteration.
     """
-    contour = current > 0.5
+    contour = is_contour(current)
     if params.unite:
-        contour |= given > 0.5
+        contour |= is_contour(given)
     least = params.least_gain, params.least_chance
     redraws = params.redraw and params.hold and params.tidy
     half = 0.5 if redraws else 1.0

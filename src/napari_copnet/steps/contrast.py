@@ -11,6 +11,7 @@ from napari_copnet.params import CellParams, ContourParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.steps.preprocess import inverted
+from napari_copnet.types import is_contour
 
 # Slices are tried in this order, as shares of the stack.
 TRIED = (0.5, 0.2, 0.8)
@@ -108,7 +109,7 @@ def map_facts(probability: np.ndarray, valid: np.ndarray) -> MapFacts:
     """
     seen = probability[valid]
     maybe = np.count_nonzero(seen > MAYBE)
-    cells = label_slice((probability > 0.5).astype(np.uint8), CellParams(), excluded=~valid)
+    cells = label_slice(is_contour(probability).astype(np.uint8), CellParams(), excluded=~valid)
     areas = np.bincount(cells.ravel())[1:]
     sane = areas[(areas >= SMALLEST) & (areas <= LARGEST * seen.size)]
     return MapFacts(

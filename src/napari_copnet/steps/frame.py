@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt
 from skimage.transform import resize
 
 from napari_copnet.errors import InputError
-from napari_copnet.types import Frame, Preprocessed
+from napari_copnet.types import Frame, Preprocessed, is_contour
 
 KINDS = ("probability", "mask", "labels")
 
@@ -264,7 +264,7 @@ def _resized(
 def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...], edges: np.ndarray) -> np.ndarray:
     """Shrink a contour without thickening it and without joining what it parts."""
     soft = resize_linear(edges.astype(np.float32), shape)
-    line = soft > 0.5
+    line = is_contour(soft)
     areas = cc3d.connected_components((mask == 0).astype(np.uint8), connectivity=4)
     if areas.max() > 1:
         nearest = distance_transform_edt(areas == 0, return_distances=False, return_indices=True)

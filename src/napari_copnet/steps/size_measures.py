@@ -12,6 +12,7 @@ import numpy as np
 from skimage.morphology import skeletonize
 
 from napari_copnet.steps.parting import parting_lines
+from napari_copnet.types import is_contour
 
 # Cells of fewer pixels, as networks see them, are none.
 SMALLEST_CELL = 30
@@ -90,11 +91,11 @@ def measure_sizes(
     )
     measures = []
     for size, seen, again in zip(sizes, found, steady, strict=True):
-        centres = [skeletonize((one.contours > 0.5) & ~one.excluded) for one in seen]
+        centres = [skeletonize(is_contour(one.contours) & ~one.excluded) for one in seen]
         lines = max(sum(int(centre.sum()) for centre in centres), 1)
         both = list(zip(seen, centres, strict=True))
         sure = sum(float(one.contours[centre].sum()) for one, centre in both) / lines
-        parted = [(centre & parting_lines(one.contours > 0.5)).sum() for one, centre in both]
+        parted = [(centre & parting_lines(is_contour(one.contours))).sum() for one, centre in both]
         parting = float(sum(parted)) / lines
         measures.append(
             {

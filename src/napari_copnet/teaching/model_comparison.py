@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.evaluation.contour_input import MOST_CONTOUR
+from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.scores import Evaluation, evaluate_all
 from napari_copnet.evaluation.stats import mean_sd
 from napari_copnet.evaluation.true_slices import TrueStack
@@ -32,7 +33,6 @@ from napari_copnet.training.truth import (
 )
 from napari_copnet.types import Frame
 
-SCORES = ("labelled", "merged", "split", "nsd", "cldice")
 METHODS = ("old", "new")
 
 

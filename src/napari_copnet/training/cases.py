@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_copnet.errors import InputError
+from napari_copnet.io.contour_kinds import probability_of
 from napari_copnet.networks.package import load_package
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import finish
@@ -169,6 +170,8 @@ def _stack_cases(kind: str, number: int, source: Source, size: int, width: float
                 f"{image_path.name} has the shape {image.shape}, its truth {truth.shape}.",
                 "Both have to be of one stack and one size.",
             )
+    if image is not None and kind != "contours":
+        image = probability_of(image)
     form = source.truth_kind if source.truth_kind != "auto" else truths.truth_kind(truth)
     if image is not None and source.invert:
         image = image.max() - image
@@ -209,7 +212,7 @@ def _stack_cases(kind: str, number: int, source: Source, size: int, width: float
                 values = (
                     truths.resize_image(cut, scale)
                     if kind == "contours"
-                    else truths.resize_values(_probability(cut), scale)
+                    else truths.resize_values(cut, scale)
                 )
             yield Case(
                 name=f"s{number:02d}_{f'{seen}_' if source.sizes else ''}{plane}_{role}",
@@ -279,12 +282,6 @@ def _degraded(
         if hard:
             maps[z] = add_artefacts(maps[z], plane, rng)
     return maps
-
-
-def _probability(values: np.ndarray) -> np.ndarray:
-    values = values.astype(np.float32)
-    top = float(values.max(initial=0.0))
-    return values / (255.0 if top > 1.0 else 1.0)
 
 
 def read_array(path: Path) -> tuple[np.ndarray, tuple[float | None, float | None, float | None]]:

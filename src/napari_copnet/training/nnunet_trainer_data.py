@@ -21,6 +21,7 @@ from napari_copnet.params import DegradeParams
 from napari_copnet.training.artefacts import add_artefacts, vary_certainty
 from napari_copnet.training.dataset import read_cases
 from napari_copnet.training.degrade import degrade
+from napari_copnet.types import CONTOUR_ABOVE
 
 # marks pixels of an image that shall be replaced by a freshly degraded map
 NO_MAP = -1.0
@@ -214,7 +215,7 @@ class FreshGaps(BasicTransform):
         rng = np.random.default_rng(random.getrandbits(32))
         image = data_dict["image"][0]
         if float(image.min()) > NO_MAP / 2 and rng.random() > FRESH_SHARE:
-            data_dict["image"] = (image > 0.5).to(image.dtype)[None]
+            data_dict["image"] = (image > CONTOUR_ABOVE).to(image.dtype)[None]
             return data_dict
         contour = data_dict["segmentation"][0].numpy() == 1
         gaps = _about(self.params.absorption_disks * contour.size / 512**2, rng)

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.scores import CELL_SCORES, evaluate
+from napari_copnet.evaluation.score_names import CELL_SCORES
+from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.gui.viewer.layer_roles import shape_text
 from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
 from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.runs.united import is_united
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.steps.iteration_history import changed_share, contour_after
 
@@ -102,7 +104,7 @@ def iterations_data_of(layer: Any, panel: Any = None) -> IterationsData:
     return IterationsData(
         list(range(data.shape[0])),
         changed,
-        bool(told.get("unite", True)),
+        bool(told["unite"]) if "unite" in told else is_united(None),
         _cell_params(told.get("cells") or {}),
         data,
     )

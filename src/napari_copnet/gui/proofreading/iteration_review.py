@@ -156,6 +156,8 @@ class IterationReview:
             return
         try:
             true = truth_stack(truth, session.shape)
+            # For the thread: the session goes on meanwhile.
+            contour, edits = np.array(session.contour), session.history.packed()
         except CopnetError as error:
             self._say(error)
             return
@@ -166,9 +168,7 @@ class IterationReview:
                 numbers = list(range(len(iterations)))
                 yield from score_iterations(iterations, numbers, unite, true)
             yield Progress("by edit", 0, 1, "steps", partial=None)
-            session.wait_saved()
-            with Session.open(session.folder, read_only=True) as copy:
-                yield from _renamed(scores_by_edit(copy, true))
+            yield from _renamed(scores_by_edit(contour, edits, true))
 
         self._scores = {"score": {}, "by edit": {}}
         self.tab.score_button.setEnabled(False)

@@ -11,7 +11,7 @@ from qtpy.QtCore import QTimer
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
-from napari_copnet.gui.proofreading.queue_state import QueueState, find_items
+from napari_copnet.gui.proofreading.queue_state import QueueState, find_items, still_for
 from napari_copnet.gui.widgets.lazy_rows import Rows
 from napari_copnet.proofreading.closing_history import Birth
 from napari_copnet.proofreading.edits import ACCEPTED, REJECTED, Patch
@@ -262,7 +262,8 @@ class QueueController:
                 self.form.message.note(f"The slices you changed were looked at once more. {came}")
 
         name = "queue" if slices is None else f"queue {slices}"
-        self._compute(name, lambda: find_items(session, slices, listed), take)
+        still = still_for(session, slices)
+        self._compute(name, lambda: find_items(still, slices, listed), take)
 
     def _allow(self) -> None:
         form, any_items = self.form, bool(self.state.items)

@@ -17,7 +17,15 @@ from napari_copnet.pipeline import RunResult, Settings, run, without_cells
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_cells
 from napari_copnet.steps.frame import clear_padding, soft_contour, to_original
-from napari_copnet.types import Cells, Closing, Iteration, Preprocessed, SliceResult, Stack
+from napari_copnet.types import (
+    Cells,
+    Closing,
+    Iteration,
+    Preprocessed,
+    SliceResult,
+    Stack,
+    is_contour,
+)
 
 # Leaves labels for cells that edits will make.
 _MOST_UINT16 = 50_000
@@ -159,9 +167,9 @@ def close_early(
         Step 1 probability, to unite with.
     cells : CellParams
     """
-    mask = probability > 0.5
+    mask = is_contour(probability)
     if start is not None:
-        mask |= start > 0.5
+        mask |= is_contour(start)
     mask = mask.astype(np.uint8)
     soft = probability if start is None else soft_contour(mask, probability, start)
     shown = _shown_closed(None, mask, soft, ready)

@@ -21,7 +21,7 @@ from napari_copnet.params import (
     DeviceParams,
     PreprocessParams,
 )
-from napari_copnet.types import Preprocessed
+from napari_copnet.types import Preprocessed, is_contour
 
 
 class PreprocessSection(DockSection):
@@ -94,7 +94,7 @@ class ContourSection(DockSection):
     @staticmethod
     def did(probability: np.ndarray) -> str:
         """Say what was done."""
-        share = 100 * float((probability[:: max(1, len(probability) // 8)] > 0.5).mean())
+        share = 100 * float(is_contour(probability[:: max(1, len(probability) // 8)]).mean())
         return f"Contours marked in {len(probability)} slices ({share:.0f} % of the area)."
 
 
