@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
 # Each part may import the parts before it. Parts on one line do not import each other.
 ORDER = [
     {"errors", "progress"},
-    {"types", "params", "files"},
+    {"types", "params", "files", "lazy_array"},
     {"io", "networks", "synthetic", "boundaries"},
     {"steps", "training"},
     {"cache"},

@@ -16,9 +16,9 @@ from napari_copnet.gui.iterations.iteration_data import score_iterations, truth_
 from napari_copnet.gui.proofreading.iteration_tab import IterationTab
 from napari_copnet.gui.proofreading.session_layers import ROLE, SessionLayers
 from napari_copnet.gui.viewer.layer_roles import SCORE_COLOURS, is_truth
-from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
 from napari_copnet.gui.widgets.iteration_plot import IterationPlot, Series
 from napari_copnet.gui.widgets.lazy_rows import Rows
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.closing_history import (
     SETTLED,
@@ -263,7 +263,7 @@ class IterationReview:
 
             active = self.viewer.layers.selection.active
             self.layer = Labels(
-                PlaneArray(session.shape, np.uint8, plane),
+                LazyArray(session.shape, np.uint8, plane),
                 name="Session: contour after iteration",
                 colormap=CyclicLabelColormap(colors=["transparent", ITERATION_COLOUR]),
                 opacity=0.7,

@@ -15,8 +15,8 @@ from napari_copnet.gui.napari_compat.thumbnails import Thumbnails
 from napari_copnet.gui.proofreading.open_session import Ready
 from napari_copnet.gui.proofreading.overlays import Overlays
 from napari_copnet.gui.viewer.layer_source import slice_in_view
-from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
 from napari_copnet.gui.workflow.result_layers import CONTOUR_COLOUR
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.proofreading.session import Session, Touched
 
 MARK_COLOURS = ("#ef5350", "#ab47bc", "#8d6e63")
@@ -56,7 +56,7 @@ class SessionLayers:
         self.image = None if ready.image is None else self._image(ready.image)
         self.probability = self._layer(
             Image,
-            PlaneArray(session.shape, np.float32, session.probability),
+            LazyArray(session.shape, np.float32, session.probability),
             "Session: contour probability",
             colormap="magma",
             blending="additive",
@@ -66,13 +66,13 @@ class SessionLayers:
         )
         self.cells = self._layer(
             Labels,
-            PlaneArray(session.shape, np.uint32, session.cells),
+            LazyArray(session.shape, np.uint32, session.cells),
             "Session: cells",
             opacity=0.4,
         )
         self.marks = self._layer(
             Labels,
-            PlaneArray(session.shape, np.uint8, self._marks),
+            LazyArray(session.shape, np.uint8, self._marks),
             "Session: areas without cells",
             colormap=CyclicLabelColormap(colors=["transparent", *MARK_COLOURS]),
             opacity=0.5,

@@ -9,8 +9,8 @@ import numpy as np
 from napari.layers import Image
 
 from napari_copnet.gui.viewer.camera import fly_to
-from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
 from napari_copnet.gui.viewer.side_by_side import SideBySide
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.teaching.model_comparison import Comparison
 
 ROLE = "compared"
@@ -79,13 +79,13 @@ class ComparedModels:
             layer.visible = False
         # Of three axes: a fourth would be that of the iterations in view.
         self.layer = Image(
-            PlaneArray(shape, np.uint8, lambda z: plane(OLD, z)),
+            LazyArray(shape, np.uint8, lambda z: plane(OLD, z)),
             name="Old model",
             **arguments,
             **_look(),
         )
         both = Image(
-            PlaneArray((2, *shape), np.uint8, plane),
+            LazyArray((2, *shape), np.uint8, plane),
             scale=(1.0, *arguments["scale"]),
             translate=(0.0, *arguments["translate"]),
             units=("pixel", *arguments["units"]),

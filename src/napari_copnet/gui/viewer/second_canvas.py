@@ -12,7 +12,7 @@ from napari.qt import QtViewer
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QVBoxLayout, QWidget
 
-from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
+from napari_copnet.lazy_array import LazyArray
 
 _CAMERA = ("center", "zoom", "angles", "perspective")
 
@@ -114,7 +114,7 @@ class SecondCanvas(QWidget):
         data, at = self.layer.data, min(self.position, self.layer.data.shape[0] - 1)
         if isinstance(data, np.ndarray):
             return data[at]
-        return PlaneArray(data.shape[1:], data.dtype, lambda *lead: data[(at, *lead)])
+        return LazyArray(data.shape[1:], data.dtype, lambda *lead: data[(at, *lead)])
 
     def _on_data(self) -> None:
         self._contour.data = self._data()
