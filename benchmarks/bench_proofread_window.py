@@ -178,7 +178,7 @@ class _Hand:
     def _place(self, point: Any) -> Any:
         from qtpy.QtCore import QPoint
 
-        from napari_copnet.gui.viewer.second_canvas import camera_of
+        from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 
         assert self.canvas is not None
         layer, camera = self.dock.controller.layers.contour, camera_of(self.viewer)

@@ -30,7 +30,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
-from napari_copnet.gui.viewer.second_canvas import camera_of
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
 from napari_copnet.io.read import read_stack
 from napari_copnet.io.write import write_image

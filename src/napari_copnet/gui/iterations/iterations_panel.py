@@ -20,7 +20,7 @@ from napari_copnet.gui.iterations.iteration_data import (
     truth_stack,
 )
 from napari_copnet.gui.iterations.iteration_layers import IterationLayers
-from napari_copnet.gui.iterations.iterations_form import IterationsForm, quiet
+from napari_copnet.gui.iterations.iterations_form import IterationsForm
 from napari_copnet.gui.viewer.layer_roles import (
     ADDED_COLOUR,
     REMOVED_COLOUR,
@@ -34,6 +34,7 @@ from napari_copnet.gui.viewer.layer_roles import (
 )
 from napari_copnet.gui.viewer.second_canvas import SecondCanvas
 from napari_copnet.gui.viewer.side_by_side import SideBySide
+from napari_copnet.gui.widgets.controls import quiet
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.iteration_plot import Series
 from napari_copnet.progress import Progress, Steps

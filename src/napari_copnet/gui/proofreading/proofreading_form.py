@@ -18,11 +18,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_copnet.boundaries.gaps import CLOSURE, GAP, SPLIT, UNSETTLED
-from napari_copnet.gui.iterations.iterations_form import named, row
 from napari_copnet.gui.proofreading.iteration_tab import IterationTab
 from napari_copnet.gui.proofreading.same_fix_bar import SameFixBar
 from napari_copnet.gui.proofreading.tool_list import TOOLS
-from napari_copnet.gui.widgets.buttons import plain_button
+from napari_copnet.gui.widgets.controls import column_in, named, plain_button, row
 from napari_copnet.gui.widgets.dock import Dock
 from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.gui.widgets.lazy_rows import RowsView
@@ -90,8 +89,7 @@ class ProofreadForm(Dock):
 
     def _beginning(self) -> QWidget:
         self.beginning = QWidget()
-        column = QVBoxLayout(self.beginning)
-        column.setContentsMargins(0, 0, 0, 0)
+        column = column_in(self.beginning)
         invitation = quiet_label(_INVITATION)
         # In a low dock the text would be cut off.
         invitation.setMinimumHeight(56)
@@ -112,9 +110,7 @@ class ProofreadForm(Dock):
 
     def _desk(self) -> QWidget:
         self.table = QWidget()
-        column = QVBoxLayout(self.table)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column = column_in(self.table, 6)
         self.title = QLabel()
         self.saved = QLabel()
         self.saved.setObjectName("saved")
@@ -152,9 +148,7 @@ class ProofreadForm(Dock):
 
     def _tools(self) -> QWidget:
         self.tools = QFrame()
-        column = QVBoxLayout(self.tools)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        column = column_in(self.tools, 4)
         grid = QGridLayout()
         grid.setSpacing(3)
         self.tool_buttons: dict[str, QPushButton] = {}

@@ -25,7 +25,8 @@ from napari_copnet.gui.proofreading.open_session import (
 from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
 from napari_copnet.gui.proofreading.session_controller import SessionController
 from napari_copnet.gui.proofreading.session_layers import SessionLayers
-from napari_copnet.gui.viewer.camera import View, give_room
+from napari_copnet.gui.viewer.camera import View
+from napari_copnet.gui.viewer.dock_places import give_room
 from napari_copnet.gui.viewer.layer_roles import panel_of
 from napari_copnet.gui.widgets.run_controls import Pace
 from napari_copnet.progress import Progress, Steps

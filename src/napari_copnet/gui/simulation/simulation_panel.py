@@ -12,7 +12,7 @@ from napari_copnet.errors import CopnetError
 from napari_copnet.evaluation.fit_gaps import GapFit, Gaps
 from napari_copnet.gui.background.jobs import Job
 from napari_copnet.gui.background.task_queue import Task, TaskQueue
-from napari_copnet.gui.iterations.iterations_form import quiet
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.simulation.layer_choices import position_of, real_gaps, stack_of, truths
 from napari_copnet.gui.simulation.previews import (
     Preview,
@@ -25,8 +25,9 @@ from napari_copnet.gui.simulation.previews import (
 from napari_copnet.gui.simulation.simulated_layer import SimulatedLayer
 from napari_copnet.gui.simulation.simulation_form import SimulateForm
 from napari_copnet.gui.simulation.units import SPANS, converted, spans_in
+from napari_copnet.gui.viewer.dock_places import docked
 from napari_copnet.gui.viewer.layer_source import slice_in_view, voxel_size_of
-from napari_copnet.gui.viewer.second_canvas import camera_of
+from napari_copnet.gui.widgets.controls import quiet
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import Progress
@@ -332,5 +333,4 @@ class SimulatePanel(SimulateForm):
 
 def panel_of(viewer: Any) -> SimulatePanel | None:
     """Return the dock for simulated gaps of a window, or None."""
-    docked = getattr(getattr(viewer, "window", None), "dock_widgets", {})
-    return next((w for w in docked.values() if isinstance(w, SimulatePanel)), None)
+    return next((w for w in docked(viewer) if isinstance(w, SimulatePanel)), None)

@@ -11,11 +11,10 @@ from qtpy.QtWidgets import QComboBox, QLabel, QPushButton
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.jobs import free_cores
-from napari_copnet.gui.iterations.iterations_form import named, quiet, row
 from napari_copnet.gui.training.compared_models import ComparedModels
 from napari_copnet.gui.training.project_link import ProjectLink
-from napari_copnet.gui.training.project_section import canvas_button
-from napari_copnet.gui.viewer.camera import give_room
+from napari_copnet.gui.viewer.dock_places import give_room
+from napari_copnet.gui.widgets.controls import canvas_button, named, quiet, row
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
 from napari_copnet.networks.package import ModelPackage

@@ -10,8 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.iterations.iterations_form import row
-from napari_copnet.gui.training.project_section import canvas_button
+from napari_copnet.gui.widgets.controls import canvas_button, row
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark, quiet_label
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
 from napari_copnet.networks.model_zip import import_zip

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QPushButton
-
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.iterations.iterations_form import named
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.widgets.dock_section import DockSection
 from napari_copnet.teaching.project import DONE, IN_WORK, UNTOUCHED
@@ -59,10 +55,3 @@ class ProjectSection(DockSection):
 def doubts_left(count: int) -> str:
     """Say how many findings a slice was done with."""
     return f"{count} doubt{'s' if count != 1 else ''} left"
-
-
-def canvas_button(text: str, name: str, tip: str) -> QPushButton:
-    """Return a button that leaves the keyboard to the canvas."""
-    button: QPushButton = named(QPushButton(text), name, tip)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return button

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 from qtpy.QtWidgets import QLabel
 
-from napari_copnet.gui.iterations.iterations_form import row
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.project_section import (
     SIGNS,
     ProjectSection,
-    canvas_button,
     doubts_left,
 )
-from napari_copnet.gui.viewer.second_canvas import camera_of
+from napari_copnet.gui.widgets.controls import canvas_button, row
 from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
 from napari_copnet.progress import Progress, Steps

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.iterations.iterations_form import row
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.project_section import (
     SIGNS,
     ProjectSection,
-    canvas_button,
     doubts_left,
 )
+from napari_copnet.gui.widgets.controls import canvas_button, column_in, row
 from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
 from napari_copnet.gui.widgets.params_form import ParamsForm
@@ -51,9 +50,7 @@ class SlicesSection(ProjectSection):
 
     def _beginning(self) -> QWidget:
         box = QWidget()
-        column = QVBoxLayout(box)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        column = column_in(box, 4)
         self.begin_button = canvas_button(
             "Begin from this run", "begin", "Annotate what the workflow dock has just made."
         )
@@ -74,9 +71,7 @@ class SlicesSection(ProjectSection):
 
     def _work(self) -> QWidget:
         box = QWidget()
-        column = QVBoxLayout(box)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        column = column_in(box, 4)
         self.form = ParamsForm(ChooseParams)
         self.form.changed.connect(self._show_rows_of_form)
         column.addWidget(self.form.widget)

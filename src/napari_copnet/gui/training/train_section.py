@@ -10,15 +10,14 @@ from qtpy.QtWidgets import QComboBox, QLabel
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.jobs import free_cores
-from napari_copnet.gui.iterations.iterations_form import named, row
 from napari_copnet.gui.training.project_link import ProjectLink
-from napari_copnet.gui.training.project_section import canvas_button
 from napari_copnet.gui.training.training_run import (
     TrainingRun,
     minutes_of,
     seconds_a_step,
     share_of,
 )
+from napari_copnet.gui.widgets.controls import canvas_button, named, row
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark, quiet_label
 from napari_copnet.gui.widgets.iteration_plot import IterationPlot, Series

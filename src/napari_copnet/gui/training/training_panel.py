@@ -16,8 +16,9 @@ from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.review_section import ReviewSection
 from napari_copnet.gui.training.slices_section import SlicesSection
 from napari_copnet.gui.training.train_section import TrainSection
-from napari_copnet.gui.viewer.camera import give_room
+from napari_copnet.gui.viewer.dock_places import give_room
 from napari_copnet.gui.viewer.layer_roles import panel_of
+from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.gui.widgets.dock import Dock, delayed, scrolled
 from napari_copnet.gui.widgets.run_controls import Message, ProgressLine
 from napari_copnet.networks.package import ModelPackage
@@ -68,9 +69,7 @@ class TrainingPanel(Dock):
 
     def _lay_out(self) -> None:
         inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column = column_in(inside, 6)
         for section in self.sections:
             column.addWidget(section)
         column.addStretch()
@@ -81,9 +80,7 @@ class TrainingPanel(Dock):
         self.progress = ProgressLine()
         lines.addWidget(self.message)
         lines.addWidget(self.progress)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
+        whole = column_in(self, 0)
         whole.addWidget(scrolled(inside), 1)
         whole.addWidget(foot)
 
