@@ -7,22 +7,19 @@ It begins with the run of the workflow dock. By itself it makes that run first.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from tour_window import Tour, clear_photos, options, stack_file
 
 from napari_copnet.gui.proofreading.proofreading_panel import ProofreadPanel
 from napari_copnet.gui.viewer.camera import fly_to
 from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
 from napari_copnet.proofreading.closing_history import birth_of
-
-if TYPE_CHECKING:
-    from tour import Tour
 
 PREFIX = "proofread"
 Point = tuple[int, int]
@@ -357,15 +354,8 @@ def inner(session: Any, z: int, point: Point) -> Point:
 
 def main() -> None:
     """Make a run and proofread it."""
-    from tour import Tour, stack_file
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("docs/images"))
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    for old in given.out.glob(f"{PREFIX}-*.png"):
-        old.unlink()
+    given = options(__doc__).parse_args()
+    clear_photos(given.out, PREFIX)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tour = Tour(given.out)

@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.QtCore import Signal
 
 from napari_copnet.errors import CopnetError, InputError
-from napari_copnet.gui.background.task_queue import Task, TaskQueue
+from napari_copnet.gui.background.task_queue import TaskQueue
 from napari_copnet.gui.iterations.iteration_data import (
     IterationsData,
     as_stack,
@@ -330,7 +330,10 @@ class IterationsPanel(IterationsForm):
                 self._on_progress(name, news)
 
         self.message.hide()
-        self.tasks.add(Task(name, work, came, shown, self._say_error))
+        task = self.tasks.add(name, work)
+        task.progressed.connect(came)
+        task.finished.connect(shown)
+        task.failed.connect(self._say_error)
 
     def _on_progress(self, name: str, news: list[Progress]) -> None:
         for progress in news:

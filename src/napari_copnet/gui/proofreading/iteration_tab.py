@@ -57,8 +57,7 @@ class IterationTab(QScrollArea):
             "Show the contour of an iteration over the present one.",
         )
         self.number = named(QSpinBox(), "shown_iteration", "0 is Step 1.")
-        self.iteration_row = row(self.show_iteration, self.number)
-        self.iteration_row.layout().addStretch()
+        self.iteration_row = row(self.show_iteration, self.number, spare=True)
         column.addWidget(self.iteration_row)
         self.unsettled = named(
             QCheckBox("Only slices that did not settle"),

@@ -138,7 +138,9 @@ class ProofreadForm(Dock):
         column.addWidget(self.same_fix)
         self.tabs = QTabWidget()
         self.tabs.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.tabs.tabBar().setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        bar = self.tabs.tabBar()
+        assert bar is not None  # Qt makes it with the tabs
+        bar.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.tabs.addTab(self._queue(), "Review queue")
         self.tabs.addTab(self._history(), "History")
         self.iteration_tab = IterationTab()
@@ -172,10 +174,9 @@ class ProofreadForm(Dock):
             # By wheel and arrows; the keyboard stays with the canvas unless asked for.
             box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         # In a line of its own: a dock of usual width has no room for both.
-        self.iteration_row = row(QLabel("Freeze at iteration"), self.iteration)
-        for line in (row(self.ranged, self.first, QLabel("to"), self.last), self.iteration_row):
-            line.layout().addStretch()
-            column.addWidget(line)
+        self.iteration_row = row(QLabel("Freeze at iteration"), self.iteration, spare=True)
+        column.addWidget(row(self.ranged, self.first, QLabel("to"), self.last, spare=True))
+        column.addWidget(self.iteration_row)
         return self.tools
 
     def _queue(self) -> QWidget:
@@ -198,8 +199,7 @@ class ProofreadForm(Dock):
         self.see_button = plain_button(
             "Iteration", "see_iteration", "Show the contour as it was after that iteration."
         )
-        self.birth_row = row(self.birth, self.see_button)
-        self.birth_row.layout().setStretch(0, 1)
+        self.birth_row = row(self.birth, self.see_button, wide=self.birth)
         column.addWidget(self.birth_row)
         self.previous_button = plain_button("◀  P", "previous_item", "The item before (P).")
         self.next_button = plain_button("N  ▶", "next_item", "The next open item (N).")

@@ -11,7 +11,7 @@ from qtpy.QtCore import QTimer, Signal
 from napari_copnet.errors import CopnetError
 from napari_copnet.evaluation.fit_gaps import GapFit, Gaps
 from napari_copnet.gui.background.jobs import Job
-from napari_copnet.gui.background.task_queue import Task, TaskQueue
+from napari_copnet.gui.background.task_queue import TaskQueue
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.simulation.layer_choices import position_of, real_gaps, stack_of, truths
 from napari_copnet.gui.simulation.previews import (
@@ -213,7 +213,9 @@ class SimulatePanel(SimulateForm):
             if hasattr(real, "data")
             else (lambda: session_gaps(real))
         )
-        self._counts.add(Task("count", work, lambda _: None, self._on_counted, self.message.error))
+        task = self._counts.add("count", work)
+        task.finished.connect(self._on_counted)
+        task.failed.connect(self.message.error)
 
     def _on_counted(self, gaps: Gaps) -> None:
         self.real = gaps
@@ -271,15 +273,10 @@ class SimulatePanel(SimulateForm):
             show(result)
             self.shown.emit()
 
-        self._previews.add(
-            Task(
-                "preview",
-                lambda: preview(plane, params, seed, size),
-                came,
-                done,
-                self.message.error,
-            )
-        )
+        task = self._previews.add("preview", lambda: preview(plane, params, seed, size))
+        task.progressed.connect(came)
+        task.finished.connect(done)
+        task.failed.connect(self.message.error)
 
     def _show(self, done: Preview, box: tuple[slice, slice]) -> None:
         self._layer.show(done.values, self._truth, box)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.project_section import (
     SIGNS,
@@ -38,8 +37,8 @@ class SlicesSection(ProjectSection):
 
     went = Signal(int)
 
-    def __init__(self, link: ProjectLink, *window: Any) -> None:
-        super().__init__(1, "Slices to annotate", _PURPOSE, link, *window)
+    def __init__(self, link: ProjectLink, compute: Compute) -> None:
+        super().__init__(1, "Slices to annotate", _PURPOSE, link, compute)
         self._listed: list[int] = []
         self.beginning = self._beginning()
         self.work = self._work()
@@ -116,7 +115,7 @@ class SlicesSection(ProjectSection):
         try:
             params = self.form.get()
         except CopnetError as error:
-            self._tell(error)
+            self.failed.emit(error)
             return
         session, done = project.session, tuple(project.chosen)
         dock = self._link.dock
@@ -131,7 +130,8 @@ class SlicesSection(ProjectSection):
             if self._link.project is project:
                 self._do(lambda: project.choose(proposals))
 
-        self._compute("choose", lambda: propose(session, params, done=done, items=items), take)
+        work = self._compute("choose", lambda: propose(session, params, done=done, items=items))
+        work.finished.connect(take)
 
     def add_slice(self) -> None:
         """Put the slice in view on it."""
@@ -202,7 +202,7 @@ class SlicesSection(ProjectSection):
         getattr(dock, ask)()
         if dock.message.text:
             # What it says is read here, where the button is.
-            self._tell(CopnetError(dock.message.text))
+            self.failed.emit(CopnetError(dock.message.text))
 
     def _show_rows_of_form(self) -> None:
         by_step = self.form.rows["by"].value == "step"

@@ -104,9 +104,9 @@ class SecondCanvas(QWidget):
             canvas.setParent(None)
             canvas.deleteLater()
 
-    def event(self, event: QEvent) -> bool:
+    def event(self, event: QEvent | None) -> bool:
         """Let the canvas go before Qt deletes it."""
-        if event.type() == QEvent.Type.DeferredDelete:
+        if event is not None and event.type() == QEvent.Type.DeferredDelete:
             self.finish()
         return bool(super().event(event))
 

@@ -19,13 +19,19 @@ def named(widget: W, name: str, tip: str) -> W:
     return widget
 
 
-def row(*widgets: QWidget) -> QWidget:
-    """Return widgets side by side; sliders and lists take the room."""
+def row(*widgets: QWidget, wide: QWidget | None = None, spare: bool = False) -> QWidget:
+    """Return widgets side by side.
+
+    Sliders and lists, and the widget that is `wide`, take the room; `spare` leaves it at the end.
+    """
     box = QWidget()
     line = QHBoxLayout(box)
     line.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:
-        line.addWidget(widget, 1 if isinstance(widget, QSlider | QComboBox) else 0)
+        takes_room = widget is wide or isinstance(widget, QSlider | QComboBox)
+        line.addWidget(widget, 1 if takes_room else 0)
+    if spare:
+        line.addStretch()
     return box
 
 

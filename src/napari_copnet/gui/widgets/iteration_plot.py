@@ -223,7 +223,9 @@ class IterationPlot(QWidget):
         for series in reversed(self.series):
             if not series.values:
                 continue
-            shown = self.current if self.current in series.values else max(series.values)
+            current = self.current
+            is_known = current is not None and current in series.values
+            shown = current if current is not None and is_known else max(series.values)
             text = f"{series.name} {self._said(series.values[shown])}"
             width = painter.fontMetrics().horizontalAdvance(text)
             painter.setPen(QColor(series.colour))

@@ -119,7 +119,8 @@ class ModelPicker(QWidget):
     def _on_brought(self, model: ModelPackage) -> None:
         self._job = None
         self.combo.setEnabled(True)
-        for picker in self.window().findChildren(ModelPicker):
+        window = self.window()
+        for picker in window.findChildren(ModelPicker) if window is not None else [self]:
             picker.refresh()
         if model.kind != self.kind:
             step = "Closing" if model.kind == "closing" else "Contours"

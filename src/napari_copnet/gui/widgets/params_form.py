@@ -149,6 +149,12 @@ class Fold(QWidget):
         """Show the content."""
         self.button.setChecked(True)
 
+    def add(self, widget: QWidget) -> None:
+        """Add a widget below the rows of a form."""
+        rows = self.body.layout()
+        assert isinstance(rows, QFormLayout)
+        rows.addRow(widget)
+
     def _show(self, on: bool) -> None:
         self.button.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
         self.body.setVisible(on)

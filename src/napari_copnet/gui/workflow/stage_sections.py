@@ -78,7 +78,7 @@ class ContourSection(DockSection):
         self.add(self.form.widget)
         if self.device_form.advanced is not None and self.form.advanced is not None:
             # One fold for what is rarely needed.
-            self.form.advanced.body.layout().addRow(self.device_form.advanced.body)
+            self.form.advanced.add(self.device_form.advanced.body)
             self.device_form.advanced.button.setChecked(True)
             self.device_form.widget.hide()
 
