@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
 from napari_copnet.gui.proofreading.queue_state import QueueState, find_items
+from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.lazy_rows import Rows
 from napari_copnet.proofreading.closing_history import birth_of
 from napari_copnet.proofreading.edits import ACCEPTED, REJECTED, Patch
@@ -64,10 +64,7 @@ class QueueController:
         )
         form.queue_view.show_rows(self._rows)
         form.kinds.setCurrentIndex(0)
-        self._timer = QTimer(form)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(AGAIN_MS)
-        self._timer.timeout.connect(self._look_again)
+        self._timer = delayed(self._look_again, AGAIN_MS, form)
         self.state.read_verdicts(session)
         self._renew()
         self._allow()

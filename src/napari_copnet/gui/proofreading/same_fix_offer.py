@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
 from napari_copnet.gui.background.jobs import Job
 from napari_copnet.gui.proofreading.overlays import Overlays
 from napari_copnet.gui.proofreading.same_fix_bar import SameFixBar
+from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.proofreading.edits import Edit
 from napari_copnet.proofreading.same_fix import copied, reach_of, same_fixes, together
 from napari_copnet.proofreading.session import Session
@@ -50,10 +50,7 @@ class SameFixOffer:
         self._taken: list[Edit] = []
         self._edit: Edit | None = None
         self._by_hand = self._looking = self._left_out = self._is_busy = False
-        self._timer = QTimer(bar)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(PAUSE_MS)
-        self._timer.timeout.connect(self._search)
+        self._timer = delayed(self._search, PAUSE_MS, bar)
 
     @property
     def is_offered(self) -> bool:

@@ -13,6 +13,7 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
+from napari_copnet.gui.viewer.layer_source import frame_of
 from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.lazy_array import LazyArray
 
@@ -63,10 +64,7 @@ class SecondCanvas(QWidget):
             blending="additive",
             opacity=layer.opacity,
             contrast_limits=layer.contrast_limits,
-            scale=layer.scale[1:],
-            translate=layer.translate[1:],
-            units=tuple(str(unit) for unit in layer.units[1:]),
-            axis_labels=layer.axis_labels[1:],
+            **frame_of(layer, lead=1),
         )
         self.model.add_layer(self._contour)
         self.model.theme = viewer.theme
@@ -162,8 +160,5 @@ def _copied(image: Any) -> Image:
         colormap=image.colormap.name,
         contrast_limits=image.contrast_limits,
         gamma=image.gamma,
-        scale=image.scale,
-        translate=image.translate,
-        units=tuple(str(unit) for unit in image.units),
-        axis_labels=image.axis_labels,
+        **frame_of(image),
     )
