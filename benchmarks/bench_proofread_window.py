@@ -111,6 +111,8 @@ class _Hand:
     """Mouse and keys on the canvas of an open session, one gesture after the other."""
 
     def __init__(self, viewer: Any, dock: Any) -> None:
+        from qtpy.QtTest import QTest
+
         from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
 
         self.viewer, self.dock = viewer, dock
@@ -118,6 +120,8 @@ class _Hand:
         if canvas is None:
             raise CopnetError("The window has no canvas.", "Look at the log above.")
         self.canvas = canvas
+        # PyQt6's stubs have its static methods as methods of an object.
+        self.test: Any = QTest
 
     def edit_until(self, over: Callable[[], bool], seconds: float) -> tuple[int, float]:
         """Make gestures until something holds or time is up; return how many, and the time."""
@@ -179,31 +183,27 @@ class _Hand:
         return QPoint(round(self.canvas.width() / 2 + x), round(self.canvas.height() / 2 + y))
 
     def _key(self, key: Any) -> None:
-        from qtpy.QtTest import QTest
-
-        QTest.keyClick(self.canvas, key)
+        self.test.keyClick(self.canvas, key)
 
     def _click(self, point: Any) -> None:
         from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
 
         place = self._place(point)
-        QTest.mouseMove(self.canvas, place)
+        self.test.mouseMove(self.canvas, place)
         wait(0)
-        QTest.mouseClick(self.canvas, Qt.MouseButton.LeftButton, pos=place)
+        self.test.mouseClick(self.canvas, Qt.MouseButton.LeftButton, pos=place)
 
     def _drag(self, start: Any, end: Any, steps: int = 12) -> None:
         from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
 
         places = [self._place(start + (end - start) * t) for t in np.linspace(0, 1, steps)]
-        QTest.mouseMove(self.canvas, places[0])
-        QTest.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=places[0])
+        self.test.mouseMove(self.canvas, places[0])
+        self.test.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=places[0])
         for place in places:
-            QTest.mouseMove(self.canvas, place)
+            self.test.mouseMove(self.canvas, place)
             # As often as a mouse tells of itself on most screens.
             wait(0.016)
-        QTest.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=places[-1])
+        self.test.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=places[-1])
 
 
 def _punched(contour: np.ndarray) -> np.ndarray:

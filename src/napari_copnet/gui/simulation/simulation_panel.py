@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QStandardItemModel
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.evaluation.fit_gaps import GapFit, Gaps
@@ -187,7 +188,11 @@ class SimulatePanel(SimulateForm):
         self._truth = layer
         self.simulated = None
         known = self._pixel_size is not None
-        self.unit.model().item(1).setEnabled(known)
+        units = self.unit.model()
+        assert isinstance(units, QStandardItemModel)  # which each QComboBox has of itself
+        micrometres = units.item(1)
+        assert micrometres is not None
+        micrometres.setEnabled(known)
         if not known and self._unit == "um":
             self.unit.setCurrentIndex(0)
         self._list_reals()
