@@ -7,17 +7,14 @@ It begins with the run of the workflow dock. By itself it makes that run first.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-
-if TYPE_CHECKING:
-    from tour import Tour
+from tour_window import Tour, clear_photos, options, stack_file
 
 PREFIX = "proofread"
 Point = tuple[int, int]
@@ -361,15 +358,8 @@ def inner(session: Any, z: int, point: Point) -> Point:
 
 def main() -> None:
     """Make a run and proofread it."""
-    from tour import Tour, stack_file
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("docs/images"))
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    for old in given.out.glob(f"{PREFIX}-*.png"):
-        old.unlink()
+    given = options(__doc__).parse_args()
+    clear_photos(given.out, PREFIX)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tour = Tour(given.out)

@@ -9,23 +9,20 @@ mouse, and paints the rest from the truth as a stroke of napari's brush would.
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLabel
+from tour_window import Tour, clear_photos, options
 
 from benchmarks.bench_finetune import unseen_tissue
 from napari_copnet import find_model, write_image
-
-if TYPE_CHECKING:
-    from tour import Tour
 
 PREFIX = "teach"
 SLICES, SIDE, EVERY = 13, 256, 6
@@ -46,16 +43,6 @@ def click_row(tour: Tour, table: Any, row: int, column: int = 0) -> None:
     place = table.visualRect(table.model().index(row, column)).center()
     QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
     tour.wait(0.4)
-
-
-def show(tour: Tour, widget: Any) -> None:
-    """Scroll the dock until a widget is in sight."""
-    parent = widget.parent()
-    while parent is not None:
-        if hasattr(parent, "ensureWidgetVisible"):
-            parent.ensureWidgetVisible(widget)
-        parent = parent.parent()
-    tour.wait(0.2)
 
 
 def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
@@ -85,7 +72,7 @@ def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     for number, z in enumerate(dock.link.project.chosen):
         annotate(tour, dock, z, truth[z], first=number == 0)
     assert dock.link.project.done == [0, EVERY, 2 * EVERY]
-    show(tour, dock.slices.table)
+    tour.show(dock.slices.table)
     tour.photo("three-slices-done")
     train(tour, dock, minutes)
     compare(tour, dock, workflow)
@@ -124,7 +111,7 @@ def annotate(tour: Tour, dock: Any, z: int, truth: np.ndarray, first: bool) -> N
         tour.press(dock.review.done_button)
         tour.until(lambda: dock.review.findings != [], "the checks find something", 30)
         assert project.state(z) == "in work"
-        show(tour, dock.review.table)
+        tour.show(dock.review.table)
         tour.photo("checked")
         click_row(tour, dock.review.table, 0, 1)
         tour.photo("a-finding")
@@ -168,17 +155,17 @@ def train(tour: Tour, dock: Any, minutes: float) -> None:
     for name, value in (("patch", PATCH), ("batch", BATCH), ("steps_per_epoch", STEPS)):
         tour.type_into(section.form.rows[name].native, value)
     tour.wait(0.5)
-    show(tour, section.train_button)
+    tour.show(section.train_button)
     tour.photo("what-it-will-do")
     tour.press(section.train_button)
     epochs = section.loss_plot
     tour.until(lambda: len(values(epochs)) >= 2, "two epochs are trained", 600)
-    show(tour, section.dice_plot)
+    tour.show(section.dice_plot)
     tour.photo("training")
     tour.press(section.pause_button)
     tour.until(lambda: not section.run.is_running, "it pauses", 60)
     assert "stopped after" in section.progress_text.text()
-    show(tour, section.dice_plot)
+    tour.show(section.dice_plot)
     tour.photo("paused")
     told = len(values(epochs))
     tour.press(section.continue_button)
@@ -196,7 +183,7 @@ def compare(tour: Tour, dock: Any, workflow: Any) -> None:
     """Look at both models, and adopt the new one."""
     section = dock.compare
     tour.until(lambda: section.comparison is not None, "both are scored", 600)
-    show(tour, section.adopt_button)
+    tour.show(section.adopt_button)
     tour.photo("before-and-after")
     print(section.comparison.text)
     assert section.comparison.is_better
@@ -212,7 +199,7 @@ def compare(tour: Tour, dock: Any, workflow: Any) -> None:
     assert new != old
     note = workflow.sections["contours"].model.findChildren(QLabel)
     assert any(f"{new}, which you adopted" in label.text() for label in note)
-    show(tour, dock.models.zoo_button)
+    tour.show(dock.models.zoo_button)
     tour.photo("adopted")
 
 
@@ -241,15 +228,10 @@ def simulate(tour: Tour) -> None:
 
 def main() -> None:
     """Teach, by itself."""
-    from tour import Tour
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser = options(__doc__)
     parser.add_argument("--minutes", type=float, default=MINUTES, help="How long to train.")
     given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    for old in given.out.glob(f"{PREFIX}-*.png"):
-        old.unlink()
+    clear_photos(given.out, PREFIX)
     with tempfile.TemporaryDirectory() as name:
         walk(Tour(given.out, PREFIX), Path(name), given.minutes)
 

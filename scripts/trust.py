@@ -21,6 +21,7 @@ import trust_training
 import trust_viewer
 
 from napari_copnet import CopnetError, Session, params
+from napari_copnet.gui.display import has_display
 from napari_copnet.proofreading import session as session_module
 from napari_copnet.proofreading.edits import MARKS, PLANES, Edit, Flip, Judge, Patch, Verdict
 from napari_copnet.proofreading.session_start import Start
@@ -295,7 +296,7 @@ def main() -> int:
             counts = trust_training.orphans(folder / "parents", options.parents, options.seed)
             _line("2 s after its parent was killed no training is left", *counts)
             failed += counts[2]
-        if options.viewers and not trust_viewer.can_open():
+        if options.viewers and not has_display():
             print("(no viewer was killed: napari and a display are needed)", flush=True)
         elif options.viewers:
             counts = trust_viewer.killed_viewers(folder / "viewers", options.viewers, options.seed)

@@ -43,16 +43,6 @@ EPOCHS_A_KILL, STEPS_AN_EPOCH = 60, 10
 SECONDS_TO_BEGIN = 300.0
 
 
-def can_open() -> bool:
-    """Whether napari is installed, and a display is there to open its window on."""
-    from importlib.util import find_spec
-
-    has_display = sys.platform != "linux" or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
-    )
-    return find_spec("napari") is not None and has_display
-
-
 def killed_viewers(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
     """Kill a viewer in which a training runs, `count` times; the next one goes on with it.
 

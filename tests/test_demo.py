@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_copnet import demo as module
-from napari_copnet.cli.demo_command import has_display
+from napari_copnet.gui.display import has_display
 from napari_copnet.io.read import read_stack
 from napari_copnet.params import DeviceParams, TissueParams
 from napari_copnet.progress import finish

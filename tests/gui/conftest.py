@@ -1,24 +1,12 @@
 """Fixtures of the tests that open a window; without a display they are skipped."""
 
 import os
-import sys
 
 import pytest
 
-try:
-    import napari
-except ImportError:
-    napari = None
+from napari_copnet.gui.display import has_display
 
 HERE = os.path.dirname(__file__)
-
-
-def _has_display():
-    if napari is None:
-        return False
-    if sys.platform.startswith("linux"):
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return True
 
 
 def pytest_collection_modifyitems(items):
@@ -26,11 +14,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if str(item.path).startswith(HERE):
             item.add_marker(pytest.mark.gui)
-            if not _has_display():
+            if not has_display():
                 item.add_marker(skip)
 
 
-if not _has_display():
+if not has_display():
     collect_ignore_glob = ["test_*.py"]
 
 

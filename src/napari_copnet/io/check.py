@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_copnet.errors import InputError
-from napari_copnet.io.raw import LazyStack
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.types import Stack
 
 
@@ -59,7 +59,7 @@ def check_pixels(stack: Stack, repair: bool = False) -> Stack:
         for z in bad:
             data[z] = plane(z)
     else:
-        data = LazyStack(stack.shape, stack.data.dtype, plane)
+        data = LazyArray(stack.shape, stack.data.dtype, plane)
     note = f"{sum(counts)} NaN or infinite pixels were filled ({word.lower()} {numbered(bad)})."
     return replace(stack, data=data, notes=(*stack.notes, note))
 

@@ -13,8 +13,9 @@ from napari_copnet.errors import InputError, NeedsChoiceError
 from napari_copnet.io.arrange import arrange
 from napari_copnet.io.damage import damage_explained
 from napari_copnet.io.formats import PICTURE_SUFFIXES, TIFF_SUFFIXES
-from napari_copnet.io.raw import LazyStack, Raw, is_lazy, need_memory
+from napari_copnet.io.raw import Raw, is_lazy, need_memory
 from napari_copnet.io.tiff import declared_tiff, read_tiff
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import ReadParams
 from napari_copnet.types import Stack
 
@@ -101,7 +102,7 @@ def read_folder(folder: Path, params: ReadParams) -> Raw:
         return np.asarray(_slice(files[index], params).data)[0]
 
     whole = (len(files), *shape)
-    data: Any = LazyStack(whole, dtype, plane)
+    data: Any = LazyArray(whole, dtype, plane)
     if not is_lazy(whole, dtype):
         need_memory(2 * data.nbytes, folder.name)
         data = np.asarray(data)

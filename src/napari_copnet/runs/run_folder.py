@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_copnet.errors import InputError
+from napari_copnet.io.formats import SUFFIXES
 
 RESULTS = ("contours", "closed", "iterations", "cells")
 # Where there are none.

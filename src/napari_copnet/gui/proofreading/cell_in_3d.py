@@ -11,9 +11,9 @@ from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.jobs import Job
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.proofreading.session_layers import ROLE, SessionLayers
 from napari_copnet.gui.viewer.camera import View
-from napari_copnet.gui.viewer.second_canvas import camera_of
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.edits import bounding_box
 from napari_copnet.proofreading.session import Session

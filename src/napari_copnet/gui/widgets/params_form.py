@@ -11,9 +11,10 @@ from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QWidget
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.params import Setting, checked, field_type, settings
 
 # Qt's spin boxes hold 32-bit numbers.
@@ -56,9 +57,7 @@ class ParamsForm:
         self.rows: dict[str, ValueWidget] = {}
         self.widget = QWidget()
         self.widget.setObjectName(f"form_{kind.__name__}")
-        column = QVBoxLayout(self.widget)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
+        column = column_in(self.widget, 2)
         plain, folded = _form_layout(), _form_layout()
         for name, setting in settings(kind).items():
             if name in hidden:
@@ -129,9 +128,7 @@ class Fold(QWidget):
 
     def __init__(self, title: str, content: Any) -> None:
         super().__init__()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
+        column = column_in(self, 2)
         self.button = QToolButton()
         self.button.setText(title)
         self.button.setCheckable(True)
@@ -151,6 +148,12 @@ class Fold(QWidget):
     def unfold(self) -> None:
         """Show the content."""
         self.button.setChecked(True)
+
+    def add(self, widget: QWidget) -> None:
+        """Add a widget below the rows of a form."""
+        rows = self.body.layout()
+        assert isinstance(rows, QFormLayout)
+        rows.addRow(widget)
 
     def _show(self, on: bool) -> None:
         self.button.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)

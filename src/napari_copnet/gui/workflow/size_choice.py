@@ -80,7 +80,8 @@ class SizeChoice(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         pixmap = QPixmap()
         pixmap.loadFromData(picture)
-        room = self.screen().availableSize() * _SHARE
+        screen = self.screen()
+        room = screen.availableSize() * _SHARE if screen is not None else pixmap.size()
         if pixmap.width() > room.width() or pixmap.height() > room.height():
             pixmap = pixmap.scaled(
                 room,
