@@ -1,13 +1,18 @@
 # Two commands for newcomers: `make demo` and `make test`. Each sets up all it needs.
 SHELL := /bin/bash
 VENV ?= .venv
+LOWEST := .venv-lowest
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 # A virtual display where Linux has none of its own.
 DISPLAYED := $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY" ] || [ -n "$$WAYLAND_DISPLAY" ] && echo yes)
 VIRTUAL := $(shell [ "$$(uname)" = Linux ] && echo 'xvfb-run -a -s "-screen 0 1920x1200x24"')
 
-.PHONY: demo test test-all lint models results experiments bench tour trust trust-full clean
+# One process for each core, each with one thread: together they use the machine, and no more.
+PARALLEL := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VIRTUAL)
+TESTS := -m pytest -n auto --maxprocesses 8 --dist worksteal --durations 15
+
+.PHONY: demo test test-all test-lowest lint models results experiments bench tour trust trust-full clean
 
 demo:
 	@scripts/setup.sh $(if $(DISPLAYED),gui,run)
@@ -16,12 +21,17 @@ demo:
 test:
 	@scripts/setup.sh dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/mypy
-	@$(VIRTUAL) $(BIN)/python -m pytest -m "not slow"
+	@$(PARALLEL) $(BIN)/python $(TESTS) -m "not slow"
 
 test-all:
 	@scripts/setup.sh dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/mypy
-	@$(VIRTUAL) $(BIN)/python -m pytest
+	@$(PARALLEL) $(BIN)/python $(TESTS)
+
+# With the lowest version of each dependency, on the lowest Python.
+test-lowest:
+	@PYTHON=$${PYTHON:-python3.11} VENV=$(LOWEST) CONSTRAINTS=constraints-lowest.txt scripts/setup.sh dev
+	@$(PARALLEL) $(LOWEST)/bin/python $(TESTS) -m "not slow" --ignore tests/gui
 
 lint:
 	@scripts/setup.sh dev
@@ -32,7 +42,7 @@ models:
 	@$(BIN)/python -m research.default_models --data $(DATA) --out work-models
 	@for kind in contours closing; do rm -rf src/napari_copnet/networks/shipped/$$kind && \
 		cp -r work-models/$$kind src/napari_copnet/networks/shipped/; done
-	@$(BIN)/python -m research.fit_gap_classifier --data $(DATA) --models work-models
+	@$(BIN)/python -m research.fit_gap_classifier --data $(DATA)
 	@$(BIN)/python -m research.fit_queue --data $(DATA)
 
 results:
@@ -62,4 +72,4 @@ trust-full:
 	@$(VIRTUAL) $(BIN)/python scripts/trust.py --kills 500 --steps 10000 --viewers 5
 
 clean:
-	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) demo-output build dist .pytest_cache .mypy_cache .ruff_cache

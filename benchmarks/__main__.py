@@ -11,6 +11,7 @@ import typer
 from napari_copnet.cli.console import Json, show
 from napari_copnet.cli.options import add_command
 from napari_copnet.errors import InputError
+from napari_copnet.gui.display import has_display
 
 Name = Literal["closing", "degrade", "dock", "finetune", "proofread"]
 # What can use data that the package does not hold.
@@ -40,10 +41,9 @@ def bench(
         raise InputError(f"The benchmark {name} takes no data.", "Leave --data out.")
     lines, in_window = [], []
     if name in _IN_WINDOW:
-        window = importlib.import_module(_IN_WINDOW[name])
-        if window.has_display():
+        if has_display():
             # First, in a process as fresh as that of somebody who has just opened a window.
-            in_window = window.run(quick=quick)
+            in_window = importlib.import_module(_IN_WINDOW[name]).run(quick=quick)
         else:
             lines.append("No display: the window was not measured. Run it under xvfb-run.")
     figures = measure(quick=quick, **({} if data is None else {"data": data})) + in_window

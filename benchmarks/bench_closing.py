@@ -32,7 +32,7 @@ from napari_copnet.progress import finish
 from napari_copnet.steps.closing import close
 from napari_copnet.synthetic import make_tissue
 from napari_copnet.training.degrade import degrade
-from napari_copnet.types import Iteration
+from napari_copnet.types import Iteration, is_contour
 
 _SIZE = 512
 _STAGES = 8
@@ -159,7 +159,7 @@ class _Ours:
         work = close(self._stack, self._network, params)
         last = [step.partial for step in work if isinstance(step.partial, Iteration)][-1]
         self.times[mirror].append((time.perf_counter() - start) / len(self._stack))
-        self.masks[mirror] = last.probability > 0.5
+        self.masks[mirror] = is_contour(last.probability)
 
 
 class _Theirs:
@@ -205,7 +205,7 @@ class _Theirs:
         masks = []
         for path in outputs:
             with np.load(path) as file:
-                masks.append(file["probabilities"][1, 0] > 0.5)
+                masks.append(is_contour(file["probabilities"][1, 0]))
         return (time.perf_counter() - start) / len(self._stack), np.stack(masks)
 
 

@@ -7,7 +7,6 @@ the default models, with as many threads as the dock takes of itself.
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import numpy as np
 from benchmarks.figure import Figure, machine_name
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.preload import is_loading, preload
+from napari_copnet.gui.display import has_display
 from napari_copnet.params import TissueParams
 from napari_copnet.synthetic import make_tissue
 
@@ -45,13 +45,8 @@ def run(quick: bool = False) -> list[Figure]:
     CopnetError
         There is no display.
     """
-    if os.name == "posix" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        import sys
-
-        if sys.platform != "darwin":
-            raise CopnetError(
-                "The dock can't be measured without a display.", "Run it under xvfb-run."
-            )
+    if not has_display():
+        raise CopnetError("The dock can't be measured without a display.", "Run it under xvfb-run.")
     import napari
 
     size = 256 if quick else 512
@@ -86,6 +81,10 @@ def until(holds: Callable[[], bool], seconds: float = 1800) -> float:
             raise CopnetError("The dock did not answer in time.", "Look at the log above.")
         wait(0.01)
     return time.monotonic() - start
+
+
+def _has_ended(job: Any) -> Callable[[], bool]:
+    return lambda: not job.is_running
 
 
 @contextmanager
@@ -220,7 +219,7 @@ def _cancel(viewer: Any, image: np.ndarray, times: int) -> Figure:
         job = panel.job
         job.cancelled.connect(lambda start=time.monotonic(): took.append(time.monotonic() - start))
         panel.cancel()
-        until(lambda job=job: not job.is_running, 60)
+        until(_has_ended(job), 60)
         until(lambda: panel.job is None, 60)
     _close(viewer, panel, iterations)
     value = float(np.percentile(took, 99))

@@ -29,6 +29,7 @@ from napari_copnet.teaching.model_comparison import compare
 from napari_copnet.teaching.project import Project
 from napari_copnet.teaching.project_start import start_from_images
 from napari_copnet.types import Stack, VoxelSize
+from research.splits import ISBI2012_FINE_TUNING
 
 COUNTS = (1, 2, 5, 10)
 SEED = 90_210
@@ -137,8 +138,10 @@ def _isbi2012(data: Path, quick: bool) -> Plan:
     if quick:
         image, truth = image[:, :256, :256], truth[:, :256, :256]
     stack = Stack(image, VoxelSize(0.05, 0.004, 0.004), name="isbi2012")
-    # Twenty slices: the first ten can be annotated, and five at a distance are scored.
-    return Plan("isbi2012", stack, truth, 0, (0, 4, 8, 2, 6, 1, 3, 5, 7, 9), tuple(range(15, 20)))
+    chosen = ISBI2012_FINE_TUNING
+    # In this order they are spread over the block, however few are taken.
+    annotated = tuple(chosen.train[z] for z in (0, 4, 8, 2, 6, 1, 3, 5, 7, 9))
+    return Plan("isbi2012", stack, truth, 0, annotated, tuple(chosen.validation))
 
 
 def _measured(plan: Plan, params: FineTuneParams, threads: int) -> list[Figure]:

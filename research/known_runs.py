@@ -15,6 +15,7 @@ from napari_copnet.pipeline import Settings
 from napari_copnet.pipeline import run as run_pipeline
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.session_start import Start, from_result
+from napari_copnet.steps.fixed_size import DEFAULT_SIZE
 from napari_copnet.steps.frame import to_processed
 from napari_copnet.synthetic import make_tissue
 from napari_copnet.types import Stack
@@ -66,7 +67,7 @@ def known_isbi2012(data: Path, first: int, last: int) -> Steps[KnownRun]:
 def _known(name: str, stack: Stack, truth: np.ndarray, kind: str) -> Steps[KnownRun]:
     settings = replace(
         Settings(),
-        preprocess=PreprocessParams(align=False),
+        preprocess=PreprocessParams(size=DEFAULT_SIZE, align=False),
         closing=ClosingParams(keep_iterations=True),
     )
     result = yield from run_pipeline(stack, settings)

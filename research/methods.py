@@ -29,8 +29,9 @@ from napari_copnet.steps.frame import to_original
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import WIDTH
-from napari_copnet.types import Frame
+from napari_copnet.types import Frame, is_contour
 from research.datasets import HELA_SIZE, DataSet, Slices, hela_folders
+from research.splits import HELA, as_option
 
 ONCE, NETWORK, CONVERGED = "once", "network", "closed"
 CLOSING_TITLES = {
@@ -40,7 +41,6 @@ CLOSING_TITLES = {
 }
 # What the closing methods are: none of them is a baseline.
 OURS = tuple(CLOSING_TITLES)
-HELA_FRAMES = "0-39"
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _step1_model(dataset: DataSet, choices: Choices) -> Steps[ModelPackage | Non
     out = choices.work / dataset.name / "contours-model"
     if (out / "model.json").exists():
         return find_model(str(out), "contours")
-    source = Source(truth=truth, image=image, slices=HELA_FRAMES, truth_kind="labels")
+    source = Source(truth=truth, image=image, slices=as_option(HELA.train), truth_kind="labels")
     params = TrainParams(size="small", epochs=100_000, minutes=choices.hela_minutes)
     resume = (work_folder(out) / "config.json").exists()
     package = yield from train(
@@ -276,8 +276,8 @@ def _closing(
     network = Network.load(model, choices.device)
     closed = yield from close(contours, network, ClosingParams(keep_iterations=True))
     assert closed.iterations is not None
-    once = closed.iterations[1] > 0.5
-    alone = closed.iterations[closed.passes] > 0.5
+    once = is_contour(closed.iterations[1])
+    alone = is_contour(closed.iterations[closed.passes])
     notes = {
         "seconds": {"apply": time.monotonic() - started},
         "changed": closed.changed.tolist(),

@@ -15,6 +15,7 @@ from napari_copnet.evaluation.figures import panels, score_bars, score_curves, v
 from napari_copnet.evaluation.metrics import LABELLED
 from napari_copnet.evaluation.page import telling_slices
 from napari_copnet.evaluation.report import score_table
+from napari_copnet.evaluation.score_names import CURVES, SCORES, title_of
 from napari_copnet.evaluation.stats import SIGNIFICANT
 from napari_copnet.files import whole_file
 from napari_copnet.runs.run_record import surroundings
@@ -113,10 +114,9 @@ def _section(outcome: DataSetOutcome, pictures: Sequence[str]) -> str:
 
 def _starred(cells: Sequence[str], scores: dict[str, Any]) -> list[str]:
     p = scores.get("p", {})
-    names = ("labelled", "merged", "split", "nsd", "cldice")
     return [
         f"{cell} *" if p.get(name, 1.0) < SIGNIFICANT else cell
-        for name, cell in zip(names, cells, strict=True)
+        for name, cell in zip(SCORES, cells, strict=True)
     ]
 
 
@@ -173,9 +173,8 @@ def _pictures(outcome: DataSetOutcome, folder: Path) -> list[str]:
         ),
     }
     if outcome.over is not None:
-        curves = {"labelled": "labelled", "nsd": "NSD", "cldice": "clDice"}
         made[f"results-{name}-iterations.png"] = score_curves(
-            {label: outcome.over.means(score) for score, label in curves.items()},
+            {title_of(score): outcome.over.means(score) for score in CURVES},
             outcome.over.changed,
         )
     for file, picture in made.items():

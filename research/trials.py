@@ -12,7 +12,9 @@ import numpy as np
 from napari_copnet.params import ClosingParams, as_dict
 from napari_copnet.steps.parting import parting_lines
 from napari_copnet.training.sources import Source, SyntheticTissue
-from research.default_models import OTHER_HALF, SEED, VALIDATION
+from napari_copnet.types import is_contour
+from research.default_models import SEED
+from research.splits import FIB25, FIB25_SECOND_HALF, GALA, as_option
 
 # Takes what closing began with and what came of it, probabilities of shape (Z, Y, X),
 # and returns the mask.
@@ -22,7 +24,7 @@ Stop = Callable[[np.ndarray], int]
 
 
 # What the network does by itself; likely gaps are a row of their own.
-NETWORK = ClosingParams(likely_gaps=False, firmer=0.0)
+NETWORK = ClosingParams(likely_gaps=False, firmer=0.0, match_certainty=False)
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,14 @@ def thin_additions(start: np.ndarray, result: np.ndarray) -> np.ndarray:
     from scipy.ndimage import binary_dilation
     from skimage.morphology import skeletonize
 
-    first, last = start > 0.5, result > 0.5
+    first, last = is_contour(start), is_contour(result)
     near = np.stack([binary_dilation(skeletonize(mask)) for mask in first | last])
     return first | (last & near)
 
 
 def _sure(threshold: float) -> After:
     def additions(start: np.ndarray, result: np.ndarray) -> np.ndarray:
-        return (start > 0.5) | (result > threshold)
+        return is_contour(start) | (result > threshold)
 
     additions.__name__ = f"additions_over_{threshold:g}"
     return additions
@@ -95,13 +97,13 @@ def _sure(threshold: float) -> After:
 
 def parting_alone(start: np.ndarray, result: np.ndarray) -> np.ndarray:
     """Return Step 1's contour and, of what closing adds, the lines that part cells."""
-    both = (start > 0.5) | (result > 0.5)
-    return (start > 0.5) | np.stack([parting_lines(mask) for mask in both])
+    both = is_contour(start) | is_contour(result)
+    return is_contour(start) | np.stack([parting_lines(mask) for mask in both])
 
 
 def when_additions_part_nothing(iterations: np.ndarray) -> int:
     """Return the iteration after which most of what is added no longer parts cells."""
-    masks = iterations > 0.5
+    masks = is_contour(iterations)
     for number in range(1, len(masks)):
         added = masks[number] & ~masks[number - 1]
         if not added.any():
@@ -121,20 +123,19 @@ def sources_of(trial: Trial, data: Path, models: Path) -> list[Source | Syntheti
     data : Path
         Folder with ``fib25`` and ``gala-fibsem``.
     models : Path
-        Folder with ``contours-half`` and ``contours`` as `default_models` writes them.
+        Folder with ``contours-without-fib25`` and ``contours`` as `default_models` writes them.
     """
     fib25, gala = data / "fib25", data / "gala-fibsem"
-    first, last = (int(z) for z in OTHER_HALF.split("-"))
     truth = Source(
         truth=fib25 / "instances.tif",
-        slices=",".join(map(str, range(first, last + 1, 5))),
-        validation=f"{VALIDATION[0]},{VALIDATION[1]}",
+        slices=as_option(FIB25_SECOND_HALF[::5]),
+        validation=f"{FIB25.validation[0]},{FIB25.validation[-1]}",
         truth_kind="labels",
         weight=0.25,
     )
     crop = Source(
         truth=gala / "train-instances-3d.tif",
-        slices="0,16,32",
+        slices=as_option(GALA.train[:48:16]),
         truth_kind="labels",
         zero="contour",
         weight=0.05,
@@ -144,7 +145,7 @@ def sources_of(trial: Trial, data: Path, models: Path) -> list[Source | Syntheti
         replace(
             truth,
             image=fib25 / "raw.tif",
-            step1=models / "contours-half",
+            step1=models / "contours-without-fib25",
             weight=0.35,
         ),
         SyntheticTissue(count=4, seed=SEED + 1000, slices=3, step1=models / "contours", weight=0.2),

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari_copnet.evaluation.score_names import title_of
 from napari_copnet.files import whole_file
 from napari_copnet.runs.run_record import surroundings
 from research.trials import Trial
 
-SHORT = {"labelled": "labelled", "split": "split", "nsd": "NSD", "cldice": "clDice"}
+SHORT = {score: title_of(score) for score in ("labelled", "split", "nsd", "cldice")}
 STAGES = {"once": "1 iteration", "closed": "the last"}
 
 _HEAD = """# Experiments on closing

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Set up everything a target needs: Python, the virtual environment, packages, system libraries.
 # Usage: scripts/setup.sh run|gui|dev
+# PYTHON names another Python, VENV another environment, CONSTRAINTS another file of versions.
 #   run  the engine alone        gui  with napari and Qt        dev  with the test tools as well
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-run}
 venv=${VENV:-.venv}
+constraints=${CONSTRAINTS:-constraints.txt}
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -52,14 +54,14 @@ fi
 case $what in
     run) extras="" ;;
     gui) extras="[gui]" ;;
-    dev) extras="[gui,dev]" ;;
+    dev) extras="[gui,zoo,research,dev]" ;;
     *) say "Unknown set-up $what: run, gui or dev."; exit 2 ;;
 esac
-state=$(cat pyproject.toml constraints.txt | cksum)
+state=$(cat pyproject.toml "$constraints" | cksum)
 stamp="$venv/.set-up-$what"
 if [ "$(cat "$stamp" 2>/dev/null)" != "$state" ]; then
     say "Installing Python packages into $venv (a few minutes the first time)"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -c constraints.txt -e ".$extras" 2> >(grep -v '^WARNING' >&2)
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -c "$constraints" -e ".$extras" 2> >(grep -v '^WARNING' >&2)
     printf '%s' "$state" > "$stamp"
 fi
 

@@ -7,204 +7,19 @@ The stack is a crop of fib25 from the data folder; synthetic tissue where that i
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import napari
 import numpy as np
 import tour_proofread
 import tour_teach
-from PIL import Image
-from qtpy.QtCore import QPoint, QPointF, Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QApplication,
-    QDialogButtonBox,
-    QFileDialog,
-    QLineEdit,
-    QWidget,
-)
+from tour_window import CONTROL, Tour, camera_of, clear_photos, options, stack_file, turn_wheel
 
-from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
-from napari_copnet.gui.viewer.second_canvas import camera_of
-from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
-from napari_copnet.io.read import read_stack
-from napari_copnet.io.write import write_image
-from napari_copnet.params import TissueParams
-from napari_copnet.synthetic import make_tissue
-from napari_copnet.types import Stack, VoxelSize
-
-SLICES, SIDE = 6, 250
-WINDOW = (1680, 1080)
-LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-
-
-class Tour:
-    """The window, the hand on it, and the camera."""
-
-    def __init__(self, out: Path, prefix: str = "tour") -> None:
-        self.out = out
-        self.prefix = prefix
-        self.number = 0
-        self.dialogs = 0
-        self.viewer = napari.Viewer(title="napari-copnet tour", show=False)
-        self.main = self.viewer.window.add_dock_widget(QWidget(), name="start").window()
-        self.viewer.window.remove_dock_widget("all")
-        self.viewer.show()
-        # After showing: napari gives the window the size it had last time.
-        self.main.setGeometry(0, 0, *WINDOW)
-        self.main.activateWindow()
-        self.wait(1.0)
-
-    # The hand ----------------------------------------------------------------
-
-    def wait(self, seconds: float) -> None:
-        """Let the window work for a time."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            QApplication.processEvents()
-            time.sleep(0.01)
-
-    def until(self, holds: Callable[[], bool], what: str, seconds: float = 200) -> None:
-        """Let the window work until something holds."""
-        end = time.monotonic() + seconds
-        while not holds():
-            if time.monotonic() > end:
-                self.photo("stuck")
-                raise SystemExit(f"The tour waited {seconds} s in vain: {what}.")
-            QApplication.processEvents()
-            time.sleep(0.01)
-
-    def press(self, widget: QWidget) -> None:
-        """Scroll a widget into view and click it."""
-        parent = widget.parent()
-        while parent is not None:
-            if hasattr(parent, "ensureWidgetVisible"):
-                parent.ensureWidgetVisible(widget)
-            parent = parent.parent()
-        self.wait(0.1)
-        assert widget.isEnabled(), f"{widget.objectName()} can't be pressed"
-        QTest.mouseClick(widget, LEFT)
-
-    def type_into(self, widget: QWidget, text: str) -> None:
-        """Replace what a field holds, with keys."""
-        widget.setFocus()
-        QTest.keyClick(widget, Qt.Key.Key_A, CONTROL)
-        QTest.keyClicks(widget, text)
-        QTest.keyClick(widget, Qt.Key.Key_Return)
-        self.wait(0.2)
-
-    def command(self, words: str) -> None:
-        """Start a command from napari's palette."""
-        # Without a window manager nobody gives the window its focus back after a dialog.
-        self.main.activateWindow()
-        self.wait(0.2)
-        QTest.keyClick(self.main, Qt.Key.Key_P, CONTROL | SHIFT)
-        self.wait(0.4)
-        lines = self.main.findChildren(QLineEdit)
-        line = next(w for w in lines if "Type to search" in w.placeholderText() and w.isVisible())
-        QTest.keyClicks(line, words)
-        self.wait(0.4)
-        QTest.keyClick(line, Qt.Key.Key_Return)
-        self.wait(0.8)
-
-    def answer_dialog(self, path: Path) -> None:
-        """Type a path into the file dialog that is about to open."""
-
-        def answer() -> None:
-            shown = [w for w in QApplication.topLevelWidgets() if isinstance(w, QFileDialog)]
-            dialog = next((w for w in shown if w.isVisible()), None)
-            if dialog is None:
-                if self.dialogs < wanted:
-                    QTimer.singleShot(100, answer)
-                return
-            self.dialogs = wanted
-            dialog.activateWindow()
-            line = dialog.findChild(QLineEdit, "fileNameEdit")
-            line.setFocus()
-            line.selectAll()
-            QTest.keyClicks(line, str(path))
-            for view in dialog.findChildren(QAbstractItemView):
-                # What is selected in the list, as / may be, counts for more than what is typed.
-                view.clearSelection()
-            line.setText(str(path))
-            kinds = QDialogButtonBox.StandardButton
-            box = dialog.findChild(QDialogButtonBox)
-            buttons = [box.button(kind) for kind in (kinds.Open, kinds.Save)]
-            # Once more, should the dialog not have been ready for it.
-            QTimer.singleShot(2000, answer)
-            QTest.mouseClick(next(b for b in buttons if b is not None), LEFT)
-
-        wanted = self.dialogs + 1
-        QTimer.singleShot(300, answer)
-
-    @property
-    def canvas(self) -> QWidget:
-        """The widget that shows the image."""
-        found = self.main.findChildren(QWidget)
-        return next(w for w in found if type(w).__name__.startswith("CanvasBackend"))
-
-    def on_canvas(self, world: tuple[float, float]) -> QPointF:
-        """Return where a point (y, x) of the world is on the canvas."""
-        camera, canvas = camera_of(self.viewer), self.canvas
-        (y, x), zoom = world, camera.zoom
-        return QPointF(
-            canvas.width() / 2 + (x - camera.center[-1]) * zoom,
-            canvas.height() / 2 + (y - camera.center[-2]) * zoom,
-        )
-
-    def drag(self, start: tuple[float, float], end: tuple[float, float], steps: int = 12) -> None:
-        """Draw with the mouse from one point of the world to another."""
-        canvas = self.canvas
-        points = [
-            self.on_canvas(tuple(np.add(start, np.subtract(end, start) * t))).toPoint()
-            for t in np.linspace(0, 1, steps)
-        ]
-        QTest.mouseMove(canvas, points[0])
-        self.wait(0.1)
-        QTest.mousePress(canvas, LEFT, PLAIN, points[0])
-        for point in points:
-            QTest.mouseMove(canvas, point)
-            self.wait(0.03)
-        QTest.mouseRelease(canvas, LEFT, PLAIN, points[-1])
-        self.wait(0.4)
-
-    # The camera --------------------------------------------------------------
-
-    def photo(self, name: str) -> None:
-        """Take a picture of the whole window."""
-        self.wait(0.5)
-        self.number += 1
-        path = self.out / f"{self.prefix}-{self.number:02d}-{name}.png"
-        picture = self.viewer.screenshot(canvas_only=False, flash=False)[..., :3]
-        colours = np.unique(picture.reshape(-1, 3)[::7], axis=0)
-        assert len(colours) > 20, f"{path.name} is blank"
-        # 256 colours are a third of the size; the second pass keeps rare bright ones.
-        few = Image.fromarray(picture).quantize(256, kmeans=4)
-        few.save(path, optimize=True)
-        print(path.name, flush=True)
-
-    def docked(self, kind: type) -> QWidget:
-        """Return the docked widget of a kind."""
-        return next(w for w in self.viewer.window.dock_widgets.values() if isinstance(w, kind))
-
-
-def stack_file(data: Path, folder: Path) -> Path:
-    """Write the stack of the tour, a few slices, and return its path."""
-    source = data / "fib25" / "raw.tif"
-    if source.exists():
-        whole = read_stack(source)
-        crop = np.stack([np.asarray(whole.data[z])[:SIDE, :SIDE] for z in range(40, 40 + SLICES)])
-        stack = Stack(crop, VoxelSize(0.01, 0.01, 0.01), name="fib25")
-    else:
-        print("No fib25 here: synthetic tissue instead.")
-        stack = make_tissue(TissueParams(slices=SLICES, size=256), seed=3).stack
-    return write_image(folder / stack.name.replace(" ", "-"), stack.data, like=stack)
+from napari_copnet import read_stack
 
 
 def weakest_cut(labels: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -225,14 +40,8 @@ def weakest_cut(labels: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def main() -> None:
     """Walk through the window."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("docs/images"))
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    for prefix in ("tour", tour_proofread.PREFIX, tour_teach.PREFIX):
-        for old in given.out.glob(f"{prefix}-*.png"):
-            old.unlink()
+    given = options(__doc__).parse_args()
+    clear_photos(given.out, "tour", tour_proofread.PREFIX, tour_teach.PREFIX)
     with tempfile.TemporaryDirectory() as folder:
         walk(Tour(given.out), stack_file(given.data, Path(folder)), Path(folder))
     with tempfile.TemporaryDirectory() as folder:
@@ -243,7 +52,7 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     """Do what a user does, step by step, and check each."""
     viewer = tour.viewer
     tour.command("COp-Net workflow")
-    panel = tour.docked(WorkflowPanel)
+    panel = tour.docked("COp-Net workflow")
 
     tour.answer_dialog(stack)
     tour.press(panel.stack.open_file)
@@ -267,7 +76,7 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     tour.photo("cancelled")
 
     tour.command("COp-Net iterations")
-    iterations = tour.docked(IterationsPanel)
+    iterations = tour.docked("COp-Net iterations")
     tour.press(panel.run_controls.run_button)
     tour.until(lambda: panel.job is None, "the second run ends")
     layers = panel.source.layers
@@ -329,7 +138,7 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     viewer.close()
 
 
-def paint(tour: Tour, panel: WorkflowPanel) -> None:
+def paint(tour: Tour, panel: Any) -> None:
     """Paint a gap closed, see the cells follow, and take it back."""
     layers, viewer = panel.source.layers, tour.viewer
     for layer in viewer.layers:
@@ -358,24 +167,6 @@ def paint(tour: Tour, panel: WorkflowPanel) -> None:
     tour.press(panel.sections["cells"].edit_buttons["done"])
     assert contour.mode == "pan_zoom"
     viewer.reset_view()
-
-
-def turn_wheel(widget: QWidget, at: QPoint, notches: int) -> None:
-    """Turn the mouse wheel over a widget."""
-    from qtpy.QtGui import QWheelEvent
-
-    for _ in range(notches):
-        event = QWheelEvent(
-            QPointF(at),
-            QPointF(widget.mapToGlobal(at)),
-            QPoint(0, 0),
-            QPoint(0, 120),
-            Qt.MouseButton.NoButton,
-            PLAIN,
-            Qt.ScrollPhase.NoScrollPhase,
-            False,
-        )
-        QApplication.sendEvent(widget, event)
 
 
 if __name__ == "__main__":

@@ -7,22 +7,14 @@ It begins with the run of the workflow dock. By itself it makes that run first.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-
-from napari_copnet.gui.proofreading.proofreading_panel import ProofreadPanel
-from napari_copnet.gui.viewer.camera import fly_to
-from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
-from napari_copnet.proofreading.closing_history import birth_of
-
-if TYPE_CHECKING:
-    from tour import Tour
+from tour_window import Tour, clear_photos, options, stack_file
 
 PREFIX = "proofread"
 Point = tuple[int, int]
@@ -31,7 +23,7 @@ Point = tuple[int, int]
 class Reviewer:
     """A hand at the proofreading dock: tools at pixels (y, x) of the session."""
 
-    def __init__(self, tour: Tour, dock: ProofreadPanel) -> None:
+    def __init__(self, tour: Tour, dock: Any) -> None:
         self.tour, self.dock = tour, dock
 
     @property
@@ -52,7 +44,7 @@ class Reviewer:
     def look(self, z: int, point: Point, size: float = 45) -> None:
         """Bring a place into view."""
         layer = self.dock.controller.layers.contour
-        fly_to(self.tour.viewer, layer, z, point, size, self.tour.canvas)
+        self.tour.look_at(layer, z, point, max(140.0, 3 * size))
         self.tour.wait(0.3)
 
     def world(self, point: Point) -> tuple[float, float]:
@@ -82,7 +74,7 @@ def walk(tour: Tour, folder: Path) -> None:
     """Proofread what the workflow dock has made."""
     tour.prefix, tour.number = PREFIX, 0
     tour.command("COp-Net proofreading")
-    dock = tour.docked(ProofreadPanel)
+    dock = tour.docked("COp-Net proofreading")
     tour.photo("begin")
     tour.answer_dialog(folder / "session")
     tour.press(dock.begin_button)
@@ -243,6 +235,16 @@ def see_in_3d(reviewer: Reviewer, z: int, point: Point) -> None:
     assert reviewer.z == z
 
 
+def _was_closed(session: Any, item: Any) -> bool:
+    """Whether closing made the wall of an item: open in Step 1, and closed at the end."""
+    patch = item.patch
+    first, last = (
+        np.asarray(session.iterations[at, patch.z], np.float32)[patch.box][patch.mask].mean()
+        for at in (0, -1)
+    )
+    return first <= 0.5 < last
+
+
 def look_back(reviewer: Reviewer, z: int, wall: Point) -> None:
     """Click a contour: when was it closed; look at that iteration, and at all slices."""
     dock, session, tour = reviewer.dock, reviewer.session, reviewer.tour
@@ -251,8 +253,7 @@ def look_back(reviewer: Reviewer, z: int, wall: Point) -> None:
     drawn = np.argwhere(session.contour[z])
     closed = []
     for item in dock.controller.queue.state.items:
-        birth = birth_of(session, item.patch) if item.kind == "closure" else None
-        if birth is not None and birth.iteration:
+        if item.kind == "closure" and _was_closed(session, item):
             closed.append(item)
     if closed:
         item = closed[0]
@@ -357,20 +358,13 @@ def inner(session: Any, z: int, point: Point) -> Point:
 
 def main() -> None:
     """Make a run and proofread it."""
-    from tour import Tour, stack_file
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("docs/images"))
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    for old in given.out.glob(f"{PREFIX}-*.png"):
-        old.unlink()
+    given = options(__doc__).parse_args()
+    clear_photos(given.out, PREFIX)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tour = Tour(given.out)
         tour.command("COp-Net workflow")
-        panel = tour.docked(WorkflowPanel)
+        panel = tour.docked("COp-Net workflow")
         tour.answer_dialog(stack_file(given.data, folder))
         tour.press(panel.stack.open_file)
         tour.until(lambda: panel.stack.layer is not None and panel.job is None, "the stack opens")

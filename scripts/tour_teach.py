@@ -9,28 +9,20 @@ mouse, and paints the rest from the truth as a stroke of napari's brush would.
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLabel
+from tour_window import Tour, clear_photos, options
 
 from benchmarks.bench_finetune import unseen_tissue
-from napari_copnet.gui.proofreading.proofreading_panel import ProofreadPanel
-from napari_copnet.gui.simulation.simulation_panel import SimulatePanel
-from napari_copnet.gui.training.training_panel import TrainingPanel
-from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
-from napari_copnet.io.write import write_image
-from napari_copnet.networks.package import MODELS_VARIABLE, find_model
-
-if TYPE_CHECKING:
-    from tour import Tour
+from napari_copnet import find_model, write_image
 
 PREFIX = "teach"
 SLICES, SIDE, EVERY = 13, 256, 6
@@ -53,23 +45,13 @@ def click_row(tour: Tour, table: Any, row: int, column: int = 0) -> None:
     tour.wait(0.4)
 
 
-def show(tour: Tour, widget: Any) -> None:
-    """Scroll the dock until a widget is in sight."""
-    parent = widget.parent()
-    while parent is not None:
-        if hasattr(parent, "ensureWidgetVisible"):
-            parent.ensureWidgetVisible(widget)
-        parent = parent.parent()
-    tour.wait(0.2)
-
-
 def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     """Go from an unknown stack to a better model adopted."""
-    os.environ[MODELS_VARIABLE] = str(folder / "models")
+    os.environ["NAPARI_COPNET_MODELS"] = str(folder / "models")
     tour.prefix, tour.number = PREFIX, 0
     stack, truth = unknown_stack(folder)
     tour.command("COp-Net workflow")
-    workflow = tour.docked(WorkflowPanel)
+    workflow = tour.docked("COp-Net workflow")
     tour.answer_dialog(stack)
     tour.press(workflow.stack.open_file)
     tour.until(lambda: workflow.stack.layer is not None and workflow.job is None, "it opens")
@@ -80,17 +62,17 @@ def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     tour.photo("default-models-fail")
 
     tour.command("COp-Net training")
-    dock = tour.docked(TrainingPanel)
+    dock = tour.docked("COp-Net training")
     tour.answer_dialog(folder / "unknown annotated")
     tour.press(dock.slices.begin_button)
     tour.until(lambda: dock.link.project is not None, "the project is there")
-    proofread = tour.docked(ProofreadPanel)
+    proofread = tour.docked("COp-Net proofreading")
     tour.until(lambda: proofread.tasks.job is None, "the queue is there")
     choose(tour, dock)
     for number, z in enumerate(dock.link.project.chosen):
         annotate(tour, dock, z, truth[z], first=number == 0)
     assert dock.link.project.done == [0, EVERY, 2 * EVERY]
-    show(tour, dock.slices.table)
+    tour.show(dock.slices.table)
     tour.photo("three-slices-done")
     train(tour, dock, minutes)
     compare(tour, dock, workflow)
@@ -101,7 +83,7 @@ def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     tour.viewer.close()
 
 
-def choose(tour: Tour, dock: TrainingPanel) -> None:
+def choose(tour: Tour, dock: Any) -> None:
     """Have slices proposed, and go to the first."""
     form = dock.slices.form
     tour.type_into(form.rows["every"].native, str(EVERY))
@@ -113,7 +95,7 @@ def choose(tour: Tour, dock: TrainingPanel) -> None:
     tour.photo("slices-to-annotate")
 
 
-def annotate(tour: Tour, dock: TrainingPanel, z: int, truth: np.ndarray, first: bool) -> None:
+def annotate(tour: Tour, dock: Any, z: int, truth: np.ndarray, first: bool) -> None:
     """Correct a slice: a stroke by the mouse, the rest as strokes of the brush, then Done."""
     project = dock.link.project
     click_row(tour, dock.slices.table, project.chosen.index(z))
@@ -129,7 +111,7 @@ def annotate(tour: Tour, dock: TrainingPanel, z: int, truth: np.ndarray, first: 
         tour.press(dock.review.done_button)
         tour.until(lambda: dock.review.findings != [], "the checks find something", 30)
         assert project.state(z) == "in work"
-        show(tour, dock.review.table)
+        tour.show(dock.review.table)
         tour.photo("checked")
         click_row(tour, dock.review.table, 0, 1)
         tour.photo("a-finding")
@@ -142,7 +124,7 @@ def annotate(tour: Tour, dock: TrainingPanel, z: int, truth: np.ndarray, first: 
     tour.viewer.reset_view()
 
 
-def paint_all(dock: TrainingPanel, z: int, truth: np.ndarray) -> None:
+def paint_all(dock: Any, z: int, truth: np.ndarray) -> None:
     """Paint the slice as it truly is, as strokes do: on the layer, which hands them over."""
     layers = dock.link.controller.layers
     layers.contour.data[z] = truth
@@ -165,7 +147,7 @@ def longest_wall(truth: np.ndarray, contour: np.ndarray) -> tuple[Any, Any]:
     return tuple(near[0]), tuple(near[-1])
 
 
-def train(tour: Tour, dock: TrainingPanel, minutes: float) -> None:
+def train(tour: Tour, dock: Any, minutes: float) -> None:
     """Train, pause, go on, and wait for the new model."""
     section = dock.train
     tour.type_into(section.form.rows["minutes"].native, str(minutes))
@@ -173,17 +155,17 @@ def train(tour: Tour, dock: TrainingPanel, minutes: float) -> None:
     for name, value in (("patch", PATCH), ("batch", BATCH), ("steps_per_epoch", STEPS)):
         tour.type_into(section.form.rows[name].native, value)
     tour.wait(0.5)
-    show(tour, section.train_button)
+    tour.show(section.train_button)
     tour.photo("what-it-will-do")
     tour.press(section.train_button)
     epochs = section.loss_plot
     tour.until(lambda: len(values(epochs)) >= 2, "two epochs are trained", 600)
-    show(tour, section.dice_plot)
+    tour.show(section.dice_plot)
     tour.photo("training")
     tour.press(section.pause_button)
     tour.until(lambda: not section.run.is_running, "it pauses", 60)
     assert "stopped after" in section.progress_text.text()
-    show(tour, section.dice_plot)
+    tour.show(section.dice_plot)
     tour.photo("paused")
     told = len(values(epochs))
     tour.press(section.continue_button)
@@ -197,11 +179,11 @@ def values(plot: Any) -> dict[int, float]:
     return dict(plot.series[0].values) if plot.series else {}
 
 
-def compare(tour: Tour, dock: TrainingPanel, workflow: WorkflowPanel) -> None:
+def compare(tour: Tour, dock: Any, workflow: Any) -> None:
     """Look at both models, and adopt the new one."""
     section = dock.compare
     tour.until(lambda: section.comparison is not None, "both are scored", 600)
-    show(tour, section.adopt_button)
+    tour.show(section.adopt_button)
     tour.photo("before-and-after")
     print(section.comparison.text)
     assert section.comparison.is_better
@@ -217,14 +199,14 @@ def compare(tour: Tour, dock: TrainingPanel, workflow: WorkflowPanel) -> None:
     assert new != old
     note = workflow.sections["contours"].model.findChildren(QLabel)
     assert any(f"{new}, which you adopted" in label.text() for label in note)
-    show(tour, dock.models.zoo_button)
+    tour.show(dock.models.zoo_button)
     tour.photo("adopted")
 
 
 def simulate(tour: Tour) -> None:
     """Simulate gaps in the corrected contours, and fit them to those that were fixed."""
     tour.command("COp-Net gap simulation")
-    panel = tour.docked(SimulatePanel)
+    panel = tour.docked("COp-Net gap simulation")
     tour.until(lambda: panel.simulated is not None, "gaps are simulated", 120)
     tour.until(lambda: panel.real is not None, "real gaps are counted", 60)
     before = panel.simulated
@@ -246,15 +228,10 @@ def simulate(tour: Tour) -> None:
 
 def main() -> None:
     """Teach, by itself."""
-    from tour import Tour
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser = options(__doc__)
     parser.add_argument("--minutes", type=float, default=MINUTES, help="How long to train.")
     given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    for old in given.out.glob(f"{PREFIX}-*.png"):
-        old.unlink()
+    clear_photos(given.out, PREFIX)
     with tempfile.TemporaryDirectory() as name:
         walk(Tour(given.out, PREFIX), Path(name), given.minutes)
 

@@ -20,16 +20,15 @@ import numpy as np
 import trust_training
 import trust_viewer
 
-from napari_copnet.errors import CopnetError
-from napari_copnet.params import CellParams
+from napari_copnet import CopnetError, Session, params
+from napari_copnet.gui.display import has_display
 from napari_copnet.proofreading import session as session_module
 from napari_copnet.proofreading.edits import MARKS, PLANES, Edit, Flip, Judge, Patch, Verdict
-from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.steps.cells import label_slice
 
 SHAPE = (3, 40, 48)
-PARAMS = CellParams(min_size=4)
+PARAMS = params.CellParams(min_size=4)
 # So that kills hit the writing of snapshots as well.
 SNAPSHOT_EVERY = 15
 
@@ -297,7 +296,7 @@ def main() -> int:
             counts = trust_training.orphans(folder / "parents", options.parents, options.seed)
             _line("2 s after its parent was killed no training is left", *counts)
             failed += counts[2]
-        if options.viewers and not trust_viewer.can_open():
+        if options.viewers and not has_display():
             print("(no viewer was killed: napari and a display are needed)", flush=True)
         elif options.viewers:
             counts = trust_viewer.killed_viewers(folder / "viewers", options.viewers, options.seed)

@@ -19,18 +19,16 @@ import numpy as np
 import psutil
 import tifffile
 
-from napari_copnet.errors import CopnetError
+from napari_copnet import CopnetError, finish, params
 from napari_copnet.networks.architecture import build_network
 from napari_copnet.networks.package import load_package, save_package
 from napari_copnet.networks.plan import NetworkPlan
-from napari_copnet.params import DeviceParams, TrainParams
-from napari_copnet.progress import finish
 from napari_copnet.training import fit
 from napari_copnet.training.sources import Source
 
-ONE = DeviceParams(device="cpu", threads=1, precision="float32")
+ONE = params.DeviceParams(device="cpu", threads=1, precision="float32")
 # Long enough that kills hit each stage of it, short enough to be done ten times.
-TRAINING = TrainParams(epochs=60, iterations_per_epoch=10, batch=2, seed=1)
+TRAINING = params.TrainParams(epochs=60, iterations_per_epoch=10, batch=2, seed=1)
 ORPHANS_GONE = 2.0
 
 
@@ -198,6 +196,6 @@ def _wait(condition, seconds: float = 120.0):
 
 if __name__ == "__main__":
     truth, image, start, out = map(Path, sys.argv[1:5])
-    long = TrainParams(epochs=100_000, iterations_per_epoch=10, batch=2)
+    long = params.TrainParams(epochs=100_000, iterations_per_epoch=10, batch=2)
     given = Source(truth=truth, image=image, truth_kind="contours", validation="none")
     finish(fit.train("contours", [given], out, long, device=ONE, start_from=start, size=0))

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,31 +23,24 @@ import numpy as np
 import psutil
 import trust_training
 
-from napari_copnet.errors import CopnetError
-from napari_copnet.networks.package import MODELS_VARIABLE, load_package
-from napari_copnet.params import CellParams
-from napari_copnet.progress import finish
-from napari_copnet.proofreading.session_start import Start
+from napari_copnet import (
+    CopnetError,
+    Project,
+    Stack,
+    VoxelSize,
+    finish,
+    params,
+    start_from_images,
+)
+from napari_copnet.networks.package import load_package
 from napari_copnet.teaching.fine_tuning import resume, unfinished
-from napari_copnet.teaching.project import Project
 from napari_copnet.training import child
 from napari_copnet.training.fit import read_losses, work_folder
-from napari_copnet.types import Stack, VoxelSize
 
 SLICES, DEPTH, SIDE = (0, 10, 20), 21, 64
 # A kill while it learns comes within a second of an epoch: it must not have ended by then.
 EPOCHS_A_KILL, STEPS_AN_EPOCH = 60, 10
 SECONDS_TO_BEGIN = 300.0
-
-
-def can_open() -> bool:
-    """Whether napari is installed, and a display is there to open its window on."""
-    from importlib.util import find_spec
-
-    has_display = sys.platform != "linux" or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
-    )
-    return find_spec("napari") is not None and has_display
 
 
 def killed_viewers(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
@@ -104,7 +98,7 @@ def _killed(folder: Path, number: int, epochs: int, chance: random.Random) -> st
             stderr=subprocess.STDOUT,
             env={
                 **os.environ,
-                MODELS_VARIABLE: str(folder / "models"),
+                "NAPARI_COPNET_MODELS": str(folder / "models"),
                 # the user's own settings are not ours to change
                 "NAPARI_CONFIG": str(folder / "napari.yaml"),
             },
@@ -183,13 +177,9 @@ def _made(folder: Path) -> None:
     contour[:, ::16] = contour[:, :, ::16] = 1
     noise = np.random.default_rng(0).normal(0, 8, contour.shape)
     image = (150 - 90.0 * contour + noise).clip(0, 255).astype(np.uint8)
-    begin = Start(
-        contour,
-        contour * np.float32(0.9),
-        Stack(image, VoxelSize(0.05, 0.01, 0.01), name="drawn"),
-        cells=CellParams(min_size=0),
-        record={"settings": {"preprocess": {"size": 0}}},
-    )
+    stack = Stack(image, VoxelSize(0.05, 0.01, 0.01), name="drawn")
+    # Of its size, and with every cell however small.
+    begin = replace(start_from_images(stack, contour, size=0), cells=params.CellParams(min_size=0))
     with Project.create(folder / "project", begin) as project:
         for z in SLICES:
             project.finish(z, despite=True)

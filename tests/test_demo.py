@@ -2,10 +2,11 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from napari_copnet import demo as module
-from napari_copnet.cli.demo_command import has_display
+from napari_copnet.gui.display import has_display
 from napari_copnet.io.read import read_stack
 from napari_copnet.params import DeviceParams, TissueParams
 from napari_copnet.progress import finish
@@ -33,6 +34,26 @@ def test_arrays_figure_scores_and_page_are_written(small_demo):
         scores = made.record["scores"][name]
         assert scores["labelled"] + scores["merged"] + scores["split"] == pytest.approx(1)
     assert made.record["scores"]["closed"]["cells"] > 10
+
+
+def test_the_first_iteration_is_united_as_the_run_is(small_demo, monkeypatch):
+    _, made = small_demo
+    scored = {}
+
+    def evaluate(mask, *_, **__):
+        scored[len(scored)] = mask
+        return module.evaluate_(mask, *_, **__)
+
+    monkeypatch.setattr(module, "evaluate_", module.evaluate, raising=False)
+    monkeypatch.setattr(module, "evaluate", evaluate)
+    excluded = np.zeros(made.tissue.contours.shape, bool)
+    kept = made.restored.iterations
+    step1, first = kept[0] > 0.5, kept[1] > 0.5
+    assert (step1 & ~first).any()
+    for unite, expected in ((False, first), (True, first | step1)):
+        scored.clear()
+        finish(module._scores(made.tissue, made.restored, excluded, unite))
+        assert np.array_equal(scored[1] > 0, expected)
 
 
 def test_the_page_is_one_file_with_its_pictures_inside(small_demo):

@@ -1,6 +1,7 @@
 """Who may import whom: the direction of the house, and no heavy import at start-up."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,12 @@ PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
 # Each part may import the parts before it. Parts on one line do not import each other.
 ORDER = [
     {"errors", "progress"},
-    {"types", "params", "files"},
+    # What writing a file or a folder whole leaves behind when it is killed.
+    {"leftovers"},
+    # How large networks see a slice: settings, steps and training agree on it.
+    {"plane_size"},
+    {"types", "params", "files", "padding", "lazy_array"},
+    {"folders"},
     {"io", "networks", "synthetic", "boundaries"},
     {"steps", "training"},
     {"cache"},
@@ -118,3 +124,41 @@ def test_importing_the_package_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def private_names(path: Path):
+    """Yield each private attribute that a file takes from another object than its own."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            if not own and not node.attr.startswith("__"):
+                yield node.attr
+
+
+GUI = sorted((PACKAGE / "gui").rglob("*.py"))
+COMPAT = PACKAGE / "gui" / "napari_compat"
+
+
+@pytest.mark.parametrize("path", GUI, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_private_parts_of_napari_are_used_in_one_folder(path):
+    if path.parent == COMPAT:
+        said = path.read_text()
+        assert path.name == "__init__.py" or re.search(r"napari 0\.\d", said), "needed in which?"
+        return
+    assert not list(private_names(path)), "put it into gui/napari_compat"
+
+
+@pytest.mark.parametrize("path", GUI, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_constructor_of_the_window_takes_a_list_of_callbacks(path):
+    for made in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(made, ast.ClassDef):
+            continue
+        for method in made.body:
+            if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+                given = [*method.args.args, *method.args.kwonlyargs]
+                called = [
+                    a.arg for a in given if a.annotation and "Callable" in ast.dump(a.annotation)
+                ]
+                # What a table of rows asks for are values, not news.
+                assert len(called) < 3 or made.name == "Rows", f"{made.name}: signals for {called}"

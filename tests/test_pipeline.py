@@ -1,6 +1,7 @@
 """All steps in order, on a stack small enough to draw, with networks made by hand."""
 
 import dataclasses
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from napari_copnet.params import (
 )
 from napari_copnet.pipeline import Settings, restore, run
 from napari_copnet.progress import Progress, finish
+from napari_copnet.runs.run_record import save_run
 from napari_copnet.types import Closing, Iteration, SliceResult, Stack, VoxelSize
 
 DRAWN = """
@@ -155,3 +157,157 @@ def test_a_blank_slice_is_skipped_and_has_no_cells(settings):
     assert not result.cells.labels[1].any()
     assert result.cells.labels[0].any() and result.cells.labels[2].any()
     assert any("1" in note for note in result.notes)
+
+
+class Walls(FakeNetwork):
+    """Takes pixels for contour that are clearly darker than tissue."""
+
+    def predict(self, images, **options):
+        images = np.asarray(images)[:, 0]
+        # Above 0 but not sure where tissue is only a little darker.
+        sure = np.where(images < -1.2, 0.95, np.where(images < -0.9, 0.2, 0.0))
+        result = sure.astype(np.float32) if self.kind == "contours" else images
+        for index, plane in enumerate(result):
+            yield Progress(
+                "predict", index + 1, len(images), "slices", partial=SliceResult(index, plane)
+            )
+        return result
+
+
+def noisy(depth=2, side=96):
+    """A grid of dark walls with noise."""
+    rng = np.random.default_rng(0)
+    image = np.full((side, side), 170.0)
+    for line in range(8, side, 20):
+        image[line : line + 3] = image[:, line : line + 3] = 80
+    return np.clip(image + rng.normal(0, 8, (depth, side, side)), 1, 255).round()
+
+
+@pytest.mark.parametrize("size", [0, 150])
+@pytest.mark.parametrize("value", [0, 130])
+def test_nothing_is_found_in_padding_in_either_frame(settings, size, value):
+    data = noisy()
+    outside = np.ones(data.shape, bool)
+    outside[0, 18:80, 10:-14] = False
+    outside[1, 10:84, 18:-18] = False
+    data[outside] = value
+    wanted = dataclasses.replace(
+        settings,
+        preprocess=PreprocessParams(size=size, align=False),
+        cells=CellParams(min_size=5),
+    )
+    result = finish(run(Stack(data.astype(np.uint8)), wanted, load=Walls))
+    padding = result.preprocessed.padding
+    for values in (result.contours, result.closing.mask, result.cells.labels):
+        assert not values[padding].any()
+        assert values[~padding].any()
+    restored = finish(restore(result))
+    for values in (restored.contours, restored.closed, restored.cells):
+        assert not values[outside].any()
+        assert values[~outside].any()
+    assert not restored.iterations[:, outside].any()
+
+
+def test_cells_in_the_tissue_are_those_without_padding(settings):
+    data = noisy()
+    outside = np.ones(data.shape, bool)
+    # Cut in the midst of cells.
+    outside[:, 18:80, 18:80] = False
+    wanted = dataclasses.replace(settings, preprocess=PreprocessParams(size=0, align=False))
+    plain = finish(run(Stack(data), wanted, load=Walls))
+    padded = finish(run(Stack(np.where(outside, 0, data)), wanted, load=Walls))
+    contours = plain.closing.mask[~outside] != padded.closing.mask[~outside]
+    assert contours.mean() < 0.01
+
+
+def test_light_walls_are_noticed_recorded_and_seen_as_dark_ones(settings, tmp_path):
+    from napari_copnet.runs.run_record import save_run
+
+    data = noisy(side=160)
+    plain = finish(run(Stack(data), settings, load=Walls))
+    turned = finish(run(Stack(255 - data), settings, load=Walls))
+    assert not plain.preprocessed.inverted and turned.preprocessed.inverted
+    assert any("light" in note for note in turned.notes)
+    np.testing.assert_array_equal(plain.closing.mask, turned.closing.mask)
+    assert save_run(turned, None, settings, tmp_path)["inverted"]
+    no = dataclasses.replace(settings, preprocess=PreprocessParams(size=0, invert="no"))
+    assert not finish(run(Stack(255 - data), no, load=Walls)).preprocessed.inverted
+
+
+def test_padding_is_kept_with_a_run(settings, tmp_path):
+    from napari_copnet.io.read import read_image
+    from napari_copnet.proofreading.session_start import from_run_folder
+    from napari_copnet.runs.run_record import save_run
+
+    data = noisy()
+    data[:, :20] = 0
+    cache = FolderCache(tmp_path / "work")
+    wanted = dataclasses.replace(settings, preprocess=PreprocessParams(size=0, align=False))
+    result = finish(run(Stack(data), wanted, cache=cache, load=Walls))
+    again = finish(run(Stack(data), wanted, cache=cache, load=Walls))
+    np.testing.assert_array_equal(again.preprocessed.padding, result.preprocessed.padding)
+    np.testing.assert_array_equal(again.preprocessed.padding_bits, result.preprocessed.padding_bits)
+    record = save_run(result, finish(restore(result)), wanted, tmp_path / "run")
+    assert record["padding_by_slice"] == pytest.approx([20 / 96] * 2, abs=1e-5)
+    saved = np.asarray(read_image(tmp_path / "run" / "padding.tif").data)
+    assert saved[:, :20].all() and not saved[:, 20:].any()
+    excluded = from_run_folder(tmp_path / "run").excluded
+    np.testing.assert_array_equal(excluded, saved > 0)
+
+
+def squares():
+    """Two slices of 100 px with square cells of 20 px, parted by dark lines 2 px wide."""
+    image = np.full((2, 100, 100), 200, np.uint8)
+    for start in range(0, 100, 20):
+        image[:, start : start + 2] = image[:, :, start : start + 2] = 20
+    return Stack(image, VoxelSize(0.1, 0.02, 0.02))
+
+
+def with_size(settings, **size):
+    return dataclasses.replace(settings, preprocess=PreprocessParams(align=False, **size))
+
+
+@pytest.mark.parametrize("kind", [lambda folder: MemoryCache(), FolderCache])
+def test_a_run_chooses_its_size_and_is_what_a_run_at_this_size_gives(settings, tmp_path, kind):
+    auto, cache, seen = with_size(settings), kind(tmp_path), []
+    chosen = finish(run(squares(), auto, cache=cache, load=FakeNetwork), seen.append)
+    assert list(dict.fromkeys(p.step for p in seen))[:3] == ["check", "sizes", "preprocess"]
+    assert FakeNetwork.loaded == ["contours", "closing"]
+    assert [one["size"] for one in chosen.size.tried] == [128, 192, 256]
+    assert chosen.size.reason in chosen.notes
+    assert max(chosen.contours.shape) == chosen.size.size
+    # With the size given nothing runs again, and the settings of the run are those.
+    given = chosen.settings(auto)
+    assert given == with_size(settings, size=chosen.size.size)
+    again = finish(run(squares(), given, cache=cache, load=FakeNetwork))
+    assert again.seconds == {}
+    assert again.size is None
+    alone = finish(run(squares(), given, load=FakeNetwork))
+    assert np.array_equal(alone.cells.labels, chosen.cells.labels)
+    # Nor is it tried anew.
+    third = finish(run(squares(), auto, cache=cache, load=FakeNetwork))
+    assert third.seconds == {}
+    assert third.size == chosen.size
+
+
+def test_the_record_holds_the_sizes_tried_and_the_size_taken(settings, tmp_path):
+    auto = with_size(settings)
+    result = finish(run(squares(), auto, load=FakeNetwork))
+    record = save_run(result, finish(restore(result)), auto, tmp_path)
+    saved = json.loads((tmp_path / "run.json").read_text())
+    assert saved["settings"]["preprocess"]["size"] == result.size.size == saved["size"]["size"]
+    assert [one["size"] for one in saved["size"]["tried"]] == [128, 192, 256]
+    assert saved["size"]["reason"] in record["notes"]
+    plain = finish(run(squares(), with_size(settings, size=0), load=FakeNetwork))
+    assert save_run(plain, None, with_size(settings, size=0), tmp_path / "b")["size"] is None
+
+
+def test_the_membrane_width_decides_without_trying(settings):
+    # Lines of 40 nm are 2 px wide, and 4 px at twice the size.
+    result = finish(run(squares(), with_size(settings, membrane_width=40.0), load=FakeNetwork))
+    assert result.contours.shape == (2, 200, 200)
+    assert result.size.tried == ()
+    assert "40 nm" in result.size.reason
+    both = with_size(settings, size=100, membrane_width=40.0)
+    with pytest.raises(CopnetError, match="Both a size and a membrane width"):
+        finish(run(squares(), both, load=FakeNetwork))

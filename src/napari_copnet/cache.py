@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_copnet.files import whole_file
-from napari_copnet.types import Cells, Closing, Frame, Preprocessed, VoxelSize
+from napari_copnet.types import Cells, Closing, Frame, Preprocessed, SizeChoice, VoxelSize
 
-_KINDS: dict[str, type] = {kind.__name__: kind for kind in (Cells, Closing, Preprocessed)}
+_STORED = (Cells, Closing, Preprocessed, SizeChoice)
+_KINDS: dict[str, type] = {kind.__name__: kind for kind in _STORED}
 
 
 class StageCache(Protocol):

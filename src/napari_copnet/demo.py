@@ -27,7 +27,9 @@ from napari_copnet.pipeline import Restored, RunResult, Settings, restore, run
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.runs.run_record import save_run, write_images, write_record
 from napari_copnet.steps.frame import to_original
+from napari_copnet.steps.iteration_history import contour_after
 from napari_copnet.synthetic import Tissue, sample_stack
+from napari_copnet.types import is_contour
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def demo(out: Path, device: DeviceParams = DeviceParams()) -> Steps[Demo]:
     result = yield from run(tissue.stack, settings)
     restored = yield from restore(result)
     excluded = tissue.excluded | outside(result)
-    scores = yield from _scores(tissue, restored, excluded)
+    scores = yield from _scores(tissue, restored, excluded, settings.closing.unite)
 
     record = save_run(result, restored, settings, out)
     truth = {
@@ -106,11 +108,12 @@ def outside(result: RunResult) -> np.ndarray:
 
 
 def _scores(
-    tissue: Tissue, restored: Restored, excluded: np.ndarray
+    tissue: Tissue, restored: Restored, excluded: np.ndarray, unite: bool
 ) -> Steps[dict[str, dict[str, Any]]]:
-    methods = {"Step 1 alone": restored.contours >= 0.5, "closed": restored.closed}
+    methods = {"Step 1 alone": is_contour(restored.contours), "closed": restored.closed}
     if restored.iterations is not None and len(restored.iterations) > 1:
-        first = (restored.iterations[1] >= 0.5) | (restored.contours >= 0.5)
+        numbers = range(len(restored.contours))
+        first = np.stack([contour_after(restored.iterations, 1, z, unite) for z in numbers])
         methods = {
             "Step 1 alone": methods["Step 1 alone"],
             "after 1 iteration": first,
@@ -141,7 +144,7 @@ def _overview(tissue: Tissue, restored: Restored, scores: Mapping[str, Any]) -> 
             f"SEM slice {z}": grey(image),
             "Step 1: contour probability": restored.contours[z],
             "Step 2: gaps closed (green)": closed_over(
-                image, restored.contours[z] >= 0.5, restored.closed[z]
+                image, is_contour(restored.contours[z]), restored.closed[z]
             ),
             "Cells": overlay(image, restored.cells[z]),
         }
@@ -159,7 +162,7 @@ def _page(
     scores = record["scores"]
     before, after = scores["Step 1 alone"], scores["closed"]
     z = worst_slice(scores)
-    z_before = _plain_labels(restored.contours[z] >= 0.5)
+    z_before = _plain_labels(is_contour(restored.contours[z]))
     seconds = sum(result.seconds.values())
     lead = (
         f"{record['cells']} cells in {tissue.stack.shape[0]} slices. Correctly labelled cells: "

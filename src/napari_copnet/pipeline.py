@@ -6,17 +6,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from napari_copnet.cache import MemoryCache, StageCache
-from napari_copnet.io.check import blank_slices, check_pixels
+from napari_copnet.io.check import check_pixels
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, find_model
 from napari_copnet.params import (
@@ -31,11 +32,23 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_cells
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
-from napari_copnet.steps.frame import cells_to_original, soft_contour, to_original
-from napari_copnet.steps.preprocess import preprocess
-from napari_copnet.types import Cells, Closing, Preprocessed, Stack
+from napari_copnet.steps.contrast import light_membranes
+from napari_copnet.steps.fixed_size import fixed_size, size_for_membranes
+from napari_copnet.steps.frame import (
+    cells_to_original,
+    clear_padding,
+    soft_contour,
+    to_original,
+)
+from napari_copnet.steps.preprocess import inverted, preprocess
+from napari_copnet.steps.size_choice import choose_size
+from napari_copnet.types import Cells, Closing, Preprocessed, SizeChoice, Stack
 
 Value = TypeVar("Value")
+INVERTED = (
+    "Membranes look light: dark and light were exchanged, for the contour network is clearly surer "
+    "so. Set Invert to no should it be wrong."
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,8 @@ class RunResult:
         Time each step took; a step taken from an earlier run has none.
     notes : tuple of str
         Sentences for the user.
+    size : SizeChoice or None
+        How the size was chosen; None where it was given.
     """
 
     stack: Stack
@@ -85,6 +100,14 @@ class RunResult:
     models: dict[str, ModelPackage]
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    size: SizeChoice | None = None
+
+    def settings(self, given: Settings) -> Settings:
+        """Return the settings of the run, the size as it was chosen in place of auto."""
+        if self.size is None:
+            return given
+        params = replace(given.preprocess, size=self.size.size, membrane_width=None)
+        return replace(given, preprocess=params)
 
 
 @dataclass(frozen=True)
@@ -143,6 +166,12 @@ def run(
     yield Progress("check", 0, 1, "stacks")
     stack = check_pixels(stack, repair)
     key = _key(stack_hash(stack), stack.voxel_size, stack.axes)
+    loaded: dict[str, Network] = {}
+
+    def network(kind: str) -> Network:
+        if kind not in loaded:
+            loaded[kind] = load(models[kind], settings.device)
+        return loaded[kind]
 
     def stage(
         name: str, parts: tuple[Any, ...], work: Callable[[], Steps[Value]]
@@ -158,28 +187,55 @@ def run(
         yield Progress(name, 1, 1, partial=kept)
         return kept
 
-    ready = yield from stage(
-        "preprocess", (settings.preprocess,), lambda: preprocess(stack, settings.preprocess)
-    )
+    asked = (settings.contours, settings.device, models["contours"].sha256)
+
+    def prepare(params: PreprocessParams) -> Generator[Progress, None, Preprocessed]:
+        by_network = asked if params.invert == "auto" else ()
+        return (
+            yield from stage(
+                "preprocess",
+                (params, *by_network),
+                lambda: _prepared(stack, params, settings.contours, lambda: network("contours")),
+            )
+        )
+
+    params, size = settings.preprocess, None
+    begun = key
+    if params.size is None or params.membrane_width is not None:
+        size = yield from _size(stack, settings, models, network, cache, begun, seconds)
+        # What comes after depends on the size alone, however it came about.
+        params = replace(params, size=size.size, membrane_width=None)
+    ready = yield from prepare(params)
+    if ready.inverted and size is not None and size.tried:
+        # The sizes were tried on light membranes, which the networks do not know.
+        turned = replace(settings, preprocess=replace(settings.preprocess, invert="yes"))
+        size = yield from _size(stack, turned, models, network, cache, begun, seconds)
+        key = begun
+        ready = yield from prepare(replace(params, size=size.size, invert="yes"))
+        ready = replace(ready, inverted=True, notes=(*ready.notes, INVERTED))
     contours = yield from stage(
         "contours",
-        (settings.contours, settings.device, models["contours"].sha256),
+        asked,
         lambda: predict_contours(
             ready.data,
-            load(models["contours"], settings.device),
+            network("contours"),
             settings.contours,
             first=first,
             skip=ready.blank,
+            padding=ready.padding,
         ),
     )
+    # Memory on a device is for the network at work.
+    loaded.pop("contours", None)
     closing = yield from stage(
         "closing",
         (settings.closing, settings.device, models["closing"].sha256),
         lambda: close(
             contours,
-            load(models["closing"], settings.device),
+            network("closing"),
             settings.closing,
             skip=ready.blank,
+            padding=ready.padding,
         ),
     )
     cells = yield from stage(
@@ -188,45 +244,86 @@ def run(
         lambda: label_cells(
             closing.mask,
             settings.cells,
-            excluded=_blank_mask(ready) if ready.blank else None,
+            excluded=without_cells(ready),
         ),
     )
-    return RunResult(
-        stack, ready, contours, closing, cells, models, seconds, (*stack.notes, *ready.notes)
+    notes = (*stack.notes, *([size.reason] if size else []), *ready.notes)
+    return RunResult(stack, ready, contours, closing, cells, models, seconds, notes, size)
+
+
+def _prepared(
+    stack: Stack,
+    params: PreprocessParams,
+    contours: ContourParams,
+    network: Callable[[], Network],
+) -> Steps[Preprocessed]:
+    """Preprocess, and ask the contour network whether to invert where that is left to it."""
+    ready = yield from preprocess(stack, params)
+    if params.invert != "auto" or len(ready.blank) == len(ready.data):
+        return ready
+    asked = light_membranes(
+        ready.data,
+        network(),
+        contours,
+        blank=ready.blank,
+        padding=ready.padding,
+        normalised=params.normalise,
     )
+    depth = len(ready.data)
+    with contextlib.closing(asked):
+        while True:
+            try:
+                progress = next(asked)
+            except StopIteration as end:
+                light = end.value
+                break
+            yield Progress("preprocess", depth, depth, "slices", progress.note)
+    if not light:
+        return ready
+    data = ready.data.copy()
+    for z in range(depth):
+        if z not in ready.blank:
+            data[z] = inverted(data[z], params.normalise)
+    yield Progress("preprocess", depth, depth, "slices", INVERTED)
+    return replace(ready, data=data, inverted=True, notes=(*ready.notes, INVERTED))
+
+
+def without_cells(ready: Preprocessed) -> np.ndarray | None:
+    """Return where a processed stack has no cells, (Z, Y, X): in blank slices and padding."""
+    if not ready.blank:
+        return ready.padding
+    mask = np.zeros(ready.data.shape, bool) if ready.padding is None else ready.padding.copy()
+    mask[list(ready.blank)] = True
+    return mask
 
 
 def restore(result: RunResult) -> Steps[Restored]:
     """Bring a run's results into the frame and size of the stack that was given.
 
-    Cells are cleared under the closed contour, so that the two agree at any size.
+    Cells are cleared under the closed contour, so that the two agree at any size, and all is 0 in
+    padding.
     """
+    ready = result.preprocessed
     frame = result.preprocessed.frame
     kept = result.closing.iterations
     total = 3 + (0 if kept is None else len(kept))
     yield Progress("restore", 0, total, "images")
-    contours = to_original(result.contours, frame, "probability")
+    contours = clear_padding(to_original(result.contours, frame, "probability"), ready)
     yield Progress("restore", 1, total, "images")
     closing = result.closing
     soft = soft_contour(closing.mask, closing.probability, result.contours)
     cells, closed = cells_to_original(result.cells.labels, closing.mask, frame, soft)
+    clear_padding(cells, ready)
+    clear_padding(closed, ready)
     yield Progress("restore", 3, total, "images")
     iterations = None
     if kept is not None:
         iterations = np.empty((len(kept), *frame.original_shape), np.float16)
         for number, probability in enumerate(kept):
-            iterations[number] = to_original(probability.astype(np.float32), frame, "probability")
+            original = to_original(probability.astype(np.float32), frame, "probability")
+            iterations[number] = clear_padding(original, ready)
             yield Progress("restore", 4 + number, total, "images")
     return Restored(contours, closed, cells, iterations)
-
-
-def blank_note(stack: Stack) -> str:
-    """Return a sentence that names blank slices, or nothing."""
-    blank = blank_slices(stack)
-    if not blank:
-        return ""
-    names = ", ".join(str(z) for z in blank[:10]) + (" ..." if len(blank) > 10 else "")
-    return f"Slices without contrast are skipped: {names}."
 
 
 def stack_hash(stack: Stack) -> str:
@@ -237,12 +334,35 @@ def stack_hash(stack: Stack) -> str:
     return digest.hexdigest()
 
 
+def _size(
+    stack: Stack,
+    settings: Settings,
+    models: dict[str, ModelPackage],
+    network: Callable[[str], Network],
+    cache: StageCache,
+    before: str,
+    seconds: dict[str, float],
+) -> Steps[SizeChoice]:
+    """Choose the size of a run that leaves it open."""
+    params = settings.preprocess
+    if params.membrane_width is not None:
+        fixed_size(stack, params)
+        card = models["contours"].card
+        return SizeChoice(*size_for_membranes(stack, params.membrane_width, card))
+    digests = {kind: model.sha256 for kind, model in models.items()}
+    parts = (params, settings.contours, settings.closing, settings.device, digests)
+    key = _key(before, "sizes", parts)
+    choice: SizeChoice | None = cache.get("sizes", key)
+    if choice is None:
+        start = time.monotonic()
+        choice = yield from choose_size(stack, params, settings.contours, settings.closing, network)
+        seconds["sizes"] = time.monotonic() - start
+        cache.put("sizes", key, choice)
+    else:
+        yield Progress("sizes", 1, 1, "sizes", choice.reason)
+    return choice
+
+
 def _key(*parts: Any) -> str:
     text = json.dumps(parts, sort_keys=True, default=as_dict)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _blank_mask(ready: Preprocessed) -> np.ndarray:
-    mask = np.zeros(ready.data.shape, bool)
-    mask[list(ready.blank)] = True
-    return mask

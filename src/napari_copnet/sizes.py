@@ -18,7 +18,7 @@ from napari_copnet.networks.package import ModelPackage
 from napari_copnet.params import DeviceParams
 from napari_copnet.pipeline import Restored, Settings, restore, run
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.types import Stack
+from napari_copnet.types import Stack, is_contour
 
 SMALLEST = 64
 
@@ -95,7 +95,8 @@ def try_sizes(
     one = replace(stack, data=np.asarray(stack.data[z : z + 1]), source=None)
     found = []
     for number, size in enumerate(sizes, start=1):
-        chosen = replace(settings, preprocess=replace(settings.preprocess, size=size))
+        params = replace(settings.preprocess, size=size, membrane_width=None)
+        chosen = replace(settings, preprocess=params)
         result = yield from run(one, chosen, load=load, repair=repair)
         restored = yield from restore(result)
         areas = np.bincount(restored.cells[0].ravel())[1:]
@@ -114,7 +115,7 @@ def picture(image: np.ndarray, tried: Sequence[SizeTried]) -> bytes:
     pictures = {"the slice": np.concatenate([grey(image)] * 2)}
     for one in tried:
         results = one.restored
-        contours = closed_over(image, results.contours[0] > 0.5, results.closed[0])
+        contours = closed_over(image, is_contour(results.contours[0]), results.closed[0])
         title = f"{one.size} px: {one.cells} cells"
         pictures[title] = np.concatenate([contours, overlay(image, results.cells[0])])
     return panels(pictures)

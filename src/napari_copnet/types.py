@@ -8,6 +8,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+# Above this probability a pixel is contour; at it, it is not.
+CONTOUR_ABOVE = 0.5
+
+
+def is_contour(probability: Any) -> np.ndarray:
+    """Return where a contour probability says contour: above `CONTOUR_ABOVE`, never at it.
+
+    Parameters
+    ----------
+    probability : array-like, any shape
+        0 to 1, of any float type, or a mask of 0 and 1. In float16, in which iterations are kept,
+        what exceeds 0.5 by no more than 2⁻¹² rounds to 0.5 and is no contour.
+
+    Returns
+    -------
+    ndarray, of that shape, bool
+    """
+    return np.asarray(probability) > CONTOUR_ABOVE
+
 
 class VoxelSize(NamedTuple):
     """Size of a voxel in µm along z, y, x. None where it is unknown: it is never invented."""
@@ -100,13 +119,20 @@ class Preprocessed:
     frame : Frame
         How to go back to the original.
     margin : ndarray, shape (Z, Y, X), bool
-        True where alignment left no data; the values there are mirrored and are not scored.
+        True where alignment left no data, and on padding; the values there are mirrored and are
+        not scored.
     blank : tuple of int
         Slices that were constant or empty and were skipped.
     voxel_size : VoxelSize
         Voxel size after resizing, µm.
     notes : tuple of str
         Sentences for the user.
+    padding : ndarray, shape (Z, Y, X), bool, or None
+        True on the padding of the original, where nothing is found; None without any.
+    padding_bits : ndarray, shape (Z, bytes), uint8, or None
+        The same on the pixels of the original, one bit each: see `original_padding`.
+    inverted : bool
+        Whether dark and light were exchanged, because membranes are light.
     """
 
     data: np.ndarray
@@ -115,6 +141,39 @@ class Preprocessed:
     blank: tuple[int, ...] = ()
     voxel_size: VoxelSize = VoxelSize()
     notes: tuple[str, ...] = ()
+    padding: np.ndarray | None = None
+    padding_bits: np.ndarray | None = None
+    inverted: bool = False
+
+    def original_padding(self, z: int) -> np.ndarray | None:
+        """Return the padding of slice z of the original, shape (Y, X), bool; None without any."""
+        if self.padding_bits is None or not self.padding_bits[z].any():
+            return None
+        plane = self.frame.original_shape[1:]
+        bits = np.unpackbits(self.padding_bits[z], count=plane[0] * plane[1])
+        return bits.reshape(plane).astype(bool)
+
+
+@dataclass(frozen=True)
+class SizeChoice:
+    """How the size at which networks see a stack was chosen.
+
+    Attributes
+    ----------
+    size : int
+        Longer in-plane side, px.
+    reason : str
+        A sentence for the user.
+    slices : tuple of int
+        On which sizes were tried; none where nothing had to be tried.
+    tried : tuple of dict
+        For each size tried its ``size`` and measures, among them the ``score`` that decided.
+    """
+
+    size: int
+    reason: str
+    slices: tuple[int, ...] = ()
+    tried: tuple[dict[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +236,9 @@ class Closing:
         Whether the stack as a whole fell under the tolerance before the iterations ran out.
     likely_gaps : bool
         Whether the last iteration closed likely gaps; it is not one of the network's alone.
+    certainty : dict
+        What was done to the logit of Step 1 before closing: ``gain`` and ``offset``, and the
+        probability of its ``line`` and ``edge`` that they come from.
     """
 
     mask: np.ndarray
@@ -188,6 +250,7 @@ class Closing:
     iterations: np.ndarray | None = None
     settled: bool = True
     likely_gaps: bool = False
+    certainty: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def passes(self) -> int:

@@ -1,5 +1,7 @@
 """Which missing walls are drawn without asking: two cells that run into one another, and one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -112,3 +114,17 @@ def test_a_judge_comes_back_from_its_file(tmp_path):
     values = np.random.default_rng(0).normal(size=(50, len(FEATURES)))
     assert np.array_equal(again.gain(values), judge.gain(values))
     assert again.facts["fitted to"] == judge.facts["fitted to"]
+
+
+def test_trees_of_an_older_file_see_the_features_they_were_fitted_to(tmp_path):
+    judge = read_gap_classifier()
+    fewer = replace(judge, columns=tuple(reversed(judge.columns)))
+    path = tmp_path / "gaps.safetensors"
+    write_gap_classifier(fewer, path)
+    again = read_gap_classifier(path)
+    assert again.columns == fewer.columns
+    values = np.random.default_rng(0).normal(size=(50, len(FEATURES)))
+    assert np.array_equal(again.gain(values), fewer.gain(values))
+    swapped = values.copy()
+    swapped[:, fewer.columns] = values[:, judge.columns]
+    assert np.array_equal(fewer.gain(swapped), judge.gain(values))

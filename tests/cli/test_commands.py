@@ -8,6 +8,8 @@ import tifffile
 
 from napari_copnet.io.read import read_stack
 from napari_copnet.io.write import write_image
+from napari_copnet.params import TissueParams
+from napari_copnet.synthetic import make_tissue
 from napari_copnet.types import VoxelSize
 
 SIZE = VoxelSize(0.05, 0.01, 0.01)
@@ -129,6 +131,26 @@ def test_simulate_makes_maps_that_the_seed_decides(answer, contour_mask, tmp_pat
     assert np.array_equal(maps[0], maps[1])
     assert not np.array_equal(maps[0], maps[2])
     assert maps[0].max() <= 1
+
+
+def test_sample_makes_tissue_of_a_kind_with_its_truth(answer, tmp_path):
+    record = answer(
+        "sample", "--kind", "tumour", "--slices", 1, "--size", 96, "--cell-diameter", 1.5,
+        "--membrane", 0.15, "--padding", 0.2, "--seed", 3, "--out", tmp_path,
+    )  # fmt: skip
+    params = TissueParams(
+        kind="tumour", slices=1, size=96, cell_diameter=1.5, membrane=0.15, padding=0.2
+    )
+    made = make_tissue(params, 3)
+    assert record["settings"]["kind"] == "tumour"
+    for name, array in (
+        ("image", made.stack.data),
+        ("truth_contours", made.contours),
+        ("truth_cells", made.cells),
+        ("excluded", made.excluded),
+    ):
+        data = read_stack(record["files"][name]).data
+        assert np.array_equal(np.asarray(data[:]), array), name
 
 
 def test_evaluate_prints_the_scores_with_a_baseline_beside(answer, contour_mask, tmp_path):

@@ -65,6 +65,15 @@ def test_options_reach_their_own_settings_and_shared_names_carry_their_class(app
     assert closing == ClosingParams(batch=3)
 
 
+def test_a_number_may_be_left_to_the_run(app, received):
+    assert call(app, "x", "--size", "auto").exit_code == 0
+    assert call(app, "x", "--size", "300").exit_code == 0
+    assert [one[1].size for one in received] == [None, 300]
+    wrong = call(app, "x", "--size", "large")
+    assert wrong.exit_code == 2
+    assert "neither a whole number nor auto" in " ".join(wrong.output.split())
+
+
 def test_every_setting_is_an_option_with_its_help(app):
     text = "".join(CliRunner(env={"COLUMNS": "400"}).invoke(app, ["work", "--help"]).output)
     for kind in (PreprocessParams, ContourParams, ClosingParams, ReadParams):

@@ -30,6 +30,7 @@ def test_options_reach_the_training_of_a_closing_network(asked, answer, tmp_path
         "train", "closing", "--truth", "a.tif", "--truth", "b.tif", "--contours", "u.tif",
         "--contours", "v.tif", "--slices", "0-9", "--validation", "12", "--validation", "14",
         "--planes", "xy, xz", "--zero", "contour", "--truth-kind", "labels", "--synthetic", "3",
+        "--synthetic-kind", "tumour",
         "--epochs", "7", "--radius-max", "9", "--input-size", "256", "--contour-width", "2",
         "--name", "mine", "--licence", "CC0", "--resume", "--out", tmp_path / "m",
     )  # fmt: skip
@@ -45,7 +46,7 @@ def test_options_reach_the_training_of_a_closing_network(asked, answer, tmp_path
         assert (source.truth.name, source.contours.name) == (name, contours)
         assert source.validation == held
         assert {key: getattr(source, key) for key in shared} == shared
-    assert made == SyntheticTissue(count=3)
+    assert made == SyntheticTissue(count=3, kind="tumour")
     assert params == TrainParams(epochs=7) and degrade == DegradeParams(radius_max=9)
     assert named.pop("card")["licence"] == "CC0"
     assert named.pop("device").device == "auto"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.contour_input import as_contour, background, image_kind
+from napari_copnet.evaluation.contour_input import as_contour, background
+from napari_copnet.io.contour_kinds import image_kind, probability_of
 
 
 def squares(gap=0):
@@ -103,3 +104,42 @@ def test_inverted_masks_are_refused_with_a_hint():
 def test_other_images_are_refused(image, words):
     with pytest.raises(InputError, match=words):
         as_contour(image)
+
+
+WIDE = np.kron(np.eye(2, dtype=np.uint8), np.ones((40, 40), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [CROSS * np.uint8(128), CROSS.astype(np.uint16) * 65535, CROSS + np.uint8(1), CROSS * 7.0],
+)
+def test_every_way_to_store_a_mask_gives_the_same_contour(image):
+    assert image_kind(image) == "mask"
+    np.testing.assert_array_equal(as_contour(image), CROSS)
+    if image.dtype.kind == "u":
+        np.testing.assert_array_equal(probability_of(image), CROSS)
+    with pytest.raises(InputError, match="seems to show cells"):
+        as_contour(image.max() + image.min() - image)
+
+
+def test_a_16_bit_probability_counts_65535_as_one():
+    rng = np.random.default_rng(0)
+    soft = np.clip(CROSS * 0.9 + rng.normal(0.05, 0.02, CROSS.shape), 0, 1)
+    image = (soft * 65535).astype(np.uint16)
+    assert image_kind(image) == "probability"
+    np.testing.assert_array_equal(as_contour(image), CROSS)
+    with pytest.raises(InputError, match="neither"):
+        as_contour((soft * 255).astype(np.uint16))
+
+
+def test_a_sharp_8_bit_probability_is_no_label_image():
+    image = (np.pad(CROSS, 6, mode="edge") * 255).astype(np.uint8)
+    image[0, :6] = range(20, 26)
+    assert image_kind(image) == "probability"
+
+
+@pytest.mark.parametrize("image", [WIDE * np.uint8(128), WIDE + np.uint16(1)])
+def test_two_values_that_may_be_cells_are_asked_about(image):
+    with pytest.raises(InputError, match="two values"):
+        image_kind(image)
+    assert as_contour(image, "labels").any()

@@ -1,24 +1,12 @@
 """Fixtures of the tests that open a window; without a display they are skipped."""
 
 import os
-import sys
 
 import pytest
 
-try:
-    import napari
-except ImportError:
-    napari = None
+from napari_copnet.gui.display import has_display
 
 HERE = os.path.dirname(__file__)
-
-
-def _has_display():
-    if napari is None:
-        return False
-    if sys.platform.startswith("linux"):
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return True
 
 
 def pytest_collection_modifyitems(items):
@@ -26,11 +14,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if str(item.path).startswith(HERE):
             item.add_marker(pytest.mark.gui)
-            if not _has_display():
+            if not has_display():
                 item.add_marker(skip)
 
 
-if not _has_display():
+if not has_display():
     collect_ignore_glob = ["test_*.py"]
 
 
@@ -58,6 +46,7 @@ def make_panel(make_napari_viewer_proxy, models, qtbot):
         viewer.window.add_dock_widget(panel, name="COp-Net")
         panel.sections["preprocess"].form.rows["size"].value = 0
         panel.sections["preprocess"].form.rows["align"].value = False
+        panel.sections["preprocess"].form.rows["invert"].value = "no"
         panel.sections["cells"].form.rows["min_size"].value = 4
         given = {"name": "cells in a cross", **image}
         data = given.pop("data", None)

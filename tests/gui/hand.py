@@ -5,7 +5,7 @@ from qtpy.QtCore import QPointF, Qt
 from qtpy.QtTest import QTest
 
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
-from napari_copnet.gui.viewer.second_canvas import camera_of
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 
 LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier

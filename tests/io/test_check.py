@@ -3,7 +3,7 @@ import pytest
 
 from napari_copnet.errors import InputError
 from napari_copnet.io.check import blank_slices, check_pixels, numbered
-from napari_copnet.io.raw import LazyStack
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.types import Stack
 
 
@@ -35,9 +35,9 @@ def test_repair_takes_the_nearest_pixel_and_slice(lazy):
     before = stack.data.copy()
     given = stack
     if lazy:
-        given = Stack(LazyStack(stack.shape, np.float32, lambda z: stack.data[z]))
+        given = Stack(LazyArray(stack.shape, np.float32, lambda z: stack.data[z]))
     fixed = check_pixels(given, repair=True)
-    assert isinstance(fixed.data, LazyStack) is lazy
+    assert isinstance(fixed.data, LazyArray) is lazy
     values = np.asarray(fixed.data)
     assert values[1, 0, 0] in (before[1, 0, 1], before[1, 1, 0])
     np.testing.assert_array_equal(values[4], before[3])

@@ -92,7 +92,8 @@ def test_scores_by_edit_are_those_of_each_state(tmp_path):
             states.append(session.contour.copy())
         session.apply(Edit("flip", (Flip("contour", patch(0, (0, 0))),)))
         session.undo()
-        told = [p.partial for p in scores_by_edit(session, truth) if p.partial is not None]
+        work = scores_by_edit(np.array(session.contour), session.history.packed(), truth)
+        told = [p.partial for p in work if p.partial is not None]
     assert [position for position, _ in told] == [0, 1, 2, 3]
     for (_, scores), contour in zip(told, states, strict=True):
         whole = finish(evaluate(contour, truth))

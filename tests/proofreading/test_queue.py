@@ -14,7 +14,6 @@ from napari_copnet.proofreading.queue import (
     Item,
     accept,
     build_queue,
-    item_at,
     reject,
     renewed,
     same_place,
@@ -200,8 +199,6 @@ def test_the_queue_holds_each_kind_sorted_by_score(doubtful):
     assert len({item.key for item in items}) == 3
     gap = next(item for item in items if item.kind == "gap")
     assert "Slices 1 to 2, one answer for all" in gap.text
-    assert all(item_at(items, z, 11, round(gap.centre[1])) == gap for z in (1, 2))
-    assert item_at(items, 2, 0, 0) is None and item_at(items, 0, 11, 2) is None
     (alone,) = finish(build_queue(session, [2]))
     assert alone.key in {gap.key, gap.also[0].key} and not alone.also
     # Two slices win more than either.

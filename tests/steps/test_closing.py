@@ -446,3 +446,66 @@ def test_slices_with_likely_gaps_are_drawn_once_more(redraw, tidy):
     assert done == sorted(done) and network.closed == len(network.given)
     changed = (result.iterations[-1] > 0.5) != (result.iterations[-2] > 0.5)
     np.testing.assert_allclose(result.changed_by_slice[-1], changed.mean(axis=(1, 2)))
+
+
+def padded(width=3):
+    """Two slices of lines that end at padding on the right, and where that is."""
+    u = stack(0, 2, width=10)
+    padding = np.zeros(u.shape, bool)
+    padding[:, :, 10 - width :] = True
+    u[padding] = 0
+    return u, padding
+
+
+def test_lines_go_on_in_padding_for_the_network_and_end_there_for_all_others():
+    u, padding = padded()
+    shown = []
+
+    def watch(image):
+        shown.append(image.copy())
+        return image
+
+    seen, result = steps_of(close(u, Operator(watch), padding=padding))
+    # The middle row, which the padding cuts, is mirrored at its edge.
+    np.testing.assert_array_equal(shown[0][1, 7:], u[0, 1, [5, 4, 3]])
+    assert not result.mask[padding].any() and not result.probability[padding].any()
+    for step in seen:
+        if isinstance(step.partial, Iteration):
+            assert not step.partial.probability[padding].any()
+    np.testing.assert_array_equal(result.mask, u > 0.5)
+
+
+def test_iterations_kept_have_nothing_in_padding():
+    u, padding = padded()
+    params = ClosingParams(keep_iterations=True)
+    result = finish(close(u, Operator(fill_one), params, padding=padding))
+    assert not result.iterations[:, padding].any()
+
+
+def test_pixels_in_padding_do_not_count_as_changed():
+    u, padding = padded(width=4)
+    params = ClosingParams(likely_gaps=False, tolerance=0, max_iterations=3)
+    result = finish(close(u, Operator(fill_one), params, padding=padding))
+    # 3 × 6 pixels are left of each slice; one of the second changes in either pass.
+    np.testing.assert_allclose(result.changed_by_slice[:2, 1], [1 / 18, 1 / 18])
+    np.testing.assert_allclose(result.changed[:2], [1 / 36, 1 / 36])
+    flicker = Operator(lambda line: np.where(np.arange(10) > 6, 1 - line, line))
+    still = finish(close(u, flicker, ClosingParams(likely_gaps=False, hold=False), padding=padding))
+    assert still.iterations_by_slice.tolist() == [1, 1]
+
+
+def test_slices_with_more_tissue_count_for_more():
+    u = stack(1, 0)
+    padding = np.zeros(u.shape, bool)
+    padding[1, :, 2:] = True
+    params = ClosingParams(likely_gaps=False, max_iterations=1)
+    result = finish(close(u, Operator(fill_one), params, padding=padding))
+    assert result.changed[0] == pytest.approx(1 / 36)
+
+
+def test_no_padding_is_as_none_at_all():
+    u = stack(3, 1, 0)
+    plain = finish(close(u, Operator(fill_one)))
+    empty = finish(close(u, Operator(fill_one), padding=np.zeros(u.shape, bool)))
+    np.testing.assert_array_equal(plain.probability, empty.probability)
+    np.testing.assert_array_equal(plain.changed, empty.changed)

@@ -86,3 +86,23 @@ def test_what_is_no_stack_is_refused(shape):
 
 def test_view_first_with_the_view_outside_of_what_is_left():
     assert view_first([0, 1, 5], 9) == [5, 1, 0]
+
+
+def test_padding_has_no_contour_in_slices_shown_nor_in_the_end():
+    padding = np.zeros(STACK.shape, bool)
+    padding[:, :, :2] = True
+    plain = finish(predict_contours(STACK, Threshold()))
+    seen = []
+    result = finish(predict_contours(STACK, Threshold(), padding=padding), seen.append)
+    np.testing.assert_array_equal(result, np.where(padding, 0, plain))
+    shown = [p.partial for p in seen if p.partial is not None]
+    assert len(shown) == len(STACK)
+    for one in shown:
+        np.testing.assert_array_equal(one.values, result[one.index])
+    one_slice = finish(predict_contours(STACK, Threshold(), padding=padding[0]))
+    np.testing.assert_array_equal(one_slice, result)
+
+
+def test_padding_of_another_shape_is_refused():
+    with pytest.raises(InputError, match="padding"):
+        finish(predict_contours(STACK, Threshold(), padding=np.ones((3, 3), bool)))

@@ -6,6 +6,7 @@ from pystackreg import StackReg
 
 from napari_copnet.errors import InputError
 from napari_copnet.params import PreprocessParams
+from napari_copnet.plane_size import processed_plane
 from napari_copnet.progress import finish
 from napari_copnet.steps.preprocess import align_shifts, pair_shift, preprocess
 from napari_copnet.types import Stack, VoxelSize
@@ -166,3 +167,116 @@ def test_some_nan_pixels_stop_with_the_slice_named():
 def test_too_small_slices_are_refused(shape):
     with pytest.raises(InputError, match="at least 2 pixels"):
         finish(preprocess(Stack(np.ones(shape)), KEEP))
+
+
+def tissue(path=PATH, side=96, seed=0):
+    """Slices of a moving field with the noise of a microscope, 8 bits."""
+    rng = np.random.default_rng(seed)
+    field = blobs(side + 32, seed)
+    field = 130 + 40 * (field - field.mean()) / field.std()
+    cut = [field[16 - y : 16 - y + side, 16 - x : 16 - x + side] for y, x in path]
+    return np.clip(np.stack(cut) + rng.normal(0, 8, (len(cut), side, side)), 2, 253).round()
+
+
+def framed(images, value, widths):
+    """The same slices with a border of one value, as wide as `widths` says, slice by slice."""
+    out, border = images.copy(), np.ones(images.shape, bool)
+    for z, (top, bottom, left, right) in enumerate(widths):
+        border[z, top : images.shape[1] - bottom, left : images.shape[2] - right] = False
+    out[border] = value
+    return out, border
+
+
+WIDTHS = [(12, 9, 0, 14), (10, 0, 15, 11), (0, 0, 0, 0), (20, 8, 10, 10), (9, 12, 12, 0)]
+FIXED = PreprocessParams(size=0, align=False)
+
+
+@pytest.mark.parametrize("value", [0, 130, 255])
+def test_padding_is_found_masked_filled_and_not_scored(value):
+    images = tissue()
+    padded, border = framed(images, value, WIDTHS)
+    result = finish(preprocess(Stack(padded), FIXED))
+    np.testing.assert_array_equal(result.padding, border)
+    np.testing.assert_array_equal(result.margin, border)
+    for z in range(5):
+        np.testing.assert_array_equal(
+            result.original_padding(z), border[z] if border[z].any() else None
+        )
+        tissue_part = result.data[z][~border[z]]
+        assert tissue_part.mean() == pytest.approx(0, abs=1e-4)
+        assert tissue_part.std() == pytest.approx(1, abs=1e-4)
+        assert np.abs(result.data[z]).max() < 5
+    assert any("padding" in note for note in result.notes)
+
+
+def test_without_padding_or_hot_pixels_slices_are_what_they_were():
+    images = tissue()
+    result = finish(preprocess(Stack(images), FIXED))
+    assert result.padding is None and result.padding_bits is None
+    for z, image in enumerate(images.astype(np.float32)):
+        mean, deviation = image.mean(dtype=np.float64), image.std(dtype=np.float64)
+        expected = ((image - mean) / deviation).astype(np.float32)
+        np.testing.assert_array_equal(result.data[z], expected)
+    off = finish(preprocess(Stack(images), PreprocessParams(size=0, padding=False)))
+    on = finish(preprocess(Stack(images), PreprocessParams(size=0)))
+    np.testing.assert_array_equal(on.data, off.data)
+    np.testing.assert_array_equal(on.frame.shifts, off.frame.shifts)
+
+
+def test_padding_can_be_left_alone():
+    padded, _ = framed(tissue(), 0, WIDTHS)
+    result = finish(preprocess(Stack(padded), PreprocessParams(size=0, align=False, padding=False)))
+    assert result.padding is None and not result.margin.any()
+
+
+def test_alignment_does_not_lock_on_to_padding():
+    path = np.array([(0, 0), (4, -3), (1, 2), (-3, 4), (0, -2)])
+    # The border stays where it is while the tissue moves behind it.
+    padded, _ = framed(tissue(path), 0, [(14, 14, 14, 14)] * 5)
+    shifts = finish(preprocess(Stack(padded), KEEP)).frame.shifts
+    undone = shifts + path
+    assert np.abs(undone - np.median(undone, axis=0)).max() <= 1
+
+
+def test_padding_moves_with_its_slice():
+    padded, border = framed(tissue(), 0, [(12, 12, 12, 12)] * 5)
+    result = finish(preprocess(Stack(padded), KEEP))
+    assert np.any(result.frame.shifts)
+    for z, (dy, dx) in enumerate(result.frame.shifts.astype(int)):
+        moved = np.zeros_like(border[z])
+        y, x = np.nonzero(border[z])
+        inside = (y + dy >= 0) & (y + dy < 96) & (x + dx >= 0) & (x + dx < 96)
+        moved[(y + dy)[inside], (x + dx)[inside]] = True
+        np.testing.assert_array_equal(result.padding[z], moved)
+        assert result.margin[z][moved].all()
+
+
+def test_inverted_slices_are_the_negative():
+    plain = finish(preprocess(Stack(tissue()), PreprocessParams(size=0, invert="no")))
+    turned = finish(preprocess(Stack(255 - tissue()), PreprocessParams(size=0, invert="yes")))
+    np.testing.assert_allclose(turned.data, plain.data, atol=1e-5)
+    assert turned.inverted and not plain.inverted
+    # Without the network there is nobody to ask.
+    assert not finish(preprocess(Stack(tissue()), KEEP)).inverted
+
+
+@pytest.mark.parametrize(
+    ("plane", "size", "seen"),
+    [
+        ((400, 800), 512, (256, 512)),
+        ((200, 6000), 512, (200, 6000)),
+        ((6000, 200), 512, (6000, 200)),
+        ((1000, 6000), 512, (256, 1536)),
+        ((100, 250), 512, (205, 512)),
+        ((200, 6000), 0, (200, 6000)),
+    ],
+)
+def test_strips_keep_their_shorter_side(plane, size, seen):
+    assert processed_plane(plane, size) == seen
+
+
+def test_a_strip_is_told():
+    image = np.random.default_rng(0).normal(size=(1, 40, 400))
+    result = finish(preprocess(Stack(image), PreprocessParams(size=100)))
+    assert result.data.shape == (1, 40, 400)
+    assert any("strips" in note for note in result.notes)

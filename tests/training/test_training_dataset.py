@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from napari_copnet.errors import InputError
 from napari_copnet.params import DegradeParams, TissueParams
 from napari_copnet.progress import finish
+from napari_copnet.synthetic import make_tissue
 from napari_copnet.training.cases import MARGIN, split_slices
 from napari_copnet.training.dataset import prepare, read_cases
-from napari_copnet.training.sources import Source, SyntheticTissue, parse_slices
+from napari_copnet.training.sources import Source, SyntheticTissue, describe_sources, parse_slices
 
 
 def cells(shape=(40, 24, 32)):
@@ -161,6 +162,44 @@ def test_made_tissue_has_image_and_truth(tmp_path):
     truths = [tifffile.imread(path) for path in sorted((raw / "labelsTr").glob("*.tif"))]
     assert all(0.02 < truth.mean() < 0.6 for truth in truths)
     assert not np.array_equal(*truths)
+
+
+def test_made_tissue_of_a_kind_leaves_padding_out(tmp_path):
+    params = TissueParams(
+        kind="tumour", slices=2, size=128, cell_diameter=1.5, membrane=0.15, padding=0.2
+    )
+    source = SyntheticTissue(count=2, seed=4, params=params)
+    folder = finish(prepare("contours", [source], tmp_path / "data", size=0))
+    raw = folder / "nnUNet_raw" / "Dataset001_contours"
+    paths = zip(
+        sorted((raw / "labelsTr").glob("*.tif")),
+        sorted((raw / "imagesTr").glob("*.tif")),
+        strict=True,
+    )
+    for number, (truth_path, image_path) in enumerate(paths):
+        made = make_tissue(params, seed=4 + number)
+        truth, image = tifffile.imread(truth_path), tifffile.imread(image_path)
+        np.testing.assert_array_equal(truth == 2, made.ignored)
+        np.testing.assert_array_equal(truth == 1, made.contours == 1)
+        for plane, classes in zip(image, truth, strict=True):
+            if (classes == 2).any():
+                assert abs(plane[classes != 2].mean()) < 1e-3
+                assert abs(plane[classes != 2].std() - 1) < 1e-3
+
+
+def test_made_tissue_is_of_the_kind_asked_for(tmp_path, monkeypatch):
+    asked = []
+
+    def draw(rng, kind="neuropil"):
+        asked.append(kind)
+        return TissueParams(kind=kind, cell_diameter=1.5, membrane=0.15)
+
+    monkeypatch.setattr("napari_copnet.synthetic.tissue.random_tissue_params", draw)
+    source = SyntheticTissue(count=2, slices=1, size=96, kind="tumour")
+    finish(prepare("contours", [source], tmp_path / "data", size=0))
+    assert asked == ["tumour", "tumour"]
+    assert describe_sources([source]) == ["2 synthetic stacks of tumour tissue, seed 0"]
+    assert describe_sources([SyntheticTissue(count=2)]) == ["2 synthetic stacks, seed 0"]
 
 
 def test_same_examples_are_kept_and_others_replaced(stack, tmp_path):

@@ -5,10 +5,13 @@ import pytest
 
 from napari_copnet.errors import InputError
 from napari_copnet.training.truth import (
+    IGNORE,
     contours_from_labels,
+    ignore_padding,
     mask_to_classes,
     resize_image,
     resize_truth,
+    scale_for,
     truth_kind,
 )
 
@@ -50,12 +53,22 @@ def test_label_zero_as_region_contour_or_not_annotated():
 
 
 def test_kind_of_truth_is_told_by_values():
-    assert truth_kind(np.arange(8).reshape(1, 2, 4)) == "labels"
+    assert truth_kind(np.arange(8).reshape(1, 2, 4).repeat(3, 1).repeat(3, 2)) == "labels"
     mask = np.zeros((1, 10, 10), np.uint8)
     mask[:, 5] = 255
     assert truth_kind(mask) == "contours"
     with pytest.raises(InputError, match="cells or contours"):
         truth_kind(255 - mask)
+
+
+@pytest.mark.parametrize(
+    "stored", [np.uint8([0, 1]), np.uint8([0, 128]), np.uint16([0, 65535]), np.uint8([1, 2])]
+)
+def test_every_way_to_store_a_mask_gives_the_same_classes(stored):
+    mask = np.zeros((1, 40, 40), np.uint8)
+    mask[:, 20] = 1
+    assert truth_kind(stored[mask]) == "contours"
+    np.testing.assert_array_equal(mask_to_classes(stored[mask], "contours"), mask)
 
 
 def test_masks_become_classes():
@@ -95,3 +108,26 @@ def test_slices_are_normalised_one_by_one():
     assert resized.shape == (3, 40, 40)
     np.testing.assert_allclose(resized.mean(axis=(1, 2)), 0, atol=1e-5)
     np.testing.assert_allclose(resized.std(axis=(1, 2)), [1, 1, 0], atol=1e-5)
+
+
+def test_padding_is_left_out_of_training():
+    rng = np.random.default_rng(0)
+    stack = rng.integers(20, 250, (2, 80, 80)).astype(np.uint8)
+    plain = resize_image(stack, 0.5)
+    padded = stack.copy()
+    padded[1, :, :30] = 0
+    resized = resize_image(padded, 0.5)
+    np.testing.assert_array_equal(resized[0], plain[0])
+    valid = resized[1, :, 15:]
+    assert valid.mean() == pytest.approx(0, abs=1e-4)
+    assert valid.std() == pytest.approx(1, abs=1e-4)
+    # Filled with what is beside it.
+    assert resized[1, :, :15].std() == pytest.approx(1, abs=0.3)
+    classes = ignore_padding(np.ones((2, 40, 40), np.uint8), padded)
+    assert (classes[0] == 1).all()
+    assert (classes[1, :, :15] == IGNORE).all() and (classes[1, :, 15:] == 1).all()
+
+
+def test_strips_are_trained_on_at_the_size_at_which_they_are_seen():
+    assert scale_for((3, 200, 6000), 512) == 1
+    assert scale_for((3, 400, 800), 512) == 0.64

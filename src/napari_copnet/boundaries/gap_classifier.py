@@ -48,6 +48,11 @@ FEATURES = (
     "fit of the larger side",
     "fit of both",
     "echo",
+    "lowest probability of Step 1",
+    "rise of Step 1 above the higher basin",
+    "log rise of Step 1 above the higher basin",
+    "log mean of Step 1 over its ground",
+    "probability of the ground",
     # How much the slices around can tell of this stack.
     "usual fit of both",
     "usual echo",
@@ -69,6 +74,8 @@ class GapClassifier:
         How many more and fewer on the average, when it does.
     facts : dict
         What it was fitted to, for people.
+    columns : tuple of int
+        Of `FEATURES`, those it was fitted to: trees of an older file know fewer.
     """
 
     wins: Trees
@@ -76,6 +83,11 @@ class GapClassifier:
     won: float
     lost: float
     facts: dict[str, Any]
+    columns: tuple[int, ...] = tuple(range(len(FEATURES)))
+
+    def chance(self, values: np.ndarray) -> np.ndarray:
+        """Return how likely drawing walls gains labelled cells, 0 to 1, for rows of `table`."""
+        return self.wins.chance(values[:, self.columns])
 
     def gain(self, values: np.ndarray) -> np.ndarray:
         """Return the labelled cells that drawing walls gains, as expected.
@@ -90,7 +102,8 @@ class GapClassifier:
         ndarray, shape (N,), float64
             Below 0 where it loses.
         """
-        return self.wins.chance(values) * self.won - self.loses.chance(values) * self.lost
+        loss = self.loses.chance(values[:, self.columns]) * self.lost
+        return self.chance(values) * self.won - loss
 
 
 def table(suspects: Sequence[Suspect], usual: float) -> np.ndarray:
@@ -143,6 +156,11 @@ def _features(suspect: Suspect, usual: float) -> tuple[float, ...]:
         suspect.witness,
         *suspect.fits,
         suspect.echo,
+        suspect.saddle,
+        suspect.saddle - max(suspect.basins),
+        math.log((suspect.saddle + 0.01) / (max(suspect.basins) + 0.01)),
+        math.log((suspect.first_probability + 0.01) / (suspect.ground + 0.01)),
+        suspect.ground,
     )
 
 
@@ -184,7 +202,7 @@ def likely_walls(
         counts.append(len(here))
         yield Progress("likely gaps", done, len(planes), "slices")
     values = table(found, usual_area([plane.cells for plane in planes]))
-    worth = (judge.gain(values) > least_gain) & (judge.wins.chance(values) >= least_chance)
+    worth = (judge.gain(values) > least_gain) & (judge.chance(values) >= least_chance)
     walls, first = [], 0
     for count in counts:
         chosen = [found[first + k].pixels for k in np.flatnonzero(worth[first : first + count])]
@@ -208,10 +226,12 @@ def read_gap_classifier(path: Path = WEIGHTS_FILE) -> GapClassifier:
     with safe_open(path, "np") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         facts = json.loads(file.metadata()["facts"])
-    if facts["features"] != list(FEATURES):
+    unknown = set(facts["features"]) - set(FEATURES)
+    if unknown:
         raise ValueError(f"{path.name} was fitted to other features: fit it anew.")
+    columns = tuple(FEATURES.index(name) for name in facts["features"])
     wins, loses = (Trees.of_arrays(arrays, name) for name in ("wins", "loses"))
-    return GapClassifier(wins, loses, facts["won"], facts["lost"], facts)
+    return GapClassifier(wins, loses, facts["won"], facts["lost"], facts, columns)
 
 
 def write_gap_classifier(judge: GapClassifier, path: Path) -> None:
@@ -220,7 +240,8 @@ def write_gap_classifier(judge: GapClassifier, path: Path) -> None:
 
     from napari_copnet.files import whole_file
 
-    facts = {**judge.facts, "features": list(FEATURES), "won": judge.won, "lost": judge.lost}
+    names = [FEATURES[column] for column in judge.columns]
+    facts = {**judge.facts, "features": names, "won": judge.won, "lost": judge.lost}
     with whole_file(path) as beside:
         save_file(
             {**judge.wins.arrays("wins"), **judge.loses.arrays("loses")},

@@ -23,6 +23,7 @@ from napari_copnet.boundaries.components import connected8
 from napari_copnet.boundaries.drawn_walls import walls
 from napari_copnet.boundaries.membrane import membrane_odds
 from napari_copnet.boundaries.sides import Around, Side, compact
+from napari_copnet.types import is_contour
 
 CLOSURE, GAP, SPLIT, UNSETTLED = "closure", "gap", "split", "unsettled"
 
@@ -31,6 +32,8 @@ SMALLEST_SIDE = 30
 # Relief of the watershed: the probability, less so much for each pixel of distance to contour,
 # and the least depth of a basin.
 _SLOPE, _FAR, _DEPTH = 0.02, 20.0, 0.02
+# By how much Step 1 is smoothed before its lines and basins are measured, px.
+_SMOOTH = 1.0
 # What a wall in the slices around counts for, beside a probability of 1.
 _PRIOR = 0.2
 # A wall of which so much is open in Step 1 was closed by the network.
@@ -61,6 +64,11 @@ class SlicePlane:
     probability: np.ndarray
     around: Sequence[np.ndarray] = ()
     image: np.ndarray | None = None
+
+    @cached_property
+    def smoothed(self) -> np.ndarray:
+        """The smoothed Step 1 probability, shape (Y, X), float32."""
+        return ndimage.gaussian_filter(np.asarray(self.step1, np.float32), _SMOOTH)
 
     @cached_property
     def membrane(self) -> np.ndarray | None:
@@ -136,6 +144,13 @@ class Suspect:
         two round cells that run into one another are each more solid than together.
     membrane : Membrane or None
         What the image shows along it; None without an image, or with one that shows nothing.
+    saddle : float
+        The lowest smoothed probability of Step 1 along it: where a flood would pass first.
+    basins : tuple of float
+        The lowest smoothed probability of Step 1 in the smaller side and in the larger. A
+        watershed parts the two where the saddle is above the higher one by more than its depth.
+    ground : float
+        Mean smoothed probability of Step 1 in both sides, away from contour.
     """
 
     kind: str
@@ -157,6 +172,9 @@ class Suspect:
     depths: tuple[float, float]
     solid: tuple[float, float, float]
     membrane: Membrane | None = None
+    saddle: float = 0.0
+    basins: tuple[float, float] = (0.0, 0.0)
+    ground: float = 0.0
 
     @property
     def hanging(self) -> int:
@@ -291,10 +309,11 @@ class _Measure:
     """Measures suspects of one labelling of a slice."""
 
     def __init__(self, plane: SlicePlane, parts: np.ndarray, distance: np.ndarray) -> None:
-        self.around = Around(parts, plane.around, distance, plane.membrane)
+        self.around = Around(parts, plane.around, distance, plane.membrane, plane.smoothed)
         self._distance = distance.ravel()
         self._membrane = None if plane.membrane is None else plane.membrane.ravel()
         self._first = plane.step1.ravel()
+        self._smoothed = plane.smoothed.ravel()
         self._best = plane.probability.ravel()
         walls_around = [(cells == 0).ravel() for cells in plane.around]
         self._echo = np.mean(walls_around, axis=0) if walls_around else None
@@ -314,7 +333,7 @@ class _Measure:
         small, large = first.area, second.area
         witness, *fits = self.around.evidence(first, second)
         step1 = self._first[line]
-        added = float(np.mean(step1 <= 0.5))
+        added = float(np.mean(~is_contour(step1)))
         if kind != GAP and added >= _ADDED:
             kind = CLOSURE
         fifth = line.size // 5
@@ -342,6 +361,9 @@ class _Measure:
                 (first.shape + second.shape).solidity,
             ),
             self._look(line, first, second),
+            float(self._smoothed[line].min()),
+            (first.basin, second.basin),
+            (first.ground + second.ground) / max(first.open + second.open, 1),
         )
 
     def _look(self, line: np.ndarray, first: Side, second: Side) -> Membrane | None:

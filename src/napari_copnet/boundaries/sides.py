@@ -13,6 +13,8 @@ import numpy as np
 
 from napari_copnet.boundaries.shapes import Shape, shapes
 
+# Nearer to contour, px, probability is that of its rim and not of the ground.
+_RIM = 3.0
 # A neighbouring cell speaks for a side when it covers this share of it.
 _COVER = 0.5
 
@@ -28,11 +30,18 @@ class Side:
         For each slice around, the pixels shared with each of its cells; the first are with none.
     odds : float
         Sum over its pixels of the log odds that the image shows a membrane.
+    basin : float
+        The lowest contour probability in it.
+    ground, open : float
+        Sum of the contour probability over its pixels away from contour, and how many they are.
     """
 
     shape: Shape
     rows: tuple[np.ndarray, ...]
     odds: float = 0.0
+    basin: float = 0.0
+    ground: float = 0.0
+    open: float = 0.0
 
     @property
     def area(self) -> int:
@@ -44,6 +53,9 @@ class Side:
             self.shape + other.shape,
             tuple(one + two for one, two in zip(self.rows, other.rows, strict=True)),
             self.odds + other.odds,
+            min(self.basin, other.basin),
+            self.ground + other.ground,
+            self.open + other.open,
         )
 
 
@@ -60,6 +72,8 @@ class Around:
         Distance of each pixel to the contour, px.
     membrane : ndarray, shape (Y, X), float, optional
         Log odds that the image shows a membrane.
+    probability : ndarray, shape (Y, X), float, optional
+        Contour probability.
     """
 
     def __init__(
@@ -68,11 +82,19 @@ class Around:
         around: Sequence[np.ndarray],
         distance: np.ndarray,
         membrane: np.ndarray | None = None,
+        probability: np.ndarray | None = None,
     ) -> None:
         self._shapes = shapes(parts, distance)
         self._odds = np.zeros(len(self._shapes))
         if membrane is not None:
             self._odds += np.bincount(parts.ravel(), membrane.ravel(), len(self._shapes))
+        self._basin, self._ground, self._open = (np.zeros(len(self._shapes)) for _ in range(3))
+        if probability is not None:
+            away, flat = (distance > _RIM).ravel(), parts.ravel()
+            self._basin[:] = 1.0
+            np.minimum.at(self._basin, flat, probability.ravel())
+            self._open += np.bincount(flat[away], minlength=len(self._shapes))
+            self._ground += np.bincount(flat[away], probability.ravel()[away], len(self._shapes))
         self._tables, self._sizes = [], []
         for cells in around:
             numbers = compact(cells)
@@ -86,7 +108,8 @@ class Around:
         if shape is None:
             raise KeyError(f"There is no part {part}.")
         rows = tuple(table[part] for table in self._tables)
-        return Side(shape, rows, float(self._odds[part]))
+        values = (self._odds, self._basin, self._ground, self._open)
+        return Side(shape, rows, *(float(value[part]) for value in values))
 
     def evidence(self, first: Side, second: Side) -> tuple[float, float, float, float]:
         """Return how well cells of neighbouring slices fit two sides, averaged over the slices.

@@ -1,4 +1,8 @@
-"""The `copnet` command. Each module adds the commands of one subject to `app`."""
+"""The `copnet` command. Each module adds the commands of one subject to `app`.
+
+Options are built from `params`; a command reads its input, calls what a Python user would call,
+shows progress and notes on standard error, and the result, on request as JSON, on standard output.
+"""
 
 from __future__ import annotations
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +9,7 @@ import typer
 
 from napari_copnet.cli.console import Json, show, watched
 from napari_copnet.cli.options import add_command
+from napari_copnet.gui.display import has_display
 from napari_copnet.params import DeviceParams
 
 
@@ -53,12 +51,3 @@ def demo_command(
         from napari_copnet.gui.workflow.show_run import show_run
 
         show_run(made.result, made.restored)
-
-
-def has_display() -> bool:
-    """Return whether a window can be opened and napari is installed."""
-    if importlib.util.find_spec("napari") is None:
-        return False
-    if sys.platform.startswith("linux"):
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return True

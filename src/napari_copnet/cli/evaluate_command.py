@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from napari_copnet.cli.console import Json, show, watched
-from napari_copnet.cli.inputs import read_checked, read_values, refuse_other_shapes
+from napari_copnet.cli.inputs import (
+    read_checked,
+    read_padding,
+    read_values,
+    refuse_other_shapes,
+)
 from napari_copnet.cli.options import add_command
 from napari_copnet.cli.step_commands import Invert, TruthKind
+from napari_copnet.errors import InputError
 from napari_copnet.params import ReadParams, ScoreParams
 
 
@@ -36,7 +42,16 @@ def evaluate_command(
     ] = None,
     exclude_pixels: Annotated[
         Path | None,
-        typer.Option("--exclude-pixels", help="Mask of pixels to leave out of the scores."),
+        typer.Option(
+            "--exclude-pixels",
+            "--exclude",
+            help="Mask of pixels to leave out of the scores. The padding found by a run is saved "
+            "beside its results, and is left out too.",
+        ),
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", help="The stack; padding found in it is left out of the scores."),
     ] = None,
     exclude_cell: Annotated[
         Path | None,
@@ -79,11 +94,15 @@ def evaluate_command(
     from napari_copnet.evaluation.true_slices import TrueStack
     from napari_copnet.files import check_file, check_writable, whole_file
     from napari_copnet.io.read import read_iterations
+    from napari_copnet.runs.united import is_united
     from napari_copnet.training.sources import parse_slices
 
     true = np.asarray(read_checked(truth, read).data[:])
     if invert or truth_kind != "auto":
         true = as_contour(true, truth_kind, invert=invert)
+    padding = read_padding(pred, None, true.shape, read)
+    if image is not None:
+        padding = _with_padding_of(image, padding, true.shape, read)
     images = {
         "prediction": read_values(pred, read),
         "baseline": read_values(baseline, read),
@@ -108,18 +127,21 @@ def evaluate_command(
         score,
         exclude_pixels=chosen["excluded pixels"],
         exclude_cell=chosen["excluded structure"],
+        padding=None if padding is None else padding[numbers],
     )
     contours = {
-        name: stack.prediction(name, image)
+        name: stack.prediction(name, predicted)
         for name in ("prediction", "baseline")
-        if (image := chosen[name]) is not None
+        if (predicted := chosen[name]) is not None
     }
     scores = watched(evaluate_all(contours, stack, numbers))
     evaluation = replace(scores["prediction"], baseline=scores.get("baseline"))
     result = plain(evaluation.as_dict())
+    if padding is not None:
+        result["padding"] = float(np.mean(padding[numbers]))
     by_iteration = None
     if kept is not None and iterations is not None:
-        unite = _united(iterations)
+        unite = is_united(_record_beside(iterations))
         by_iteration = watched(score_iterations(kept[:, numbers], stack, numbers, unite))
         result["iterations"] = by_iteration.as_dict()
 
@@ -148,18 +170,37 @@ def evaluate_command(
     table = {name: one.as_dict() for name, one in reversed(scores.items())}
     rows = ["".join(f"{cell:<20}" for cell in row).rstrip() for row in score_table(table)]
     end = f"{result['cells']} true cells in {len(numbers)} slices"
+    if padding is not None:
+        end += f"; {result['padding']:.1%} of the pixels are padding, and not scored"
     show(result, as_json, [*rows, end, *(f"  {name:<12}{path}" for name, path in files.items())])
 
 
-def _united(iterations: Path) -> bool:
-    """Return whether the run that wrote these iterations united its result with Step 1."""
+def _with_padding_of(
+    image: Path, known: np.ndarray | None, shape: tuple[int, ...], read: ReadParams
+) -> np.ndarray | None:
+    """Add the padding found in a stack to the known padding."""
+    from napari_copnet.padding.detect import find_padding
+
+    stack = read_checked(image, read)
+    if stack.shape != tuple(shape):
+        raise InputError(
+            f"The image has the shape {stack.shape}, but the truth {tuple(shape)}.",
+            "Both must have the same frame.",
+        )
+    for z in range(shape[0]):
+        padding = find_padding(np.asarray(stack.data[z], np.float32))
+        if padding is not None:
+            known = np.zeros(shape, bool) if known is None else known
+            known[z] |= padding
+    return known
+
+
+def _record_beside(iterations: Path) -> dict[str, Any] | None:
+    """Return the record of the run whose iterations these are; None without a readable one."""
     import json
 
-    from napari_copnet.params import ClosingParams
-
-    record = iterations.parent / "run.json"
     try:
-        closing = json.loads(record.read_text())["settings"]["closing"]
-        return bool(closing["unite"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ClosingParams().unite
+        record = json.loads((iterations.parent / "run.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None

@@ -73,6 +73,7 @@ def grid_search_command(
         point_name,
         points_of,
     )
+    from napari_copnet.evaluation.score_names import SCORES, score_text
     from napari_copnet.evaluation.validation import at_network_size
     from napari_copnet.io.probability import as_probability
     from napari_copnet.training.cases import read_array
@@ -105,11 +106,8 @@ def grid_search_command(
     result = watched(grid_search(search, out, chosen, parallel=parallel))
     lines = [f"Step 1 alone: {100 * result['step1']['labelled']:.1f} % labelled"]
     for point, row in zip(points_of(chosen), result["points"], strict=True):
-        lines.append(
-            f"{point_name(point)}: labelled {100 * row['labelled']:.1f} %, merged "
-            f"{100 * row['merged']:.1f} %, split {100 * row['split']:.1f} %, NSD {row['nsd']:.3f}, "
-            f"clDice {row['cldice']:.3f}"
-        )
+        scores = ", ".join(score_text(name, row[name]) for name in SCORES)
+        lines.append(f"{point_name(point)}: {scores}")
     show(result, as_json, [*lines, f"See {result['files']['figure']}"])
 
 

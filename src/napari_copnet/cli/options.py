@@ -77,6 +77,16 @@ def with_settings(function: Function) -> Callable[..., Any]:
     return command
 
 
+def _number_or_none(word: str, text: str) -> int | None:
+    """Return a whole number, or None for the word that stands for it."""
+    if text.strip().lower() == word:
+        return None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is neither a whole number nor {word}.") from error
+
+
 def _is_settings(hint: Any) -> bool:
     return isinstance(hint, type) and dataclasses.is_dataclass(hint)
 
@@ -102,6 +112,12 @@ def _option(
     extra: dict[str, Any] = {"help": text, "rich_help_panel": panel}
     if setting.choices:
         value_type = typing.Literal[setting.choices]
+    if setting.none:
+        extra |= {
+            "parser": functools.partial(_number_or_none, setting.none),
+            "metavar": f"INTEGER|{setting.none}",
+            "show_default": setting.none,
+        }
     annotation = value_type | None if field.default is None else value_type
     return inspect.Parameter(
         option,

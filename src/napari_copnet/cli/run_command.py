@@ -9,6 +9,7 @@ import typer
 
 from napari_copnet.cli.console import Json, Out, show, watched
 from napari_copnet.cli.options import add_command
+from napari_copnet.io.formats import FormatName
 from napari_copnet.params import (
     CellParams,
     ClosingParams,
@@ -18,13 +19,7 @@ from napari_copnet.params import (
     ReadParams,
 )
 
-Format = Annotated[
-    Literal["tiff", "ome-zarr", "nifti"],
-    typer.Option(
-        "--format",
-        help="File format of the results.",
-    ),
-]
+Format = Annotated[FormatName, typer.Option("--format", help="File format of the results.")]
 Frame = Annotated[
     Literal["original", "processed"],
     typer.Option(

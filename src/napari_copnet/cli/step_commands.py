@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from napari_copnet.cli.console import Json, Out, show, watched
-from napari_copnet.cli.inputs import read_checked
+from napari_copnet.cli.inputs import read_checked, read_padding
 from napari_copnet.cli.options import Options, add_command
 from napari_copnet.cli.run_command import Format, refuse_own_input
 from napari_copnet.params import (
@@ -24,6 +24,7 @@ from napari_copnet.params import (
     TissueParams,
     as_dict,
 )
+from napari_copnet.types import is_contour
 
 if TYPE_CHECKING:
     from napari_copnet.types import Stack, VoxelSize
@@ -34,6 +35,14 @@ TruthKind = Annotated[
 ]
 Invert = Annotated[
     bool, typer.Option("--invert", help="The truth is a mask of cells, not of contours.")
+]
+Exclude = Annotated[
+    Path | None,
+    typer.Option(
+        "--exclude",
+        help="Mask of areas where nothing is to be found. Padding that the step before found lies "
+        "beside its result and is taken from there.",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random choices.")]
 
@@ -106,23 +115,35 @@ def preprocess_step(
     preprocess: PreprocessParams,
 ) -> None:
     """Normalise, resize and align a stack."""
+    from napari_copnet.runs.run_record import padding_shares
     from napari_copnet.steps.preprocess import preprocess as work
 
     image = results.read(stack, read)
     ready = watched(work(image, preprocess))
+    images = {"image": ready.data, "excluded": ready.margin.astype(np.uint8)}
+    if ready.padding is not None:
+        images["padding"] = ready.padding.astype(np.uint8)
+    notes = [*image.notes, *ready.notes]
+    if preprocess.invert == "auto":
+        notes.append(
+            "Whether membranes are light can't be told without the contour network: nothing was "
+            "inverted. Say --invert yes where they are."
+        )
     frame = {
         "original_shape": list(ready.frame.original_shape),
         "processed_shape": list(ready.frame.processed_shape),
         "shifts": ready.frame.shifts.tolist(),
     }
     results.save(
-        {"image": ready.data, "excluded": ready.margin.astype(np.uint8)},
+        images,
         {
             "command": "preprocess",
             "settings": as_dict(preprocess),
             "frame": frame,
             "blank_slices": list(ready.blank),
-            "notes": [*image.notes, *ready.notes],
+            "inverted": ready.inverted,
+            "padding_by_slice": padding_shares(ready),
+            "notes": notes,
         },
         image,
         ready.voxel_size,
@@ -136,20 +157,25 @@ def contours_step(
     read: ReadParams,
     device: DeviceParams,
     contours: ContourParams,
+    exclude: Exclude = None,
 ) -> None:
     """Step 1: predict the contour probability of each pixel."""
     from napari_copnet.io.check import blank_slices
     from napari_copnet.networks.nnunet import Network
     from napari_copnet.networks.package import find_model
+    from napari_copnet.padding.stack import without_padding
     from napari_copnet.steps.contours import predict_contours
 
     stack = results.read(image, read)
     model = find_model(contours.contour_model, "contours")
     network = Network.load(model, device)
     data = np.asarray(stack.data[:], np.float32)
-    probability = watched(predict_contours(data, network, contours, skip=blank_slices(stack)))
+    padding = read_padding(image, exclude, data.shape, read)
+    blank = blank_slices(stack)
+    data, padding = without_padding(data, padding, blank)
+    probability = watched(predict_contours(data, network, contours, skip=blank, padding=padding))
     results.save(
-        {"contours": probability},
+        {"contours": probability, **_padding_image(padding)},
         {
             "command": "contours",
             "settings": {**as_dict(device), **as_dict(contours)},
@@ -167,6 +193,7 @@ def close_step(
     read: ReadParams,
     device: DeviceParams,
     closing: ClosingParams,
+    exclude: Exclude = None,
 ) -> None:
     """Step 2: close gaps until almost nothing changes."""
     from napari_copnet.io.probability import as_probability
@@ -177,8 +204,9 @@ def close_step(
     stack = results.read(contours, read)
     model = find_model(closing.closing_model, "closing")
     network = Network.load(model, device)
-    result = watched(close(as_probability(stack), network, closing))
-    images: dict[str, np.ndarray] = {"closed": result.mask}
+    padding = read_padding(contours, exclude, stack.shape, read)
+    result = watched(close(as_probability(stack), network, closing, padding=padding))
+    images: dict[str, np.ndarray] = {"closed": result.mask, **_padding_image(padding)}
     if result.iterations is not None:
         images["iterations"] = result.iterations
     results.save(
@@ -187,6 +215,7 @@ def close_step(
             "command": "close",
             "settings": {**as_dict(device), **as_dict(closing)},
             "models": {"closing": {"name": model.name, "sha256": model.sha256}},
+            "certainty": result.certainty,
             "changed": result.changed.tolist(),
             "iterations_by_slice": result.iterations_by_slice.tolist(),
             "likely_gaps": result.likely_gaps,
@@ -203,16 +232,18 @@ def cells_step(
     *,
     read: ReadParams,
     cells: CellParams,
+    exclude: Exclude = None,
 ) -> None:
     """Label the cells that closed contours enclose."""
     from napari_copnet.io.probability import as_probability
     from napari_copnet.steps.cells import label_cells
 
     stack = results.read(closed, read)
-    mask = (as_probability(stack) >= 0.5).astype(np.uint8)
-    result = watched(label_cells(mask, cells))
+    mask = is_contour(as_probability(stack)).astype(np.uint8)
+    padding = read_padding(closed, exclude, stack.shape, read)
+    result = watched(label_cells(mask, cells, excluded=padding))
     results.save(
-        {"cells": result.labels},
+        {"cells": result.labels, **_padding_image(padding)},
         {
             "command": "cells",
             "settings": as_dict(cells),
@@ -222,6 +253,11 @@ def cells_step(
         },
         stack,
     )
+
+
+def _padding_image(padding: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Return the image that hands padding on to the next step."""
+    return {} if padding is None else {"padding": padding.astype(np.uint8)}
 
 
 def simulate_step(

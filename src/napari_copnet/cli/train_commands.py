@@ -36,6 +36,10 @@ Synthetic = Annotated[
         "--synthetic", min=0, help="Number of stacks of synthetic tissue to train on as well."
     ),
 ]
+SyntheticKind = Annotated[
+    Literal["neuropil", "cortex", "tumour"],
+    typer.Option("--synthetic-kind", help="Kind of the synthetic tissue."),
+]
 Size = Annotated[
     int,
     typer.Option(
@@ -79,6 +83,7 @@ class Truths(Options):
     truth_kind: TruthKind = "auto"
     zero: Zero = "region"
     synthetic: Synthetic = 0
+    synthetic_kind: SyntheticKind = "neuropil"
 
     def sources(self, role: str, partners: Sequence[Path] | None) -> list[Source | SyntheticTissue]:
         """Return the training sources that the options name.
@@ -129,7 +134,7 @@ class Truths(Options):
             for path, other, chosen, kept in zip(truths, others, ranges, held, strict=True)
         ]
         if self.synthetic:
-            sources.append(SyntheticTissue(count=self.synthetic))
+            sources.append(SyntheticTissue(count=self.synthetic, kind=self.synthetic_kind))
         return sources
 
 

@@ -6,57 +6,16 @@ import numpy as np
 from scipy import ndimage
 
 from napari_copnet.errors import InputError
+from napari_copnet.io.contour_kinds import (
+    CONTOUR_HALF_WIDTH,
+    MOST_CONTOUR,
+    image_kind,
+    marked,
+    scaled,
+)
+from napari_copnet.types import is_contour
 
 KINDS = ("auto", "probability", "mask", "labels")
-# A contour mask with more ones than this is most likely one of cells.
-MOST_CONTOUR = 0.6
-# Regions of label 0 that are nowhere wider than twice this are contours, wider ones background.
-CONTOUR_HALF_WIDTH = 5.0
-
-
-def image_kind(image: np.ndarray) -> str:
-    """Determine the kind of an image from its values.
-
-    - bool, or only the values 0 and 1, or only 0 and 255: ``"mask"``;
-    - other fractions between 0 and 1: ``"probability"``;
-    - whole numbers: ``"labels"`` where most neighbouring pixels are equal; 8-bit images in which
-      they differ are ``"probability"`` with 255 for 1.
-
-    Raises
-    ------
-    InputError
-        NaN or infinite values, fractions outside 0 to 1, or whole numbers that are neither.
-    """
-    if image.dtype == bool:
-        return "mask"
-    if image.dtype.kind not in "fiu":
-        raise InputError(f"Values of type {image.dtype} can't be contours.", "Give numbers.")
-    if not np.isfinite(image).all():
-        raise InputError("The contours have NaN or infinite values.", "Fill them before scoring.")
-    if image.size == 0:
-        raise InputError("The contours have no pixels.", "Give an image or a stack.")
-    low, high = float(image.min()), float(image.max())
-    if high in (0, 1, 255) and np.isin(image, (0, high)).all():
-        return "mask"
-    if image.dtype.kind == "f" and not np.array_equal(image, np.round(image)):
-        if low >= 0 and high <= 1:
-            return "probability"
-        raise InputError(
-            f"Probabilities lie between 0 and 1, not between {low:g} and {high:g}.",
-            "Give a probability, a mask, or a label image of whole numbers.",
-        )
-    if low < 0:
-        raise InputError(
-            f"Labels can't be negative: {low:g} was found.", "Use labels from 0 upwards."
-        )
-    if _share_equal(image) >= 0.5:
-        return "labels"
-    if image.dtype == np.uint8:
-        return "probability"
-    raise InputError(
-        "The image is neither a mask, nor a probability, nor a label image.",
-        "Give contours as probabilities from 0 to 1, as a mask of 0 and 1, or as a label image.",
-    )
 
 
 def as_contour(image: np.ndarray, kind: str = "auto", *, invert: bool = False) -> np.ndarray:
@@ -65,12 +24,13 @@ def as_contour(image: np.ndarray, kind: str = "auto", *, invert: bool = False) -
     Parameters
     ----------
     image : ndarray, shape (Y, X) or (Z, Y, X)
-        A probability is contour above 0.5 (8-bit ones count 255 as 1); a mask above 0. Label
-        images get a contour two pixels wide between face neighbours of different labels, slice
-        by slice; regions of label 0 that are nowhere wider than 10 px are contours themselves,
-        wider ones are background (see `background`).
+        A probability is contour above 0.5 (8-bit and 16-bit ones count 255 and 65535 as 1), a mask
+        of two values where it has the higher one. Label images get a contour two pixels wide
+        between face neighbours of different labels, slice by slice; regions of label 0 that are
+        nowhere wider than 10 px are contours themselves, wider ones are background (see
+        `background`).
     kind : {"auto", "probability", "mask", "labels"}
-        ``"auto"`` asks `image_kind`.
+        ``"auto"`` asks `contour_kinds.image_kind`.
     invert : bool
         The mask or probability is that of cells.
 
@@ -98,10 +58,7 @@ def as_contour(image: np.ndarray, kind: str = "auto", *, invert: bool = False) -
         if image.ndim == 2:
             return _label_contour(image)
         return np.stack([_label_contour(plane) for plane in image])
-    if kind == "probability":
-        contour = image > (0.5 if image.dtype.kind == "f" else 0.5 * 255)
-    else:
-        contour = image > 0
+    contour = is_contour(scaled(image)) if kind == "probability" else marked(image)
     if invert:
         contour = ~contour
     share = float(contour.mean())
@@ -148,15 +105,3 @@ def _label_contour(labels: np.ndarray) -> np.ndarray:
     contour[:, :-1] |= columns
     thin = (labels == 0) & ~background(labels)
     return (contour | thin).astype(np.uint8)
-
-
-def _share_equal(image: np.ndarray) -> float:
-    """Share of in-plane face neighbours, not both 0, that are equal."""
-    equal = pairs = 0
-    for axis in (-1, -2):
-        a = np.moveaxis(image, axis, 0)
-        first, second = a[1:], a[:-1]
-        either = (first > 0) | (second > 0)
-        pairs += int(np.count_nonzero(either))
-        equal += int(np.count_nonzero(either & (first == second)))
-    return equal / pairs if pairs else 1.0

@@ -16,7 +16,6 @@ from matplotlib.ticker import MaxNLocator
 _SOFTWARE = "napari-copnet"
 
 ADDED = (0.13, 0.70, 0.42)
-MISSED = (0.85, 0.20, 0.25)
 EXCLUDED = (0.80, 0.10, 0.12)
 # Neither cell nor contour: what the true contour has and the drawn one lacks shows in it.
 NEITHER = (0.35, 0.35, 0.35)

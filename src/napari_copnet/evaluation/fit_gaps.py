@@ -15,8 +15,8 @@ from napari_copnet.evaluation.gap_lengths import missing_on
 from napari_copnet.params import DegradeParams, checked
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training.degrade import degrade, for_area
+from napari_copnet.types import is_contour
 
-FITTED = ("diffusion_disks", "absorption_disks", "radius_min", "radius_max", "duration")
 # Below this many gaps their lengths say little.
 FEWEST_GAPS = 5
 GENERATIONS, POPULATION = 14, 5
@@ -156,8 +156,8 @@ def fit_gaps(
     real : Gaps
         From `find_gaps`, in the pixels of `truth`.
     start : DegradeParams
-        For slices of 512×512 px, as training takes them. Keeps what is not in `FITTED`, method
-        and unit included.
+        For slices of 512×512 px, as training takes them. Number and size of the disks and the
+        duration are fitted; the rest stays, method and unit included.
     seed : int
     pixel_size : float, optional
         µm per pixel; needed when ``start.unit`` is ``"um"``.
@@ -183,7 +183,7 @@ def fit_gaps(
             f"Fix at least {FEWEST_GAPS}, or choose a contour map with more of them.",
         )
     truth = _middle(np.asarray(truth))
-    if not (truth > 0.5).any():
+    if not is_contour(truth).any():
         raise InputError("There is no contour to degrade.", "Choose a layer of true contours.")
     length = _unit_length(start, pixel_size)
     simulate = _Simulator(truth, MAPS, seed, pixel_size)
@@ -238,8 +238,8 @@ class _Simulator:
     """Degrades the same slices with the same random numbers, whatever the settings."""
 
     def __init__(self, truth: np.ndarray, maps: int, seed: int, pixel_size: float | None) -> None:
-        self._planes = [(plane > 0.5).astype(np.float32) for plane in np.asarray(truth)]
-        self._lines = [skeletonize(plane > 0.5) for plane in self._planes]
+        self._planes = [is_contour(plane).astype(np.float32) for plane in np.asarray(truth)]
+        self._lines = [skeletonize(is_contour(plane)) for plane in self._planes]
         self._maps, self._seed, self._pixel_size = maps, seed, pixel_size
 
     def __call__(self, params: DegradeParams) -> Gaps:
@@ -249,7 +249,7 @@ class _Simulator:
             for number in range(self._maps):
                 rng = np.random.default_rng([self._seed, z, number])
                 map_ = degrade(plane, params, rng, self._pixel_size)
-                lengths.append(missing_on(line, map_ > 0.5))
+                lengths.append(missing_on(line, is_contour(map_)))
         contour = self._maps * int(sum(line.sum() for line in self._lines))
         return Gaps(np.concatenate(lengths), contour)
 

@@ -19,8 +19,9 @@ import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.evaluation.figures import heat_map
+from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.score_tables import write_rows
-from napari_copnet.evaluation.scores import CELL_SCORES, CONTOUR_SCORES, evaluate_all
+from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.files import check_writable, whole_file
 from napari_copnet.networks.nnunet import Network
@@ -43,13 +44,13 @@ from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source, SyntheticTissue, identify
 from napari_copnet.training.truth import WIDTH
 from napari_copnet.training.work import remove_model
+from napari_copnet.types import is_contour
 
 Params = TypeVar("Params")
 
 # The grid of the paper.
 PAPER = {"diffusion_disks": (0, 6, 12), "absorption_disks": (0, 10, 20)}
 SHORT = {"N1": "diffusion_disks", "N2": "absorption_disks"}
-SCORES = (*CELL_SCORES, *CONTOUR_SCORES)
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def grid_search(
     if parallel < 1:
         raise InputError(f"{parallel} trainings can't run at once.", "Choose 1 or more.")
     search = _shared(search, min(parallel, len(points)))
-    before = yield from evaluate_all({"step1": search.contours > 0.5}, search.true)
+    before = yield from evaluate_all({"step1": is_contour(search.contours)}, search.true)
     step1 = {name: before["step1"].mean(name) for name in SCORES}
     rows: dict[int, dict[str, Any]] = {}
     waiting = list(enumerate(points))
@@ -299,7 +300,7 @@ def _scored(search: Search, point: Mapping[str, Any], package: ModelPackage) -> 
         search.contours, network, ClosingParams(likely_gaps=False, keep_iterations=True)
     )
     assert closed.iterations is not None
-    once = (closed.iterations[1] > 0.5).astype(np.uint8)
+    once = is_contour(closed.iterations[1]).astype(np.uint8)
     scores = yield from evaluate_all({"closed": closed.mask, "once": once}, search.true)
     return {
         **point,

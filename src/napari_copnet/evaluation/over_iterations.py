@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.scores import CELL_SCORES, CONTOUR_SCORES, Evaluation, evaluate_all
+from napari_copnet.evaluation.score_names import SCORES
+from napari_copnet.evaluation.scores import Evaluation, evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.progress import Steps
 from napari_copnet.steps.iteration_history import changed_share, contour_after
@@ -36,8 +37,7 @@ class OverIterations:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the mean of each score by iteration, and ``changed``."""
-        names = (*CELL_SCORES, *CONTOUR_SCORES)
-        return {**{name: self.means(name) for name in names}, "changed": list(self.changed)}
+        return {**{name: self.means(name) for name in SCORES}, "changed": list(self.changed)}
 
 
 def score_iterations(

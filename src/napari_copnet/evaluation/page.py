@@ -17,13 +17,13 @@ from napari_copnet.evaluation.gap_lengths import missing_lengths
 from napari_copnet.evaluation.metrics import LABELLED
 from napari_copnet.evaluation.over_iterations import OverIterations
 from napari_copnet.evaluation.report import ReportSection, score_table, write_page
+from napari_copnet.evaluation.score_names import CURVES, SCORES, title_of
 from napari_copnet.evaluation.score_tables import by_size
-from napari_copnet.evaluation.scores import CELL_SCORES, CONTOUR_SCORES, Evaluation
+from napari_copnet.evaluation.scores import Evaluation
 from napari_copnet.evaluation.stats import SIGNIFICANT
 from napari_copnet.evaluation.true_slices import TrueStack
 
 MOST_SLICES = 3
-_NAMES = {"nsd": "NSD", "cldice": "clDice"}
 
 
 def evaluation_page(
@@ -116,11 +116,7 @@ def _significance(evaluation: Evaluation) -> str:
     p = evaluation.as_dict().get("p")
     if not p:
         return ""
-    better = [
-        f"{_NAMES.get(name, name)} (p = {p[name]:.2g})"
-        for name in (*CELL_SCORES, *CONTOUR_SCORES)
-        if p[name] < SIGNIFICANT
-    ]
+    better = [f"{title_of(name)} (p = {p[name]:.2g})" for name in SCORES if p[name] < SIGNIFICANT]
     test = "one-sided Mann–Whitney U over slices"
     if not better:
         return f"Nothing is significantly better than the baseline ({test})."
@@ -157,7 +153,7 @@ def _slices(
 
 
 def _iterations(iterations: OverIterations) -> ReportSection:
-    names = {"labelled": "labelled", "nsd": "NSD", "cldice": "clDice"}
+    names = {name: title_of(name) for name in CURVES}
     return ReportSection(
         "By iteration",
         "Scores after each closing iteration, and the share of pixels that crossed the contour "

@@ -11,9 +11,8 @@ from typing import Any
 
 import jinja2
 
+from napari_copnet.evaluation.score_names import SCORES, title_of, told
 from napari_copnet.files import whole_file
-
-_COLUMNS = ("labelled", "merged", "split", "nsd", "cldice")
 
 
 @dataclass(frozen=True)
@@ -79,19 +78,19 @@ def score_table(scores: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     scores : mapping
         Method to the dictionary of an `Evaluation`.
     """
-    rows = [["", "labelled, %", "merged, %", "split, %", "NSD", "clDice"]]
+    rows = [["", *(title_of(column, unit=True) for column in SCORES)]]
     for name, values in scores.items():
         spread = values.get("sd") or {}
         row = [name]
-        for column in _COLUMNS:
+        for column in SCORES:
             value = values.get(column)
             if value is None:
                 row.append("–")
                 continue
-            factor, digits = (100, 1) if column in ("labelled", "merged", "split") else (1, 3)
-            text = f"{factor * value:.{digits}f}"
+            shown, digits = told(column, value)
+            text = f"{shown:.{digits}f}"
             if spread.get(column) is not None:
-                text += f" ± {factor * spread[column]:.{digits}f}"
+                text += f" ± {told(column, spread[column])[0]:.{digits}f}"
             row.append(text)
         rows.append(row)
     return rows

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.evaluation.scores import CELL_SCORES, CONTOUR_SCORES, FATES, Evaluation
+from napari_copnet.evaluation.score_names import CELL_SCORES, CONTOUR_SCORES, SCORES
+from napari_copnet.evaluation.scores import FATES, Evaluation
 from napari_copnet.files import whole_file
 
 CELL_COLUMNS = (
@@ -45,7 +46,7 @@ def write_slices(path: Path, evaluation: Evaluation) -> Path:
     rows = [scores.as_dict() for scores in evaluation.slices]
     columns = list(SLICE_COLUMNS)
     if evaluation.baseline is not None:
-        kept = (*CELL_SCORES, *CONTOUR_SCORES, "neighbour_cldice")
+        kept = (*SCORES, "neighbour_cldice")
         columns += [f"baseline_{name}" for name in kept]
         for row, theirs in zip(rows, evaluation.baseline.slices, strict=True):
             row.update({f"baseline_{name}": getattr(theirs, name) for name in kept})

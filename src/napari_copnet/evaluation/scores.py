@@ -17,14 +17,17 @@ from napari_copnet.evaluation.metrics import (
     centreline_dice,
     surface_dice,
 )
+from napari_copnet.evaluation.score_names import (
+    CELL_SCORES,
+    CONTOUR_SCORES,
+    FEWER_IS_BETTER,
+    SCORES,
+)
 from napari_copnet.evaluation.stats import mann_whitney, mean_sd
 from napari_copnet.evaluation.true_slices import TrueSlice, TrueStack
 from napari_copnet.params import ScoreParams
 from napari_copnet.progress import Progress, Steps
 
-CELL_SCORES = ("labelled", "merged", "split")
-CONTOUR_SCORES = ("nsd", "cldice")
-FEWER_IS_BETTER = {"merged", "split"}
 FATES = {LABELLED: "labelled", MERGED: "merged", SPLIT: "split"}
 
 
@@ -198,16 +201,15 @@ class Evaluation:
         result["slices"] = [s.as_dict() for s in self.slices]
         if self.baseline is not None:
             theirs = self.baseline
-            names = (*CELL_SCORES, *CONTOUR_SCORES)
             result["baseline"] = theirs.as_dict()
-            result["gain"] = {name: self.mean(name) - theirs.mean(name) for name in names}
+            result["gain"] = {name: self.mean(name) - theirs.mean(name) for name in SCORES}
             result["p"] = {
                 name: mann_whitney(
                     self.values(name),
                     theirs.values(name),
                     "less" if name in FEWER_IS_BETTER else "greater",
                 )
-                for name in names
+                for name in SCORES
             }
         return result
 

@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.contour_input import as_contour, background, image_kind
+from napari_copnet.evaluation.contour_input import as_contour, background
 from napari_copnet.evaluation.metrics import Outline, Partition, outline, partition
+from napari_copnet.io.contour_kinds import image_kind
 from napari_copnet.params import ScoreParams, checked
 from napari_copnet.steps.cells import scoring_labels, true_cells
 
@@ -29,6 +30,8 @@ class TrueSlice:
     labels : ndarray, shape (Y, X), or None
         The label image the truth was given as.
     params : ScoreParams
+    padding : ndarray, shape (Y, X), bool, or None
+        Excluded pixels at which cells end.
     """
 
     cells: np.ndarray
@@ -36,6 +39,7 @@ class TrueSlice:
     out: np.ndarray | None
     labels: np.ndarray | None
     params: ScoreParams
+    padding: np.ndarray | None = None
 
     @cached_property
     def outline(self) -> Outline:
@@ -49,7 +53,7 @@ class TrueSlice:
 
     def predicted_cells(self, contour: np.ndarray) -> np.ndarray:
         """Return the cells (Y, X) of a predicted contour, excluded pixels zeroed."""
-        labels = scoring_labels(contour, self.params.dilation, self.params.grow)
+        labels = scoring_labels(contour, self.params.dilation, self.params.grow, self.padding)
         if self.out is not None:
             labels[self.out] = 0
         return labels
@@ -73,6 +77,9 @@ class TrueStack:
     exclude_cell : ndarray, shape (Y, X) or (Z, Y, X), optional
         Marks structures (each value above 0 is one): the true cell that covers most of it is
         zeroed in truth and prediction, slice by slice.
+    padding : ndarray, shape (Y, X) or (Z, Y, X), optional
+        Pixels above 0 are excluded before cells are labelled: there is no contour and no cell, and
+        cells that padding cuts are cells of their own, not one through the padding.
 
     Raises
     ------
@@ -87,12 +94,14 @@ class TrueStack:
         *,
         exclude_pixels: np.ndarray | None = None,
         exclude_cell: np.ndarray | None = None,
+        padding: np.ndarray | None = None,
     ) -> None:
         truth = np.asarray(truth)
         self.params = checked(params or ScoreParams())
         self.contours = as_stack(as_contour(truth))
         self._pixels = _exclusion("excluded pixels", exclude_pixels, self.shape)
         self._structures = _exclusion("excluded structures", exclude_cell, self.shape)
+        self._padding = _exclusion("padding", padding, self.shape)
         self._labels = as_stack(truth) if image_kind(truth) == "labels" else None
 
     @property
@@ -107,13 +116,14 @@ class TrueStack:
         """Return the truth of slice `z`."""
         contour = self.contours[z]
         labels = None if self._labels is None else self._labels[z]
-        cells = true_cells(contour, self.params.closing_radius)
+        padding = None if self._padding is None else self._padding[z] > 0
+        cells = true_cells(contour, self.params.closing_radius, padding)
         if labels is not None:
             cells = without_background(cells, background(labels))
         out = self._excluded(cells, z)
         if out is not None:
             cells = np.where(out, np.uint32(0), cells)
-        return TrueSlice(cells, contour, out, labels, self.params)
+        return TrueSlice(cells, contour, out, labels, self.params, padding)
 
     def prediction(self, name: str, predicted: np.ndarray) -> np.ndarray:
         """Return predicted contours as a mask (Z, Y, X) in the frame of this truth.
@@ -132,7 +142,7 @@ class TrueStack:
         return contour
 
     def _excluded(self, cells: np.ndarray, z: int) -> np.ndarray | None:
-        if self._pixels is None and self._structures is None:
+        if self._pixels is None and self._structures is None and self._padding is None:
             return None
         out = np.zeros(cells.shape, bool)
         if self._structures is not None:
@@ -142,6 +152,8 @@ class TrueStack:
                     out |= cells == cell
         if self._pixels is not None:
             out |= self._pixels[z] > 0
+        if self._padding is not None:
+            out |= self._padding[z] > 0
         return out
 
 

@@ -32,10 +32,12 @@ def get_folder_reader(path: str | list[str]) -> Reader | None:
         return open_session
     if is_run(folder):
         return read_run_folder
+    from napari_copnet.io.formats import PICTURE_SUFFIXES, TIFF_SUFFIXES
+
     names = [child.name.lower() for child in folder.iterdir()]
     if {"zarr.json", ".zgroup", ".zarray"} & set(names):
         return read_file
-    pictures = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
+    pictures = TIFF_SUFFIXES + PICTURE_SUFFIXES
     return read_file if any(name.endswith(pictures) for name in names) else None
 
 
@@ -100,6 +102,7 @@ def read_run_folder(path: str) -> list[LayerTuple]:
     from napari_copnet.errors import InputError
     from napari_copnet.io.read import read_iterations, read_stack
     from napari_copnet.runs.run_folder import read_run
+    from napari_copnet.runs.united import is_united
 
     folder = Path(path)
     found = read_run(folder)
@@ -123,7 +126,7 @@ def read_run_folder(path: str) -> list[LayerTuple]:
         like = first if first is not None else read_stack(found["iterations"])
         extra = {
             "changed": dict(enumerate(record.get("changed", []), start=1)),
-            "unite": _setting(record, "closing", "unite", True),
+            "unite": is_united(record),
             "cells": record.get("settings", {}).get("cells", {}),
         }
         layers.append(probability_tuple("iterations", like, values, visible=False, extra=extra))
@@ -216,11 +219,10 @@ def labels_tuple(
 def _image_of(folder: Path, record: dict[str, Any], shape: Any) -> Stack | None:
     """Return the image of a run from its folder or from where it was read, if it fits."""
     from napari_copnet.errors import CopnetError
+    from napari_copnet.io.formats import SUFFIXES
     from napari_copnet.io.read import read_stack
-    from napari_copnet.io.write import FORMATS
 
-    suffixes = [suffix for _, all_of in FORMATS.values() for suffix in all_of]
-    places = [folder / ("image" + suffix) for suffix in suffixes]
+    places = [folder / ("image" + suffix) for suffix in SUFFIXES]
     source = record.get("inputs", {}).get("stack", {}).get("path")
     if isinstance(source, str):
         places.append(Path(source))
@@ -235,10 +237,6 @@ def _image_of(folder: Path, record: dict[str, Any], shape: Any) -> Stack | None:
         if shape is None or stack.shape == shape:
             return stack
     return None
-
-
-def _setting(record: dict[str, Any], step: str, name: str, default: Any) -> Any:
-    return record.get("settings", {}).get(step, {}).get(name, default)
 
 
 def _say(notes: tuple[str, ...]) -> None:

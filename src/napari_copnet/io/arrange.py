@@ -11,7 +11,8 @@ import numpy as np
 
 from napari_copnet.errors import InputError, NeedsChoiceError
 from napari_copnet.io.damage import damage_explained
-from napari_copnet.io.raw import LazyStack, Raw, is_lazy
+from napari_copnet.io.raw import Raw, is_lazy
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import ReadParams
 from napari_copnet.types import Stack, VoxelSize
 
@@ -88,7 +89,7 @@ def arrange(raw: Raw, params: ReadParams, path: Path) -> Stack:
     if axes == "".join(direct) and dtype == given and eager:
         data = raw.data.astype(dtype, copy=False).reshape(out_shape)
     else:
-        data = LazyStack(out_shape, dtype, plane)
+        data = LazyArray(out_shape, dtype, plane)
         if eager or not is_lazy(out_shape, dtype):
             data = np.asarray(data)
     size = parse_voxel_size(params.voxel_size) if params.voxel_size else raw.voxel_size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_copnet.errors import InputError
-from napari_copnet.io.raw import LazyStack, need_memory
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.types import Stack
 
 
@@ -60,7 +59,7 @@ def check_pixels(stack: Stack, repair: bool = False) -> Stack:
         for z in bad:
             data[z] = plane(z)
     else:
-        data = LazyStack(stack.shape, stack.data.dtype, plane)
+        data = LazyArray(stack.shape, stack.data.dtype, plane)
     note = f"{sum(counts)} NaN or infinite pixels were filled ({word.lower()} {numbered(bad)})."
     return replace(stack, data=data, notes=(*stack.notes, note))
 
@@ -83,24 +82,6 @@ def blank_slices(stack: Stack) -> tuple[int, ...]:
         if values.size == 0 or values.min() == values.max():
             blank.append(z)
     return tuple(blank)
-
-
-def check_memory(stack: Stack, factor: float) -> None:
-    """Stop when work on the whole stack would not fit into memory.
-
-    Parameters
-    ----------
-    stack : Stack
-        What is to be worked on.
-    factor : float
-        Bytes needed for each voxel.
-
-    Raises
-    ------
-    InputError
-        Less memory is free.
-    """
-    need_memory(int(math.prod(stack.shape) * factor), stack.name)
 
 
 def numbered(indices: list[int]) -> str:

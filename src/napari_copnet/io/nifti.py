@@ -10,23 +10,11 @@ import numpy as np
 from napari_copnet.errors import InputError, OutputError
 from napari_copnet.io.damage import damage_explained
 from napari_copnet.io.raw import Raw, in_micrometres, is_lazy, need_memory
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.types import VoxelSize
 
 # The most that deflate can pack into a byte.
 _MOST_PACKED = 1032
-
-
-class _Scaled:
-    """An array on disk whose header multiplies its values; read as float32 where it does."""
-
-    def __init__(self, proxy: Any) -> None:
-        self._proxy = proxy
-        self.shape = tuple(int(n) for n in proxy.shape)
-        scaled = (proxy.slope, proxy.inter) != (1.0, 0.0)
-        self.dtype = np.dtype(np.float32) if scaled else proxy.dtype.newbyteorder("=")
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        return np.asarray(self._proxy[key]).astype(self.dtype, copy=False)
 
 
 def read_nifti(path: Path) -> Raw:
@@ -47,13 +35,14 @@ def read_nifti(path: Path) -> Raw:
         if not isinstance(image, nibabel.Nifti1Image | nibabel.Nifti1Pair):
             raise InputError(f"{path.name} is not a NIfTI image.", "Save it as TIFF.")
         proxy: Any = image.dataobj
-        data = _Scaled(proxy)
-        if len(data.shape) > 5:
-            raise InputError(
-                f"{path.name} has {len(data.shape)} axes.", "Save a single image from it."
-            )
+        shape = tuple(int(n) for n in proxy.shape)
+        if len(shape) > 5:
+            raise InputError(f"{path.name} has {len(shape)} axes.", "Save a single image from it.")
+        # A header may scale the values.
+        scaled = (proxy.slope, proxy.inter) != (1.0, 0.0)
+        dtype = np.dtype(np.float32) if scaled else proxy.dtype.newbyteorder("=")
         packed = path.name.lower().endswith(".gz")
-        declared = int(np.prod(data.shape, dtype=object)) * proxy.dtype.itemsize
+        declared = int(np.prod(shape, dtype=object)) * proxy.dtype.itemsize
         held = path.stat().st_size * (_MOST_PACKED if packed else 1)
         if isinstance(image, nibabel.Nifti1Image) and declared > held:
             raise InputError(
@@ -61,14 +50,19 @@ def read_nifti(path: Path) -> Raw:
                 "but the file is shorter.",
                 "Copy or export the file again.",
             )
-        axes = "XYZTC"[: len(data.shape)]
+        axes = "XYZTC"[: len(shape)][::-1]
         size, translate, notes = _frame(image, path)
-        raw = Raw(data, axes, size, translate, notes)
-        if packed or not is_lazy(data.shape, data.dtype):
+        data: Any
+        if packed or not is_lazy(shape, dtype) or len(shape) < 2:
             need_memory(2 * declared, path.name)
-            whole = np.ascontiguousarray(np.asarray(data[...]).T)
-            return Raw(whole, axes[::-1], size, translate, notes)
-        return raw
+            data = np.ascontiguousarray(np.asarray(proxy[...]).astype(dtype, copy=False).T)
+        else:
+            data = LazyArray(
+                shape[::-1],
+                dtype,
+                lambda *at: np.asarray(proxy[(slice(None), slice(None), *at[::-1])]).T,
+            )
+        return Raw(data, axes, size, translate, notes)
 
 
 def _frame(image: Any, path: Path) -> tuple[VoxelSize, tuple[float, float, float], tuple[str, ...]]:

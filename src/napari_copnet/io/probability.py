@@ -1,10 +1,11 @@
-"""Contour maps from files: probability 0 to 1, the same as 0 to 255, or a mask."""
+"""Contour maps from files: probability 0 to 1, the same in 8 or 16 bits, or a mask."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from napari_copnet.errors import InputError
+from napari_copnet.io.contour_kinds import probability_of
 from napari_copnet.types import Stack
 
 
@@ -14,8 +15,8 @@ def as_probability(stack: Stack) -> np.ndarray:
     Parameters
     ----------
     stack : Stack
-        float in 0 to 1; an unsigned integer type whose full range stands for 0 to 1; or a
-        mask with the values 0 and 1.
+        float in 0 to 1; 8-bit or 16-bit integers whose full range stands for 0 to 1; or a mask
+        of two values, of which the higher is contour.
 
     Returns
     -------
@@ -25,14 +26,13 @@ def as_probability(stack: Stack) -> np.ndarray:
     Raises
     ------
     InputError
-        Values outside 0 to 1 that are not an unsigned integer image's.
+        Values outside 0 to 1 that are not an 8-bit or 16-bit image's.
     """
     data = np.asarray(stack.data[:])
-    low, high = (float(data.min()), float(data.max())) if data.size else (0.0, 0.0)
+    values = probability_of(data)
+    low, high = (float(values.min()), float(values.max())) if data.size else (0.0, 0.0)
     if low >= 0 and high <= 1:
-        return data.astype(np.float32)
-    if data.dtype in (np.uint8, np.uint16):
-        return data.astype(np.float32) / np.iinfo(data.dtype).max
+        return values
     raise InputError(
         f"{stack.name} holds values from {low:g} to {high:g}, not contour probabilities.",
         "Give a probability from 0 to 1, an 8- or 16-bit image of it, or a mask of 0 and 1.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,73 +56,6 @@ class Raw:
     def noting(self, *notes: str) -> Raw:
         """Return the same with further notes."""
         return replace(self, notes=(*self.notes, *notes))
-
-
-class LazyStack:
-    """A (Z, Y, X) array on disk, read by slices when indexed.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape (Z, Y, X).
-    dtype : dtype
-        What slices have.
-    plane : callable
-        Gives slice z as an array of shape (Y, X).
-    """
-
-    ndim = 3
-
-    def __init__(
-        self, shape: tuple[int, int, int], dtype: Any, plane: Callable[[int], np.ndarray]
-    ) -> None:
-        self.shape = shape
-        self.dtype = np.dtype(dtype)
-        self._plane = plane
-
-    @property
-    def size(self) -> int:
-        """Number of voxels."""
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the whole array would take in memory."""
-        return self.size * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        key = key if isinstance(key, tuple) else (key,)
-        if Ellipsis in [k for k in key if k is Ellipsis]:
-            at = next(i for i, k in enumerate(key) if k is Ellipsis)
-            fill = (slice(None),) * (self.ndim - len(key) + 1)
-            key = (*key[:at], *fill, *key[at + 1 :])
-        if len(key) > self.ndim:
-            raise IndexError(f"{len(key)} indices for 3 axes")
-        first, rest = (key[0] if key else slice(None)), key[1:]
-        if isinstance(first, int | np.integer):
-            index = int(first) + (self.shape[0] if first < 0 else 0)
-            if not 0 <= index < self.shape[0]:
-                raise IndexError(f"slice {first} of {self.shape[0]}")
-            return self._read(index)[rest]
-        chosen = np.arange(self.shape[0])[first]
-        planes = [self._read(int(z))[rest] for z in chosen]
-        if planes:
-            return np.stack(planes)
-        return np.zeros((0, *self.shape[1:]), self.dtype)[(slice(None), *rest)]
-
-    def _read(self, index: int) -> np.ndarray:
-        return np.asarray(self._plane(index)).astype(self.dtype, copy=False)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("a lazy stack can't be an array without a copy")
-        out = np.empty(self.shape, self.dtype if dtype is None else dtype)
-        for index in range(self.shape[0]):
-            out[index] = self._read(index)
-        return out
 
 
 def in_micrometres(value: Any, unit: str | None) -> float | None:

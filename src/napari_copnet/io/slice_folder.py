@@ -12,13 +12,13 @@ from PIL import Image
 from napari_copnet.errors import InputError, NeedsChoiceError
 from napari_copnet.io.arrange import arrange
 from napari_copnet.io.damage import damage_explained
-from napari_copnet.io.raw import LazyStack, Raw, is_lazy, need_memory
+from napari_copnet.io.formats import PICTURE_SUFFIXES, TIFF_SUFFIXES
+from napari_copnet.io.raw import Raw, is_lazy, need_memory
 from napari_copnet.io.tiff import declared_tiff, read_tiff
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import ReadParams
 from napari_copnet.types import Stack
 
-_TIFF = (".tif", ".tiff")
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 # Images and label maps of the Cell Tracking Challenge: t000.tif, mask000.tif, man_seg000.tif ...
 _FRAME = re.compile(r"(t|mask|man_seg|man_track)\d{3,}\.tif", re.IGNORECASE)
 
@@ -45,7 +45,7 @@ def slice_files(folder: Path) -> list[Path]:
         for file in folder.iterdir()
         if file.is_file()
         and not file.name.startswith(".")
-        and file.suffix.lower() in _TIFF + _PICTURES
+        and file.suffix.lower() in TIFF_SUFFIXES + PICTURE_SUFFIXES
     ]
     if not files:
         inner = sorted(child.name for child in folder.iterdir() if child.is_dir())
@@ -56,30 +56,13 @@ def slice_files(folder: Path) -> list[Path]:
             else "Choose a folder of numbered TIFF or PNG slices."
         )
         raise InputError(f"The folder {folder.name} holds no images.", hint)
-    kinds = {".tif" if f.suffix.lower() in _TIFF else f.suffix.lower() for f in files}
+    kinds = {".tif" if f.suffix.lower() in TIFF_SUFFIXES else f.suffix.lower() for f in files}
     if len(kinds) > 1:
         raise InputError(
             f"The folder {folder.name} holds images of several kinds ({', '.join(sorted(kinds))}).",
             "Use a folder that holds only the slices.",
         )
     return sorted(files, key=lambda file: natural_order(file.name))
-
-
-def slice_numbers(folder: Path | str) -> tuple[int, ...]:
-    """Return the last number in each file's name, such as the frames of a sparse label folder.
-
-    Raises
-    ------
-    InputError
-        A name without a number.
-    """
-    numbers = []
-    for file in slice_files(Path(folder)):
-        found = re.findall(r"[0-9]+", file.stem)
-        if not found:
-            raise InputError(f"{file.name} has no number in its name.", "Number the slices.")
-        numbers.append(int(found[-1]))
-    return tuple(numbers)
 
 
 def read_folder(folder: Path, params: ReadParams) -> Raw:
@@ -119,7 +102,7 @@ def read_folder(folder: Path, params: ReadParams) -> Raw:
         return np.asarray(_slice(files[index], params).data)[0]
 
     whole = (len(files), *shape)
-    data: Any = LazyStack(whole, dtype, plane)
+    data: Any = LazyArray(whole, dtype, plane)
     if not is_lazy(whole, dtype):
         need_memory(2 * data.nbytes, folder.name)
         data = np.asarray(data)
@@ -162,13 +145,13 @@ def _gaps(files: list[Path]) -> tuple[str, ...]:
 
 
 def _slice(file: Path, params: ReadParams) -> Stack:
-    raw = read_tiff(file) if file.suffix.lower() in _TIFF else read_picture(file)
+    raw = read_tiff(file) if file.suffix.lower() in TIFF_SUFFIXES else read_picture(file)
     return arrange(raw, params, file)
 
 
 def _declared(file: Path) -> tuple[tuple[int, ...], str]:
     """Return shape and type as the file's header has them."""
-    if file.suffix.lower() in _TIFF:
+    if file.suffix.lower() in TIFF_SUFFIXES:
         return declared_tiff(file)
     with damage_explained(file, Image.DecompressionBombError), Image.open(file) as picture:
         return (picture.height, picture.width), picture.mode

@@ -10,15 +10,10 @@ import numpy as np
 from napari_copnet.errors import OutputError
 from napari_copnet.files import whole_file
 from napari_copnet.folders import whole_folder
+from napari_copnet.io.formats import FORMATS, format_of
 from napari_copnet.io.write_tiff import write_tiff
 from napari_copnet.types import Stack, VoxelSize
 
-# Format by name: the suffix to write, and the suffixes that mean it.
-FORMATS = {
-    "tiff": (".tif", (".ome.tiff", ".ome.tif", ".tiff", ".tif")),
-    "ome-zarr": (".ome.zarr", (".ome.zarr", ".zarr")),
-    "nifti": (".nii.gz", (".nii.gz", ".nii")),
-}
 KINDS = ("image", "contours", "closed", "iterations", "cells")
 
 
@@ -98,13 +93,11 @@ def write_image(
 
 
 def _target(path: Path, format: str | None) -> tuple[Path, str]:
-    lower = path.name.lower()
-    meant = {suffix: name for name, (_, suffixes) in FORMATS.items() for suffix in suffixes}
-    suffix = next((s for s in sorted(meant, key=len, reverse=True) if lower.endswith(s)), "")
-    format = format or meant.get(suffix, "tiff")
+    meant, suffix = format_of(path.name)
+    format = format or meant or "tiff"
     if format not in FORMATS:
         raise OutputError(f"There is no format {format!r}.", f"Choose one of {', '.join(FORMATS)}.")
-    if suffix and meant[suffix] == format:
+    if meant == format:
         return path, format
     stem = path.name[: len(path.name) - len(suffix)] if suffix else path.name
     return path.with_name(stem + FORMATS[format][0]), format

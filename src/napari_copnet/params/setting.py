@@ -18,7 +18,11 @@ FORMER_NAMES = {"harder": "artefacts"}
 
 @dataclass(frozen=True)
 class Setting:
-    """What a form or a command needs to know about a field besides its type and default."""
+    """What a form or a command line needs to know about a field besides its type and default.
+
+    `none` is the word that stands for None in a whole number that the run may choose, such as
+    ``auto``.
+    """
 
     label: str
     help: str
@@ -27,6 +31,7 @@ class Setting:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     advanced: bool = False
+    none: str = ""
 
 
 def setting(default: Any, label: str, help: str, **rest: Any) -> Any:

@@ -55,14 +55,39 @@ class PreprocessParams:
     normalise: bool = setting(
         True, "Normalise", "Scale each slice to mean 0 and standard deviation 1 (z-score)."
     )
-    size: int = setting(
-        512,
+    padding: bool = setting(
+        True,
+        "Find padding",
+        "Find constant borders and holes in each slice, leave them out of the z-score, fill them "
+        "for the networks, and keep contours, cells and scores away from them.",
+        advanced=True,
+    )
+    invert: str = setting(
+        "auto",
+        "Invert",
+        "Exchange dark and light: networks know dark membranes. auto does so where the contour "
+        "network is clearly surer of the inverted slices (up to three are tried).",
+        choices=("auto", "yes", "no"),
+    )
+    size: int | None = setting(
+        None,
         "Size",
-        "Longer in-plane side after resizing; 0 keeps the size of the stack. The default models "
-        "were trained on membranes about 4 px wide: if yours are wider, try a smaller size.",
+        "Longer in-plane side after resizing; 0 keeps the size of the stack. auto first tries "
+        "several sizes on three slices, and uses the one at which cells stand out best. The "
+        "shorter side of strips (over twice as long as wide) is kept at half of this size or more.",
         unit="px",
         minimum=0,
         maximum=65536,
+        none="auto",
+    )
+    membrane_width: float | None = setting(
+        None,
+        "Membrane width",
+        "How wide membranes are in the tissue. With it, and a known pixel size, the size is that "
+        "at which they are as wide as the networks know them, and nothing is tried.",
+        unit="nm",
+        minimum=0.1,
+        maximum=1e6,
     )
     align: bool = setting(
         True,
@@ -130,6 +155,13 @@ class ClosingParams:
     """Step 2: close gaps repeatedly until almost nothing changes."""
 
     closing_model: str = setting("default", "Closing model", "Model for Step 2, by name or folder.")
+    match_certainty: bool = setting(
+        True,
+        "Match certainty",
+        "Raise the certainty of contour maps that are less certain than those that the network "
+        "was trained on, by a gain and an offset of the logit. Off follows the paper.",
+        advanced=True,
+    )
     tolerance: float = setting(
         0.001,
         "Stop below",

@@ -46,6 +46,13 @@ class DegradeParams:
 class TissueParams:
     """Synthetic tissue: a stack that looks like SEM, with exact ground truth."""
 
+    kind: str = setting(
+        "neuropil",
+        "Kind of tissue",
+        "neuropil; cortex: processes of very different sizes, with synapses and myelin; tumour: "
+        "packed cells with nuclei and faint membranes at low magnification.",
+        choices=("neuropil", "cortex", "tumour"),
+    )
     slices: int = setting(16, "Slices", "Number of slices.", minimum=1, maximum=10000)
     size: int = setting(512, "Size", "In-plane side.", unit="px", minimum=32, maximum=16384)
     pixel_size: float = setting(0.05, "Pixel size", "In-plane side.", unit="µm", minimum=1e-4)
@@ -62,6 +69,13 @@ class TissueParams:
         2.0, "Drift", "Standard deviation of the shift between slices.", unit="px", minimum=0.0
     )
     vessel: bool = setting(True, "Vessel", "Include a blood vessel.")
+    padding: float = setting(
+        0.0,
+        "Padding",
+        "Widest constant border, as alignment leaves it, as a share of the side.",
+        minimum=0.0,
+        maximum=0.4,
+    )
 
 
 @dataclass(frozen=True)
@@ -117,6 +131,20 @@ class TrainParams:
         True,
         "Artefacts",
         "Closing network: add noise, a faint background, false ridges and weak ridges.",
+        advanced=True,
+    )
+    appearance: bool = setting(
+        True,
+        "Varied appearance",
+        "Contour network: contrast, shading, noise and fading beyond what nnU-Net varies, for "
+        "stacks that look different from those it learns from.",
+        advanced=True,
+    )
+    certainty: bool = setting(
+        True,
+        "Varied certainty",
+        "Closing network: maps are made surer, less sure and softer as a whole, as maps of other "
+        "networks are.",
         advanced=True,
     )
     zoom: float = setting(

@@ -8,13 +8,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from napari_copnet.evaluation.scores import CELL_SCORES, SliceScores, evaluate
+from napari_copnet.evaluation.score_names import CELL_SCORES
+from napari_copnet.evaluation.scores import SliceScores, evaluate
 from napari_copnet.params import ClosingParams
 from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.proofreading.edits import CONTOUR, Edit, Patch
-from napari_copnet.proofreading.session import Session
+from napari_copnet.proofreading.packing import from_bytes
 from napari_copnet.proofreading.session_view import SessionView
 from napari_copnet.steps.iteration_history import births_in
+from napari_copnet.types import is_contour
 
 SETTLED, OSCILLATES, UNSETTLED = "settled", "oscillates", "not settled"
 # A slice oscillates when more than this share of what the last iteration changed had been changed
@@ -63,7 +65,7 @@ def closing_by_slice(session: SessionView) -> Steps[list[SliceClosing]]:
         return found
     depth = session.shape[0]
     for z in range(depth):
-        planes = [np.asarray(iterations[k, z]) > 0.5 for k in range(len(iterations))]
+        planes = [is_contour(iterations[k, z]) for k in range(len(iterations))]
         settled = bool(converged[z]) if converged is not None else None
         found.append(_course(z, planes, settled))
         yield Progress("course", z + 1, depth, "slices")
@@ -131,12 +133,15 @@ def birth_of(session: SessionView, patch: Patch) -> Birth | None:
     return Birth(None if is_open else int(born.max()) - 1, values)
 
 
-def scores_by_edit(session: Session, truth: np.ndarray) -> Steps[None]:
+def scores_by_edit(contour: np.ndarray, edits: Sequence[bytes], truth: np.ndarray) -> Steps[None]:
     """Score the contour against a truth as it was before the first edit and after each.
 
     Parameters
     ----------
-    session : Session
+    contour : ndarray, shape (Z, Y, X), uint8
+        As it is after all edits: a copy, which is changed.
+    edits : sequence of bytes
+        From `EditHistory.packed` of the same moment.
     truth : ndarray, shape (Z, Y, X)
         True cells, or a mask of true contours.
 
@@ -146,11 +151,10 @@ def scores_by_edit(session: Session, truth: np.ndarray) -> Steps[None]:
         In slices and edits; `partial` is (edits made, scores by name: means over slices with
         cells, 0 to 1).
     """
-    history = session.history
-    contour = np.array(session.contour)
-    for edit in history.steps(0):
-        _flip(contour, edit)
-    depth, count = len(contour), history.position
+    # A flip is its own inverse.
+    for packed in reversed(edits):
+        _flip(contour, from_bytes(packed))
+    depth, count = len(contour), len(edits)
     every = max(1, -(-count // _POINTS))
     scores: list[SliceScores] = []
     for z in range(depth):
@@ -159,7 +163,7 @@ def scores_by_edit(session: Session, truth: np.ndarray) -> Steps[None]:
     yield Progress("score", depth, depth + count, "steps", partial=(0, _means(scores)))
     stale: set[int] = set()
     for position in range(1, count + 1):
-        edit = history.edit(position - 1)
+        edit = from_bytes(edits[position - 1])
         _flip(contour, edit)
         stale.update(flip.patch.z for flip in edit.flips if flip.plane == CONTOUR)
         if position % every and position < count:

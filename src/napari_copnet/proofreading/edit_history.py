@@ -124,6 +124,11 @@ class EditHistory:
             self._kept.move_to_end(number)
         return from_bytes(data)
 
+    def packed(self) -> list[bytes]:
+        """Return the edits that are applied, in order, for another thread to unpack."""
+        numbers = [entry.id for entry in self._branch[: self.position]]
+        return [self._kept.get(n) or self._journal.entry(n).edit for n in numbers]
+
     def steps(self, position: int) -> list[Edit]:
         """Return the edits that lead from where the session stands to a position, in order.
 

@@ -209,21 +209,6 @@ def _apart(item: Item) -> list[Item]:
     return [replace(item, score=own, also=()), *item.also]
 
 
-def item_at(items: Iterable[Item], z: int, y: int, x: int) -> Item | None:
-    """Return the item of the highest score whose box holds a pixel, or None."""
-    found = [item for item in items if any(_holds(p, z, y, x) for p in item.patches)]
-    return max(found, key=lambda item: item.score, default=None)
-
-
-def _holds(patch: Patch, z: int, y: int, x: int) -> bool:
-    return (
-        patch.z == z
-        and patch.count > 0
-        and patch.top <= y < patch.top + patch.height
-        and patch.left <= x < patch.left + patch.width
-    )
-
-
 def accept(session: SessionView, item: Item) -> Edit:
     """Return the edit that says yes to an item: its wall is contour, whatever it is now."""
     return _decide(session, item, ACCEPTED)
@@ -307,9 +292,21 @@ def _through_slices(items: list[Item]) -> list[Item]:
 
 def usual_cell(session: SessionView) -> float:
     """Return the median area of a cell."""
-    depth = session.shape[0]
-    sample = range(0, depth, max(1, depth // 10))
-    return usual_area([session.ids(z) for z in sample])
+    return usual_area([session.ids(z) for z in _sample(session.shape[0])])
+
+
+def slices_for(slices: Iterable[int], depth: int) -> set[int]:
+    """Return the slices that `build_queue` looks at to find the items of some.
+
+    These are the slices themselves, their neighbours, and a sample from which the usual size of a
+    cell is told.
+    """
+    near = {z + step for z in slices for step in (-1, 0, 1)}
+    return {z for z in near if 0 <= z < depth} | set(_sample(depth))
+
+
+def _sample(depth: int) -> range:
+    return range(0, depth, max(1, depth // 10))
 
 
 def _without_doubles(items: list[Item]) -> list[Item]:

@@ -137,7 +137,7 @@ def difference(before: SessionModel, after: SessionModel, tool: str) -> Edit:
                 changes.append(Flip(plane, Patch.of(z, flipped)))
     first = before.next_id
     for z in range(before.shape[0]):
-        old, new = set(before.names[z].items()), set(after.names[z].items())
+        old, new = set(before.ids[z].items()), set(after.ids[z].items())
         if old != new or (z == before.shape[0] - 1 and first != after.next_id):
             gone, come = tuple(sorted(old - new)), tuple(sorted(new - old))
             changes.append(Renumber(z, gone, come, first, after.next_id))

@@ -286,6 +286,9 @@ class Session(LiveCells):
             self._journal.close()
         finally:
             self._closed = True
+            # On Windows a folder whose files are open can't be removed.
+            self._arrays.clear()
+            self._image = None
             self._lock.release()
 
     # Helpers -----------------------------------------------------------------

@@ -14,8 +14,8 @@ from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.io.read import read_image, read_iterations, read_stack
 from napari_copnet.params import CellParams, from_dict
 from napari_copnet.pipeline import Restored, RunResult, Settings
-from napari_copnet.runs.run_folder import read_run
-from napari_copnet.runs.run_record import run_record
+from napari_copnet.runs.run_folder import PADDING, read_run
+from napari_copnet.runs.run_record import padding_mask, run_record
 from napari_copnet.steps.frame import to_original
 from napari_copnet.types import Frame, Stack
 
@@ -37,7 +37,8 @@ class Start:
     converged : ndarray, shape (Z,), bool, or None
         Whether closing converged in each slice, where it is known.
     excluded : ndarray, shape (Z, Y, X), bool, or None
-        Where there can be no cells: blank slices, and what alignment moved out of sight.
+        Where there can be no cells: blank slices, padding, and what alignment moved out of
+        sight.
     cells : CellParams
         Sizes are in pixels of this frame.
     record : dict
@@ -78,7 +79,7 @@ def from_result(
             stack,
             closing.iterations,
             closing.converged,
-            _unseen(ready.frame, ready.blank, processed=True),
+            _with_padding(_unseen(ready.frame, ready.blank, processed=True), ready.padding),
             settings.cells,
             run_record(result, settings, "processed"),
         )
@@ -89,7 +90,10 @@ def from_result(
         result.stack,
         restored.iterations,
         closing.converged,
-        _unseen(frame, ready.blank),
+        _with_padding(
+            _unseen(frame, ready.blank),
+            None if ready.padding_bits is None else padding_mask(ready),
+        ),
         scaled_params(settings.cells, frame.original_shape[1:], frame.processed_shape[1:]),
         run_record(result, settings, "original"),
     )
@@ -143,6 +147,7 @@ def from_run_folder(folder: Path | str) -> Start:
             np.array(frame["shifts"], float).reshape(-1, 2),
         )
         excluded = _unseen(whole, tuple(record.get("blank_slices", ())), processed)
+        excluded = _with_padding(excluded, _padding_file(found, closed.shape))
         if not processed:
             params = scaled_params(params, whole.original_shape[1:], whole.processed_shape[1:])
     stack = _image(folder, record, closed.shape)
@@ -199,6 +204,20 @@ def _unseen(frame: Frame, blank: tuple[int, ...], processed: bool = False) -> np
                 seen = to_original(np.ones(one.processed_shape, np.uint8), one, "labels")
                 excluded[z] |= seen[0] == 0
     return excluded if excluded.any() else None
+
+
+def _with_padding(excluded: np.ndarray | None, padding: np.ndarray | None) -> np.ndarray | None:
+    if padding is None or not np.any(padding):
+        return excluded
+    return (padding > 0) if excluded is None else excluded | (padding > 0)
+
+
+def _padding_file(found: dict[str, Path], shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return the padding a run found; an earlier run's, of other slices, does not count."""
+    if PADDING not in found:
+        return None
+    padding = np.asarray(read_image(found[PADDING]).data)
+    return padding if padding.shape == shape else None
 
 
 def _cell_params(record: dict[str, Any]) -> CellParams:

@@ -13,6 +13,7 @@ from napari_copnet.proofreading.edits import Verdict
 from napari_copnet.proofreading.links import Links
 from napari_copnet.proofreading.relabel import labelled_slice
 from napari_copnet.proofreading.session_model import SessionModel
+from napari_copnet.runs.united import is_united
 
 
 class SessionView:
@@ -33,6 +34,9 @@ class SessionView:
         self._excluded = excluded
         self._ids = np.zeros(model.shape, np.uint32)
         self._labelled = np.zeros(model.shape[0], bool)
+        # Arrays of the run in use that were opened, by path, and the copy of the image.
+        self._arrays: dict[Path, np.ndarray] = {}
+        self._image: np.ndarray | None = None
 
     @property
     def _run(self) -> Path:
@@ -66,7 +70,7 @@ class SessionView:
     @property
     def step1(self) -> np.ndarray:
         """Contour probability of Step 1 in the last run, shape (Z, Y, X), float32, on disk."""
-        array = session_files.read_array(self._run / "contours.npy")
+        array = self._run_array("contours.npy")
         if array is None:
             raise InputError(f"{self._run} is incomplete.", "Restore it from a copy.")
         return array
@@ -74,27 +78,32 @@ class SessionView:
     @property
     def iterations(self) -> np.ndarray | None:
         """Contour probability by iteration of the last run, (I, Z, Y, X), float16, on disk."""
-        return session_files.read_array(self._run / "iterations.npy")
+        return self._run_array("iterations.npy")
 
     @property
     def unite(self) -> bool:
         """Whether the contour of Step 1 belongs to the closed contour of the last run."""
-        settings = self.facts.runs[-1].get("settings", {}).get("closing", {})
-        return bool(settings.get("unite", True))
+        return is_united(self.facts.runs[-1])
 
     @property
     def converged(self) -> np.ndarray | None:
         """Whether closing converged in each slice of the last run, where it is known."""
-        return session_files.read_array(self._run / "converged.npy")
+        return self._run_array("converged.npy")
 
     @property
     def image(self) -> Any:
         """The image, shape (Z, Y, X), or None when it is nowhere to be found unchanged."""
-        return session_files.find_image(self.folder, self.facts)
+        if self._image is not None:
+            return self._image
+        image = session_files.find_image(self.folder, self.facts)
+        # A copy in the folder stays what it is; any other file may be changed by its owner.
+        if self.facts.image.get("kept"):
+            self._image = image
+        return image
 
     def run_contour(self, z: int) -> np.ndarray:
         """Return the closed contour of a slice as the last run made it, shape (Y, X), bool."""
-        bits = session_files.read_array(self._run / "closed.npy")
+        bits = self._run_array("closed.npy")
         assert bits is not None
         return session_files.unpacked_slice(bits, z, self.shape)
 
@@ -175,6 +184,18 @@ class SessionView:
                 self._model.contour[z], self.facts.cells, self._model.ids[z], self.excluded(z)
             )
             self._labelled[z] = True
+
+    def _run_array(self, name: str) -> np.ndarray | None:
+        """Return an array of the run in use, opened once; None where there is none."""
+        path = self._run / name
+        if path not in self._arrays:
+            array = session_files.read_array(path)
+            if array is None:
+                return None
+            # Those of a run before are let go.
+            self._arrays = {p: a for p, a in self._arrays.items() if p.parent == path.parent}
+            self._arrays[path] = array
+        return self._arrays[path]
 
     @staticmethod
     def _view(array: np.ndarray) -> np.ndarray:

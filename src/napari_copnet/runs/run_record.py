@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from napari_copnet import __version__
 from napari_copnet.files import check_writable, sha256, whole_file
 from napari_copnet.io.write import write_image
 from napari_copnet.pipeline import Restored, RunResult, Settings
-from napari_copnet.types import Stack, VoxelSize
+from napari_copnet.types import Preprocessed, Stack, VoxelSize
 
 _PACKAGES = ("torch", "nnunetv2", "numpy", "scipy", "scikit-image", "SimpleITK", "pystackreg")
 
@@ -36,6 +37,7 @@ def save_run(
         From `pipeline.run`.
     restored : Restored or None
         From `pipeline.restore`; None writes the processed frame, with `excluded` for its margin.
+        Where padding was found, `padding` has it in either frame.
     settings : Settings
         Of the run.
     out : Path
@@ -63,6 +65,8 @@ def save_run(
         }
         if ready.margin.any():
             images["excluded"] = ready.margin.astype(np.uint8)
+        if ready.padding is not None:
+            images["padding"] = ready.padding.astype(np.uint8)
         iterations = result.closing.iterations
         voxel_size = ready.voxel_size
     else:
@@ -71,6 +75,8 @@ def save_run(
             "closed": restored.closed,
             "cells": restored.cells,
         }
+        if ready.padding_bits is not None:
+            images["padding"] = padding_mask(ready)
         iterations, voxel_size = restored.iterations, stack.voxel_size
     if iterations is not None:
         images["iterations"] = iterations
@@ -126,7 +132,12 @@ def write_images(
 
 def image_kind(name: str) -> str:
     """Return what `io.write` takes an image of this name for; masks are kinds of ``closed``."""
-    kinds = {"truth_cells": "cells", "truth_contours": "closed", "excluded": "closed"}
+    kinds = {
+        "truth_cells": "cells",
+        "truth_contours": "closed",
+        "excluded": "closed",
+        "padding": "closed",
+    }
     return kinds.get(name, "contours" if name == "degraded" else name)
 
 
@@ -137,7 +148,8 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
         "command": "run",
         **surroundings(),
         "inputs": {"stack": described(result.stack)},
-        "settings": settings.as_dict(),
+        "settings": result.settings(settings).as_dict(),
+        "size": None if result.size is None else asdict(result.size),
         "models": {
             kind: {"name": model.name, "sha256": model.sha256}
             for kind, model in result.models.items()
@@ -149,6 +161,9 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
             "shifts": result.preprocessed.frame.shifts.tolist(),
         },
         "blank_slices": list(result.preprocessed.blank),
+        "inverted": result.preprocessed.inverted,
+        "padding_by_slice": padding_shares(result.preprocessed),
+        "certainty": closing.certainty,
         "changed": closing.changed.tolist(),
         "iterations_by_slice": closing.iterations_by_slice.tolist(),
         "likely_gaps": closing.likely_gaps,
@@ -159,6 +174,24 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
         "notes": list(result.notes),
     }
+
+
+def padding_shares(ready: Preprocessed) -> list[float]:
+    """Return the share of each slice that is padding, 0 to 1; an empty list without any."""
+    if ready.padding_bits is None:
+        return []
+    pixels = ready.frame.original_shape[1] * ready.frame.original_shape[2]
+    return [round(float(np.unpackbits(one).sum()) / pixels, 6) for one in ready.padding_bits]
+
+
+def padding_mask(ready: Preprocessed) -> np.ndarray:
+    """Return the padding of a stack in its original frame, shape (Z, Y, X), uint8."""
+    mask = np.zeros(ready.frame.original_shape, np.uint8)
+    for z, image in enumerate(mask):
+        padding = ready.original_padding(z)
+        if padding is not None:
+            image[:] = padding
+    return mask
 
 
 def surroundings() -> dict[str, Any]:
@@ -195,9 +228,3 @@ def write_record(out: Path, record: dict[str, Any]) -> dict[str, Any]:
     with whole_file(path) as beside:
         beside.write_text(json.dumps(record, indent=1) + "\n")
     return record
-
-
-def voxel_size_text(voxel_size: VoxelSize) -> str:
-    """Return a voxel size for people, such as ``0.05 × 0.015 × 0.015 µm``."""
-    sizes = ["unknown" if size is None else f"{size:g}" for size in voxel_size]
-    return "unknown" if set(sizes) == {"unknown"} else " × ".join(sizes) + " µm (z × y × x)"

@@ -148,7 +148,12 @@ def slice_parts(
     )
 
 
-def scoring_labels(contour: np.ndarray, dilation: float = 3, grow: float = 10) -> np.ndarray:
+def scoring_labels(
+    contour: np.ndarray,
+    dilation: float = 3,
+    grow: float = 10,
+    padding: np.ndarray | None = None,
+) -> np.ndarray:
     """Label the cells of a predicted contour by the scoring rule of the paper.
 
     The contour is dilated by a ball, its face-connected complement labelled, labels grown back
@@ -160,6 +165,8 @@ def scoring_labels(contour: np.ndarray, dilation: float = 3, grow: float = 10) -
         Anything above 0 is contour.
     dilation, grow : float
         In px.
+    padding : ndarray, shape (Y, X), bool, optional
+        Cells end there, as they do at the border of the slice.
 
     Returns
     -------
@@ -167,12 +174,17 @@ def scoring_labels(contour: np.ndarray, dilation: float = 3, grow: float = 10) -
     """
     params = CellParams(rule="scoring", dilation=dilation, grow=grow)  # type: ignore[arg-type]
     labels = cc3d.connected_components(
-        _free(contour, None, params), connectivity=4, out_dtype=np.uint32
+        _free(contour, padding, params), connectivity=4, out_dtype=np.uint32
     )
-    return _grown(labels, contour, params)
+    labels = _grown(labels, contour, params)
+    if padding is not None:
+        labels[padding] = 0
+    return labels
 
 
-def true_cells(contour: np.ndarray, radius: float = 3) -> np.ndarray:
+def true_cells(
+    contour: np.ndarray, radius: float = 3, padding: np.ndarray | None = None
+) -> np.ndarray:
     """Label the cells of a true contour: closing by reconstruction, then components.
 
     Closing by reconstruction fills exactly those face-connected parts of the complement that
@@ -184,12 +196,16 @@ def true_cells(contour: np.ndarray, radius: float = 3) -> np.ndarray:
         Anything above 0 is contour.
     radius : float
         Radius of the ball in px; 0 for no closing.
+    padding : ndarray, shape (Y, X), bool, optional
+        Cells end there.
 
     Returns
     -------
     ndarray, shape (Y, X), uint32
         Consecutive from 1.
     """
+    if padding is not None:
+        contour = (contour > 0) | padding
     free = np.ascontiguousarray(contour == 0)
     labels = cc3d.connected_components(free, connectivity=4, out_dtype=np.uint32)
     if radius > 0:

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError, ModelError
+from napari_copnet.padding.fill import fill_mirrored
+from napari_copnet.padding.mask import broadcast
 from napari_copnet.params import ClosingParams
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.steps.certainty import Certainty, certainty
 from napari_copnet.steps.likely_gaps import close_likely_gaps
 from napari_copnet.steps.parting import parting_lines
-from napari_copnet.types import Closing, Iteration
+from napari_copnet.types import CONTOUR_ABOVE, Closing, Iteration, is_contour
 
 # Contour in half precision too, in which iterations are kept.
 SURELY = np.float32(0.501)
@@ -29,10 +32,14 @@ def close(
     params: ClosingParams = ClosingParams(),
     *,
     skip: tuple[int, ...] = (),
+    padding: np.ndarray | None = None,
 ) -> Steps[Closing]:
     """Close the gaps of contours (Robert et al. 2024, COp-Net).
 
     With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ) slice by slice. With
+    ``params.match_certainty`` u⁰ is σ(a logit p + b) instead of the probability p itself, with one
+    a and b for the stack that bring its lines to the certainty of maps the network knows; 1 and 0
+    where they have it (`certainty.certainty`). With
     ``params.hold``, which the paper has not, uᵏ⁺¹ = max(uᵏ, N(uᵏ)) where uᵏ is contour (> 0.5): a
     closed gap stays closed, as in closings of mathematical morphology, which only add. After
     `EARLY` iterations N(uᵏ) counts as contour where uᵏ is none only above
@@ -59,6 +66,10 @@ def close(
         Tolerance, iterations, union, mirroring, batch.
     skip : tuple of int
         Blank slices: they count as converged and keep their values.
+    padding : ndarray, shape (Y, X) or (Z, Y, X), bool, optional
+        Where there are no cells. The network sees the contours beside it mirrored there, so that
+        lines do not end at its edge; results are 0 there, and shares of pixels that changed are
+        those of all other pixels.
 
     Yields
     ------
@@ -73,25 +84,32 @@ def close(
     Raises
     ------
     InputError
-        Not three axes, or values that are not probabilities (slices are named).
+        Not three axes, values that are not probabilities (slices are named), or a padding of
+        another shape.
     ModelError
         The network is a 3D one or takes an even number of channels.
     """
-    start = _checked(contours)
+    given = _checked(contours)
+    padding = broadcast(padding, given.shape)
+    if padding is not None:
+        given = np.stack([fill_mirrored(u, out) for u, out in zip(given, padding, strict=True)])
+    inside = _Inside(padding, given.shape)
     plan = getattr(network, "plan", None)
     if plan is not None and plan.dimensions != 2:
         raise ModelError(
             "Closing needs a 2D network, and this one is 3D.", "Choose another closing model."
         )
     context = _context(plan)
-    depth, pixels = len(start), start[0].size
+    known = certainty(given, skip) if params.match_certainty else Certainty()
+    start = known.of(given)
+    depth = len(start)
     # uᵏ, which the network sees next, and rᵏ, what comes of an iteration.
     seen = current = start.copy()
     converged = np.zeros(depth, bool)
     converged[[z for z in skip if 0 <= z < depth]] = True
     counts = np.zeros(depth, np.int64)
     history: list[np.ndarray] = []
-    kept = [start.astype(np.float16)] if params.keep_iterations else []
+    kept = [inside.of(given).astype(np.float16)] if params.keep_iterations else []
     number, most = 0, params.max_iterations
     settled = bool(converged.all())
     while number < most and not settled:
@@ -107,8 +125,8 @@ def close(
         before = seen[active]
         passed = _firm(before, passed, number, params.firmer)
         held = _held(before, passed) if params.hold else passed
-        flipped = (held > 0.5) != (before > 0.5)
-        changed_by_slice[active] = flipped.sum(axis=(1, 2)) / pixels
+        flipped = is_contour(held) != is_contour(before)
+        changed_by_slice[active] = inside.shares(flipped, active)
         # New arrays, so that an iteration handed out does not change afterwards.
         seen = seen.copy()
         seen[active] = held
@@ -123,42 +141,81 @@ def close(
         converged[active] = changed_by_slice[active] < params.tolerance
         history.append(changed_by_slice)
         if params.keep_iterations:
-            kept.append(current.astype(np.float16))
-        share = float(np.nansum(changed_by_slice)) / depth
+            kept.append(inside.of(current).astype(np.float16))
+        share = inside.share(changed_by_slice)
         settled = bool(converged.all()) or share < params.tolerance
-        partial = Iteration(number, current, share, changed_by_slice)
+        partial = Iteration(number, inside.of(current), share, changed_by_slice)
         total = number if settled else most
         yield Progress("closing", number, total, "iterations", partial=partial)
     closes = False
     if number and params.likely_gaps:
         before = current
-        current = yield from _likely(current, start, network, params, skip, number)
+        current = yield from _likely(current, given, start, network, params, skip, number, padding)
         number += 1
-        flipped = (current > 0.5) != (before > 0.5)
+        flipped = inside.of(is_contour(current) != is_contour(before))
         closes = bool(flipped.any())
         if closes:
-            changed_by_slice = flipped.sum(axis=(1, 2)) / pixels
+            changed_by_slice = inside.shares(flipped, np.arange(depth))
             history.append(changed_by_slice)
             if params.keep_iterations:
-                kept.append(current.astype(np.float16))
-            share = float(changed_by_slice.mean())
-            partial = Iteration(number, current, share, changed_by_slice, likely_gaps=True)
+                kept.append(inside.of(current).astype(np.float16))
+            share = inside.share(changed_by_slice)
+            partial = Iteration(
+                number, inside.of(current), share, changed_by_slice, likely_gaps=True
+            )
             yield Progress("closing", number, number, "iterations", partial=partial)
         else:
             yield Progress("closing", number, number, "iterations")
-    mask = current > 0.5
+    current, given = inside.of(current), inside.of(given)
+    mask = is_contour(current)
     by_slice = np.array(history).reshape(-1, depth)
     return Closing(
-        mask=(mask | (start > 0.5) if params.unite else mask).astype(np.uint8),
+        mask=(mask | is_contour(given) if params.unite else mask).astype(np.uint8),
         probability=current,
-        changed=np.nansum(by_slice, axis=1) / depth,
+        changed=np.array([inside.share(one) for one in by_slice]),
         changed_by_slice=by_slice,
         iterations_by_slice=counts,
         converged=converged,
         iterations=np.stack(kept) if kept else None,
         settled=settled,
         likely_gaps=closes,
+        certainty=known.as_dict(),
     )
+
+
+class _Inside:
+    """What of a stack is not padding.
+
+    Parameters
+    ----------
+    padding : ndarray, shape (Z, Y, X), bool, or None
+    shape : tuple of int
+        (Z, Y, X).
+    """
+
+    def __init__(self, padding: np.ndarray | None, shape: tuple[int, ...]) -> None:
+        self._padding = padding
+        whole = shape[1] * shape[2]
+        out = np.zeros(shape[0]) if padding is None else padding.sum(axis=(1, 2))
+        # At least one, for slices that are padding all over.
+        self._pixels = np.maximum(whole - out, 1).astype(np.int64)
+        self._weights = self._pixels / whole
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return values (Z, Y, X) with 0 in padding: themselves, where there is none."""
+        if self._padding is None:
+            return values
+        return np.where(self._padding, values.dtype.type(0), values)
+
+    def shares(self, flipped: np.ndarray, slices: np.ndarray) -> np.ndarray:
+        """Return the share of flipped pixels (N, Y, X) in each of N slices."""
+        if self._padding is not None:
+            flipped = flipped & ~self._padding[slices]
+        return flipped.sum(axis=(1, 2)) / self._pixels[slices]
+
+    def share(self, by_slice: np.ndarray) -> float:
+        """Return the share in the whole stack; slices without a number (NaN) count as 0."""
+        return float(np.nansum(by_slice * self._weights)) / float(self._weights.sum())
 
 
 def _context(plan: Any) -> int:
@@ -194,14 +251,16 @@ def _firm(before: np.ndarray, passed: np.ndarray, number: int, firmer: float) ->
     From iteration `EARLY` + 1 on a pixel that was no contour has to pass a probability that rises
     by `firmer` in each: what the network doubts for so long it adds where nothing is missing.
     """
-    needed = min(0.5 + firmer * max(number - EARLY, 0), 1.0)
-    doubtful = (before <= 0.5) & (passed > 0.5) & (passed <= needed)
-    return np.where(doubtful, np.float32(0.5), passed) if needed > 0.5 else passed
+    needed = min(CONTOUR_ABOVE + firmer * max(number - EARLY, 0), 1.0)
+    doubtful = ~is_contour(before) & is_contour(passed) & (passed <= needed)
+    if needed <= CONTOUR_ABOVE:
+        return passed
+    return np.where(doubtful, np.float32(CONTOUR_ABOVE), passed)
 
 
 def _held(before: np.ndarray, passed: np.ndarray) -> np.ndarray:
     """Return what the network made of slices (Z, Y, X), but where they were contour no less."""
-    return np.where(before > 0.5, np.maximum(before, passed), passed)
+    return np.where(is_contour(before), np.maximum(before, passed), passed)
 
 
 def _tidied(start: np.ndarray, held: np.ndarray, passed: np.ndarray, faint: float) -> np.ndarray:
@@ -215,26 +274,32 @@ def _tidied(start: np.ndarray, held: np.ndarray, passed: np.ndarray, faint: floa
 
 def _likely(
     current: np.ndarray,
+    given: np.ndarray,
     start: np.ndarray,
     network: Any,
     params: ClosingParams,
     skip: tuple[int, ...],
     number: int,
+    padding: np.ndarray | None,
 ) -> Steps[np.ndarray]:
     """Close likely gaps after iteration `number`; return what comes of it, (Z, Y, X).
 
     Slices in which some are closed pass the network once more, from what came of the last
     iteration instead of all that is held: it draws the new lines as it draws others, and with the
-    gaps closed gives up loose ends beside them. Progress is that of one iteration.
+    gaps closed gives up loose ends beside them. Cells end at padding as they do at a contour.
+    Progress is that of one iteration.
     """
-    contour = current > 0.5
+    contour = is_contour(current)
     if params.unite:
-        contour |= start > 0.5
+        contour |= is_contour(given)
     least = params.least_gain, params.least_chance
     redraws = params.redraw and params.hold and params.tidy
     half = 0.5 if redraws else 1.0
-    search = close_likely_gaps(contour, start, current, *least, skip)
+    ends = contour if padding is None else contour | padding
+    search = close_likely_gaps(ends, start, current, *least, skip)
     walls = yield from _within(search, number + 1, number + 1, (0.0, half))
+    if padding is not None:
+        walls &= ~padding
     walls &= ~contour
     closed = np.where(walls, np.maximum(current, SURELY), current)
     slices = np.flatnonzero(walls.any(axis=(1, 2)))

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError
+from napari_copnet.padding.mask import broadcast
 from napari_copnet.params import ContourParams
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.types import SliceResult
 
 
 def predict_contours(
@@ -20,6 +22,7 @@ def predict_contours(
     *,
     first: int = 0,
     skip: tuple[int, ...] = (),
+    padding: np.ndarray | None = None,
 ) -> Steps[np.ndarray]:
     """Predict the contour probability u of every slice.
 
@@ -35,6 +38,8 @@ def predict_contours(
         2D: the slice in view; slices are computed from it outwards.
     skip : tuple of int
         Blank slices: their probability is 0.
+    padding : ndarray, shape (Y, X) or (Z, Y, X), bool, optional
+        Where nothing is looked for: the probability is 0.
 
     Returns
     -------
@@ -44,7 +49,7 @@ def predict_contours(
     Raises
     ------
     InputError
-        Not three axes, or NaN and infinite values, named by slice.
+        Not three axes, NaN and infinite values, named by slice, or a padding of another shape.
     ModelError
         The network takes another number of channels.
     """
@@ -54,6 +59,7 @@ def predict_contours(
             f"Contours need a stack with axes (Z, Y, X), not an array of shape {data.shape}.",
             "Read the file as a stack first.",
         )
+    padding = broadcast(padding, data.shape)
     blank = sorted({index for index in skip if 0 <= index < len(data)})
     if blank:
         # Blank slices may hold anything (NaN too); the network shall not see it.
@@ -65,8 +71,10 @@ def predict_contours(
     else:
         order = view_first([z for z in range(len(data)) if z not in blank], first)
         work = network.predict(data[:, None], order=order, **settings)
-    result = yield from _renamed(work)
+    result = yield from _renamed(work, padding)
     result[blank] = 0
+    if padding is not None:
+        result[padding] = 0
     return result
 
 
@@ -75,14 +83,18 @@ def view_first(slices: Sequence[int], first: int) -> list[int]:
     return sorted(slices, key=lambda z: (abs(z - first), z < first))
 
 
-def _renamed(work: Steps[np.ndarray]) -> Steps[np.ndarray]:
-    """Pass progress on under the name of this step."""
+def _renamed(work: Steps[np.ndarray], padding: np.ndarray | None) -> Steps[np.ndarray]:
+    """Pass progress on under the name of this step, slices without what lies in padding."""
     try:
         while True:
             try:
                 progress: Progress = next(work)
             except StopIteration as end:
                 return end.value
+            partial = progress.partial
+            if padding is not None and isinstance(partial, SliceResult):
+                shown = np.where(padding[partial.index], np.float32(0), partial.values)
+                progress = replace(progress, partial=SliceResult(partial.index, shown))
             yield replace(progress, step="contours")
     finally:
         work.close()

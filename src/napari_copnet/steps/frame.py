@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt
 from skimage.transform import resize
 
 from napari_copnet.errors import InputError
-from napari_copnet.types import Frame
+from napari_copnet.types import Frame, Preprocessed, is_contour
 
 KINDS = ("probability", "mask", "labels")
 
@@ -32,6 +32,26 @@ def margin(frame: Frame) -> np.ndarray:
     y_out = _outside(height, frame.shifts[:, 0])
     x_out = _outside(width, frame.shifts[:, 1])
     return y_out[:, :, None] | x_out[:, None, :]
+
+
+def moved_mask(mask: np.ndarray, frame: Frame, z: int) -> np.ndarray:
+    """Bring a mask of one slice of the original into the processed frame, without closing lines.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (Y, X) of the original
+        Above 0 is set.
+    frame : Frame
+    z : int
+        The slice.
+
+    Returns
+    -------
+    ndarray, shape (Y, X) of the processed stack, bool
+        True where more than half of a pixel is set; False where the shift left no data.
+    """
+    soft = resize_linear((mask > 0).astype(np.float32), frame.processed_shape[1:])
+    return _moved(soft > 0.5, _whole(frame.shifts[z]), "labels")
 
 
 def shift_mirrored(image: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
@@ -93,6 +113,23 @@ def to_original(
         edges = None if soft is None else _moved(soft[z], (-dy, -dx), "probability")
         out[z] = _resized(moved, frame.original_shape[1:], kind, edges)
     return out
+
+
+def clear_padding(values: np.ndarray, ready: Preprocessed) -> np.ndarray:
+    """Set results in the frame of the original to 0 where it has padding; return them.
+
+    Parameters
+    ----------
+    values : ndarray, shape ``ready.frame.original_shape``
+        Changed in place.
+    ready : Preprocessed
+    """
+    if ready.padding_bits is not None:
+        for z, image in enumerate(values):
+            padding = ready.original_padding(z)
+            if padding is not None:
+                image[padding] = 0
+    return values
 
 
 def soft_contour(mask: np.ndarray, probability: np.ndarray, contours: np.ndarray) -> np.ndarray:
@@ -227,7 +264,7 @@ def _resized(
 def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...], edges: np.ndarray) -> np.ndarray:
     """Scale a contour down without thickening it and without merging the cells it separates."""
     soft = resize_linear(edges.astype(np.float32), shape)
-    line = soft > 0.5
+    line = is_contour(soft)
     areas = cc3d.connected_components((mask == 0).astype(np.uint8), connectivity=4)
     if areas.max() > 1:
         nearest = distance_transform_edt(areas == 0, return_distances=False, return_indices=True)

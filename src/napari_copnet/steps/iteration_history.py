@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.types import is_contour
 
 ADDED, REMOVED = 1, 2
 
@@ -29,9 +30,9 @@ def contour_after(iterations: Any, number: int, z: int, unite: bool = True) -> n
     ndarray, shape (Y, X), bool
         round(uᵏ), united with round(u⁰) when asked.
     """
-    contour = np.asarray(iterations[number, z]) > 0.5
+    contour = is_contour(iterations[number, z])
     if unite and number:
-        contour = contour | (np.asarray(iterations[0, z]) > 0.5)
+        contour = contour | is_contour(iterations[0, z])
     return contour
 
 
@@ -130,10 +131,10 @@ def births_in(iterations: Any, z: int, box: tuple[slice, slice], unite: bool = T
     -------
     ndarray, of the shape of the box, uint16
     """
-    first = np.asarray(iterations[0, z][box]) > 0.5
+    first = is_contour(iterations[0, z][box])
     born = first.astype(np.uint16)
     for number in range(1, iterations.shape[0]):
-        contour = np.asarray(iterations[number, z][box]) > 0.5
+        contour = is_contour(iterations[number, z][box])
         if unite:
             contour |= first
         born[~contour] = 0
@@ -154,8 +155,8 @@ def changed_share(iterations: Any, number: int) -> float:
     depth, height, width = iterations.shape[1:]
     changed = 0
     for z in range(depth):
-        before = np.asarray(iterations[number - 1, z]) > 0.5
-        changed += int(np.count_nonzero(before != (np.asarray(iterations[number, z]) > 0.5)))
+        before = is_contour(iterations[number - 1, z])
+        changed += int(np.count_nonzero(before != is_contour(iterations[number, z])))
     return changed / (depth * height * width)
 
 

@@ -6,9 +6,13 @@ import numpy as np
 from pystackreg import StackReg
 
 from napari_copnet.errors import InputError
+from napari_copnet.padding.detect import find_padding
+from napari_copnet.padding.grey import clean_slice, z_score
 from napari_copnet.params import PreprocessParams, checked
+from napari_copnet.plane_size import is_strip, processed_plane
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.steps.frame import margin, resize_linear, shift_mirrored
+from napari_copnet.steps.fixed_size import fixed_size
+from napari_copnet.steps.frame import margin, moved_mask, resize_linear, shift_mirrored
 from napari_copnet.types import Frame, Preprocessed, Stack, VoxelSize
 
 # StackReg takes 0.04 s for 256 px, 0.2 s for 512 px and 2.6 s for 2048 px, in which no other thread
@@ -20,10 +24,16 @@ LARGE_DRIFT = 0.1
 
 
 def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Preprocessed]:
-    """z-score each slice, resize it in-plane and shift it onto the one before.
+    """z-score each slice without its padding, resize it in-plane and shift it onto the one before.
 
     Slices are read one at a time, so the stack may be lazy. Shifts are applied in whole pixels:
     nothing is blurred and the way back is exact. See `align_shifts` for which shifts count.
+
+    Padding (`padding.detect.find_padding`) has no part in mean and deviation, and mirrors what is
+    beside it from here on, so that neither registration nor networks see its edge. Hot pixels are
+    brought into range (`padding.grey.without_hot_pixels`). Slices with neither are as they were.
+    ``params.invert`` ``"auto"`` does not invert: only the contour network can tell, see
+    `steps.contrast`.
 
     Parameters
     ----------
@@ -53,11 +63,13 @@ def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Pr
             f"The stack has shape {shape}: slices need at least 2 pixels a side.",
             "Give an image stack with axes z, y, x.",
         )
-    plane = processed_plane(shape[1:], params.size)
+    size, size_note = fixed_size(stack, params)
+    plane = processed_plane(shape[1:], size)
     data = np.zeros((shape[0], *plane), np.float32)
     align = params.align and shape[0] > 1 and stack.axes != "tyx"
     blank: list[int] = []
-    notes: list[str] = []
+    notes = [size_note] if size_note else []
+    paddings: list[np.ndarray | None] = [None] * shape[0]
     pairs = np.zeros((shape[0], 2))
     last: np.ndarray | None = None
     for z in range(shape[0]):
@@ -67,9 +79,15 @@ def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Pr
             blank.append(z)
             note = f"Slice {z} is blank and was skipped."
         else:
-            scored = z_score(image)
+            found = find_padding(image) if params.padding else None
+            image = clean_slice(image, found)
+            scored = z_score(image, found)
             resized = resize_linear(scored if params.normalise else image, plane)
+            if params.invert == "yes":
+                resized = inverted(resized, params.normalise)
             data[z] = resized
+            if found is not None:
+                paddings[z] = np.packbits(found)
             if align:
                 current = _registration_copy(resized)
                 if last is not None:
@@ -85,36 +103,38 @@ def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Pr
     for z, (dy, dx) in enumerate(shifts.astype(int)):
         if dy or dx:
             data[z] = shift_mirrored(data[z], (dy, dx))
+    for note in (_padding_note(paddings, shape), _strip_note(shape, plane, size)):
+        if note:
+            notes.append(note)
+            yield Progress("preprocess", shape[0], shape[0], "slices", note)
     frame = Frame(shape, (shape[0], *plane), shifts)
+    outside = margin(frame)
+    bits, padding = _padding_masks(paddings, frame)
+    if padding is not None:
+        outside |= padding
     return Preprocessed(
         data=data,
         frame=frame,
-        margin=margin(frame),
+        margin=outside,
         blank=tuple(blank),
         voxel_size=_processed_voxel_size(stack.voxel_size, shape[1:], plane),
         notes=tuple(notes),
+        padding=padding,
+        padding_bits=bits,
+        inverted=params.invert == "yes",
     )
 
 
-def processed_plane(plane: tuple[int, ...], size: int) -> tuple[int, int]:
-    """Return the in-plane shape whose longer side is `size` px; 0 keeps the shape."""
-    if size == 0:
-        return int(plane[0]), int(plane[1])
-    height, width = (max(1, round(side * size / max(plane))) for side in plane)
-    return height, width
-
-
-def z_score(image: np.ndarray) -> np.ndarray:
-    """Return an image with mean 0 and standard deviation 1, float32.
+def inverted(image: np.ndarray, normalised: bool = True) -> np.ndarray:
+    """Return a slice with dark and light exchanged.
 
     Parameters
     ----------
-    image : ndarray, shape (Y, X)
-        Finite and not constant.
+    image : ndarray, shape (Y, X), float32
+    normalised : bool
+        Of z-scores the negative is returned, else values are mirrored within their range.
     """
-    mean = image.mean(dtype=np.float64)
-    deviation = image.std(dtype=np.float64)
-    return ((image - mean) / deviation).astype(np.float32)
+    return -image if normalised else image.max() + image.min() - image
 
 
 def is_blank(image: np.ndarray, z: int) -> bool:
@@ -230,6 +250,44 @@ def _likeness(before: np.ndarray, image: np.ndarray, shift: tuple[int, int]) -> 
     fixed, moved = fixed - fixed.mean(), moved - moved.mean()
     power = float(np.sqrt((fixed**2).sum() * (moved**2).sum()))
     return float((fixed * moved).sum()) / power if power > 0 else 0.0
+
+
+def _padding_masks(
+    packed: list[np.ndarray | None], frame: Frame
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return padding at one bit a pixel of the original, and as a mask in the processed frame."""
+    if all(one is None for one in packed):
+        return None, None
+    plane = frame.original_shape[1:]
+    bits = np.zeros((len(packed), -(-plane[0] * plane[1] // 8)), np.uint8)
+    padding = np.zeros(frame.processed_shape, bool)
+    for z, one in enumerate(packed):
+        if one is not None:
+            bits[z] = one
+            mask = np.unpackbits(one, count=plane[0] * plane[1]).reshape(plane)
+            padding[z] = moved_mask(mask, frame, z)
+    return bits, padding
+
+
+def _padding_note(packed: list[np.ndarray | None], shape: tuple[int, int, int]) -> str:
+    areas = [int(np.unpackbits(one).sum()) for one in packed if one is not None]
+    if not areas:
+        return ""
+    share = sum(areas) / len(areas) / (shape[1] * shape[2])
+    where = "1 slice has" if len(areas) == 1 else f"{len(areas)} slices have"
+    return (
+        f"{where} padding ({share:.0%} of a slice on average), which is left out; turn Find "
+        "padding off should it be tissue."
+    )
+
+
+def _strip_note(shape: tuple[int, int, int], plane: tuple[int, int], size: int) -> str:
+    if size == 0 or max(plane) <= size or not is_strip(shape[1:]):
+        return ""
+    return (
+        f"Slices are strips of {shape[1]} × {shape[2]} px: networks see them at {plane[0]} × "
+        f"{plane[1]} px, for at {size} px on the longer side cells would be shrunk away."
+    )
 
 
 def _processed_voxel_size(

@@ -1,4 +1,9 @@
-"""Synthetic tissue with exact truth: the embedded sample, and training data without limit."""
+"""Synthetic tissue with exact truth: the embedded sample, and training data without limit.
+
+Cells are packed in space, cut into slices, and drawn as a microscope would see them, with membranes
+that fade, noise, drift and a vessel. Contours and cells are known exactly, so scores need no
+annotator. The same settings and seed give the same tissue.
+"""
 
 from typing import Any
 

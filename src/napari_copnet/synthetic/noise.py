@@ -44,6 +44,17 @@ class SmoothNoise:
         plane = np.tensordot(weights[0], self.lattice[first[0] : first[0] + 4], axes=1)
         return self._matrix(y, 1) @ plane @ self._matrix(x, 2).T
 
+    def at_points(self, points: np.ndarray) -> np.ndarray:
+        """Return the field at scattered points z, y, x, shape (N, 3), µm: (N,), float32."""
+        (z, wz), (y, wy), (x, wx) = (self._weights(points[:, axis], axis) for axis in range(3))
+        four = np.arange(4)
+        around = self.lattice[
+            (z[:, None] + four)[:, :, None, None],
+            (y[:, None] + four)[:, None, :, None],
+            (x[:, None] + four)[:, None, None, :],
+        ]
+        return np.einsum("nijk,ni,nj,nk->n", around, wz, wy, wx)
+
     def _matrix(self, positions: np.ndarray, axis: int) -> np.ndarray:
         first, weights = self._weights(positions, axis)
         matrix = np.zeros((len(positions), self.lattice.shape[axis]), np.float32)

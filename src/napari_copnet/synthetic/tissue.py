@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cc3d
@@ -10,8 +11,11 @@ import numpy as np
 from napari_copnet.errors import CopnetError
 from napari_copnet.params import TissueParams, checked
 from napari_copnet.progress import Progress, Steps, finish
-from napari_copnet.synthetic.geometry import Layout
-from napari_copnet.synthetic.render import Renderer
+from napari_copnet.synthetic.cortex import Cortex, random_cortex_params
+from napari_copnet.synthetic.microscope import pad_borders
+from napari_copnet.synthetic.neuropil import Neuropil, random_neuropil_params
+from napari_copnet.synthetic.slice_parts import Block
+from napari_copnet.synthetic.tumour import Tumour, random_tumour_params
 from napari_copnet.types import Stack, VoxelSize
 
 _SAMPLE_SEED = 7
@@ -32,7 +36,12 @@ class Tissue:
         True 3D cells; 0 on contours and inside the vessel. Each piece that the contour leaves
         of a slice carries one number; a cell may show several pieces in a slice.
     excluded : ndarray, shape (Z, Y, X), bool
-        True in the blood vessel, which scores leave out.
+        True where scores do not look: in the blood vessel, in a haemorrhage, in gaps between
+        cells, on padding.
+    ignored : ndarray, shape (Z, Y, X), bool
+        True where training does not look: in a haemorrhage and on padding.
+    padding : ndarray, shape (Z, Y, X), bool
+        True where there is no tissue.
     drift : ndarray, shape (Z, 2), float64
         How far the tissue in each slice lies from where it lies in the first, along y, x, in px.
     """
@@ -41,6 +50,8 @@ class Tissue:
     contours: np.ndarray
     cells: np.ndarray
     excluded: np.ndarray
+    ignored: np.ndarray
+    padding: np.ndarray
     drift: np.ndarray
 
 
@@ -79,33 +90,37 @@ def generate_tissue(params: TissueParams = TissueParams(), seed: int = 0) -> Ste
     drift = rng.normal(0, params.drift, (params.slices, 2))
     drift[0] = 0
     drift = drift.cumsum(axis=0)
-    layout = Layout(params, rng, margin=float(np.abs(drift).max() + 1) * params.pixel_size)
-    renderer = Renderer(params, layout, rng)
+    margin = float(np.abs(drift).max() + 1)
+    block = _BLOCKS[params.kind](params, rng, margin)
     slice_rngs = rng.spawn(params.slices)
 
     shape = (params.slices, params.size, params.size)
     image, contours = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-    cells, excluded = np.empty(shape, np.uint32), np.zeros(shape, bool)
+    cells = np.empty(shape, np.uint32)
+    excluded, ignored = np.zeros(shape, bool), np.zeros(shape, bool)
+    # chance of its own: padding changes nothing of the tissue
+    padding, grey = pad_borders(shape, params.padding, np.random.default_rng((seed, 1)))
     for i in range(params.slices):
-        z = (i + 0.5) * params.slice_thickness
-        y = (np.arange(params.size) - drift[i, 0]) * params.pixel_size
-        x = (np.arange(params.size) - drift[i, 1]) * params.pixel_size
-        geometry = layout.slice(z, y, x)
-        half = renderer.half_width(z, y, x)
-        contour = geometry.distance < np.maximum(half, 0.6)
-        wall = None
-        if geometry.vessel is not None:
-            wall = 4 * half
-            excluded[i] = geometry.vessel > 0
-            contour |= excluded[i] & (geometry.vessel < wall)
-        contour |= _small_pieces(~contour)
-        image[i] = renderer.image(z, y, x, geometry, half, wall, slice_rngs[i])
+        y, x = (np.arange(params.size) - drift[i, axis] for axis in (0, 1))
+        made = block.slice(i + 0.5, y, x, slice_rngs[i])
+        outside = padding[i]
+        contour = made.contour & ~outside
+        contour |= _small_pieces(~contour & ~outside)
+        image[i] = np.where(outside, np.uint8(grey), made.image)
         contours[i] = contour
-        cells[i] = np.where(contour | excluded[i], 0, geometry.cells)
+        excluded[i] = made.excluded | outside
+        ignored[i] = made.ignored & ~contour | outside
+        cells[i] = np.where(contour | excluded[i], 0, made.regions)
         yield Progress("tissue", i + 1, params.slices, "slices")
     voxel = VoxelSize(params.slice_thickness, params.pixel_size, params.pixel_size)
     return Tissue(
-        Stack(image, voxel, name="synthetic tissue"), contours, _renumbered(cells), excluded, drift
+        Stack(image, voxel, name="synthetic tissue"),
+        contours,
+        _renumbered(cells),
+        excluded,
+        ignored,
+        padding,
+        drift,
     )
 
 
@@ -114,7 +129,7 @@ def sample_stack() -> Tissue:
     return make_tissue(TissueParams(slices=12), seed=_SAMPLE_SEED)
 
 
-def random_tissue_params(rng: np.random.Generator) -> TissueParams:
+def random_tissue_params(rng: np.random.Generator, kind: str = "neuropil") -> TissueParams:
     """Draw settings that vary as real stacks do, for training data.
 
     Slices and in-plane side keep their defaults; change them with `dataclasses.replace`.
@@ -123,17 +138,26 @@ def random_tissue_params(rng: np.random.Generator) -> TissueParams:
     ----------
     rng : numpy.random.Generator
         Source of all chance.
+    kind : str
+        Kind of tissue, see `TissueParams`.
+
+    Raises
+    ------
+    CopnetError
+        There is no such kind.
     """
-    pixel_size = TissueParams.pixel_size
-    return TissueParams(
-        slice_thickness=float(rng.uniform(0.4, 3)) * pixel_size,
-        cell_diameter=float(np.exp(rng.uniform(np.log(24), np.log(130)))) * pixel_size,
-        membrane=float(rng.uniform(2.5, 5.0)) * pixel_size,
-        faded=float(rng.uniform(0, 0.3)),
-        noise=float(rng.uniform(0.05, 0.5)),
-        drift=float(rng.uniform(0, 2)),
-        vessel=bool(rng.random() < 0.3),
-    )
+    if kind not in _DRAWN:
+        raise CopnetError(f"There is no tissue {kind!r}.", f"Choose one of {', '.join(_DRAWN)}.")
+    return _DRAWN[kind](rng)
+
+
+_MakeBlock = Callable[[TissueParams, np.random.Generator, float], Block]
+_BLOCKS: dict[str, _MakeBlock] = {"neuropil": Neuropil, "tumour": Tumour, "cortex": Cortex}
+_DRAWN = {
+    "neuropil": random_neuropil_params,
+    "tumour": random_tumour_params,
+    "cortex": random_cortex_params,
+}
 
 
 def _check(params: TissueParams) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.evaluation.contour_input import MOST_CONTOUR
+from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.scores import Evaluation, evaluate_all
 from napari_copnet.evaluation.stats import mean_sd
 from napari_copnet.evaluation.true_slices import TrueStack
@@ -25,13 +26,13 @@ from napari_copnet.training.cases import MARGIN
 from napari_copnet.training.truth import (
     CONTOUR,
     IGNORE,
+    ignore_padding,
     resize_image,
     resize_truth,
     scale_for,
 )
 from napari_copnet.types import Frame
 
-SCORES = ("labelled", "merged", "split", "nsd", "cldice")
 METHODS = ("old", "new")
 
 
@@ -168,9 +169,11 @@ def compare(
     partner = partner or find_model("default", other)
     scale = scale_for(project.shape, project.network_size)
     stack = project.image
-    image = resize_image(np.stack([np.asarray(stack[z]) for z in chosen]), scale)
+    grey = np.stack([np.asarray(stack[z]) for z in chosen])
+    image = resize_image(grey, scale)
     truth = np.stack([project.truth(z) for z in chosen])
     classes = resize_truth(truth, scale, "contours", 1.0, "region")
+    ignore_padding(classes, grey)
     frame = Frame(truth.shape, classes.shape, np.zeros((len(chosen), 2)))
     masks: dict[str, np.ndarray] = {}
     drawn: dict[str, np.ndarray] = {}

@@ -18,7 +18,13 @@ from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.teaching.annotated_dataset import Split, refuse_seen, split
 from napari_copnet.teaching.project import Project
 from napari_copnet.training.cases import MARGIN
-from napari_copnet.training.truth import IGNORE, resize_image, resize_truth, scale_for
+from napari_copnet.training.truth import (
+    IGNORE,
+    ignore_padding,
+    resize_image,
+    resize_truth,
+    scale_for,
+)
 
 # Number of folds of nnU-Net's cross-validation.
 FOLDS = 5
@@ -109,10 +115,12 @@ def export_nnunet(
             (raw / part).mkdir(parents=True)
         ignored = False
         for count, z in enumerate(done, start=1):
-            values = resize_image(np.asarray(image[z])[None], scale)
+            grey = np.asarray(image[z])[None]
+            values = resize_image(grey, scale)
             if network is not None:
                 values = finish(predict_contours(values, network))
             truth = resize_truth(project.truth(z)[None], scale, "contours", 1.0, "region")
+            ignore_padding(truth, grey)
             ignored |= bool((truth == IGNORE).any())
             case = _case(z)
             # A third axis of one slice and a huge spacing along it is how nnU-Net reads 2D images.

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.contour_input import as_contour, image_kind
+from napari_copnet.evaluation.contour_input import as_contour
+from napari_copnet.io.contour_kinds import image_kind, scaled
 from napari_copnet.params import CellParams
 from napari_copnet.proofreading.session_start import Start, from_run_folder
 from napari_copnet.types import Stack
@@ -43,8 +44,7 @@ def start_from_images(stack: Stack, contours: np.ndarray | None = None, size: in
             )
         mask = as_contour(contours)
         soft = image_kind(contours) == "probability"
-        top = 255.0 if contours.dtype == np.uint8 else 1.0
-        step1 = contours.astype(np.float32) / top if soft else mask.astype(np.float32)
+        step1 = scaled(contours) if soft else mask.astype(np.float32)
     record = {"settings": {"preprocess": {"size": int(size)}}}
     return Start(mask, step1, stack, cells=CellParams(), record=record)
 

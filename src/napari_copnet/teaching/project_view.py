@@ -12,6 +12,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.params import CheckParams
 from napari_copnet.proofreading.edits import MARKS
 from napari_copnet.proofreading.session import Session
+from napari_copnet.steps.fixed_size import DEFAULT_SIZE
 from napari_copnet.teaching.slice_check import Finding, check_slice
 from napari_copnet.teaching.slice_states import DONE, IN_WORK, STATES, UNTOUCHED, SliceState
 from napari_copnet.teaching.state_folder import StateFolder
@@ -71,7 +72,8 @@ class ProjectView:
     def network_size(self) -> int:
         """Longer in-plane side that networks saw in the session's last run; 0 for its own."""
         settings = self.session.facts.runs[-1].get("settings", {})
-        return int(settings.get("preprocess", {}).get("size", 512))
+        size = settings.get("preprocess", {}).get("size")
+        return DEFAULT_SIZE if size is None else int(size)
 
     @property
     def chosen(self) -> list[int]:

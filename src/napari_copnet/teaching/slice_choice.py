@@ -14,6 +14,7 @@ from napari_copnet.params import ChooseParams, checked
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.session_view import SessionView
 from napari_copnet.training.cases import MARGIN
+from napari_copnet.types import is_contour
 
 # Slices are looked at no larger than this: what they look like shows in a small copy.
 LOOK_SIDE = 256
@@ -169,7 +170,7 @@ def looks(image: np.ndarray | None, step1: np.ndarray) -> np.ndarray:
     """
     values = np.zeros(len(LOOKS))
     probability = np.asarray(step1, np.float32)
-    values[5] = float((probability > 0.5).mean())
+    values[5] = float(is_contour(probability).mean())
     values[6] = float(((probability > UNSURE[0]) & (probability < UNSURE[1])).mean())
     if image is None:
         return values

@@ -12,6 +12,43 @@ from scipy.ndimage import gaussian_filter
 from napari_copnet.errors import InputError
 from napari_copnet.synthetic.noise import SmoothNoise
 
+# Of all maps, the shares that get another certainty and are softened; see `vary_certainty`.
+OTHER_CERTAINTY, SOFTENED = 0.7, 0.6
+
+
+def vary_certainty(u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a map as another network might have made it: less or more sure, softer, as a whole.
+
+    With p a map's value, logit(p) becomes g logit(p) + o with ln g from N(−0.1, 0.45) and o from
+    N(−0.6, 1.1); before that the map is blurred by σ from 0.5 to 2.2 px and brought back to its
+    height on lines.
+
+    Parameters
+    ----------
+    u : ndarray, shape (Y, X), float
+        In [0, 1].
+    rng : numpy.random.Generator
+        Source of all chance.
+
+    Returns
+    -------
+    ndarray, shape (Y, X), float32
+    """
+    out = np.asarray(u, np.float32)
+    if rng.random() < SOFTENED:
+        top = float(np.percentile(out, 98))
+        out = gaussian_filter(out, rng.uniform(0.5, 2.2), truncate=3)
+        now = float(np.percentile(out, 98))
+        if now > 0:
+            out = np.clip(out * min(2.0, top / now), 0, 1)
+    if rng.random() < OTHER_CERTAINTY:
+        p = np.clip(out, 1e-4, 1 - 1e-4)
+        gain, offset = np.exp(rng.normal(-0.1, 0.45)), rng.normal(-0.6, 1.1)
+        logit = np.log(p / (1 - p))
+        # pixels that are surely cell stay so: the offset fades out towards the floor
+        out = 1 / (1 + np.exp(-(gain * logit + offset * np.clip((logit + 7) / 4, 0, 1))))
+    return out.astype(np.float32)
+
 
 def add_artefacts(
     u: np.ndarray, contour: np.ndarray, rng: np.random.Generator, strength: float = 1.0
@@ -57,11 +94,11 @@ def add_artefacts(
         _swell(out, on_contour, rng, scale, u.size)
     # False probability lies over true contours too: sparing them would mark where a gap is.
     if rng.random() < 0.8:
-        np.maximum(out, _clouds(out.shape, rng, scale), out=out)
+        np.maximum(out, clouds(out.shape, rng, scale), out=out)
     if rng.random() < 0.7:
-        np.maximum(out, _false_lines(out.shape, rng, scale), out=out)
+        np.maximum(out, false_lines(out.shape, rng, scale), out=out)
     if rng.random() < 0.7:
-        np.maximum(out, _false_loops(out.shape, rng, scale), out=out)
+        np.maximum(out, false_loops(out.shape, rng, scale), out=out)
     return _confidence(out, rng, scale)
 
 
@@ -100,7 +137,7 @@ def _swell(out, on_contour, rng, scale: float, area: int) -> None:
         np.maximum(out[box], blob, out=out[box])
 
 
-def _clouds(shape, rng, scale: float) -> np.ndarray:
+def clouds(shape, rng, scale: float) -> np.ndarray:
     """Blotches of granular false probability, over a faint floor."""
     places = _noise(rng, shape, rng.uniform(10, 30))
     grain = _noise(rng, shape, rng.uniform(1.8, 4.5))
@@ -109,7 +146,7 @@ def _clouds(shape, rng, scale: float) -> np.ndarray:
     return scale * (floor + rng.uniform(0.1, 0.6) * blotch)
 
 
-def _false_lines(shape, rng, scale: float) -> np.ndarray:
+def false_lines(shape, rng, scale: float) -> np.ndarray:
     """Pieces of thin curves: folds and reticulum taken for contours."""
     field = _noise(rng, shape, rng.uniform(6, 25))
     slope = np.hypot(*np.gradient(field)) + 0.02
@@ -118,7 +155,7 @@ def _false_lines(shape, rng, scale: float) -> np.ndarray:
     return scale * rng.uniform(0.3, 0.95) * line * places
 
 
-def _false_loops(shape, rng, scale: float) -> np.ndarray:
+def false_loops(shape, rng, scale: float) -> np.ndarray:
     """Broken ellipses, some filled: nuclei, mitochondria and vesicles taken for contours."""
     out = np.zeros(shape, np.float32)
     size = shape[0] * shape[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_copnet.errors import InputError
+from napari_copnet.io.contour_kinds import probability_of
 from napari_copnet.networks.package import load_package
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import finish
@@ -168,33 +170,56 @@ def _stack_cases(kind: str, number: int, source: Source, size: int, width: float
                 f"{image_path.name} has the shape {image.shape}, its truth {truth.shape}.",
                 "Both must be of the same stack and size.",
             )
+    if image is not None and kind != "contours":
+        image = probability_of(image)
     form = source.truth_kind if source.truth_kind != "auto" else truths.truth_kind(truth)
+    if image is not None and source.invert:
+        image = image.max() - image
+    annotated = None
+    if source.annotated is not None:
+        annotated, _ = read_array(source.annotated)
+        if annotated.shape != truth.shape:
+            raise InputError(
+                f"{source.annotated.name} has the shape {annotated.shape}, its truth "
+                f"{truth.shape}.",
+                "Both must be of the same stack and size.",
+            )
     chosen = parse_slices(source.slices, len(truth))
     train, validation = _roles(source, chosen, len(truth))
-    scale = truths.scale_for(truth.shape, size)
     z, _, x = voxel
-    depth = 1.0 if z is None or x is None else z / x * scale
-    for role, slices in (("train", train), ("validation", validation)):
-        if not slices:
+    sizes = source.sizes or (size,)
+    for (role, slices), seen in itertools.product(
+        (("train", train), ("validation", validation)), sizes
+    ):
+        if not slices or (role == "validation" and seen != sizes[0]):
             continue
+        scale = truths.scale_for(truth.shape, seen)
+        depth = 1.0 if z is None or x is None else z / x * scale
         for plane in source.planes if role == "train" else source.planes[:1]:
             order = {"xy": (0, 1, 2), "xz": (1, 0, 2), "yz": (2, 0, 1)}[plane]
             block = np.transpose(truth[slices], order)
             classes = truths.resize_truth(block, scale, form, width, source.zero)
+            if annotated is not None:
+                kept = truths.resize_values(
+                    np.transpose(annotated[slices] > 0, order).astype(np.float32), scale
+                )
+                classes[kept < 0.999] = truths.IGNORE
             values = np.zeros((0, 0, 0), np.float32)
             if image is not None:
                 cut = np.transpose(image[slices], order)
+                if kind == "contours":
+                    truths.ignore_padding(classes, cut)
                 values = (
                     truths.resize_image(cut, scale)
                     if kind == "contours"
-                    else truths.resize_values(_probability(cut), scale)
+                    else truths.resize_values(cut, scale)
                 )
             yield Case(
-                name=f"s{number:02d}_{plane}_{role}",
+                name=f"s{number:02d}_{f'{seen}_' if source.sizes else ''}{plane}_{role}",
                 image=values,
                 truth=classes,
                 role=role,
-                weight=source.weight / len(source.planes),
+                weight=source.weight / len(source.planes) / len(sizes),
                 given=image is not None,
                 spacing=(depth, 1.0, 1.0) if plane == "xy" else (scale, 1.0, 1.0),
             )
@@ -218,20 +243,31 @@ def _tissue_cases(number: int, source: SyntheticTissue, size: int, width: float)
     rng = np.random.default_rng(source.seed)
     for count in range(source.count):
         params = source.params or dataclasses.replace(
-            random_tissue_params(rng), slices=source.slices, size=source.size
+            random_tissue_params(rng, source.kind), slices=source.slices, size=source.size
         )
         tissue = make_tissue(params, seed=source.seed + count)
         data = np.asarray(tissue.stack.data)
         scale = truths.scale_for(data.shape, size)
-        contours = np.asarray(tissue.contours) > 0
+        classes = np.where(tissue.ignored, np.uint8(truths.IGNORE), tissue.contours)
+        truth = truths.resize_truth(classes, scale, "contours", width, "region")
         yield Case(
             name=f"s{number:02d}_made{count:03d}_train",
-            image=truths.resize_image(data, scale),
-            truth=truths.resize_truth(contours, scale, "contours", width, "region"),
+            image=_without_padding(truths.resize_image(data, scale), tissue.padding, truth),
+            truth=truth,
             role="train",
             weight=source.weight / source.count,
             given=False,
         )
+
+
+def _without_padding(image: np.ndarray, padding: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """z-score slices that have padding by what is known of them: padding tells nothing."""
+    for plane, outside, classes in zip(image, padding, truth, strict=True):
+        known = plane[classes != truths.IGNORE]
+        if outside.any() and known.size > 1 and known.std() > 1e-8:
+            plane -= known.mean()
+            plane /= known.std()
+    return image
 
 
 def _degraded(
@@ -246,12 +282,6 @@ def _degraded(
         if hard:
             maps[z] = add_artefacts(maps[z], plane, rng)
     return maps
-
-
-def _probability(values: np.ndarray) -> np.ndarray:
-    values = values.astype(np.float32)
-    top = float(values.max(initial=0.0))
-    return values / (255.0 if top > 1.0 else 1.0)
 
 
 def read_array(path: Path) -> tuple[np.ndarray, tuple[float | None, float | None, float | None]]:

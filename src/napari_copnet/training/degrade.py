@@ -16,7 +16,7 @@ from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.params import DegradeParams, checked
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.training.propagate import propagate
-from napari_copnet.types import SliceResult
+from napari_copnet.types import SliceResult, is_contour
 
 __all__ = ["DegradeFields", "degrade", "fields", "for_area", "propagate", "rescaled", "simulate"]
 
@@ -88,7 +88,7 @@ def fields(
     radii = rng.uniform(radius_min, radius_max, kinds.size)
     diffusing = np.zeros(contour.shape, np.float32)
     beta = np.zeros(contour.shape, np.float32)
-    free = contour > 0.5
+    free = is_contour(contour)
     places = np.flatnonzero(free)
     if kinds.size:
         rng.shuffle(places)
@@ -165,7 +165,7 @@ def _cut(
     """Return the rounded contour with N2 disks cut out of it, 0 or 1."""
     drawn = fields(contour, dataclasses.replace(params, diffusion_disks=0), rng, pixel_size)
     # A disk's cone is above 0 exactly inside its radius.
-    return ((np.asarray(contour) > 0.5) & (drawn.beta <= 0)).astype(np.float32)
+    return (is_contour(contour) & (drawn.beta <= 0)).astype(np.float32)
 
 
 def for_area(params: DegradeParams, shape: tuple[int, ...]) -> DegradeParams:

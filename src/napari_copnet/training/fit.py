@@ -379,9 +379,9 @@ def _sources_of(config: dict[str, Any]) -> list[Source | SyntheticTissue]:
                 values["params"] = from_dict(TissueParams, values["params"])
             sources.append(SyntheticTissue(**values))
             continue
-        for key in ("truth", "image", "contours"):
-            values[key] = Path(values[key]) if values[key] else None
-        for key in ("planes", "positions"):
+        for key in ("truth", "image", "contours", "annotated"):
+            values[key] = Path(values[key]) if values.get(key) else None
+        for key in ("planes", "positions", "sizes"):
             values[key] = tuple(values.get(key, ()))
         sources.append(Source(**values))
     return sources

@@ -99,6 +99,22 @@ class StackTrainer(nnUNetTrainer):
         """Print: the process's output is its log."""
         print(*args, flush=True)
 
+    def get_training_transforms(self, *args: Any, **kwargs: Any) -> Any:
+        """Return nnU-Net's transforms, with `VariedAppearance` and more zoom when asked for."""
+        from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
+
+        from napari_copnet.training.nnunet_trainer_appearance import VariedAppearance
+
+        pipeline = nnUNetTrainer.get_training_transforms(*args, **kwargs)
+        if self.params.appearance:
+            at = next(
+                i for i, t in enumerate(pipeline.transforms) if isinstance(t, SpatialTransform)
+            )
+            pipeline.transforms[at].p_scaling = 0.5
+            pipeline.transforms[at].p_rotation = 0.4
+            pipeline.transforms.insert(-1, VariedAppearance())
+        return pipeline
+
     def get_tr_and_val_datasets(self) -> tuple[StackDataset, StackDataset]:
         """Return training and validation cases; validation is empty when none was set apart."""
         cases = read_cases(self.folder)["cases"]
@@ -334,7 +350,10 @@ class ClosingTrainer(StackTrainer):
             FreshGaps(self.degrade)
             if self.degrade.method == "circles"
             else FreshDegradation(
-                self.degrade, self.params.artefacts, fixed=self.params.fixed_maps > 0
+                self.degrade,
+                self.params.artefacts,
+                fixed=self.params.fixed_maps > 0,
+                certainty=self.params.certainty,
             )
         )
         pipeline.transforms = [first, pipeline.transforms[last], *after[:at], fresh, *after[at:]]

@@ -18,8 +18,10 @@ from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from napari_copnet.params import DegradeParams
+from napari_copnet.training.artefacts import add_artefacts, vary_certainty
 from napari_copnet.training.dataset import read_cases
 from napari_copnet.training.degrade import degrade
+from napari_copnet.types import CONTOUR_ABOVE
 
 # marks pixels of an image that shall be replaced by a freshly degraded map
 NO_MAP = -1.0
@@ -125,13 +127,18 @@ class FreshDegradation(BasicTransform):
         Add noise, a faint floor, false ridges and weak ridges.
     fixed : bool
         Give maps on disk as they are: the network sees the same few each time.
+    certainty : bool
+        Make maps surer, less sure and softer as a whole, those on disk too.
     """
 
-    def __init__(self, params: DegradeParams, artefacts: bool, fixed: bool = False) -> None:
+    def __init__(
+        self, params: DegradeParams, artefacts: bool, fixed: bool = False, certainty: bool = False
+    ) -> None:
         super().__init__()
         self.params = params
         self.artefacts = artefacts
         self.fixed = fixed
+        self.certainty = certainty
 
     def apply(self, data_dict: dict, **_: Any) -> dict:
         """Degrade ``segmentation`` (C, Y, X) into ``image`` (C, Y, X); keep the middle one's truth.
@@ -150,14 +157,15 @@ class FreshDegradation(BasicTransform):
         if has_map and rng.random() > FRESH_SHARE:
             data_dict["image"] = image.clamp(0, 1)
             if self.artefacts and rng.random() < WORN_SHARE:
-                from napari_copnet.training.artefacts import add_artefacts
-
                 strength = rng.uniform(0.2, 0.7)
                 worn = [
                     add_artefacts(u.numpy(), truth == 1, rng, strength=strength)
                     for u, truth in zip(data_dict["image"], truths, strict=True)
                 ]
                 data_dict["image"] = torch.from_numpy(np.stack(worn))
+            if self.certainty:
+                varied = [vary_certainty(u.numpy(), rng) for u in data_dict["image"]]
+                data_dict["image"] = torch.from_numpy(np.stack(varied))
             return data_dict
         contours = change_thickness(truths == 1, rng)
         changed = np.where(truths[middle] >= 2, truths[middle], contours[middle])
@@ -181,9 +189,9 @@ class FreshDegradation(BasicTransform):
         )
         values = degrade(contour, params, rng)
         if self.artefacts:
-            from napari_copnet.training.artefacts import add_artefacts
-
             values = add_artefacts(values, contour, rng, strength=rng.uniform(0.3, 1.2))
+        if self.certainty:
+            values = vary_certainty(values, rng)
         return np.clip(values, 0, 1).astype(np.float32)
 
 
@@ -207,7 +215,7 @@ class FreshGaps(BasicTransform):
         rng = np.random.default_rng(random.getrandbits(32))
         image = data_dict["image"][0]
         if float(image.min()) > NO_MAP / 2 and rng.random() > FRESH_SHARE:
-            data_dict["image"] = (image > 0.5).to(image.dtype)[None]
+            data_dict["image"] = (image > CONTOUR_ABOVE).to(image.dtype)[None]
             return data_dict
         contour = data_dict["segmentation"][0].numpy() == 1
         gaps = _about(self.params.absorption_disks * contour.size / 512**2, rng)

@@ -49,6 +49,13 @@ class Source:
     zero : str
         What label 0 means in a label image: ``"region"`` (an area like a cell), ``"contour"``,
         or ``"ignore"`` (not annotated).
+    annotated : Path or None
+        A mask of the truth's shape, above 0 where it was annotated: elsewhere nothing is learnt.
+    sizes : tuple of int
+        Longer in-plane sides the network shall see the stack at, px: contours are drawn anew at
+        each, equally wide. Empty: the training's size alone.
+    invert : bool
+        Grey values are turned round first: the image has bright membranes.
     weight : float
         How often to draw from this source, relative to the others.
     """
@@ -63,6 +70,9 @@ class Source:
     planes: tuple[str, ...] = ("xy",)
     truth_kind: str = "auto"
     zero: str = "region"
+    annotated: Path | None = None
+    sizes: tuple[int, ...] = ()
+    invert: bool = False
     weight: float = 1.0
 
     def __post_init__(self) -> None:
@@ -96,6 +106,8 @@ class SyntheticTissue:
         None varies the settings from stack to stack.
     slices, size : int
         Slices of a stack and their side in pixels, when `params` is None.
+    kind : str
+        Kind of tissue, when `params` is None; see `TissueParams`.
     step1 : Path or None
         A contour model whose maps of these stacks a closing network learns from besides
         simulated gaps. With a seed of their own the stacks are new to that model.
@@ -110,6 +122,7 @@ class SyntheticTissue:
     size: int = 512
     step1: Path | None = None
     weight: float = 1.0
+    kind: str = "neuropil"
 
 
 def parse_slices(text: str, total: int) -> list[int]:
@@ -147,12 +160,15 @@ def describe_sources(sources: Sequence[Source | SyntheticTissue]) -> list[str]:
     for source in sources:
         maps = ", with a contour model's maps" if source.step1 else ""
         if isinstance(source, SyntheticTissue):
-            lines.append(f"{source.count} synthetic stacks, seed {source.seed}{maps}")
+            kind = source.params.kind if source.params else source.kind
+            of = "" if kind == "neuropil" else f" of {kind} tissue"
+            lines.append(f"{source.count} synthetic stacks{of}, seed {source.seed}{maps}")
             continue
         held = f", validated on {source.validation}" if source.validation else ""
+        sizes = f" at {', '.join(map(str, source.sizes))} px" if source.sizes else ""
         lines.append(
             f"{source.truth.parent.name}/{source.truth.name} "
-            f"slices {source.slices or 'all'} ({', '.join(source.planes)}){held}{maps}"
+            f"slices {source.slices or 'all'} ({', '.join(source.planes)}){sizes}{held}{maps}"
         )
     return lines
 
@@ -163,7 +179,7 @@ def identify(source: Source | SyntheticTissue) -> dict[str, Any]:
     if source.step1:
         entry["step1"] = load_package(source.step1).sha256
     if isinstance(source, Source):
-        for name in ("truth", "image", "contours"):
+        for name in ("truth", "image", "contours", "annotated"):
             path = getattr(source, name)
             if path is not None:
                 stat = Path(path).stat() if Path(path).exists() else None

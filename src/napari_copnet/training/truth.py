@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from napari_copnet.errors import InputError
+from napari_copnet.io.contour_kinds import MOST_CONTOUR, image_kind, marked, scaled
+from napari_copnet.padding.detect import find_padding
+from napari_copnet.padding.fill import fill_mirrored
+from napari_copnet.plane_size import longer_side
+from napari_copnet.types import is_contour
 
 BACKGROUND, CONTOUR, IGNORE = 0, 1, 2
 # As wide at 512 px as a border of two pixels is in fib25's own 250 px: wider lines eat small cells.
@@ -55,23 +60,26 @@ def truth_kind(truth: np.ndarray) -> str:
     Returns
     -------
     str
-        ``"labels"``, or ``"contours"`` when values above 0 are one class (besides a class not
-        annotated) and cover less than half.
+        ``"labels"``, or ``"contours"`` for a probability or a mask, perhaps with a class 2 or 255
+        for what is not annotated, whose contours cover at most 60 %. See
+        `io.contour_kinds.image_kind`.
 
     Raises
     ------
     InputError
         A mask that is mostly above 0: it may mark cells or contours.
     """
-    if truth.dtype.kind == "f" and not np.array_equal(truth, np.round(truth)):
-        return "contours"
-    values = np.unique(truth)
-    if len(values) > 3 or (len(values) == 3 and not set(values.tolist()) <= {0, 1, 2, 255}):
+    classes = set(np.unique(truth).tolist()) if truth.dtype.kind != "f" else set()
+    if len(classes) == 3 and classes <= {0, 1, 2, 255}:
+        share = float(np.mean(truth == 1))
+    elif image_kind(truth) == "labels":
         return "labels"
-    if np.mean(truth > 0) < 0.5 or (len(values) == 3 and np.mean(truth == 1) < 0.5):
+    else:
+        share = float(np.mean(mask_to_classes(truth, "contours") == CONTOUR))
+    if share <= MOST_CONTOUR:
         return "contours"
     raise InputError(
-        "The truth is a mask of two values, mostly above 0: it can mark cells or contours.",
+        f"{share:.0%} of the truth is marked: it can mark cells or contours.",
         "Set the kind of truth to cells, contours or labels.",
     )
 
@@ -81,21 +89,24 @@ def mask_to_classes(truth: np.ndarray, kind: str) -> np.ndarray:
     if kind == "cells":
         return (truth == 0).astype(np.uint8)
     if truth.dtype.kind == "f":
-        return (truth > 0.5).astype(np.uint8)
+        return is_contour(truth if truth.max(initial=0) <= 1 else marked(truth)).astype(np.uint8)
     values = set(np.unique(truth).tolist())
+    if len(values) > 2 and not values <= {0, 1, 2, 255}:
+        return is_contour(scaled(truth)).astype(np.uint8)
+    if not {0, 1} <= values:
+        return marked(truth).astype(np.uint8)
     classes = (truth > 0).astype(np.uint8)
-    if 1 in values:
-        classes[(truth == 2) | (truth == 255)] = IGNORE
+    classes[(truth == 2) | (truth == 255)] = IGNORE
     return classes
 
 
 def scale_for(shape: tuple[int, ...], size: int) -> float:
-    """Return the factor that brings the longer in-plane side to `size`; 1 when `size` is 0."""
-    return size / max(shape[-2:]) if size else 1.0
+    """Return the factor that brings slices to the size networks see: see `plane_size`."""
+    return longer_side(shape[-2:], size) / max(shape[-2:]) if size else 1.0
 
 
 def resize_image(stack: np.ndarray, scale: float) -> np.ndarray:
-    """Resize slices in-plane with anti-aliasing and z-score each.
+    """Resize slices in-plane with anti-aliasing and z-score each, padding filled and left out.
 
     Parameters
     ----------
@@ -107,13 +118,48 @@ def resize_image(stack: np.ndarray, scale: float) -> np.ndarray:
     -------
     ndarray, shape (Z, Y', X'), float32
     """
+    padding = [find_padding(np.asarray(plane, np.float32)) for plane in stack]
+    if any(one is not None for one in padding):
+        stack = np.stack(
+            [
+                fill_mirrored(np.asarray(plane, np.float32), one)
+                for plane, one in zip(stack, padding, strict=True)
+            ]
+        )
     resized = resize_values(stack, scale)
-    for plane in resized:
-        spread = plane.std()
-        plane -= plane.mean()
+    for plane, one in zip(resized, padding, strict=True):
+        valid = plane if one is None else plane[resized_padding(one, plane.shape) == 0]
+        if not valid.size:
+            valid = plane
+        spread, mean = valid.std(), valid.mean()
+        plane -= mean
         if spread > 1e-8:
             plane /= spread
     return resized
+
+
+def resized_padding(padding: np.ndarray, plane: tuple[int, ...]) -> np.ndarray:
+    """Return padding (Y, X) at another size: True where at least half of a pixel is padding."""
+    from skimage.transform import resize
+
+    return resize(padding.astype(np.float32), plane, order=1, anti_aliasing=True) >= 0.5
+
+
+def ignore_padding(classes: np.ndarray, stack: np.ndarray) -> np.ndarray:
+    """Mark the padding of slices as not annotated.
+
+    Parameters
+    ----------
+    classes : ndarray, shape (Z, Y', X'), uint8
+        Truth at the size networks see; changed in place and returned.
+    stack : ndarray, shape (Z, Y, X)
+        The slices themselves, at their own size.
+    """
+    for plane, image in zip(classes, stack, strict=True):
+        padding = find_padding(np.asarray(image, np.float32))
+        if padding is not None:
+            plane[resized_padding(padding, plane.shape)] = IGNORE
+    return classes
 
 
 def resize_values(stack: np.ndarray, scale: float) -> np.ndarray:
@@ -178,7 +224,7 @@ def resize_truth(truth: np.ndarray, scale: float, kind: str, width: float, zero:
         # enlarged labels have steps of `scale` pixels: round them off
         for z, plane in enumerate(contours):
             soft = gaussian_filter((plane == CONTOUR).astype(np.float32), 0.5 * scale)
-            contours[z] = np.where(plane == IGNORE, IGNORE, soft > 0.5)
+            contours[z] = np.where(plane == IGNORE, IGNORE, is_contour(soft))
     return contours
 
 

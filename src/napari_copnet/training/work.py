@@ -62,7 +62,7 @@ def is_examples(folder: Path) -> bool:
 
 
 def is_annotated(folder: Path) -> bool:
-    """Whether a folder holds annotated slices as `teaching.annotated_dataset` writes them."""
+    """Whether a folder holds annotated slices of `teaching.annotated_dataset` and nothing else."""
     return (folder / "slices.json").is_file() and holds_only(
         folder, {"image.tif", "truth.tif", "slices.json"}
     )

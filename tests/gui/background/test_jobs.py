@@ -168,4 +168,5 @@ def test_work_and_the_threads_it_starts_stand_behind_the_window(told, qtbot):
 
     job, _ = told(work)
     qtbot.waitUntil(lambda: not job.is_running)
-    assert found == [own + 10, own + 10] and priority() == own
+    # 10, wherever the tests themselves were started
+    assert found == [max(own, 10)] * 2 and priority() == own

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 
-from napari_copnet.gui.viewer.second_canvas import camera_of
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 
 LEFT = Qt.MouseButton.LeftButton
 

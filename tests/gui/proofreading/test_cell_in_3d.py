@@ -11,6 +11,7 @@ from napari_copnet.gui.proofreading.cell_in_3d import volume_of
 from napari_copnet.progress import finish
 from napari_copnet.proofreading import edit_tools, session_files
 from napari_copnet.proofreading.session import Session
+from napari_copnet.proofreading.still import StillView
 
 LEFT_ROOM = (10, 12)
 
@@ -29,12 +30,17 @@ def test_a_cell_is_cut_out_of_all_its_slices(tmp_path):
     with Session.create(tmp_path / "s", parted()) as session:
         session.apply(edit_tools.draw(session, [0], [(20, 1), (20, WALL)]))
         name = session.id_at(1, *LEFT_ROOM)
-        volume, origin, step = finish(volume_of(session, name))
         cell = session.links.cell(name)
+        names = sorted(session.links.together(name))
+        still = StillView(session, {session.slice_of(one) for one in names})
+        # The session goes on meanwhile; what was taken along stays.
+        before = session.all_cells()
+        session.apply(edit_tools.draw(session, [1], [(20, 1), (20, WALL)]))
+        volume, origin, step = finish(volume_of(still, names))
         whole = np.zeros(SHAPE, bool)
         box = tuple(slice(o, o + n) for o, n in zip(origin, volume.shape, strict=True))
         whole[box] = volume > 0
-        np.testing.assert_array_equal(whole, session.all_cells() == cell)
+        np.testing.assert_array_equal(whole, before == cell)
         assert step == 1 and whole[3, 10, 12] and not whole[3, 10, WALL - 4]
 
 

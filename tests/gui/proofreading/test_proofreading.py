@@ -7,7 +7,7 @@ from hand import CONTROL, SHIFT, Hand, press
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_copnet.gui.viewer.second_canvas import camera_of
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.progress import finish
 from napari_copnet.proofreading import session_files
 

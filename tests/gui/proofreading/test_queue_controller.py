@@ -14,9 +14,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.proofreading.queue_controller import _KIND
 from napari_copnet.gui.proofreading.queue_state import QueueState, find_items
-from napari_copnet.gui.viewer.second_canvas import camera_of
 from napari_copnet.progress import Progress, finish
 from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.edits import Patch

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog, QLabel
 
 from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.gui.background.jobs import threads_alive
-from napari_copnet.gui.viewer.second_canvas import camera_of
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.networks.nnunet import build_network
 from napari_copnet.networks.package import find_model, load_package, save_package
 from napari_copnet.params import CellParams, DegradeParams, TrainParams

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_copnet.gui.viewer.lazy_arrays import Grid, Iterations, PlaneArray
+from napari_copnet.gui.viewer.lazy_arrays import Grid, Iterations
 from napari_copnet.steps.frame import to_original
 from napari_copnet.types import Frame
 
@@ -11,37 +11,6 @@ from napari_copnet.types import Frame
 @pytest.fixture
 def frame():
     return Frame((3, 10, 12), (3, 20, 24), np.array([[0.0, 0.0], [2.0, -4.0], [-2.0, 6.0]]))
-
-
-def test_plane_array_indexes_like_an_array():
-    data = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
-    made = PlaneArray(data.shape, data.dtype, lambda i, z: data[i, z])
-    for key in (
-        np.s_[1],
-        np.s_[1, 2],
-        np.s_[-1, :, 2],
-        np.s_[:, 1, 1:3, ::2],
-        np.s_[..., 0],
-        np.s_[0, ..., 3],
-        np.s_[:],
-        np.s_[1:, 0:2],
-    ):
-        np.testing.assert_array_equal(made[key], data[key])
-        assert made[key].shape == data[key].shape
-    np.testing.assert_array_equal(np.asarray(made), data)
-
-
-def test_only_the_plane_asked_for_is_computed():
-    asked = []
-
-    def plane(z):
-        asked.append(z)
-        return np.zeros((2, 2))
-
-    made = PlaneArray((100, 2, 2), float, plane)
-    made[7]
-    made[:, 0, 0][0]
-    assert asked[0] == 7 and asked[1:] == list(range(100))
 
 
 @pytest.mark.parametrize("kind", ["probability", "mask"])

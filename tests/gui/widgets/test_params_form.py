@@ -89,6 +89,23 @@ def test_what_is_wrong_is_told_as_it_is_typed(qtbot, text, sentence):
     assert form.get().tolerance == 0.01
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("auto", None), (" Auto ", None), ("", None), ("0", 0), ("384", 384)]
+)
+def test_a_number_may_be_left_to_the_run(qtbot, text, value):
+    form = ParamsForm(params.PreprocessParams)
+    qtbot.addWidget(form.widget)
+    assert form.rows["size"].value == "auto"
+    form.rows["size"].value = "512"
+    assert form.get().size == 512
+    form.rows["size"].value = text
+    assert form.get().size == value
+    form.set(params.PreprocessParams())
+    assert form.rows["size"].value == "auto"
+    form.rows["size"].value = "large"
+    assert "a whole number, such as 3, or auto" in str(form.problem)
+
+
 def test_a_hidden_setting_keeps_its_value(qtbot):
     form = ParamsForm(params.ClosingParams, hidden=("closing_model",))
     qtbot.addWidget(form.widget)

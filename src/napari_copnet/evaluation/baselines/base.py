@@ -16,6 +16,7 @@ from napari_copnet.evaluation.metrics import LABELLED
 from napari_copnet.evaluation.stats import mean_sd
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.types import is_contour
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class SliceBlock:
     @property
     def rounded(self) -> np.ndarray:
         """The contour of Step 1, round(u): shape (Z, Y, X), bool."""
-        return self.contours > 0.5
+        return is_contour(self.contours)
 
 
 class Baseline(ABC):
@@ -119,7 +120,7 @@ class Tried(Baseline):
 
     def closed(self, u: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
         """Return the closed contour of a slice: what the baseline draws, and round(u)."""
-        return self.close_slice(u, **settings) | (u > 0.5)
+        return self.close_slice(u, **settings) | is_contour(u)
 
 
 def fingerprint(block: SliceBlock, **settings: Any) -> str:

@@ -26,6 +26,7 @@ from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import IGNORE
 from napari_copnet.training.work import remove_model
+from napari_copnet.types import is_contour
 
 
 class Chen(Baseline):
@@ -141,7 +142,7 @@ class Chen(Baseline):
                 try:
                     progress = next(work)
                 except StopIteration as end:
-                    return ((end.value > 0.5) | block.rounded).astype(np.uint8)
+                    return (is_contour(end.value) | block.rounded).astype(np.uint8)
                 yield Progress(self.name, progress.done, progress.total, "slices", progress.note)
         finally:
             work.close()

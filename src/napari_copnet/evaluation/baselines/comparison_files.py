@@ -12,13 +12,13 @@ import numpy as np
 
 from napari_copnet.evaluation.baselines.comparison import Compared
 from napari_copnet.evaluation.report import score_table
-from napari_copnet.evaluation.scores import CELL_SCORES, CONTOUR_SCORES
+from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.files import whole_file
 from napari_copnet.io.write import write_image
 from napari_copnet.runs.run_record import described, surroundings
 from napari_copnet.types import Stack
 
-COLUMNS = (*CELL_SCORES, *CONTOUR_SCORES)
+COLUMNS = SCORES
 
 
 def lines(compared: Mapping[str, Compared]) -> list[str]:

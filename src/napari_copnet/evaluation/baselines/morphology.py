@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_copnet.evaluation.baselines.base import Tried
 from napari_copnet.steps.cells import beyond
+from napari_copnet.types import is_contour
 
 LARGEST_RADIUS = 15
 
@@ -24,7 +25,7 @@ class MorphologicalClosing(Tried):
 
     def close_slice(self, u: np.ndarray, **settings: Any) -> np.ndarray:
         """Return the closing by a disk of ``radius`` px; outside of the image is no contour."""
-        return morphological_closing(u > 0.5, settings["radius"])
+        return morphological_closing(is_contour(u), settings["radius"])
 
 
 def morphological_closing(mask: np.ndarray, radius: float) -> np.ndarray:

@@ -12,6 +12,7 @@ from skimage.morphology import h_minima
 from skimage.segmentation import watershed
 
 from napari_copnet.evaluation.baselines.base import Tried
+from napari_copnet.types import is_contour
 
 SIGMAS = (2.0, 1.0, 0.0)
 
@@ -51,7 +52,7 @@ class DistanceWatershed(_Watershed):
 
     def landscape(self, u: np.ndarray) -> np.ndarray:
         """Return minus the distance to the contour, px."""
-        free = np.ascontiguousarray(u <= 0.5)
+        free = np.ascontiguousarray(~is_contour(u))
         if free.all():
             return np.zeros(u.shape, np.float32)
         return -edt.edt(free, black_border=False)

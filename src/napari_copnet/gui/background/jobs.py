@@ -184,11 +184,14 @@ def behind_the_window() -> None:
     """Let this thread, and those that it starts, have what the window leaves of the processors.
 
     Where all of them compute, drawing the window else waits for its share. Linux gives threads a
-    priority of their own; elsewhere nothing is changed.
+    priority of their own; elsewhere nothing is changed. A program that was started further behind
+    stays there.
     """
     if sys.platform == "linux":
+        thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+            behind = max(NICE, os.getpriority(os.PRIO_PROCESS, thread))
+            os.setpriority(os.PRIO_PROCESS, thread, behind)
 
 
 def _is_plain(progress: Progress) -> bool:

@@ -10,9 +10,9 @@ import logging
 import threading
 
 import numpy as np
-from vispy.visuals.line.dash_atlas import DashAtlas
 
 from napari_copnet.gui.background.jobs import behind_the_window, free_cores
+from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import find_model
 from napari_copnet.params import DeviceParams
@@ -40,8 +40,7 @@ def is_loading() -> bool:
 
 def _load() -> None:
     behind_the_window()
-    # The first labels layer has vispy compute its dashes, a tenth of a second; it keeps them.
-    DashAtlas()
+    compute_dashes()
     # A first pass also loads what PyTorch leaves for later.
     try:
         if _is_ending():

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from napari_copnet.errors import CopnetError
+from qtpy.QtCore import QObject, Signal
+
 from napari_copnet.gui.background.jobs import Job
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.progress import Steps
 
 
-@dataclass(frozen=True)
-class Task:
-    """A task, and the callbacks for its results.
+class Task(QObject):
+    """A task, and the signals that report on it on the main thread.
 
-    Attributes
+    Parameters
     ----------
     name : str
         A task takes the place of a waiting one of the same name.
     work : callable
         Returns the generator.
-    came, finished, failed : callable
-        Take a list of `Progress`, the result, and a `CopnetError`, on the main thread.
+
+    Attributes
+    ----------
+    progressed : Signal
+        A list of `Progress`.
+    finished : Signal
+        The result.
+    failed : Signal
+        A `CopnetError`.
     """
 
-    name: str
-    work: Callable[[], Steps[Any]]
-    came: Callable[[list[Progress]], None]
-    finished: Callable[[Any], None]
-    failed: Callable[[CopnetError], None]
+    progressed = Signal(object)
+    finished = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, name: str, work: Callable[[], Steps[Any]]) -> None:
+        super().__init__()
+        self.name, self.work = name, work
+
+
+# Has something computed, by its name, beside the window.
+Compute = Callable[[str, Callable[[], Steps[Any]]], Task]
 
 
 class TaskQueue:
@@ -52,11 +64,19 @@ class TaskQueue:
         self._waiting: list[Task] = []
         self._is_closed = False
 
-    def add(self, task: Task) -> None:
-        """Run a task as soon as those before it are done."""
-        self._waiting = [other for other in self._waiting if other.name != task.name]
+    def add(self, name: str, work: Callable[[], Steps[Any]]) -> Task:
+        """Run a task as soon as those before it are done.
+
+        Returns
+        -------
+        Task
+            Nothing is told of it before the event loop goes on, so that it can be listened to.
+        """
+        task = Task(name, work)
+        self._waiting = [other for other in self._waiting if other.name != name]
         self._waiting.append(task)
         self._next()
+        return task
 
     def shut_down(self) -> None:
         """Stop all work and wait for its thread."""
@@ -72,13 +92,13 @@ class TaskQueue:
         self._waiting.sort(key=lambda task: task.name == self._last)
         task = self._waiting.pop(0)
         job = self.job = Job(task.work, f"copnet-{task.name}")
-        job.progressed.connect(task.came)
+        job.progressed.connect(lambda news: task.progressed.emit(news))
         job.finished.connect(lambda result: self._on_end(task.finished, result))
         job.failed.connect(lambda error: self._on_end(task.failed, error))
         job.start()
 
-    def _on_end(self, tell: Callable[[Any], None], value: Any) -> None:
+    def _on_end(self, end: Any, value: Any) -> None:
         self.job = None
         if not self._is_closed:
-            tell(value)
+            end.emit(value)
             self._next()

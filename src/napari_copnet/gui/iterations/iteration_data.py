@@ -9,24 +9,15 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.scores import CELL_SCORES, evaluate
+from napari_copnet.evaluation.score_names import CELL_SCORES
+from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.gui.viewer.layer_roles import shape_text
-from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.runs.united import is_united
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.steps.iteration_history import changed_share, contour_after
-
-
-class HeldSlices:
-    """Slices of iterations as they are held, shape (I, Z, Y, X), read by iteration and slice."""
-
-    def __init__(self, slices: list[list[np.ndarray]]) -> None:
-        self._slices = slices
-        self.shape = (len(slices), len(slices[0]), *slices[0][0].shape)
-
-    def __getitem__(self, at: tuple[int, int]) -> np.ndarray:
-        return self._slices[at[0]][at[1]]
 
 
 def as_stack(data: Any) -> Any:
@@ -36,7 +27,7 @@ def as_stack(data: Any) -> Any:
     if isinstance(data, np.ndarray):
         return data[:, None]
     shape = (data.shape[0], 1, *data.shape[1:])
-    return PlaneArray(shape, data.dtype, lambda number, _: data[number])
+    return LazyArray(shape, data.dtype, lambda number, _: data[number])
 
 
 @dataclass(frozen=True)
@@ -88,12 +79,13 @@ def iterations_data_of(layer: Any, panel: Any = None) -> IterationsData:
         count = min(len(held), layer.data.shape[0])
         depth = source.layers.preprocessed.data.shape[0]
         slices = [[held.slice(i, z) for z in range(depth)] for i in range(count)]
+        shape = (count, depth, *slices[0][0].shape)
         return IterationsData(
             list(held.numbers[:count]),
             dict(source.changed),
             source.layers.unite,
             cells,
-            HeldSlices(slices),
+            LazyArray(shape, np.float16, lambda i, z: slices[i][z]),
             panel.job is not None,
         )
     told = layer.metadata.get("copnet") or {}
@@ -102,7 +94,7 @@ def iterations_data_of(layer: Any, panel: Any = None) -> IterationsData:
     return IterationsData(
         list(range(data.shape[0])),
         changed,
-        bool(told.get("unite", True)),
+        bool(told["unite"]) if "unite" in told else is_united(None),
         _cell_params(told.get("cells") or {}),
         data,
     )

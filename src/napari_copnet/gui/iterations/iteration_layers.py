@@ -9,6 +9,7 @@ from napari.layers import Labels
 from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_copnet.gui.viewer.layer_roles import role_of
+from napari_copnet.gui.viewer.layer_source import frame_of
 
 
 class IterationLayers:
@@ -46,10 +47,7 @@ class IterationLayers:
             name=name,
             colormap=CyclicLabelColormap(colors=["transparent", *colours]),
             opacity=0.9,
-            scale=over.scale[1:],
-            translate=over.translate[1:],
-            units=tuple(str(unit) for unit in over.units[1:]),
-            axis_labels=over.axis_labels[1:],
+            **frame_of(over, lead=1),
             metadata={"copnet": {"role": role}},
         )
         self.viewer.add_layer(marks)

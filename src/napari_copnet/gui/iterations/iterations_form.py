@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSlider,
@@ -17,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_copnet.gui.widgets.controls import column_in, named, offer_layers, row
 from napari_copnet.gui.widgets.dock import Dock, scrolled
 from napari_copnet.gui.widgets.iteration_plot import IterationPlot
 from napari_copnet.params import ClosingParams
@@ -110,52 +109,14 @@ class IterationsForm(Dock):
         self.message.hide()
         column.addWidget(self.message)
         column.addStretch()
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
+        whole = column_in(self)
         whole.addWidget(scrolled(inside))
         # Under another dock the plots would have no room otherwise.
         self.setMinimumSize(320, 420)
 
     def list_layers(self, iterations: list[Any], chosen: Any, truths: list[Any]) -> None:
         """Offer layers to look at and to score against; a truth chosen before stays chosen."""
-        with quiet(self.layers):
-            self.layers.clear()
-            for layer in iterations:
-                self.layers.addItem(layer.name, layer)
-            if chosen is not None:
-                self.layers.setCurrentIndex(iterations.index(chosen))
+        offer_layers(self.layers, iterations, chosen)
         self.layers.setVisible(len(iterations) > 1)
         self.hint.setVisible(not iterations)
-        truth = self.truths.currentData()
-        with quiet(self.truths):
-            self.truths.clear()
-            for layer in truths:
-                self.truths.addItem(layer.name, layer)
-            self.truths.setCurrentIndex(truths.index(truth) if truth in truths else 0)
-
-
-def named(widget: Any, name: str, tip: str) -> Any:
-    """Give a widget a name and a tool tip, and return it."""
-    widget.setObjectName(name)
-    widget.setToolTip(tip)
-    return widget
-
-
-def row(*widgets: QWidget) -> QWidget:
-    """Return widgets side by side; sliders and lists take the room."""
-    box = QWidget()
-    line = QHBoxLayout(box)
-    line.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        line.addWidget(widget, 1 if isinstance(widget, QSlider | QComboBox) else 0)
-    return box
-
-
-@contextlib.contextmanager
-def quiet(widget: QWidget) -> Any:
-    """Change a widget without its signals."""
-    before = widget.blockSignals(True)
-    try:
-        yield
-    finally:
-        widget.blockSignals(before)
+        offer_layers(self.truths, truths, self.truths.currentData())

@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.QtCore import Signal
 
 from napari_copnet.errors import CopnetError, InputError
-from napari_copnet.gui.background.task_queue import Task, TaskQueue
+from napari_copnet.gui.background.task_queue import TaskQueue
 from napari_copnet.gui.iterations.iteration_data import (
     IterationsData,
     as_stack,
@@ -20,7 +20,7 @@ from napari_copnet.gui.iterations.iteration_data import (
     truth_stack,
 )
 from napari_copnet.gui.iterations.iteration_layers import IterationLayers
-from napari_copnet.gui.iterations.iterations_form import IterationsForm, quiet
+from napari_copnet.gui.iterations.iterations_form import IterationsForm
 from napari_copnet.gui.viewer.layer_roles import (
     ADDED_COLOUR,
     REMOVED_COLOUR,
@@ -34,6 +34,7 @@ from napari_copnet.gui.viewer.layer_roles import (
 )
 from napari_copnet.gui.viewer.second_canvas import SecondCanvas
 from napari_copnet.gui.viewer.side_by_side import SideBySide
+from napari_copnet.gui.widgets.controls import quiet
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.iteration_plot import Series
 from napari_copnet.progress import Progress, Steps
@@ -332,7 +333,10 @@ class IterationsPanel(IterationsForm):
                 self._on_progress(name, news)
 
         self.message.hide()
-        self.tasks.add(Task(name, work, came, shown, self._say_error))
+        task = self.tasks.add(name, work)
+        task.progressed.connect(came)
+        task.finished.connect(shown)
+        task.failed.connect(self._say_error)
 
     def _on_progress(self, name: str, news: list[Progress]) -> None:
         for progress in news:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import weakref
+from typing import Any
 
 from qtpy.QtWidgets import QWidget
 
 _canvases: weakref.WeakKeyDictionary[QWidget, weakref.ref[QWidget]] = weakref.WeakKeyDictionary()
 
 
-def canvas_of(window: QWidget) -> QWidget | None:
+def canvas_of(window: QWidget | None) -> QWidget | None:
     """Return the widget in a window that shows the image, or None.
 
     napari 0.9.2 hands out its canvas by a private name alone; vispy's class for Qt is looked for.
     """
+    if window is None:
+        return None
     known = _canvases.get(window, lambda: None)()
     if known is not None:
         with contextlib.suppress(RuntimeError):  # deleted
@@ -28,14 +31,14 @@ def canvas_of(window: QWidget) -> QWidget | None:
     return canvas
 
 
-def is_shown(window: QWidget) -> bool:
+def is_shown(window: QWidget | None) -> bool:
     """Whether a window is there and in sight."""
     with contextlib.suppress(RuntimeError):
-        return bool(window.isVisible())
+        return window is not None and bool(window.isVisible())
     return False
 
 
-def repaint(window: QWidget) -> None:
+def repaint(window: QWidget | None) -> None:
     """Draw the canvas of a window at once, if it is in sight."""
     with contextlib.suppress(RuntimeError):
         canvas = canvas_of(window)
@@ -43,7 +46,7 @@ def repaint(window: QWidget) -> None:
             canvas.repaint()
 
 
-def make_current(window: QWidget) -> None:
+def make_current(window: QWidget | None) -> None:
     """Make the OpenGL context of a window's canvas the current one.
 
     When layers go, napari 0.9 has vispy delete their OpenGL programs at once, in whatever context
@@ -51,6 +54,7 @@ def make_current(window: QWidget) -> None:
     the process.
     """
     with contextlib.suppress(RuntimeError):  # deleted
-        canvas = canvas_of(window)
+        # vispy's class, which has the methods of a QOpenGLWidget.
+        canvas: Any = canvas_of(window)
         if canvas is not None and canvas.isVisible():
             canvas.makeCurrent()

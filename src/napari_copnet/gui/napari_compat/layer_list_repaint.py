@@ -17,15 +17,17 @@ from qtpy.QtWidgets import QAbstractItemView, QWidget
 PAINTED = frozenset({"thumbnail", "visible", "name", "loaded", "locked"})
 
 
-def spare_repaints(window: QWidget) -> None:
+def spare_repaints(window: QWidget | None) -> None:
     """Let the rows of a window's layers be painted only when they change.
 
     Nothing is changed where napari has other names for its own.
     """
+    if window is None:
+        return
     with contextlib.suppress(RuntimeError):  # deleted
         views = window.findChildren(QAbstractItemView)
         view = next((view for view in views if type(view).__name__ == "QtLayerList"), None)
-        model = view.model() if view is not None else None
+        model: Any = view.model() if view is not None else None
         # The list shows the model from its end.
         model = getattr(model, "sourceModel", lambda: model)()
         if not hasattr(model, "_process_event") or "_process_event" in vars(model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.jobs import Job
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.proofreading.session_layers import ROLE, SessionLayers
 from napari_copnet.gui.viewer.camera import View
-from napari_copnet.gui.viewer.second_canvas import camera_of
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.edits import bounding_box
 from napari_copnet.proofreading.session import Session
+from napari_copnet.proofreading.still import StillView
 
 # A cell of more voxels is shown at every second pixel, and so on: software OpenGL has to draw it.
 _MOST_VOXELS = 1 << 25
@@ -69,8 +70,10 @@ class CellIn3D:
             if self.layers.contour in self.viewer.layers and not self.is_shown:
                 self._show(name, *found)
 
+        names = sorted(session.links.together(name))
+        still = StillView(session, {z for one in names if (z := session.slice_of(one)) >= 0})
         # A job of its own: the queue may be looked for all the while.
-        job = self._job = Job(lambda: volume_of(session, name), "copnet-solid")
+        job = self._job = Job(lambda: volume_of(still, names), "copnet-solid")
         job.finished.connect(take)
         job.failed.connect(self._say)
         job.start()
@@ -126,14 +129,17 @@ class CellIn3D:
         camera.angles = _ANGLES
 
 
-def volume_of(session: Session, name: int) -> Steps[tuple[np.ndarray, tuple[int, int, int], int]]:
-    """Cut a cell out of all its slices, from the session as it is on disk.
+def volume_of(
+    still: StillView, names: Sequence[int]
+) -> Steps[tuple[np.ndarray, tuple[int, int, int], int]]:
+    """Cut a cell out of all its slices.
 
     Parameters
     ----------
-    session : Session
-    name : int
-        Of a slice cell.
+    still : StillView
+        With the slices of the cell.
+    names : sequence of int
+        Ids of its slice cells.
 
     Yields
     ------
@@ -149,17 +155,14 @@ def volume_of(session: Session, name: int) -> Steps[tuple[np.ndarray, tuple[int,
     step : int
         In-plane pixels of the session for each of the volume.
     """
-    session.wait_saved()
-    with Session.open(session.folder, read_only=True) as copy:
-        names = sorted(copy.links.together(name))
-        slices = sorted({copy.slice_of(one) for one in names if copy.slice_of(one) >= 0})
-        pieces: dict[int, tuple[int, int, np.ndarray]] = {}
-        for done, z in enumerate(slices, start=1):
-            mask = np.isin(copy.ids(z), names)
-            if mask.any():
-                rows, columns = bounding_box(mask)
-                pieces[z] = rows.start, columns.start, mask[rows, columns]
-            yield Progress("cell", done, len(slices), "slices")
+    slices = still.slices
+    pieces: dict[int, tuple[int, int, np.ndarray]] = {}
+    for done, z in enumerate(slices, start=1):
+        mask = np.isin(still.ids(z), names)
+        if mask.any():
+            rows, columns = bounding_box(mask)
+            pieces[z] = rows.start, columns.start, mask[rows, columns]
+        yield Progress("cell", done, len(slices), "slices")
     top = min(piece[0] for piece in pieces.values())
     left = min(piece[1] for piece in pieces.values())
     height = max(y + mask.shape[0] for y, _, mask in pieces.values()) - top

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import CyclicLabelColormap
+from psygnal import Signal
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.jobs import Job
+from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.iterations.iteration_data import score_iterations, truth_stack
 from napari_copnet.gui.proofreading.iteration_tab import IterationTab
 from napari_copnet.gui.proofreading.session_layers import ROLE, SessionLayers
 from napari_copnet.gui.viewer.layer_roles import SCORE_COLOURS, is_truth
-from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
 from napari_copnet.gui.widgets.iteration_plot import IterationPlot, Series
 from napari_copnet.gui.widgets.lazy_rows import Rows
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.closing_history import (
     SETTLED,
-    Birth,
     SliceClosing,
-    birth_of,
     closing_by_slice,
     scores_by_edit,
 )
-from napari_copnet.proofreading.edits import Patch
 from napari_copnet.proofreading.session import Session
 from napari_copnet.steps.iteration_history import contour_after
 
@@ -46,13 +44,20 @@ class IterationReview:
     tab : IterationTab
     session : Session
     layers : SessionLayers
-    go_to_slice, go_to_edit : callable
-        Show a slice; stand at an edit.
     compute : callable
-        Runs a generator in a thread: name, work, and who takes the result.
-    say : callable
-        Tells the user an error.
+        See `background.task_queue.Compute`.
+
+    Attributes
+    ----------
+    slice_asked, edit_asked : Signal
+        A slice is to be shown; the history is to stand at an edit.
+    failed : Signal
+        A `CopnetError` to be shown.
     """
+
+    slice_asked = Signal(int)
+    edit_asked = Signal(int)
+    failed = Signal(object)
 
     def __init__(
         self,
@@ -60,24 +65,19 @@ class IterationReview:
         tab: IterationTab,
         session: Session,
         layers: SessionLayers,
-        go_to_slice: Callable[[int], None],
-        go_to_edit: Callable[[int], None],
-        compute: Callable[..., None],
-        say: Callable[[CopnetError], None],
+        compute: Compute,
     ) -> None:
         self.viewer, self.tab, self.session, self.layers = viewer, tab, session, layers
         self.found: list[SliceClosing] = []
         self.layer: Any = None
         self._shown: list[int] = list(range(session.shape[0]))
-        self._compute, self._say = compute, say
-        self._go_to_slice, self._stopped = go_to_slice, False
+        self._compute, self._stopped = compute, False
         self._scoring: Job | None = None
         self._scores: dict[str, dict[str, dict[int, float]]] = {}
         self._rows = Rows(
             ("Slice", "Changed", "Cells", "Closing"),
             lambda: len(self._shown),
             self._cell,
-            lambda _: False,
         )
         tab.slices_view.show_rows(self._rows)
         tab.show_iteration.setChecked(False)
@@ -86,11 +86,11 @@ class IterationReview:
             (tab.show_iteration.toggled, self._on_shown),
             (tab.number.valueChanged, self._on_number),
             (tab.unsettled.toggled, self._filter),
-            (tab.slices_view.clicked, lambda index: go_to_slice(self._shown[index.row()])),
-            (tab.changed_plot.picked, go_to_slice),
-            (tab.cells_plot.picked, go_to_slice),
+            (tab.slices_view.clicked, lambda index: self._ask_slice(self._shown[index.row()])),
+            (tab.changed_plot.picked, self._ask_slice),
+            (tab.cells_plot.picked, self._ask_slice),
             (tab.iteration_scores.picked, self.show_iteration),
-            (tab.edit_scores.picked, go_to_edit),
+            (tab.edit_scores.picked, self._ask_edit),
             (tab.score_button.clicked, lambda _: self.score()),
         ]
         for signal, slot in self._connections:
@@ -121,7 +121,7 @@ class IterationReview:
             self._filter()
 
         if self._iterations is not None:
-            self._compute("course", lambda: closing_by_slice(session), take)
+            self._compute("course", lambda: closing_by_slice(session)).finished.connect(take)
 
     def take_run(self) -> None:
         """Another run is in use: show its iterations."""
@@ -140,10 +140,6 @@ class IterationReview:
         self.tab.cells_plot.show_series(Series("", "#81c784", counts))
         self._rows.renew()
 
-    def birth(self, patch: Patch) -> Birth | None:
-        """Return when a wall was closed, where that is known."""
-        return birth_of(self.session, patch)
-
     def show_iteration(self, number: int) -> None:
         """Show the contour as it was after an iteration, over the present one."""
         self.tab.number.setValue(number)
@@ -156,8 +152,10 @@ class IterationReview:
             return
         try:
             true = truth_stack(truth, session.shape)
+            # For the thread: the session goes on meanwhile.
+            contour, edits = np.array(session.contour), session.history.packed()
         except CopnetError as error:
-            self._say(error)
+            self.failed.emit(error)
             return
         iterations, unite = self._iterations, session.unite
 
@@ -166,9 +164,7 @@ class IterationReview:
                 numbers = list(range(len(iterations)))
                 yield from score_iterations(iterations, numbers, unite, true)
             yield Progress("by edit", 0, 1, "steps", partial=None)
-            session.wait_saved()
-            with Session.open(session.folder, read_only=True) as copy:
-                yield from _renamed(scores_by_edit(copy, true))
+            yield from _renamed(scores_by_edit(contour, edits, true))
 
         self._scores = {"score": {}, "by edit": {}}
         self.tab.score_button.setEnabled(False)
@@ -250,6 +246,12 @@ class IterationReview:
         if at != self._rows.current:
             self.tab.slices_view.renew(at)
 
+    def _ask_slice(self, z: int) -> None:
+        self.slice_asked.emit(z)
+
+    def _ask_edit(self, position: int) -> None:
+        self.edit_asked.emit(position)
+
     def _on_shown(self, on: bool) -> None:
         if self.layer is None and on:
             session, tab = self.session, self.tab
@@ -263,7 +265,7 @@ class IterationReview:
 
             active = self.viewer.layers.selection.active
             self.layer = Labels(
-                PlaneArray(session.shape, np.uint8, plane),
+                LazyArray(session.shape, np.uint8, plane),
                 name="Session: contour after iteration",
                 colormap=CyclicLabelColormap(colors=["transparent", ITERATION_COLOUR]),
                 opacity=0.7,
@@ -303,7 +305,7 @@ class IterationReview:
         self.tab.score_button.setText("Score")
         self.tab.score_button.setEnabled(self.tab.truths.count() > 0)
         if error is not None:
-            self._say(error)
+            self.failed.emit(error)
 
 
 def _renamed(work: Steps[None]) -> Steps[None]:

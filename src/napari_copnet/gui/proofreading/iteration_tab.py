@@ -16,8 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_copnet.gui.iterations.iterations_form import named, quiet, row
-from napari_copnet.gui.widgets.buttons import plain_button
+from napari_copnet.gui.widgets.controls import named, offer_layers, plain_button, row
 from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.gui.widgets.iteration_plot import IterationPlot
 from napari_copnet.gui.widgets.lazy_rows import RowsView
@@ -58,8 +57,7 @@ class IterationTab(QScrollArea):
             "Show the contour of an iteration over the current one.",
         )
         self.number = named(QSpinBox(), "shown_iteration", "0 is Step 1.")
-        self.iteration_row = row(self.show_iteration, self.number)
-        self.iteration_row.layout().addStretch()
+        self.iteration_row = row(self.show_iteration, self.number, spare=True)
         column.addWidget(self.iteration_row)
         self.unsettled = named(
             QCheckBox("Only slices that did not settle"),
@@ -98,10 +96,5 @@ class IterationTab(QScrollArea):
 
     def list_truths(self, truths: list[Any]) -> None:
         """Offer layers to score against; one chosen before stays chosen."""
-        chosen = self.truths.currentData()
-        with quiet(self.truths):
-            self.truths.clear()
-            for layer in truths:
-                self.truths.addItem(layer.name, layer)
-            self.truths.setCurrentIndex(truths.index(chosen) if chosen in truths else 0)
+        offer_layers(self.truths, truths, self.truths.currentData())
         self.score_button.setEnabled(bool(truths))

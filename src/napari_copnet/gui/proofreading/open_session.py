@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import label_colormap
-from vispy.visuals.line.dash_atlas import DashAtlas
 
 from napari_copnet.errors import InputError
+from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
 from napari_copnet.pipeline import RunResult, Settings, restore
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading import session_files
@@ -158,8 +158,7 @@ def no_session(folder: Path) -> InputError:
 def ready() -> Steps[None]:
     """Have napari import and compile what it needs for labels, which takes it seconds once."""
     yield Progress("open", 0, 1, "files")
-    # The first labels have vispy compute its dashes, a tenth of a second; it keeps them.
-    DashAtlas()
+    compute_dashes()
     Labels(np.zeros((1, 1), np.uint8))
     for shape in ((2, 2), (2, 2, 2)):
         label_colormap().map(np.zeros(shape, np.uint32))

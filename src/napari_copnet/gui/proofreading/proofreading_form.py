@@ -18,11 +18,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_copnet.boundaries.gaps import CLOSURE, GAP, SPLIT, UNSETTLED
-from napari_copnet.gui.iterations.iterations_form import named, row
 from napari_copnet.gui.proofreading.iteration_tab import IterationTab
 from napari_copnet.gui.proofreading.same_fix_bar import SameFixBar
 from napari_copnet.gui.proofreading.tool_list import TOOLS
-from napari_copnet.gui.widgets.buttons import plain_button
+from napari_copnet.gui.widgets.controls import column_in, named, plain_button, row
 from napari_copnet.gui.widgets.dock import Dock
 from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.gui.widgets.lazy_rows import RowsView
@@ -90,8 +89,7 @@ class ProofreadForm(Dock):
 
     def _beginning(self) -> QWidget:
         self.beginning = QWidget()
-        column = QVBoxLayout(self.beginning)
-        column.setContentsMargins(0, 0, 0, 0)
+        column = column_in(self.beginning)
         invitation = quiet_label(_INVITATION)
         # In a low dock the text would be cut off.
         invitation.setMinimumHeight(56)
@@ -112,9 +110,7 @@ class ProofreadForm(Dock):
 
     def _desk(self) -> QWidget:
         self.table = QWidget()
-        column = QVBoxLayout(self.table)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column = column_in(self.table, 6)
         self.title = QLabel()
         self.saved = QLabel()
         self.saved.setObjectName("saved")
@@ -142,7 +138,9 @@ class ProofreadForm(Dock):
         column.addWidget(self.same_fix)
         self.tabs = QTabWidget()
         self.tabs.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.tabs.tabBar().setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        bar = self.tabs.tabBar()
+        assert bar is not None  # Qt makes it with the tabs
+        bar.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.tabs.addTab(self._queue(), "Review queue")
         self.tabs.addTab(self._history(), "History")
         self.iteration_tab = IterationTab()
@@ -152,9 +150,7 @@ class ProofreadForm(Dock):
 
     def _tools(self) -> QWidget:
         self.tools = QFrame()
-        column = QVBoxLayout(self.tools)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        column = column_in(self.tools, 4)
         grid = QGridLayout()
         grid.setSpacing(3)
         self.tool_buttons: dict[str, QPushButton] = {}
@@ -178,10 +174,9 @@ class ProofreadForm(Dock):
             # By wheel and arrows; the keyboard stays with the canvas unless asked for.
             box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         # In a line of its own: a dock of usual width has no room for both.
-        self.iteration_row = row(QLabel("Freeze at iteration"), self.iteration)
-        for line in (row(self.ranged, self.first, QLabel("to"), self.last), self.iteration_row):
-            line.layout().addStretch()
-            column.addWidget(line)
+        self.iteration_row = row(QLabel("Freeze at iteration"), self.iteration, spare=True)
+        column.addWidget(row(self.ranged, self.first, QLabel("to"), self.last, spare=True))
+        column.addWidget(self.iteration_row)
         return self.tools
 
     def _queue(self) -> QWidget:
@@ -204,8 +199,7 @@ class ProofreadForm(Dock):
         self.see_button = plain_button(
             "Iteration", "see_iteration", "Show the contour as it was after that iteration."
         )
-        self.birth_row = row(self.birth, self.see_button)
-        self.birth_row.layout().setStretch(0, 1)
+        self.birth_row = row(self.birth, self.see_button, wide=self.birth)
         column.addWidget(self.birth_row)
         self.previous_button = plain_button("◀  P", "previous_item", "Previous item (P).")
         self.next_button = plain_button("N  ▶", "next_item", "Next open item (N).")

@@ -25,7 +25,8 @@ from napari_copnet.gui.proofreading.open_session import (
 from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
 from napari_copnet.gui.proofreading.session_controller import SessionController
 from napari_copnet.gui.proofreading.session_layers import SessionLayers
-from napari_copnet.gui.viewer.camera import View, give_room
+from napari_copnet.gui.viewer.camera import View
+from napari_copnet.gui.viewer.dock_places import give_room
 from napari_copnet.gui.viewer.layer_roles import panel_of
 from napari_copnet.gui.widgets.run_controls import Pace
 from napari_copnet.progress import Progress, Steps
@@ -227,7 +228,7 @@ class ProofreadPanel(ProofreadForm):
         def show(ready: Ready) -> None:
             self._show_session(ready, tell)
 
-        self._compute("session", whole, show)
+        self._compute("session", whole).finished.connect(show)
 
     def _show_session(self, ready: Ready, tell: Callable[[], None] | None) -> None:
         self.close_session()
@@ -263,23 +264,18 @@ class ProofreadPanel(ProofreadForm):
         if is_shown(window):
             layers.remove(lambda: repaint(window))
 
-    def _compute(
-        self, name: str, work: Callable[[], Steps[Any]], finished: Callable[[Any], None]
-    ) -> None:
-        def end() -> None:
-            self.progress_text.hide()
-            self.bar.hide()
-
-        def done(result: Any) -> None:
-            end()
-            finished(result)
-
-        def failed(error: CopnetError) -> None:
-            end()
-            self.message.error(error)
-
+    def _compute(self, name: str, work: Callable[[], Steps[Any]]) -> Task:
         self._pace = Pace()
-        self.tasks.add(Task(name, work, self._show_progress, done, failed))
+        task = self.tasks.add(name, work)
+        task.progressed.connect(self._show_progress)
+        for end in (task.finished, task.failed):
+            end.connect(lambda _: self._rest())
+        task.failed.connect(self.message.error)
+        return task
+
+    def _rest(self) -> None:
+        self.progress_text.hide()
+        self.bar.hide()
 
     def _show_progress(self, news: list[Progress]) -> None:
         last = news[-1]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from psygnal import Signal
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
-from napari_copnet.gui.proofreading.queue_state import QueueState, find_items
+from napari_copnet.gui.proofreading.queue_state import QueueState, find_items, still_for
+from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.lazy_rows import Rows
-from napari_copnet.proofreading.closing_history import Birth
+from napari_copnet.proofreading.closing_history import birth_of
 from napari_copnet.proofreading.edits import ACCEPTED, REJECTED, Patch
 from napari_copnet.proofreading.queue import Item, accept, reject
 from napari_copnet.proofreading.session import Session
@@ -30,34 +31,26 @@ class QueueController:
     ----------
     form : ProofreadForm
     session : Session
-    apply : callable
-        Applies an edit.
-    show : callable
-        Shows an `Item`, or None, on the canvas; with True the camera goes there.
     compute : callable
-        Runs a generator in a thread: name, work, and who takes the result.
-    birth : callable
-        Returns when the pixels of a patch were closed.
+        See `background.task_queue.Compute`.
 
     Attributes
     ----------
     state : QueueState
     iteration : int or None
         That closed the wall in question, or the pixel that was clicked.
+    decided : Signal
+        The edit that a decision made.
+    shown : Signal
+        An `Item`, or None, to be shown on the canvas; with True the camera goes there.
     """
 
-    def __init__(
-        self,
-        form: ProofreadForm,
-        session: Session,
-        apply: Callable[[Any], None],
-        show: Callable[[Item | None, bool], None],
-        compute: Callable[..., None],
-        birth: Callable[[Patch], Birth | None],
-    ) -> None:
+    decided = Signal(object)
+    shown = Signal(object, bool)
+
+    def __init__(self, form: ProofreadForm, session: Session, compute: Compute) -> None:
         self.form, self.session, self.state = form, session, QueueState()
-        self._apply, self._show, self._compute = apply, show, compute
-        self._birth = birth
+        self._compute = compute
         self.iteration: int | None = None
         # To be looked at again: when the user pauses, and when all items are decided.
         self._stale: set[int] = set()
@@ -71,10 +64,7 @@ class QueueController:
         )
         form.queue_view.show_rows(self._rows)
         form.kinds.setCurrentIndex(0)
-        self._timer = QTimer(form)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(AGAIN_MS)
-        self._timer.timeout.connect(self._look_again)
+        self._timer = delayed(self._look_again, AGAIN_MS, form)
         self.state.read_verdicts(session)
         self._renew()
         self._allow()
@@ -135,7 +125,7 @@ class QueueController:
             return
         self.state.leave()
         self._renew()
-        self._show(None, False)
+        self.shown.emit(None, False)
         self.form.question.setText(f"Contour in slice {z}; the queue has no item here.")
         self._tell_birth(Patch.of(z, np.ones((1, 1), bool), (y, x)))
 
@@ -158,7 +148,9 @@ class QueueController:
         if not self._is_so(item, ACCEPTED if yes else REJECTED):
             self._following = True
             try:
-                self._apply((accept if yes else reject)(self.session, item))
+                edit = (accept if yes else reject)(self.session, item)
+                self.session.apply(edit)
+                self.decided.emit(edit)
             finally:
                 self._following = False
             self.state.decided()
@@ -218,12 +210,12 @@ class QueueController:
 
     def _ask(self, fly: bool = True) -> None:
         item = self.state.current
-        self._show(item, fly)
+        self.shown.emit(item, fly)
         self._renew()
         self._tell_birth(item.patch if item is not None else None)
 
     def _tell_birth(self, patch: Patch | None) -> None:
-        birth = self._birth(patch) if patch is not None else None
+        birth = birth_of(self.session, patch) if patch is not None else None
         form = self.form
         form.birth_row.setVisible(birth is not None)
         self.iteration = birth.iteration if birth is not None else None
@@ -262,7 +254,8 @@ class QueueController:
                 self.form.message.note(f"The slices you changed were searched once more. {came}")
 
         name = "queue" if slices is None else f"queue {slices}"
-        self._compute(name, lambda: find_items(session, slices, listed), take)
+        still = still_for(session, slices)
+        self._compute(name, lambda: find_items(still, slices, listed)).finished.connect(take)
 
     def _allow(self) -> None:
         form, any_items = self.form, bool(self.state.items)

@@ -12,8 +12,9 @@ import numpy as np
 from napari_copnet.gui.widgets.run_controls import duration
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.edits import Patch
-from napari_copnet.proofreading.queue import Item, build_queue, renewed
+from napari_copnet.proofreading.queue import Item, build_queue, renewed, slices_for
 from napari_copnet.proofreading.session import Session
+from napari_copnet.proofreading.still import StillView
 
 # Number of recent decisions from which the pace is estimated; longer pauses do not count.
 _LAST, _PAUSE = 20, 120.0
@@ -183,18 +184,19 @@ def _distance(patch: Patch, z: int, y: int, x: int) -> float:
     return float(np.hypot(*(points - (y, x)).T).min())
 
 
-def find_items(session: Session, slices: list[int] | None, listed: Listed) -> Steps[list[Item]]:
-    """Find the items of a session as it is on disk, in a thread beside the window.
+def still_for(session: Session, slices: list[int] | None) -> StillView:
+    """Take along what `find_items` needs of a session, in the thread of the window."""
+    return StillView(session, None if slices is None else slices_for(slices, session.shape[0]))
 
-    Of some slices, they come with the items listed for the others.
 
-    Only the window's thread may look at its session, since looking labels slices: so this opens
-    the folder once more, for reading, when all edits are in the journal.
+def find_items(still: StillView, slices: list[int] | None, listed: Listed) -> Steps[list[Item]]:
+    """Find the items of a session as it was at one moment, in a thread beside the window.
+
+    Of some slices, they come with the items listed for the others. `still` is from `still_for` of
+    the same slices.
     """
-    yield Progress("queue", 0, len(slices or ()) or session.shape[0], "slices")
-    session.wait_saved()
-    with Session.open(session.folder, read_only=True) as copy:
-        found = yield from build_queue(copy, slices)
+    yield Progress("queue", 0, len(slices or ()) or still.shape[0], "slices")
+    found = yield from build_queue(still, slices)
     if slices is None:
         return found
     return renewed(listed.items, found, slices, listed.is_decided)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
-from napari_copnet.gui.widgets.buttons import plain_button
+from napari_copnet.gui.widgets.controls import plain_button
 
 
 class SameFixBar(QFrame):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QTimer
+from psygnal import Signal
 
 from napari_copnet.gui.background.jobs import Job
 from napari_copnet.gui.proofreading.overlays import Overlays
 from napari_copnet.gui.proofreading.same_fix_bar import SameFixBar
+from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.proofreading.edits import Edit
 from napari_copnet.proofreading.same_fix import copied, reach_of, same_fixes, together
 from napari_copnet.proofreading.session import Session
@@ -27,12 +27,6 @@ class SameFixOffer:
     session : Session
     marks : Overlays
         Where proposals are shown.
-    show : callable
-        Brings slice and place (y, x), or with None the slice alone, into view.
-    apply : callable
-        Applies an edit.
-    note : callable
-        Tells the user a sentence.
 
     Attributes
     ----------
@@ -40,28 +34,23 @@ class SameFixOffer:
         Proposed and not decided yet, one for each slice.
     job : Job or None
         Looks for proposals.
+    shown : Signal
+        Slice and place (y, x), or with None the slice alone, to be brought into view.
+    noted : Signal
+        A sentence for the user.
     """
 
-    def __init__(
-        self,
-        bar: SameFixBar,
-        session: Session,
-        marks: Overlays,
-        show: Callable[[int, tuple[float, float] | None], None],
-        apply: Callable[[Edit], None],
-        note: Callable[[str], None],
-    ) -> None:
+    shown = Signal(int, object)
+    noted = Signal(str)
+
+    def __init__(self, bar: SameFixBar, session: Session, marks: Overlays) -> None:
         self.bar, self.session, self.marks = bar, session, marks
-        self._show, self._apply, self._note = show, apply, note
         self.open: list[Edit] = []
         self.job: Job | None = None
         self._taken: list[Edit] = []
         self._edit: Edit | None = None
         self._by_hand = self._looking = self._left_out = self._is_busy = False
-        self._timer = QTimer(bar)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(PAUSE_MS)
-        self._timer.timeout.connect(self._search)
+        self._timer = delayed(self._search, PAUSE_MS, bar)
 
     @property
     def is_offered(self) -> bool:
@@ -133,7 +122,7 @@ class SameFixOffer:
         self.bar.hide()
         self.marks.proposals([])
         if was and looked and origin is not None:
-            self._show(origin.slices[0], None)
+            self.shown.emit(origin.slices[0], None)
         return was
 
     def stop(self) -> None:
@@ -181,7 +170,7 @@ class SameFixOffer:
         flip = next(proposal.flips)
         patch = flip.patch
         centre = (patch.top + (patch.height - 1) / 2, patch.left + (patch.width - 1) / 2)
-        self._show(patch.z, centre)
+        self.shown.emit(patch.z, centre)
         left = len(self.open) - 1
         more = f" {left} more after it." if left else ""
         self.bar.offer(
@@ -200,9 +189,9 @@ class SameFixOffer:
         if origin is None or not taken:
             return
         edit = together(sorted(taken, key=lambda proposal: proposal.slices[0]))
-        self._apply(edit)
+        self.session.apply(edit)
         count = len(taken)
-        self._note(
+        self.noted.emit(
             f"The same fix was made in {count} slice{'s' * (count > 1)}; one undo reverts it."
         )
         reach = reach_of(self.session)

@@ -27,7 +27,11 @@ class SessionCamera:
     """
 
     def __init__(
-        self, viewer: Any, layers: SessionLayers, marks: Overlays, window: Callable[[], QWidget]
+        self,
+        viewer: Any,
+        layers: SessionLayers,
+        marks: Overlays,
+        window: Callable[[], QWidget | None],
     ) -> None:
         self._viewer, self._layers, self._marks, self._window = viewer, layers, marks, window
 

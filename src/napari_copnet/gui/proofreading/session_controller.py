@@ -10,6 +10,7 @@ from typing import Any
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.napari_compat.canvas_widget import is_shown, repaint
 from napari_copnet.gui.proofreading.cell_in_3d import CellIn3D
 from napari_copnet.gui.proofreading.history_export import export_history
@@ -31,6 +32,8 @@ from napari_copnet.proofreading.session import Touched
 
 # A click so near to contour, in pixels of the image, means it.
 INSPECT_PX = 3
+# napari's mode for each painting tool.
+_MODES = {"draw": "paint", "erase": "erase"}
 NO_TOOL = "Choose a tool by its button or key, or press N for the next item in the queue."
 
 
@@ -44,7 +47,7 @@ class SessionController:
     layers : SessionLayers
         Of the session, in the viewer; `close` closes the session and takes them away.
     compute : callable
-        Runs a generator in a thread: name, work, and who takes the result.
+        See `background.task_queue.Compute`.
     """
 
     def __init__(
@@ -52,42 +55,24 @@ class SessionController:
         viewer: Any,
         form: ProofreadForm,
         layers: SessionLayers,
-        compute: Callable[..., None],
+        compute: Compute,
     ) -> None:
         session = layers.session
         self.viewer, self.form, self.session = viewer, form, session
         # The dock may be out of it by the time of `close`.
         self._window: QWidget | None = form.window()
         self.layers = layers
-        layers.listen(self._stroke, self.undo, self.redo)
+        layers.listen()
         self.marks = layers.over
         self.camera = SessionCamera(viewer, self.layers, self.marks, form.window)
         self.cell_in_3d = CellIn3D(viewer, session, self.layers, form.message.error)
-        self.neighbours = SameFixOffer(
-            form.same_fix, session, self.marks, self.camera.place, self._make, form.message.note
-        )
-        self.tool_controller = ToolController(
-            session,
-            self.marks,
-            self.slices,
-            form.iteration.value,
-            self._apply,
-            self.cell_in_3d.show,
-            self.neighbours.give_way,
-        )
+        self.neighbours = SameFixOffer(form.same_fix, session, self.marks)
+        self.tool_controller = ToolController(session, self.marks, form)
         self.iteration_review = IterationReview(
-            viewer,
-            form.iteration_tab,
-            session,
-            self.layers,
-            self.camera.slice,
-            self._jump,
-            compute,
-            form.message.error,
+            viewer, form.iteration_tab, session, self.layers, compute
         )
-        self.queue = QueueController(
-            form, session, self._apply, self._show_item, compute, self.iteration_review.birth
-        )
+        self.queue = QueueController(form, session, compute)
+        self._connect_parts()
         self._history = Rows(
             ("", "Edit"),
             lambda: len(session.history) + 1,
@@ -128,13 +113,13 @@ class SessionController:
         contour = self.layers.contour
         if contour not in self.viewer.layers:
             return
-        brush = tool is not None and tool.gesture == BRUSH
         if tool is not None:
             # Before the mode: napari gives a layer that comes into view another one.
             contour.visible = True
             self.layers.activate()
         contour.selected_label = 1
-        contour.mode = {"draw": "paint", "erase": "erase"}[tool.name] if brush else "pan_zoom"
+        is_brush = tool is not None and tool.gesture == BRUSH
+        contour.mode = _MODES[tool.name] if tool is not None and is_brush else "pan_zoom"
         if tool is not None and tool.gesture in DRAGGED:
             # A drag means the tool, not the camera.
             contour.mouse_pan = False
@@ -176,25 +161,6 @@ class SessionController:
             with self._explained():
                 export_history(self.session.history, Path(path))
                 self.form.message.note(f"The list of edits was saved to {Path(path).name}.")
-
-    def slices(self, z: int) -> list[int]:
-        """Return the slices that tools work on when slice z is clicked, z first.
-
-        Raises
-        ------
-        CopnetError
-            A range is chosen that z is not in.
-        """
-        form = self.form
-        if not form.ranged.isChecked():
-            return [z]
-        low, high = sorted((form.first.value(), form.last.value()))
-        if not low <= z <= high:
-            raise CopnetError(
-                f"Slice {z} is not in the chosen range of slices {low} to {high}.",
-                "Go to one of them, or change the range.",
-            )
-        return [z, *(other for other in range(low, high + 1) if other != z)]
 
     def close(self) -> None:
         """Save and let the session go; its layers go too, unless the window is going itself.
@@ -275,6 +241,22 @@ class SessionController:
         self._on(bar.drop_button.clicked, lambda _: self.neighbours.drop())
         self._on(form.history_view.clicked, lambda index: self._jump(index.row()))
 
+    def _connect_parts(self) -> None:
+        layers, message = self.layers, self.form.message
+        layers.painted.connect(self._stroke)
+        layers.undo_asked.connect(self.undo)
+        layers.redo_asked.connect(self.redo)
+        self.neighbours.shown.connect(self.camera.place)
+        self.neighbours.noted.connect(message.note)
+        self.tool_controller.made.connect(self._on_edit)
+        self.tool_controller.cell_asked.connect(self.cell_in_3d.show)
+        self.tool_controller.previewing.connect(self.neighbours.give_way)
+        self.iteration_review.slice_asked.connect(self.camera.slice)
+        self.iteration_review.edit_asked.connect(self._jump)
+        self.iteration_review.failed.connect(message.error)
+        self.queue.decided.connect(self._on_edit)
+        self.queue.shown.connect(self._show_item)
+
     def _on(self, signal: Any, slot: Callable[..., Any]) -> None:
         signal.connect(slot)
         self._connections.append((signal, slot))
@@ -315,11 +297,8 @@ class SessionController:
 
     # Changes -----------------------------------------------------------------
 
-    def _make(self, edit: Edit) -> None:
-        self.session.apply(edit)
-
-    def _apply(self, edit: Edit) -> None:
-        self._make(edit)
+    def _on_edit(self, edit: Edit) -> None:
+        """Offer for other slices what was just made in one."""
         decided = any(isinstance(change, Judge) for change in edit.changes)
         self.neighbours.offer(edit, by_hand=not decided)
 

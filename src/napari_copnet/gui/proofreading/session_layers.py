@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.colormaps import CyclicLabelColormap
+from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_copnet.gui.napari_compat.brush_cursor import hide_brush_box
+from napari_copnet.gui.napari_compat.stroke_undo import replace_undo, restore_undo
 from napari_copnet.gui.napari_compat.thumbnails import Thumbnails
 from napari_copnet.gui.proofreading.open_session import Ready
 from napari_copnet.gui.proofreading.overlays import Overlays
 from napari_copnet.gui.viewer.layer_source import slice_in_view
-from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
 from napari_copnet.gui.workflow.result_layers import CONTOUR_COLOUR
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.proofreading.session import Session, Touched
 
 MARK_COLOURS = ("#ef5350", "#ab47bc", "#8d6e63")
@@ -43,12 +45,21 @@ class SessionLayers:
         None where the image was not found.
     over : Overlays
         Shown over it: previews, clicks, the item asked.
+    painted : Signal
+        After `listen`: slice, the pixels a stroke flipped, shape (Y, X), and whether they were
+        drawn or, for False, erased.
+    undo_asked, redo_asked : Signal
+        napari's keys for them were pressed on the contour.
     """
+
+    painted = Signal(int, object, bool)
+    undo_asked = Signal()
+    redo_asked = Signal()
 
     def __init__(self, viewer: Any, ready: Ready) -> None:
         session = ready.session
         self.viewer, self.session = viewer, session
-        self._stroke: Callable[[int, np.ndarray, bool], None] | None = None
+        self._is_listening = False
         self._beside: list[Any] = []
         self._marked = set(ready.marked)
         self._hidden: list[Any] = []
@@ -56,7 +67,7 @@ class SessionLayers:
         self.image = None if ready.image is None else self._image(ready.image)
         self.probability = self._layer(
             Image,
-            PlaneArray(session.shape, np.float32, session.probability),
+            LazyArray(session.shape, np.float32, session.probability),
             "Session: contour probability",
             colormap="magma",
             blending="additive",
@@ -66,13 +77,13 @@ class SessionLayers:
         )
         self.cells = self._layer(
             Labels,
-            PlaneArray(session.shape, np.uint32, session.cells),
+            LazyArray(session.shape, np.uint32, session.cells),
             "Session: cells",
             opacity=0.4,
         )
         self.marks = self._layer(
             Labels,
-            PlaneArray(session.shape, np.uint8, self._marks),
+            LazyArray(session.shape, np.uint8, self._marks),
             "Session: areas without cells",
             colormap=CyclicLabelColormap(colors=["transparent", *MARK_COLOURS]),
             opacity=0.5,
@@ -108,30 +119,15 @@ class SessionLayers:
                 layer.editable = False
             yield
 
-    def listen(
-        self,
-        stroke: Callable[[int, np.ndarray, bool], None],
-        undo: Callable[[], None],
-        redo: Callable[[], None],
-    ) -> None:
-        """Let the contour be painted on, and follow the session.
-
-        Parameters
-        ----------
-        stroke : callable
-            Called with slice, the pixels a stroke flipped, shape (Y, X), and whether they were
-            drawn or, for False, erased.
-        undo, redo : callable
-            Take the place of napari's own, which knows of strokes only and would write stale
-            pixels.
-        """
+    def listen(self) -> None:
+        """Let the contour be painted on, and follow the session."""
         contour = self.contour
-        self._stroke = stroke
+        self._is_listening = True
         hide_brush_box(self.viewer)
         contour.editable = not self.session.read_only
         contour.brush_size, contour.selected_label = BRUSH_PX, 1
         contour.n_edit_dimensions = 2
-        contour.undo, contour.redo = undo, redo
+        replace_undo(contour, self.undo_asked.emit, self.redo_asked.emit)
         contour.events.paint.connect(self._on_paint)
         self.session.on_change.append(self.show)
         self.session.on_run.append(self.probability.refresh)
@@ -192,8 +188,7 @@ class SessionLayers:
 
     def take_strokes(self) -> None:
         """Hand over what was painted in the slice in view since the last time."""
-        stroke = self._stroke
-        if stroke is None or self.contour not in self.viewer.layers:
+        if not self._is_listening or self.contour not in self.viewer.layers:
             return
         z = self.z
         painted, known = self.contour.data[z] > 0, self.session.contour[z] > 0
@@ -203,22 +198,21 @@ class SessionLayers:
         for drawn in (True, False):
             change = flipped & (painted == drawn)
             if change.any():
-                stroke(z, change, drawn)
+                self.painted.emit(z, change, drawn)
         # Refused, or another label than 1.
         self.show([Touched(z, (slice(None), slice(None)))])
 
     def release(self) -> None:
         """Follow the session no more."""
         self._thumbnails.stop()
-        if self._stroke is None:
+        if not self._is_listening:
             return
-        self._stroke = None
+        self._is_listening = False
         if self.show in self.session.on_change:
             self.session.on_change.remove(self.show)
             self.session.on_run.remove(self.probability.refresh)
         self.contour.events.paint.disconnect(self._on_paint)
-        # napari's own methods are there again.
-        del self.contour.undo, self.contour.redo
+        restore_undo(self.contour)
 
     def remove(self, repaint: Callable[[], None]) -> None:
         """Take the layers away and show again what they hid; `repaint` draws the canvas at once."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cc3d
 import numpy as np
+from psygnal import Signal
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.proofreading.overlays import Overlays
+from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
 from napari_copnet.gui.proofreading.tool_list import BOX, CELL, LINE, PAIR, PREVIEW, SOLID, Tool
 from napari_copnet.proofreading import edit_tools
 from napari_copnet.proofreading.edits import CONTOUR, MARKS, Edit, Flip, Patch
@@ -26,16 +26,8 @@ class ToolController:
     session : Session
     marks : Overlays
         Where previews and clicks are shown.
-    slices : callable
-        Returns the slices to work on for the slice that was clicked, that one first.
-    iteration : callable
-        Returns the iteration to freeze at.
-    do : callable
-        Applies an edit.
-    see : callable
-        Shows a slice cell, given by its name, in 3D.
-    asks : callable
-        Told whether Enter takes a preview from now on.
+    form : ProofreadForm
+        Tells the slices to work on, and the iteration to freeze at.
 
     Attributes
     ----------
@@ -43,23 +35,22 @@ class ToolController:
         In hand.
     pending : Edit or None
         Previewed, not made yet.
+    made : Signal
+        An edit that a tool has made.
+    cell_asked : Signal
+        A slice cell, by its id, to be shown in 3D.
+    previewing : Signal
+        Whether Enter takes a preview from now on.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        marks: Overlays,
-        slices: Callable[[int], list[int]],
-        iteration: Callable[[], int],
-        do: Callable[[Edit], None],
-        see: Callable[[int], None],
-        asks: Callable[[bool], None],
-    ) -> None:
-        self.session, self.marks = session, marks
+    made = Signal(object)
+    cell_asked = Signal(int)
+    previewing = Signal(bool)
+
+    def __init__(self, session: Session, marks: Overlays, form: ProofreadForm) -> None:
+        self.session, self.marks, self.form = session, marks, form
         self.tool: Tool | None = None
         self.pending: Edit | None = None
-        self._slices, self._iteration, self._do, self._see = slices, iteration, do, see
-        self._asks = asks
         self._places: list[Place] = []
 
     def choose(self, tool: Tool | None) -> None:
@@ -82,7 +73,7 @@ class ToolController:
         if tool.gesture == PREVIEW:
             self._preview(place, more)
         elif tool.name == SOLID:
-            self._see(edit_tools.clicked(self.session, z, point))
+            self.cell_asked.emit(edit_tools.clicked(self.session, z, point))
         elif tool.gesture == CELL:
             self._do(self._cell_edit(tool.name, z, point))
         elif tool.gesture in (PAIR, LINE, BOX):
@@ -137,10 +128,33 @@ class ToolController:
 
     # Helpers -----------------------------------------------------------------
 
+    def _do(self, edit: Edit) -> None:
+        self.session.apply(edit)
+        self.made.emit(edit)
+
+    def _slices(self, z: int) -> list[int]:
+        """Return the slices to work on when slice z is clicked, z first.
+
+        Raises
+        ------
+        CopnetError
+            A range is chosen that z is not in.
+        """
+        form = self.form
+        if not form.ranged.isChecked():
+            return [z]
+        low, high = sorted((form.first.value(), form.last.value()))
+        if not low <= z <= high:
+            raise CopnetError(
+                f"Slice {z} is not in the chosen range of slices {low} to {high}.",
+                "Go to one of them, or change the range.",
+            )
+        return [z, *(other for other in range(low, high + 1) if other != z)]
+
     def _pend(self, edit: Edit | None) -> None:
         self.pending = edit
         self.marks.preview(edit)
-        self._asks(edit is not None)
+        self.previewing.emit(edit is not None)
 
     def _forget(self) -> None:
         self._places = []
@@ -198,4 +212,4 @@ class ToolController:
         )
         region = np.zeros(session.shape[1:], bool)
         region[rows, columns] = True
-        return edit_tools.freeze(session, slices, region, self._iteration())
+        return edit_tools.freeze(session, slices, region, self.form.iteration.value())

@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_copnet.gui.simulation.simulated_layer import ROLE
+from napari_copnet.gui.viewer.dock_places import docked
 from napari_copnet.gui.viewer.layer_roles import role_of
 
 
@@ -75,9 +76,5 @@ def _is_map(layer: Any) -> bool:
 
 def _session_of(viewer: Any) -> Any:
     """Return the session that is open in the proofreading dock, or None."""
-    docked = getattr(getattr(viewer, "window", None), "dock_widgets", {})
-    for widget in docked.values():
-        session = getattr(widget, "session", None)
-        if session is not None:
-            return session
-    return None
+    sessions = (getattr(widget, "session", None) for widget in docked(viewer))
+    return next((session for session in sessions if session is not None), None)

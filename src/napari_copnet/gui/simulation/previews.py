@@ -16,11 +16,13 @@ from napari_copnet.evaluation.fit_gaps import (
     fit_gaps,
     simulated_gaps,
 )
+from napari_copnet.io.contour_kinds import probability_of
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.fixed_gaps import fixed_gaps
 from napari_copnet.training.degrade import degrade, for_area
 from napari_copnet.training.truth import CONTOUR, WIDTH, resize_truth, truth_kind
+from napari_copnet.types import is_contour
 
 # Larger slices are degraded only around what is in view, so that sliders stay live.
 LIVE_SIDE = 768
@@ -99,9 +101,8 @@ def map_gaps(truth: Any, other: Any) -> Steps[Gaps]:
     depth = len(truth)
     found: list[Gaps] = []
     for z in range(depth):
-        values = np.asarray(other[z], np.float32)
-        half = 127.5 if values.max(initial=0) > 1 else 0.5
-        found.append(find_gaps([(true_contour(truth[z]), values > half)]))
+        drawn = is_contour(probability_of(np.asarray(other[z])))
+        found.append(find_gaps([(true_contour(truth[z]), drawn)]))
         yield Progress("count", z + 1, depth, "slices")
     return Gaps(np.concatenate([g.lengths for g in found]), sum(g.contour for g in found))
 

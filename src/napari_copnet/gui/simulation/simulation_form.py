@@ -6,8 +6,8 @@ from typing import Any
 
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_copnet.gui.iterations.iterations_form import named, quiet, row
 from napari_copnet.gui.simulation.units import SPANS
+from napari_copnet.gui.widgets.controls import column_in, named, offer_layers, quiet, row
 from napari_copnet.gui.widgets.dock import Dock, scrolled
 from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.gui.widgets.gap_histogram import GapHistogram
@@ -91,18 +91,13 @@ class SimulateForm(Dock):
         self.message = Message()
         column.addWidget(self.message)
         column.addStretch()
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
+        whole = column_in(self)
         whole.addWidget(scrolled(inside, sideways=True))
         self.setMinimumSize(340, 420)
 
     def list_truths(self, layers: list[Any], chosen: Any) -> None:
         """Offer layers of true contours."""
-        with quiet(self.truths):
-            self.truths.clear()
-            for layer in layers:
-                self.truths.addItem(layer.name, layer)
-            self.truths.setCurrentIndex(layers.index(chosen) if chosen in layers else -1)
+        offer_layers(self.truths, layers, chosen, otherwise=-1)
         self.hint.setVisible(not layers)
 
     def list_reals(self, found: list[tuple[str, Any]], chosen: Any) -> None:

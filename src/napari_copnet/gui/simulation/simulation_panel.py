@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QStandardItemModel
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.evaluation.fit_gaps import GapFit, Gaps
 from napari_copnet.gui.background.jobs import Job
-from napari_copnet.gui.background.task_queue import Task, TaskQueue
-from napari_copnet.gui.iterations.iterations_form import quiet
+from napari_copnet.gui.background.task_queue import TaskQueue
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.simulation.layer_choices import position_of, real_gaps, stack_of, truths
 from napari_copnet.gui.simulation.previews import (
     Preview,
@@ -25,8 +26,9 @@ from napari_copnet.gui.simulation.previews import (
 from napari_copnet.gui.simulation.simulated_layer import SimulatedLayer
 from napari_copnet.gui.simulation.simulation_form import SimulateForm
 from napari_copnet.gui.simulation.units import SPANS, converted, spans_in
+from napari_copnet.gui.viewer.dock_places import docked
 from napari_copnet.gui.viewer.layer_source import slice_in_view, voxel_size_of
-from napari_copnet.gui.viewer.second_canvas import camera_of
+from napari_copnet.gui.widgets.controls import quiet
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import Progress
@@ -186,7 +188,11 @@ class SimulatePanel(SimulateForm):
         self._truth = layer
         self.simulated = None
         known = self._pixel_size is not None
-        self.unit.model().item(1).setEnabled(known)
+        units = self.unit.model()
+        assert isinstance(units, QStandardItemModel)  # which each QComboBox has of itself
+        micrometres = units.item(1)
+        assert micrometres is not None
+        micrometres.setEnabled(known)
         if not known and self._unit == "um":
             self.unit.setCurrentIndex(0)
         self._list_reals()
@@ -212,7 +218,9 @@ class SimulatePanel(SimulateForm):
             if hasattr(real, "data")
             else (lambda: session_gaps(real))
         )
-        self._counts.add(Task("count", work, lambda _: None, self._on_counted, self.message.error))
+        task = self._counts.add("count", work)
+        task.finished.connect(self._on_counted)
+        task.failed.connect(self.message.error)
 
     def _on_counted(self, gaps: Gaps) -> None:
         self.real = gaps
@@ -270,15 +278,10 @@ class SimulatePanel(SimulateForm):
             show(result)
             self.shown.emit()
 
-        self._previews.add(
-            Task(
-                "preview",
-                lambda: preview(plane, params, seed, size),
-                came,
-                done,
-                self.message.error,
-            )
-        )
+        task = self._previews.add("preview", lambda: preview(plane, params, seed, size))
+        task.progressed.connect(came)
+        task.finished.connect(done)
+        task.failed.connect(self.message.error)
 
     def _show(self, done: Preview, box: tuple[slice, slice]) -> None:
         self._layer.show(done.values, self._truth, box)
@@ -332,5 +335,4 @@ class SimulatePanel(SimulateForm):
 
 def panel_of(viewer: Any) -> SimulatePanel | None:
     """Return the dock for simulated gaps of a window, or None."""
-    docked = getattr(getattr(viewer, "window", None), "dock_widgets", {})
-    return next((w for w in docked.values() if isinstance(w, SimulatePanel)), None)
+    return next((w for w in docked(viewer) if isinstance(w, SimulatePanel)), None)

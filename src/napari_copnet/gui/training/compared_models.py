@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from napari.layers import Image
 
+from napari_copnet.gui.napari_compat.canvas_widget import repaint
 from napari_copnet.gui.viewer.camera import fly_to
-from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
+from napari_copnet.gui.viewer.dock_places import docked
 from napari_copnet.gui.viewer.side_by_side import SideBySide
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.teaching.model_comparison import Comparison
 
 ROLE = "compared"
@@ -79,13 +81,13 @@ class ComparedModels:
             layer.visible = False
         # Of three axes: a fourth would be that of the iterations in view.
         self.layer = Image(
-            PlaneArray(shape, np.uint8, lambda z: plane(OLD, z)),
+            LazyArray(shape, np.uint8, lambda z: plane(OLD, z)),
             name="Old model",
             **arguments,
             **_look(),
         )
         both = Image(
-            PlaneArray((2, *shape), np.uint8, plane),
+            LazyArray((2, *shape), np.uint8, plane),
             scale=(1.0, *arguments["scale"]),
             translate=(0.0, *arguments["translate"]),
             units=("pixel", *arguments["units"]),
@@ -143,8 +145,6 @@ def _is_grey(layer: Any) -> bool:
 def _repaint(viewer: Any) -> None:
     # See `proofreading.session_layers`: layers that go must be drawn away before others come into
     # view.
-    from napari_copnet.gui.napari_compat.canvas_widget import repaint
-
-    docks = list(viewer.window.dock_widgets.values())
+    docks = docked(viewer)
     if docks:
         repaint(getattr(docks[0], "native", docks[0]).window())

@@ -11,13 +11,14 @@ from qtpy.QtWidgets import QComboBox, QLabel, QPushButton
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.jobs import free_cores
-from napari_copnet.gui.iterations.iterations_form import named, quiet, row
+from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.training.compared_models import ComparedModels
 from napari_copnet.gui.training.project_link import ProjectLink
-from napari_copnet.gui.training.project_section import canvas_button
-from napari_copnet.gui.viewer.camera import give_room
+from napari_copnet.gui.viewer.dock_places import give_room
+from napari_copnet.gui.widgets.controls import canvas_button, named, quiet, row
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
+from napari_copnet.gui.widgets.model_picker import DevicePicker
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.params import DeviceParams
 from napari_copnet.teaching import gallery
@@ -43,31 +44,31 @@ class CompareSection(DockSection):
     viewer : napari.Viewer
     link : ProjectLink
     compute : callable
-        Runs a generator beside the window: name, work, who takes the result, who the error.
-    tell : callable
-        Takes a `CopnetError` to be shown.
-    device : callable
-        Returns the device that was chosen for training.
+        See `background.task_queue.Compute`; it tells the user what goes wrong.
+    device : DevicePicker
+        The device that was chosen for training.
 
     Attributes
     ----------
     comparison : Comparison or None
     decided : Signal
         A model was adopted or discarded.
+    failed : Signal
+        A `CopnetError` to be shown.
     """
 
+    failed = Signal(object)
     decided = Signal()
 
     def __init__(
         self,
         viewer: Any,
         link: ProjectLink,
-        compute: Callable[..., None],
-        tell: Callable[[CopnetError], None],
-        device: Callable[[], str],
+        compute: Compute,
+        device: DevicePicker,
     ) -> None:
         super().__init__(4, "Before and after", _PURPOSE)
-        self._link, self._compute, self._tell, self._device = link, compute, tell, device
+        self._link, self._compute, self._device = link, compute, device
         self.comparison: Comparison | None = None
         self._models: tuple[ModelPackage, ModelPackage] | None = None
         self._busy = False
@@ -89,7 +90,6 @@ class CompareSection(DockSection):
             ("On slices kept apart", "Old", "New", "Gain"),
             lambda: len(self._scores()),
             self._cell,
-            lambda _: False,
         )
         self.table.show_rows(self.rows)
         for column in (1, 2, 3):
@@ -136,7 +136,7 @@ class CompareSection(DockSection):
             return
         self.side_button.setChecked(False)
         self.comparison, self._busy = None, True
-        device = DeviceParams(device=self._device(), threads=free_cores())
+        device = DeviceParams(device=self._device.value, threads=free_cores())
 
         def take(result: Comparison) -> None:
             self._busy = False
@@ -144,12 +144,13 @@ class CompareSection(DockSection):
                 self.comparison, self._models = result, models
             self.renew()
 
-        def failed(error: CopnetError) -> None:
+        def failed(_: CopnetError) -> None:
             self._busy = False
             self.renew()
-            self._tell(error)
 
-        self._compute("compare", lambda: compare(project, *models, device=device), take, failed)
+        work = self._compute("compare", lambda: compare(project, *models, device=device))
+        work.finished.connect(take)
+        work.failed.connect(failed)
         self.renew()
 
     def adopt(self) -> None:
@@ -250,7 +251,12 @@ class CompareSection(DockSection):
         controller, project = self._link.controller, self._link.project
         if not on:
             self.compared_models.close()
-        elif self.comparison is not None and self._models is not None and controller is not None:
+        elif (
+            self.comparison is not None
+            and self._models is not None
+            and controller is not None
+            and project is not None
+        ):
             names = (self._models[0].name, self._models[1].name)
             self.compared_models.open(
                 self.comparison, project.shape, controller.layers.arguments, names
@@ -268,7 +274,7 @@ class CompareSection(DockSection):
         try:
             act()
         except CopnetError as error:
-            self._tell(error)
+            self.failed.emit(error)
             return
         self.decided.emit()
         self.tell(Mark.DONE, said, "The workflow dock uses “default” for its next run.")

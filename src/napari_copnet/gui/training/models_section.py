@@ -10,8 +10,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.iterations.iterations_form import row
-from napari_copnet.gui.training.project_section import canvas_button
+from napari_copnet.gui.background.task_queue import Compute
+from napari_copnet.gui.widgets.controls import canvas_button, row
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark, quiet_label
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
 from napari_copnet.networks.model_zip import import_zip
@@ -31,28 +31,25 @@ class ModelsSection(DockSection):
     Parameters
     ----------
     compute : callable
-        Runs a generator beside the window: name, work, and who takes the result.
-    tell : callable
-        Takes a `CopnetError` to be shown.
-    note : callable
-        Takes a sentence to be shown.
+        See `background.task_queue.Compute`.
 
     Attributes
     ----------
     changed : Signal
         A model was adopted, discarded, put back or imported.
+    failed : Signal
+        A `CopnetError` to be shown.
+    noted : Signal
+        A sentence to be shown.
     """
 
+    failed = Signal(object)
+    noted = Signal(str)
     changed = Signal()
 
-    def __init__(
-        self,
-        compute: Callable[..., None],
-        tell: Callable[[CopnetError], None],
-        note: Callable[[str], None],
-    ) -> None:
+    def __init__(self, compute: Compute) -> None:
         super().__init__(5, "Models", _PURPOSE)
-        self._compute, self._tell, self._note = compute, tell, note
+        self._compute = compute
         self.entries: list[GalleryEntry] = []
         self._at = -1
         self.table = RowsView("models", stretched=0)
@@ -158,10 +155,9 @@ class ModelsSection(DockSection):
         path, _ = QFileDialog.getSaveFileName(self, "Export for the BioImage Model Zoo", name)
         if path:
             names = authors.split(",")
-            self._compute(
-                "export",
-                lambda: _zoo(model, Path(path), names),
-                lambda made: self._note(f"{model.name} was exported to {made.name}."),
+            work = self._compute("export", lambda: _zoo(model, Path(path), names))
+            work.finished.connect(
+                lambda made: self.noted.emit(f"{model.name} was exported to {made.name}.")
             )
 
     def _export(self, title: str, suffix: str, export: Callable[..., Any]) -> None:
@@ -174,15 +170,15 @@ class ModelsSection(DockSection):
             # The dialog has asked whether to replace.
             export(model, Path(path), replace=True)
         except CopnetError as error:
-            self._tell(error)
+            self.failed.emit(error)
             return
-        self._note(f"{model.name} was exported to {Path(path).name}.")
+        self.noted.emit(f"{model.name} was exported to {Path(path).name}.")
 
     def _change(self, act: Callable[[], Any]) -> None:
         try:
             act()
         except CopnetError as error:
-            self._tell(error)
+            self.failed.emit(error)
         self.renew()
         self.changed.emit()
 

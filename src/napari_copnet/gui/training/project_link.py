@@ -8,8 +8,10 @@ from typing import Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
 from napari_copnet.gui.proofreading.proofreading_panel import ProofreadPanel
 from napari_copnet.gui.viewer.camera import fly_to
+from napari_copnet.gui.viewer.dock_places import docked
 from napari_copnet.teaching.project import Project
 
 # How often to look whether the proofreading dock was opened meanwhile.
@@ -53,8 +55,7 @@ class ProjectLink(QObject):
     @property
     def dock(self) -> ProofreadPanel | None:
         """The proofreading dock, or None."""
-        docked = getattr(getattr(self.viewer, "window", None), "dock_widgets", {})
-        return next((w for w in docked.values() if isinstance(w, ProofreadPanel)), None)
+        return next((w for w in docked(self.viewer) if isinstance(w, ProofreadPanel)), None)
 
     @property
     def controller(self) -> Any:
@@ -105,11 +106,7 @@ class ProjectLink(QObject):
         """Show a slice, or a place (y, x) in it."""
         controller = self.controller
         if controller is not None:
-            canvas = None
-            if self._dock is not None:
-                from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
-
-                canvas = canvas_of(self._dock.window())
+            canvas = canvas_of(self._dock.window()) if self._dock is not None else None
             fly_to(self.viewer, controller.layers.contour, z, point, size, canvas)
 
     def stop(self) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QPushButton
+from qtpy.QtCore import Signal
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.iterations.iterations_form import named
+from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.widgets.dock_section import DockSection
 from napari_copnet.teaching.project import DONE, IN_WORK, UNTOUCHED
@@ -26,10 +25,15 @@ class ProjectSection(DockSection):
         As for `DockSection`.
     link : ProjectLink
     compute : callable
-        Runs a generator beside the window: name, work, and who takes the result.
-    tell : callable
-        Takes a `CopnetError` to be shown.
+        See `background.task_queue.Compute`.
+
+    Attributes
+    ----------
+    failed : Signal
+        A `CopnetError` to be shown.
     """
+
+    failed = Signal(object)
 
     def __init__(
         self,
@@ -37,11 +41,10 @@ class ProjectSection(DockSection):
         title: str,
         purpose: str,
         link: ProjectLink,
-        compute: Callable[..., None],
-        tell: Callable[[CopnetError], None],
+        compute: Compute,
     ) -> None:
         super().__init__(number, title, purpose)
-        self._link, self._compute, self._tell = link, compute, tell
+        self._link, self._compute = link, compute
 
     def renew(self) -> None:
         """Show the project as it is now."""
@@ -52,17 +55,10 @@ class ProjectSection(DockSection):
         try:
             act()
         except CopnetError as error:
-            self._tell(error)
+            self.failed.emit(error)
         self.renew()
 
 
 def doubts_left(count: int) -> str:
     """Say how many findings a slice was done with."""
     return f"{count} finding{'s' if count != 1 else ''} left"
-
-
-def canvas_button(text: str, name: str, tip: str) -> QPushButton:
-    """Return a button that leaves the keyboard to the canvas."""
-    button: QPushButton = named(QPushButton(text), name, tip)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return button

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from qtpy.QtWidgets import QLabel
 
-from napari_copnet.gui.iterations.iterations_form import row
+from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.project_section import (
     SIGNS,
     ProjectSection,
-    canvas_button,
     doubts_left,
 )
-from napari_copnet.gui.viewer.second_canvas import camera_of
+from napari_copnet.gui.widgets.controls import canvas_button, row
 from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.teaching.project import DONE
+from napari_copnet.teaching.project import DONE, Project
 from napari_copnet.teaching.slice_check import Finding, check_slice
 
 _PURPOSE = "Correct the contours of a slice; it is checked before it counts as done."
@@ -38,8 +36,8 @@ class ReviewSection(ProjectSection):
         Of the slice that was checked last.
     """
 
-    def __init__(self, link: ProjectLink, *window: Any) -> None:
-        super().__init__(2, "Correct and check", _PURPOSE, link, *window)
+    def __init__(self, link: ProjectLink, compute: Compute) -> None:
+        super().__init__(2, "Correct and check", _PURPOSE, link, compute)
         self.findings: list[Finding] = []
         self._checked: int | None = None
         self.state = QLabel()
@@ -77,7 +75,6 @@ class ReviewSection(ProjectSection):
             ("Kind", "Findings"),
             lambda: len(self.findings),
             lambda at, column: (self.findings[at].kind, self.findings[at].text)[column],
-            lambda _: False,
         )
         self.table.show_rows(self.rows)
         self.table.setColumnWidth(0, 100)
@@ -121,7 +118,7 @@ class ReviewSection(ProjectSection):
             self._do(lambda: project.finish(z, despite=despite, findings=found))
 
         # In a thread: a slice of 4096 × 4096 px takes seconds.
-        self._compute("check", lambda: _checked(contour, out), take)
+        self._compute("check", lambda: _checked(contour, out)).finished.connect(take)
 
     def reopen(self) -> None:
         """Put the slice in view back in work."""
@@ -133,7 +130,7 @@ class ReviewSection(ProjectSection):
         """Say that all of the slice, or only the part in view, was reviewed."""
         project, z = self._link.project, self._link.z
         if project is not None and z is not None:
-            shown = self._in_view() if part else None
+            shown = self._in_view(project) if part else None
             self._do(lambda: project.set_reviewed(z, shown))
 
     def fly_to(self, at: int) -> None:
@@ -147,12 +144,11 @@ class ReviewSection(ProjectSection):
     def renew(self) -> None:
         """Show the state of the slice in view."""
         project, z = self._link.project, self._link.z
-        there = project is not None and z is not None
-        writable = there and not project.session.read_only
+        writable = project is not None and z is not None and not project.session.read_only
         if z != self._checked:
             self.findings = []
         is_done = False
-        if not there:
+        if project is None or z is None:
             self.state.setText("")
             self.tell(Mark.WAITING, _PURPOSE, "Needs a session.")
         else:
@@ -180,10 +176,9 @@ class ReviewSection(ProjectSection):
         self.hint.setVisible(bool(self.findings))
         self.rows.renew()
 
-    def _in_view(self) -> np.ndarray:
+    def _in_view(self, project: Project) -> np.ndarray:
         """Return the pixels of the slice that the canvas shows, shape (Y, X), bool."""
-        controller, project = self._link.controller, self._link.project
-        layer, camera = controller.layers.contour, camera_of(self._link.viewer)
+        layer, camera = self._link.controller.layers.contour, camera_of(self._link.viewer)
         canvas = canvas_of(self.window())
         size = (canvas.height(), canvas.width()) if canvas is not None else (600, 600)
         mask = np.zeros(project.shape[1:], bool)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.iterations.iterations_form import row
+from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.project_section import (
     SIGNS,
     ProjectSection,
-    canvas_button,
     doubts_left,
 )
+from napari_copnet.gui.widgets.controls import canvas_button, column_in, row
 from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
 from napari_copnet.gui.widgets.params_form import ParamsForm
@@ -39,8 +37,8 @@ class SlicesSection(ProjectSection):
 
     went = Signal(int)
 
-    def __init__(self, link: ProjectLink, *window: Any) -> None:
-        super().__init__(1, "Slices to annotate", _PURPOSE, link, *window)
+    def __init__(self, link: ProjectLink, compute: Compute) -> None:
+        super().__init__(1, "Slices to annotate", _PURPOSE, link, compute)
         self._listed: list[int] = []
         self.beginning = self._beginning()
         self.work = self._work()
@@ -51,9 +49,7 @@ class SlicesSection(ProjectSection):
 
     def _beginning(self) -> QWidget:
         box = QWidget()
-        column = QVBoxLayout(box)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        column = column_in(box, 4)
         self.begin_button = canvas_button(
             "Begin from this run", "begin", "Annotate the latest result of the workflow dock."
         )
@@ -74,9 +70,7 @@ class SlicesSection(ProjectSection):
 
     def _work(self) -> QWidget:
         box = QWidget()
-        column = QVBoxLayout(box)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        column = column_in(box, 4)
         self.form = ParamsForm(ChooseParams)
         self.form.changed.connect(self._show_rows_of_form)
         column.addWidget(self.form.widget)
@@ -121,7 +115,7 @@ class SlicesSection(ProjectSection):
         try:
             params = self.form.get()
         except CopnetError as error:
-            self._tell(error)
+            self.failed.emit(error)
             return
         session, done = project.session, tuple(project.chosen)
         dock = self._link.dock
@@ -136,7 +130,8 @@ class SlicesSection(ProjectSection):
             if self._link.project is project:
                 self._do(lambda: project.choose(proposals))
 
-        self._compute("choose", lambda: propose(session, params, done=done, items=items), take)
+        work = self._compute("choose", lambda: propose(session, params, done=done, items=items))
+        work.finished.connect(take)
 
     def add_slice(self) -> None:
         """Add the slice in view to the list."""
@@ -207,7 +202,7 @@ class SlicesSection(ProjectSection):
         getattr(dock, ask)()
         if dock.message.text:
             # What it says is read here, where the button is.
-            self._tell(CopnetError(dock.message.text))
+            self.failed.emit(CopnetError(dock.message.text))
 
     def _show_rows_of_form(self) -> None:
         by_step = self.form.rows["by"].value == "step"

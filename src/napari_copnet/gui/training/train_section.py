@@ -10,15 +10,14 @@ from qtpy.QtWidgets import QComboBox, QLabel
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.jobs import free_cores
-from napari_copnet.gui.iterations.iterations_form import named, row
 from napari_copnet.gui.training.project_link import ProjectLink
-from napari_copnet.gui.training.project_section import canvas_button
 from napari_copnet.gui.training.training_run import (
     TrainingRun,
     minutes_of,
     seconds_a_step,
     share_of,
 )
+from napari_copnet.gui.widgets.controls import canvas_button, named, row
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark, quiet_label
 from napari_copnet.gui.widgets.iteration_plot import IterationPlot, Series
@@ -54,8 +53,6 @@ class TrainSection(DockSection):
     Parameters
     ----------
     link : ProjectLink
-    tell : callable
-        Takes a `CopnetError` to be shown.
     degrade : callable
         Returns the settings of simulated gaps that were chosen in this window, or None.
 
@@ -64,22 +61,25 @@ class TrainSection(DockSection):
     run : TrainingRun
     trained : Signal
         The model it began from, and the new one.
+    failed : Signal
+        A `CopnetError` to be shown.
     """
 
+    failed = Signal(object)
     trained = Signal(object, object)
 
     def __init__(
         self,
         link: ProjectLink,
-        tell: Callable[[CopnetError], None],
         degrade: Callable[[], DegradeParams | None],
     ) -> None:
         super().__init__(3, "Train", _PURPOSE)
-        self._link, self._tell, self._degrade = link, tell, degrade
+        self._link, self._degrade = link, degrade
         self.run = TrainingRun()
         self._left: Unfinished | None = None
         self._parent: ModelPackage | None = None
         self._pace = Pace()
+        self._later = delayed(self.renew, 150, self)
         self.kind = named(QComboBox(), "train_kind", "The network to train.")
         for kind in KINDS:
             self.kind.addItem(_KINDS[kind], kind)
@@ -133,7 +133,6 @@ class TrainSection(DockSection):
         for plot in (self.loss_plot, self.dice_plot):
             plot.hide()
             self.add(plot)
-        self._later = delayed(self.renew, 150, self)
         self._sure = delayed(lambda: self.cancel_button.setText("Cancel"), SURE_MS, self)
         self._connect()
         self.renew()
@@ -162,7 +161,7 @@ class TrainSection(DockSection):
             plan = self._prospect(params)
             name = free_name(project.session.facts.name, kind)
         except CopnetError as error:
-            self._tell(error)
+            self.failed.emit(error)
             return
         device = DeviceParams(device=self.device.value, threads=free_cores())
         degrade = self._degrade() if kind == "closing" else None
@@ -348,7 +347,7 @@ class TrainSection(DockSection):
     def _on_failed(self, error: CopnetError) -> None:
         self.renew()
         self.tell(Mark.FAILED, "Stopped by an error: see below.")
-        self._tell(error)
+        self.failed.emit(error)
 
     def _on_stopped(self, left: Unfinished | None) -> None:
         self.renew()

@@ -7,7 +7,6 @@ from typing import Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.task_queue import Task, TaskQueue
 from napari_copnet.gui.simulation.simulation_panel import panel_of as simulation_of
 from napari_copnet.gui.training.comparison_section import CompareSection
@@ -16,8 +15,9 @@ from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.review_section import ReviewSection
 from napari_copnet.gui.training.slices_section import SlicesSection
 from napari_copnet.gui.training.train_section import TrainSection
-from napari_copnet.gui.viewer.camera import give_room
+from napari_copnet.gui.viewer.dock_places import give_room
 from napari_copnet.gui.viewer.layer_roles import panel_of
+from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.gui.widgets.dock import Dock, delayed, scrolled
 from napari_copnet.gui.widgets.run_controls import Message, ProgressLine
 from napari_copnet.networks.package import ModelPackage
@@ -53,13 +53,11 @@ class TrainingPanel(Dock):
         self._done: tuple[int, ...] | None = None
         self.link = ProjectLink(viewer)
         self.message = Message()
-        self.slices = SlicesSection(self.link, self._compute, self._tell)
-        self.review = ReviewSection(self.link, self._compute, self._tell)
-        self.train = TrainSection(self.link, self._tell, self._degrade)
-        self.compare = CompareSection(
-            viewer, self.link, self._compute, self._tell, lambda: self.train.device.value
-        )
-        self.models = ModelsSection(self._compute, self._tell, self._note)
+        self.slices = SlicesSection(self.link, self._compute)
+        self.review = ReviewSection(self.link, self._compute)
+        self.train = TrainSection(self.link, self._degrade)
+        self.compare = CompareSection(viewer, self.link, self._compute, self.train.device)
+        self.models = ModelsSection(self._compute)
         self.sections = (self.slices, self.review, self.train, self.compare, self.models)
         self._lay_out()
         self._timer = delayed(self._renew, RENEW_MS, self)
@@ -68,9 +66,7 @@ class TrainingPanel(Dock):
 
     def _lay_out(self) -> None:
         inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column = column_in(inside, 6)
         for section in self.sections:
             column.addWidget(section)
         column.addStretch()
@@ -81,16 +77,16 @@ class TrainingPanel(Dock):
         self.progress = ProgressLine()
         lines.addWidget(self.message)
         lines.addWidget(self.progress)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
+        whole = column_in(self, 0)
         whole.addWidget(scrolled(inside), 1)
         whole.addWidget(foot)
 
     def _connect(self) -> None:
         self.link.touched.connect(lambda _: self._timer.start())
         self.link.changed.connect(self._on_project)
-        self.link.failed.connect(self._tell)
+        for failing in (self.link, *self.sections):
+            failing.failed.connect(self.message.error)
+        self.models.noted.connect(self.message.note)
         self.slices.went.connect(lambda _: self._timer.start())
         self.train.trained.connect(self._on_trained)
         self.compare.decided.connect(self._on_models)
@@ -158,27 +154,12 @@ class TrainingPanel(Dock):
 
     # Work and words ----------------------------------------------------------
 
-    def _tell(self, error: CopnetError) -> None:
-        self.message.error(error)
-
-    def _note(self, text: str) -> None:
-        self.message.note(text)
-
-    def _compute(
-        self,
-        name: str,
-        work: Callable[[], Steps[Any]],
-        finished: Callable[[Any], None],
-        failed: Callable[[CopnetError], None] | None = None,
-    ) -> None:
-        def done(result: Any) -> None:
-            self.progress.rest()
-            finished(result)
-
-        def wrong(error: CopnetError) -> None:
-            self.progress.rest()
-            (failed or self._tell)(error)
-
+    def _compute(self, name: str, work: Callable[[], Steps[Any]]) -> Task:
         self.message.clear()
         self.progress.start()
-        self.tasks.add(Task(name, work, self.progress.show_progress, done, wrong))
+        task = self.tasks.add(name, work)
+        task.progressed.connect(self.progress.show_progress)
+        for end in (task.finished, task.failed):
+            end.connect(lambda _: self.progress.rest())
+        task.failed.connect(self.message.error)
+        return task

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_copnet.gui.viewer.second_canvas import camera_of
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 
 # An item is shown with so much around it: pixels, or times its own size, whichever is more.
 AROUND_PX, AROUND = 140.0, 3.0
-
-
-def give_room(widget: QWidget, other: QWidget | None) -> None:
-    """Put a docked widget in one place with another, in front, where they share a side."""
-    mine, theirs = _dock_of(widget), _dock_of(other)
-    if mine is None or theirs is None or mine.isFloating() or theirs.isFloating():
-        return
-    window = mine.parent()
-    if (
-        isinstance(window, QMainWindow)
-        and window is theirs.parent()
-        and window.dockWidgetArea(mine) == window.dockWidgetArea(theirs)
-    ):
-        window.tabifyDockWidget(theirs, mine)
-        mine.raise_()
-        # A dock that was never shown can't be raised before the window has laid it out.
-        QTimer.singleShot(50, lambda: _raise(mine))
-
-
-def _raise(dock: QDockWidget) -> None:
-    with contextlib.suppress(RuntimeError):  # closed meanwhile
-        dock.raise_()
-
-
-def _dock_of(widget: QWidget | None) -> QDockWidget | None:
-    while widget is not None and not isinstance(widget, QDockWidget):
-        widget = widget.parentWidget()
-    return widget
 
 
 @dataclass(frozen=True)

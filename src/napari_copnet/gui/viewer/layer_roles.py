@@ -8,6 +8,8 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.colormaps import ensure_colormap
 
+from napari_copnet.gui.viewer.dock_places import docked
+
 ADDED_COLOUR, REMOVED_COLOUR, STEP_1_COLOUR = "#40c4ff", "#ff5252", "#bdbdbd"
 SCORE_COLOURS = {"labelled": "#81c784", "merged": "#ff8a65", "split": "#ba68c8"}
 
@@ -37,9 +39,7 @@ def birth_colours(count: int) -> list[str]:
 
 def panel_of(viewer: Any) -> Any:
     """Return the workflow dock of a window, or None."""
-    window = getattr(viewer, "window", None)
-    docked = getattr(window, "dock_widgets", {})
-    return next((w for w in docked.values() if hasattr(w, "sources")), None)
+    return next((w for w in docked(viewer) if hasattr(w, "sources")), None)
 
 
 def role_of(layer: Any) -> str:

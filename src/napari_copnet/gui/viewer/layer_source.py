@@ -57,6 +57,16 @@ class Placement:
         }
 
 
+def frame_of(layer: Any, lead: int = 0) -> dict[str, Any]:
+    """Return the arguments of another layer on the same pixels, without the first `lead` axes."""
+    return {
+        "scale": layer.scale[lead:],
+        "translate": layer.translate[lead:],
+        "units": tuple(str(unit) for unit in layer.units[lead:]),
+        "axis_labels": layer.axis_labels[lead:],
+    }
+
+
 def is_usable(layer: Any) -> bool:
     """Return whether a layer can be segmented: an image of one channel with 2 or 3 axes."""
     if not isinstance(layer, Image) or layer.rgb or layer.ndim not in (2, 3):

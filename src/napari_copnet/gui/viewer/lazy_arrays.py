@@ -8,61 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.steps.frame import to_original
 from napari_copnet.types import Frame
 
 # Resizing a larger slice takes longer than the window may stand still (2048² px: 0.15 s).
 LARGEST_PLANE = 1 << 20
-
-
-class PlaneArray:
-    """An array of shape (..., Y, X) whose planes are computed when asked for.
-
-    Parameters
-    ----------
-    shape : tuple of int
-    dtype : dtype
-    plane : callable
-        Returns the plane, shape (Y, X), of the leading indices given as whole numbers.
-    """
-
-    def __init__(
-        self, shape: tuple[int, ...], dtype: Any, plane: Callable[..., np.ndarray]
-    ) -> None:
-        self.shape = tuple(int(n) for n in shape)
-        self.dtype = np.dtype(dtype)
-        self.ndim = len(self.shape)
-        self._plane = plane
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return math.prod(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        lead, inner = self._split(key)
-        indices = [np.arange(n)[k] for n, k in zip(self.shape, lead, strict=False)]
-        out = np.empty((*(i.size for i in indices), *self.shape[-2:]), self.dtype)
-        for position in np.ndindex(out.shape[:-2]):
-            at = (int(i.flat[p]) for i, p in zip(indices, position, strict=True))
-            out[position] = self._plane(*at)
-        squeezed = tuple(0 if i.ndim == 0 else slice(None) for i in indices)
-        return out[squeezed][(..., *inner)]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return self[()].astype(dtype or self.dtype, copy=False)
-
-    def _split(self, key: Any) -> tuple[list[Any], list[Any]]:
-        """Return the key of each leading axis and of the plane's two axes."""
-        key = list(key) if isinstance(key, tuple) else [key]
-        if Ellipsis in [k for k in key if k is Ellipsis]:
-            at = next(n for n, k in enumerate(key) if k is Ellipsis)
-            key[at : at + 1] = [slice(None)] * (self.ndim - len(key) + 1)
-        key += [slice(None)] * (self.ndim - len(key))
-        return key[:-2], key[-2:]
 
 
 class Grid:
@@ -112,11 +63,11 @@ class Grid:
 
     def array(
         self, lead: tuple[int, ...], dtype: Any, plane: Callable[..., np.ndarray]
-    ) -> PlaneArray:
+    ) -> LazyArray:
         """Return an array of shape ``(*lead, Z, Y, X)`` for a layer; `plane` takes lead and z."""
         if self.flat:
-            return PlaneArray((*lead, *self.shape[1:]), dtype, lambda *at: plane(*at, 0))
-        return PlaneArray((*lead, *self.shape), dtype, plane)
+            return LazyArray((*lead, *self.shape[1:]), dtype, lambda *at: plane(*at, 0))
+        return LazyArray((*lead, *self.shape), dtype, plane)
 
     def placed(self, scale: np.ndarray, translate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return scale and translate of a layer on this grid over a layer with these.
@@ -194,7 +145,7 @@ class Iterations:
         """Return a slice by position in `numbers` and z, processed frame, float16."""
         return self._slices[iteration][z]
 
-    def probability(self, grid: Grid) -> PlaneArray:
+    def probability(self, grid: Grid) -> LazyArray:
         """Return the contour probability for a layer, shape (I, Z, Y, X), float16."""
         slices = list(self._slices)
         return grid.array(
@@ -203,13 +154,13 @@ class Iterations:
             lambda i, z: grid.plane(slices[i][z], z, "probability"),
         )
 
-    def original(self, frame: Frame) -> PlaneArray:
+    def original(self, frame: Frame) -> LazyArray:
         """Return the contour probability in the original frame, shape (I, Z, Y, X), float16.
 
         What comes later is not in it: it can be read in a thread.
         """
         slices = list(self._slices)
-        return PlaneArray(
+        return LazyArray(
             (len(slices), *frame.original_shape),
             np.float16,
             lambda i, z: to_original(

@@ -9,10 +9,13 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 from napari.qt import QtViewer
-from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QLabel, QWidget
 
-from napari_copnet.gui.viewer.lazy_arrays import PlaneArray
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
+from napari_copnet.gui.viewer.layer_source import frame_of
+from napari_copnet.gui.widgets.controls import column_in
+from napari_copnet.lazy_array import LazyArray
 
 _CAMERA = ("center", "zoom", "angles", "perspective")
 
@@ -45,9 +48,7 @@ class SecondCanvas(QWidget):
         self._is_closed = False
         self._title = QLabel()
         self._title.setContentsMargins(6, 4, 6, 2)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
+        column = column_in(self, 0)
         column.addWidget(self._title)
         self._qt = QtViewer(self.model)
         # The first side's sliders move both; a second set would take room.
@@ -63,10 +64,7 @@ class SecondCanvas(QWidget):
             blending="additive",
             opacity=layer.opacity,
             contrast_limits=layer.contrast_limits,
-            scale=layer.scale[1:],
-            translate=layer.translate[1:],
-            units=tuple(str(unit) for unit in layer.units[1:]),
-            axis_labels=layer.axis_labels[1:],
+            **frame_of(layer, lead=1),
         )
         self.model.add_layer(self._contour)
         self.model.theme = viewer.theme
@@ -104,9 +102,9 @@ class SecondCanvas(QWidget):
             canvas.setParent(None)
             canvas.deleteLater()
 
-    def event(self, event: QEvent) -> bool:
+    def event(self, event: QEvent | None) -> bool:
         """Let the canvas go before Qt deletes it."""
-        if event.type() == QEvent.Type.DeferredDelete:
+        if event is not None and event.type() == QEvent.Type.DeferredDelete:
             self.finish()
         return bool(super().event(event))
 
@@ -114,7 +112,7 @@ class SecondCanvas(QWidget):
         data, at = self.layer.data, min(self.position, self.layer.data.shape[0] - 1)
         if isinstance(data, np.ndarray):
             return data[at]
-        return PlaneArray(data.shape[1:], data.dtype, lambda *lead: data[(at, *lead)])
+        return LazyArray(data.shape[1:], data.dtype, lambda *lead: data[(at, *lead)])
 
     def _on_data(self) -> None:
         self._contour.data = self._data()
@@ -146,72 +144,6 @@ class SecondCanvas(QWidget):
             self._is_following = False
 
 
-def camera_of(viewer: Any) -> Any:
-    """Return the camera of a viewer, which napari 0.9 moved to its scene."""
-    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
-
-
-def dock_beside_canvas(viewer: Any, widget: QWidget, name: str) -> QDockWidget:
-    """Dock a widget between the canvas and what is docked on the right, half as wide as both."""
-    others = []
-    for inner in viewer.window.dock_widgets.values():
-        dock = _dock_of(inner)
-        if dock is not None and dock.isVisible() and not dock.isFloating():
-            others.append(dock)
-    dock = viewer.window.add_dock_widget(widget, name=name, area="right")
-    main = dock.window()
-    if not isinstance(main, QMainWindow):
-        return dock
-    right = Qt.DockWidgetArea.RightDockWidgetArea
-    others = [other for other in others if main.dockWidgetArea(other) == right]
-    widths = [other.width() for other in others]
-    tabbed = {other: main.tabifiedDockWidgets(other) for other in others}
-    above = None
-    for other in others:
-        if above is None:
-            main.splitDockWidget(dock, other, Qt.Orientation.Horizontal)
-        elif above in tabbed[other]:
-            main.tabifyDockWidget(above, other)
-        else:
-            main.splitDockWidget(above, other, Qt.Orientation.Vertical)
-        above = other
-
-    def share() -> None:
-        with contextlib.suppress(RuntimeError):  # closed meanwhile
-            free = main.centralWidget().width() + dock.width()
-            sizes = [free // 2, *widths[:1]]
-            main.resizeDocks([dock, *others[:1]], sizes, Qt.Orientation.Horizontal)
-
-    # Qt lays the docks out first, and only then takes widths for them; in a full window it takes
-    # a part of the way the first time.
-    for delay in (50, 250):
-        QTimer.singleShot(delay, share)
-    return dock
-
-
-def undock(viewer: Any, widget: QWidget) -> None:
-    """Take a widget out of the window again; what is docked beside it keeps its width."""
-    with contextlib.suppress(LookupError, RuntimeError):
-        viewer.window.remove_dock_widget(widget)
-        docks = [d for d in (_dock_of(w) for w in viewer.window.dock_widgets.values()) if d]
-        shown = [d for d in docks if d.isVisible() and not d.isFloating()]
-        if shown and isinstance(main := shown[0].window(), QMainWindow):
-            widths = [d.width() for d in shown]
-
-            def give_back() -> None:
-                with contextlib.suppress(RuntimeError):  # closed meanwhile
-                    main.resizeDocks(shown, widths, Qt.Orientation.Horizontal)
-
-            QTimer.singleShot(50, give_back)
-
-
-def _dock_of(inner: Any) -> QDockWidget | None:
-    dock = getattr(inner, "native", inner).parent()
-    while dock is not None and not isinstance(dock, QDockWidget):
-        dock = dock.parent()
-    return dock
-
-
 def _image_under(viewer: Any, layer: Any) -> Any:
     """Return the grey image that an iterations layer lies over, or None."""
     for other in viewer.layers:
@@ -228,8 +160,5 @@ def _copied(image: Any) -> Image:
         colormap=image.colormap.name,
         contrast_limits=image.contrast_limits,
         gamma=image.gamma,
-        scale=image.scale,
-        translate=image.translate,
-        units=tuple(str(unit) for unit in image.units),
-        axis_labels=image.axis_labels,
+        **frame_of(image),
     )

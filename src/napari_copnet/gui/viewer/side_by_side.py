@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtWidgets import QDockWidget
-
-from napari_copnet.gui.viewer.second_canvas import SecondCanvas, dock_beside_canvas, undock
+from napari_copnet.gui.viewer.dock_places import dock_beside_canvas, dock_of, undock
+from napari_copnet.gui.viewer.second_canvas import SecondCanvas
 
 
 class SideBySide:
@@ -51,9 +50,7 @@ class SideBySide:
     def _on_hidden(self, visible: bool) -> None:
         if visible or self.second_canvas is None:
             return
-        dock = self.second_canvas.parent()
-        while dock is not None and not isinstance(dock, QDockWidget):
-            dock = dock.parent()
+        dock = dock_of(self.second_canvas)
         # A tab behind another is hidden too, but not closed.
         if dock is None or dock.isHidden():
             self._closed()

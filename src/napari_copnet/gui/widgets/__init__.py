@@ -1,0 +1,1 @@
+"""Widgets that several docks use: forms built from `params`, sections, sliders, plots, lists."""

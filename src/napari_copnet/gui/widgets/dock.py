@@ -77,9 +77,9 @@ class Dock(QWidget):
     def _shut_down(self) -> None:
         raise NotImplementedError
 
-    def event(self, event: QEvent) -> bool:
+    def event(self, event: QEvent | None) -> bool:
         """Shut down when the dock is taken out of the window, or deleted."""
-        kind = event.type()
+        kind = event.type() if event is not None else None
         if kind == QEvent.Type.DeferredDelete or (
             kind == QEvent.Type.ParentChange and self.parent() is None
         ):
@@ -89,7 +89,8 @@ class Dock(QWidget):
     def hideEvent(self, event: Any) -> None:
         """Shut down when the whole window goes."""
         super().hideEvent(event)
-        if not event.spontaneous() and not self.window().isVisible():
+        window = self.window()
+        if not event.spontaneous() and (window is None or not window.isVisible()):
             # Qt may have deleted parts of it already.
             with contextlib.suppress(RuntimeError):
                 self.shut_down()

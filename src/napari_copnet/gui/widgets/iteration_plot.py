@@ -223,8 +223,9 @@ class IterationPlot(QWidget):
         for series in reversed(self.series):
             if not series.values:
                 continue
-            shown = self.current if self.current in series.values else max(series.values)
-            text = f"{series.name} {self._said(series.values[shown])}"
+            at, values = self.current, series.values
+            shown = at if at is not None and at in values else max(values)
+            text = f"{series.name} {self._said(values[shown])}"
             width = painter.fontMetrics().horizontalAdvance(text)
             painter.setPen(QColor(series.colour))
             painter.drawText(QPointF(right - width, 15), text)

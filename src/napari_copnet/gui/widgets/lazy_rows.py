@@ -22,8 +22,8 @@ class Rows(QAbstractTableModel):
         Returns the number of rows.
     cell : callable
         Returns the text of a row and column.
-    is_dim : callable
-        Whether a row is shown dimmer.
+    is_dim : callable, optional
+        Whether a row is shown dimmer; none is by default.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Rows(QAbstractTableModel):
         headers: tuple[str, ...],
         count: Callable[[], int],
         cell: Callable[[int, int], str],
-        is_dim: Callable[[int], bool],
+        is_dim: Callable[[int], bool] = lambda _: False,
     ) -> None:
         super().__init__()
         self.current = -1
@@ -99,14 +99,17 @@ class RowsView(QTableView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setShowGrid(False)
         self.setWordWrap(False)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(20)
+        side = self.verticalHeader()
+        assert side is not None  # Qt makes both headers with the table
+        side.hide()
+        side.setDefaultSectionSize(20)
         self.setMinimumHeight(140)
 
     def show_rows(self, rows: Rows) -> None:
         """Show rows."""
         self.setModel(rows)
         header = self.horizontalHeader()
+        assert header is not None
         header.setMinimumSectionSize(44)
         for column in range(rows.columnCount()):
             stretched = column == self._stretched

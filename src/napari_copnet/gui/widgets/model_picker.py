@@ -11,10 +11,11 @@ from functools import cache
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QWidget
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.jobs import Job
+from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.gui.widgets.dock_section import QUIET, WRONG, quiet_label
 from napari_copnet.networks.import_model import import_model
 from napari_copnet.networks.package import JSON, SHIPPED, ModelPackage, find_model, list_models
@@ -118,7 +119,8 @@ class ModelPicker(QWidget):
     def _on_brought(self, model: ModelPackage) -> None:
         self._job = None
         self.combo.setEnabled(True)
-        for picker in self.window().findChildren(ModelPicker):
+        window = self.window()
+        for picker in window.findChildren(ModelPicker) if window is not None else [self]:
             picker.refresh()
         if model.kind != self.kind:
             step = "Closing" if model.kind == "closing" else "Contours"
@@ -232,9 +234,7 @@ def _cuda_devices() -> int:
 
 
 def _rows(widget: QWidget, label: QLabel, combo: QComboBox, note: QLabel) -> None:
-    column = QVBoxLayout(widget)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(2)
+    column = column_in(widget, 2)
     row = QFormLayout()
     row.setContentsMargins(0, 0, 0, 0)
     row.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)

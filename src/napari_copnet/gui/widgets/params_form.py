@@ -11,9 +11,10 @@ from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QWidget
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.params import Setting, checked, field_type, settings
 
 # Qt's spin boxes hold 32-bit numbers.
@@ -56,9 +57,7 @@ class ParamsForm:
         self.rows: dict[str, ValueWidget] = {}
         self.widget = QWidget()
         self.widget.setObjectName(f"form_{kind.__name__}")
-        column = QVBoxLayout(self.widget)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
+        column = column_in(self.widget, 2)
         plain, folded = _form_layout(), _form_layout()
         for name, setting in settings(kind).items():
             if name in hidden:
@@ -99,7 +98,7 @@ class ParamsForm:
         self._base = params
         for name, row in self.rows.items():
             with row.changed.blocked():
-                _show(row, getattr(params, name))
+                _show(row, getattr(params, name), settings(self.kind)[name])
         self._on_changed()
 
     @property
@@ -129,9 +128,7 @@ class Fold(QWidget):
 
     def __init__(self, title: str, content: Any) -> None:
         super().__init__()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
+        column = column_in(self, 2)
         self.button = QToolButton()
         self.button.setText(title)
         self.button.setCheckable(True)
@@ -151,6 +148,12 @@ class Fold(QWidget):
     def unfold(self) -> None:
         """Show the content."""
         self.button.setChecked(True)
+
+    def add(self, widget: QWidget) -> None:
+        """Add a widget below the rows of a form."""
+        rows = self.body.layout()
+        assert isinstance(rows, QFormLayout)
+        rows.addRow(widget)
 
     def _show(self, on: bool) -> None:
         self.button.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
@@ -206,7 +209,7 @@ def _row(
         )
     else:
         # Text, so that a number is kept as it was typed: 0.001 as well as 1e-06.
-        row = LineEdit(name=name, value=_text(default), tooltip=tip)
+        row = LineEdit(name=name, value=_text(default, setting), tooltip=tip)
     _quieten(row)
     return row
 
@@ -222,13 +225,15 @@ def _optional(kind: type, name: str) -> bool:
     return type(None) in typing.get_args(typing.get_type_hints(kind)[name])
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+def _text(value: Any, setting: Setting) -> str:
+    if value is None:
+        return setting.none
+    return repr(value) if isinstance(value, float) else str(value)
 
 
-def _show(row: ValueWidget, value: Any) -> None:
+def _show(row: ValueWidget, value: Any, setting: Setting) -> None:
     if isinstance(row, LineEdit):
-        row.value = _text(value)
+        row.value = _text(value, setting)
         return
     if isinstance(row, ComboBox) and value not in row.choices:
         row.choices = [*row.choices, value]
@@ -240,7 +245,7 @@ def _value(kind: type, name: str, row: ValueWidget, setting: Setting) -> Any:
         return row.value
     text = str(row.value).strip()
     plain: Callable[[str], Any] = field_type(kind, name)
-    if not text:
+    if not text or (setting.none and text.lower() == setting.none):
         if _optional(kind, name):
             return None
         if plain is str:
@@ -250,4 +255,5 @@ def _value(kind: type, name: str, row: ValueWidget, setting: Setting) -> Any:
         return plain(text)
     except ValueError:
         sort = "a whole number, such as 3" if plain is int else "a number, such as 0.5"
+        sort += f", or {setting.none}" if setting.none else ""
         raise CopnetError(f"{setting.label} can't be {text!r}.", f"Type {sort}.") from None

@@ -18,12 +18,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.progress import Progress
 
 _WORDS = {
     "check": "Checking the stack",
     "read": "Reading",
+    "sizes": "Choosing the size",
     "preprocess": "Preprocessing",
     "contours": "Predicting contours",
     "closing": "Closing gaps",
@@ -134,9 +136,7 @@ class ProgressLine(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        column = column_in(self, 4)
         self._text, self._bar = quiet_label(), Bar()
         column.addWidget(self._text)
         column.addWidget(self._bar)

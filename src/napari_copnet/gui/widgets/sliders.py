@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 from superqt import QLabeledDoubleSlider, QLabeledSlider
 
+from napari_copnet.gui.widgets.controls import quiet
 from napari_copnet.gui.widgets.params_form import tooltip
 from napari_copnet.params import field_type, settings
 
@@ -70,14 +71,13 @@ class Sliders(QWidget):
         """Let sliders reach other values, without a signal."""
         for name, span in spans.items():
             slider = self.rows[name]
-            before = slider.blockSignals(True)
             whole = not isinstance(slider, QLabeledDoubleSlider)
             sort = int if whole else float
-            slider.setRange(sort(span.low), sort(span.high))
-            slider.setSingleStep(sort(span.step))
-            if not whole:
-                slider.setDecimals(len(f"{span.step:f}".rstrip("0").partition(".")[2]))
-            slider.blockSignals(before)
+            with quiet(slider):
+                slider.setRange(sort(span.low), sort(span.high))
+                slider.setSingleStep(sort(span.step))
+                if not whole:
+                    slider.setDecimals(len(f"{span.step:f}".rstrip("0").partition(".")[2]))
 
     def get(self) -> Any:
         """Return the settings as an instance of the class."""
@@ -91,8 +91,7 @@ class Sliders(QWidget):
         self._base = params
         for name, slider in self.rows.items():
             value = getattr(params, name)
-            before = slider.blockSignals(True)
-            if value > slider.maximum():
-                slider.setMaximum(value)
-            slider.setValue(value)
-            slider.blockSignals(before)
+            with quiet(slider):
+                if value > slider.maximum():
+                    slider.setMaximum(value)
+                slider.setValue(value)

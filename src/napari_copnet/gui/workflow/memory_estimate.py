@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import psutil
 
 from napari_copnet.pipeline import Settings
-from napari_copnet.steps.preprocess import processed_plane
+from napari_copnet.plane_size import processed_plane
+from napari_copnet.steps.fixed_size import DEFAULT_SIZE
 
 # PyTorch itself, and the activations of nnU-Net's default 2D network on one tile.
 NETWORK_BYTES = 1_500_000_000
@@ -44,7 +45,8 @@ def estimate(shape: tuple[int, int, int], settings: Settings) -> Estimate:
         Of the stack, (Z, Y, X).
     settings : Settings
     """
-    plane = processed_plane(shape[1:], settings.preprocess.size)
+    size = settings.preprocess.size
+    plane = processed_plane(shape[1:], DEFAULT_SIZE if size is None else size)
     processed = shape[0] * math.prod(plane)
     original = math.prod(shape)
     # Processed: slices 4, margin 1, contours 4, closing 4 + 4 + 4 + 4, masks 3, cells 4 + 4, and

@@ -299,15 +299,17 @@ class ResultLayers(PlacedLayers):
         return self._ready.frame
 
     def _excluded(self, z: int) -> np.ndarray | None:
-        """Where slice z has no results: blank, or moved out of the processed frame."""
+        """Where slice z has no results: blank, padding, or moved out of the processed frame."""
         assert self._ready is not None
         frame = self._ready.frame
         if z in self._ready.blank:
             return np.ones(frame.original_shape[1:], bool)
+        padding = self._ready.original_padding(z)
         if not np.any(frame.shifts[z]):
-            return None
+            return padding
         inside = np.ones((1, *frame.processed_shape[1:]), np.uint8)
-        return to_original(inside, slice_frame(frame, z), "labels")[0] == 0
+        lost = to_original(inside, slice_frame(frame, z), "labels")[0] == 0
+        return lost if padding is None else lost | padding
 
     def _flat(self, data: np.ndarray) -> np.ndarray:
         return data[0] if self.placement.flat else data

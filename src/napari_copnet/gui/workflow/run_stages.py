@@ -13,11 +13,19 @@ from napari.layers import Labels
 from napari_copnet.cache import StageCache
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.params import CellParams
-from napari_copnet.pipeline import RunResult, Settings, run
+from napari_copnet.pipeline import RunResult, Settings, run, without_cells
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_cells
-from napari_copnet.steps.frame import soft_contour, to_original
-from napari_copnet.types import Cells, Closing, Iteration, Preprocessed, SliceResult, Stack
+from napari_copnet.steps.frame import clear_padding, soft_contour, to_original
+from napari_copnet.types import (
+    Cells,
+    Closing,
+    Iteration,
+    Preprocessed,
+    SliceResult,
+    Stack,
+    is_contour,
+)
 
 # Leaves labels for cells that edits will make.
 _MOST_UINT16 = 50_000
@@ -159,18 +167,14 @@ def close_early(
         Step 1 probability, to unite with.
     cells : CellParams
     """
-    mask = probability > 0.5
+    mask = is_contour(probability)
     if start is not None:
-        mask |= start > 0.5
+        mask |= is_contour(start)
     mask = mask.astype(np.uint8)
     soft = probability if start is None else soft_contour(mask, probability, start)
     shown = _shown_closed(None, mask, soft, ready)
     yield Progress("closing", 1, 1, partial=shown)
-    excluded = None
-    if ready.blank:
-        excluded = np.zeros(mask.shape, bool)
-        excluded[list(ready.blank)] = True
-    made = yield from label_cells(mask, cells, excluded=excluded)
+    made = yield from label_cells(mask, cells, excluded=without_cells(ready))
     yield Progress("cells", 1, 1, partial=_shown_cells(made, shown.mask, ready))
 
 
@@ -195,13 +199,13 @@ def shown_cells(cells: Cells, labels: np.ndarray) -> ShownCells:
 def _shown_closed(
     closing: Closing | None, mask: np.ndarray, soft: np.ndarray, ready: Preprocessed
 ) -> ShownClosed:
-    mask = to_original(mask, ready.frame, "mask", soft)
+    mask = clear_padding(to_original(mask, ready.frame, "mask", soft), ready)
     return ShownClosed(closing, mask, packed(mask))
 
 
 def _shown_cells(cells: Cells, closed: np.ndarray, ready: Preprocessed) -> ShownCells:
     """Show cells; `closed` is the contour in the frame of the original stack."""
-    labels = to_original(cells.labels, ready.frame, "labels")
+    labels = clear_padding(to_original(cells.labels, ready.frame, "labels"), ready)
     labels[closed > 0] = 0
     return shown_cells(cells, labels)
 

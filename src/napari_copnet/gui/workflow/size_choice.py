@@ -25,11 +25,14 @@ _HINT = (
 _SHARE = 0.8
 
 
-def sizes_for(shape: Sequence[int], now: int) -> list[int]:
-    """Return the sizes worth a try for slices (Y, X): not much more than they have, and `now`."""
+def sizes_for(shape: Sequence[int], now: int | None) -> list[int]:
+    """Return the sizes worth a try for slices (Y, X): not much more than they have, and `now`.
+
+    `now` is the size that is set, 0 for that of the slices, None where it is left to the run.
+    """
     longer = max(shape)
     sizes = {size for size in SIZES if size <= 2 * longer}
-    return sorted(sizes | {now or longer})
+    return sorted(sizes if now is None and sizes else sizes | {now or longer})
 
 
 def pictured_sizes(
@@ -57,8 +60,8 @@ class SizeChoice(QDialog):
     picture : bytes
         A PNG.
     sizes : sequence of int
-    now : int
-        The size as it is set.
+    now : int or None
+        The size as it is set, if it is.
     take : callable
         Is told the size that is chosen.
     """
@@ -68,7 +71,7 @@ class SizeChoice(QDialog):
         parent: QWidget,
         picture: bytes,
         sizes: Sequence[int],
-        now: int,
+        now: int | None,
         take: Callable[[int], None],
     ) -> None:
         super().__init__(parent)
@@ -77,7 +80,8 @@ class SizeChoice(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         pixmap = QPixmap()
         pixmap.loadFromData(picture)
-        room = self.screen().availableSize() * _SHARE
+        screen = self.screen()
+        room = screen.availableSize() * _SHARE if screen is not None else pixmap.size()
         if pixmap.width() > room.width() or pixmap.height() > room.height():
             pixmap = pixmap.scaled(
                 room,

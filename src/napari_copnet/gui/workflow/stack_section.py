@@ -23,6 +23,7 @@ from napari_copnet.gui.viewer.layer_source import (
     set_voxel_size,
     voxel_size_of,
 )
+from napari_copnet.gui.widgets.controls import offer_layers
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark, quiet_label
 from napari_copnet.gui.widgets.params_form import Fold, ParamsForm
 from napari_copnet.params import ReadParams
@@ -126,14 +127,7 @@ class StackSection(DockSection):
         self._layers = [layer for layer in self.viewer.layers if is_usable(layer)]
         for layer in self._layers:
             layer.events.name.connect(self._on_names)
-        self.layers.blockSignals(True)
-        self.layers.clear()
-        self.layers.addItems([layer.name for layer in self._layers])
-        if chosen is not None and chosen in self._layers:
-            self.layers.setCurrentIndex(self._layers.index(chosen))
-        elif self._layers:
-            self.layers.setCurrentIndex(len(self._layers) - 1)
-        self.layers.blockSignals(False)
+        offer_layers(self.layers, self._layers, chosen, otherwise=len(self._layers) - 1)
         self.layers.setEnabled(bool(self._layers))
         if chosen is None or self.layer != chosen:
             self._on_chosen()

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QPushButton
 
 from napari_copnet.gui.background.jobs import free_cores
+from napari_copnet.gui.widgets.controls import named, row
 from napari_copnet.gui.widgets.dock_section import DockSection
 from napari_copnet.gui.widgets.model_picker import DevicePicker, ModelPicker
 from napari_copnet.gui.widgets.params_form import ParamsForm
@@ -21,7 +22,7 @@ from napari_copnet.params import (
     DeviceParams,
     PreprocessParams,
 )
-from napari_copnet.types import Preprocessed
+from napari_copnet.types import Preprocessed, is_contour
 
 
 class PreprocessSection(DockSection):
@@ -78,7 +79,7 @@ class ContourSection(DockSection):
         self.add(self.form.widget)
         if self.device_form.advanced is not None and self.form.advanced is not None:
             # One fold for what is rarely needed.
-            self.form.advanced.body.layout().addRow(self.device_form.advanced.body)
+            self.form.advanced.add(self.device_form.advanced.body)
             self.device_form.advanced.button.setChecked(True)
             self.device_form.widget.hide()
 
@@ -94,7 +95,7 @@ class ContourSection(DockSection):
     @staticmethod
     def did(probability: np.ndarray) -> str:
         """Say what was done."""
-        share = 100 * float((probability[:: max(1, len(probability) // 8)] > 0.5).mean())
+        share = 100 * float(is_contour(probability[:: max(1, len(probability) // 8)]).mean())
         return f"Contours predicted in {len(probability)} slices ({share:.0f} % of the area)."
 
 
@@ -161,23 +162,17 @@ class CellSection(DockSection):
         self.form = ParamsForm(CellParams)
         self.add(self.form.widget)
         self.edit_buttons: dict[str, QPushButton] = {}
-        row = QWidget()
-        line = QHBoxLayout(row)
-        line.setContentsMargins(0, 0, 0, 0)
         for name, text, tip in (
             ("draw", "Draw contour", "Paint on the closed contour; cells are updated."),
             ("erase", "Erase", "Erase contour; cells are updated."),
             ("undo", "Undo", "Undo the last stroke (Ctrl+Z on the contour layer)."),
             ("done", "Done", "Go back to panning and zooming."),
         ):
-            button = QPushButton(text)
-            button.setObjectName(f"edit_{name}")
-            button.setToolTip(tip)
+            button = named(QPushButton(text), f"edit_{name}", tip)
             button.setEnabled(False)
             button.clicked.connect(lambda _=False, name=name: self.edit_asked.emit(name))
             self.edit_buttons[name] = button
-            line.addWidget(button)
-        self.add(row)
+        self.add(row(*self.edit_buttons.values()))
 
     def get(self) -> CellParams:
         """Return the settings."""

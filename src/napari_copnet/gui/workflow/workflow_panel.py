@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from psygnal import Signal as PySignal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_copnet.errors import CopnetError, InputError, NeedsChoiceError
 from napari_copnet.gui.background.jobs import Job
 from napari_copnet.gui.viewer.add_stack import add_stack, read
 from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view, stack_from_layer
+from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.gui.widgets.dock import Dock, delayed, scrolled
 from napari_copnet.gui.widgets.model_picker import ModelPicker
 from napari_copnet.gui.widgets.run_controls import RunControls
@@ -81,17 +82,13 @@ class WorkflowPanel(Dock):
 
     def _lay_out(self) -> None:
         inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column = column_in(inside, 6)
         for section in (self.stack, *self.sections.values()):
             column.addWidget(section)
         column.addStretch()
         scroll = scrolled(inside)
         self._scroll = scroll
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
+        whole = column_in(self, 0)
         whole.addWidget(scroll, 1)
         whole.addWidget(self.run_controls)
 
@@ -179,7 +176,9 @@ class WorkflowPanel(Dock):
         if given is None:
             return
         layer, settings, stack, repair = given
-        now = settings.preprocess.size or max(stack.shape[1:])
+        now = settings.preprocess.size
+        if now == 0:
+            now = max(stack.shape[1:])
         sizes, z = sizes_for(stack.shape[1:], now), slice_in_view(self.viewer, layer)
         load, row = self._load, self.sections["preprocess"].form.rows["size"]
 

@@ -117,7 +117,8 @@ class WorkflowStatus:
         """A run goes on; `early` for what a cancelled run leaves behind."""
         now = time.monotonic()
         for progress in news:
-            section = self.sections.get(progress.step)
+            stage = "preprocess" if progress.step == "sizes" else progress.step
+            section = self.sections.get(stage)
             if section is not None and progress.step not in self._start:
                 self._start[progress.step] = now
                 if progress.unit:

@@ -1,0 +1,83 @@
+"""An array whose slices are read or computed when they are asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+class LazyArray:
+    """An array of shape (..., Y, X) whose planes are read or computed when it is indexed.
+
+    Stacks on disk are read through it, and layers show through it what is computed for the slice
+    in view.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape (..., Y, X).
+    dtype : dtype
+        What is returned; planes of another type are converted.
+    plane : callable
+        Returns the plane, shape (Y, X), of the leading indices, given as whole numbers.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], dtype: Any, plane: Callable[..., np.ndarray]
+    ) -> None:
+        self.shape = tuple(int(n) for n in shape)
+        self.dtype = np.dtype(dtype)
+        self.ndim = len(self.shape)
+        self._plane = plane
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the whole array would take in memory."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        lead, inner = self._split(key)
+        indices = [np.arange(n)[k] for n, k in zip(self.shape[:-2], lead, strict=True)]
+        side = np.broadcast_to(np.zeros((), self.dtype), self.shape[-2:])[inner].shape
+        out = np.empty((*(i.size for i in indices), *side), self.dtype)
+        for position in np.ndindex(out.shape[: len(indices)]):
+            at = (int(i.flat[p]) for i, p in zip(indices, position, strict=True))
+            out[position] = np.asarray(self._plane(*at))[inner]
+        squeezed = tuple(0 if i.ndim == 0 else slice(None) for i in indices)
+        return out[squeezed]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("a lazy array can't be an array without a copy")
+        out = np.empty(self.shape, self.dtype if dtype is None else dtype)
+        for at in np.ndindex(self.shape[:-2]):
+            out[at] = np.asarray(self._plane(*at)).astype(self.dtype, copy=False)
+        return out
+
+    def _split(self, key: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        """Return the key of each leading axis and of the plane's two axes.
+
+        Raises
+        ------
+        IndexError
+            More indices than axes.
+        """
+        keys = list(key) if isinstance(key, tuple) else [key]
+        at = next((n for n, k in enumerate(keys) if k is Ellipsis), None)
+        if at is not None:
+            keys[at : at + 1] = [slice(None)] * (self.ndim - len(keys) + 1)
+        if len(keys) > self.ndim:
+            raise IndexError(f"{len(keys)} indices for {self.ndim} axes")
+        keys += [slice(None)] * (self.ndim - len(keys))
+        return keys[:-2], tuple(keys[-2:])

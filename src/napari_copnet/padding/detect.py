@@ -1,0 +1,345 @@
+"""Find the padding of a slice: constant or nearly constant borders and holes.
+
+Alignment, rotation and montage leave parts of a slice without data. Whatever wrote the file gave
+them one value, black more often than not, and a lossy file adds a little noise to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cc3d
+import numpy as np
+from scipy import ndimage
+
+from napari_copnet.padding.outline import Hull, is_straight
+
+# Half the side of the window that has to be of one value, px.
+REACH = 2
+# Half the side of the window in which nearly constant padding is told from tissue by its spread.
+# In so wide a window even the inside of a cell shows some structure.
+WIDE = 5
+# Padding is at least so large: px, and share of the slice.
+LEAST_AREA = 100
+LEAST_SHARE = 0.002
+# A hole has to be larger: tissue that saturates, or was denoised, has constant patches of its own.
+LEAST_HOLE = 0.005
+# A drawing or a mask has few values, and all of it is constant: nothing is looked for in those.
+FEWEST_VALUES = 16
+LEAST_TEXTURED = 0.3
+# Noise is what is left of an image without planes and edges (Immerkær 1996); that of nearly
+# constant padding is at most so many times the tissue's.
+_GRAIN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6
+LESS_GRAIN = 0.75
+# Spreads of tissue and of nearly constant padding are at least a factor of two apart, and few
+# windows (those across the border of padding) lie between.
+OCTAVE = 4
+BETWEEN = 0.15
+# Share of a row or column at the border that has one value, where all of it is padding.
+WHOLE_LINE = 0.97
+# A border lies mostly beyond the convex hull of the rest; one that takes a whole side less so.
+BEYOND = 0.7
+BEYOND_WHOLE_SIDE = 0.3
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a slice that may be padding.
+
+    Attributes
+    ----------
+    box : tuple of slice
+        It ends a pixel beyond the part, but at the border of the slice.
+    pixels : ndarray, bool
+        The part within its box.
+    value : float
+    exact : bool
+        Whether it is of one value, not nearly so.
+    """
+
+    box: tuple[slice, ...]
+    pixels: np.ndarray
+    value: float
+    exact: bool
+
+    @cached_property
+    def area(self) -> int:
+        return int(np.count_nonzero(self.pixels))
+
+    def longest_side(self, shape: tuple[int, ...]) -> float:
+        """Return the share that it takes of a side of the slice: of the one it takes most of."""
+        shares = [0.0]
+        for axis, (side, length) in enumerate(zip(self.box, shape, strict=True)):
+            for at, is_end in ((0, side.start == 0), (-1, side.stop == length)):
+                if is_end:
+                    line = np.take(self.pixels, at, axis)
+                    shares.append(np.count_nonzero(line) / shape[1 - axis])
+        return max(shares)
+
+    def beyond(self, hull: Hull) -> float:
+        rows, columns = np.nonzero(self.pixels)
+        return hull.beyond(rows + self.box[0].start, columns + self.box[1].start)
+
+
+def _part(
+    pixels: np.ndarray, corner: tuple[int, int], value: float, exact: bool, shape: tuple[int, ...]
+) -> _Part:
+    """Return a part of a slice of `shape` whose pixels begin at `corner`, cut to its box."""
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
+    box = tuple(
+        slice(max(0, at + int(found[0]) - 1), min(length, at + int(found[-1]) + 2))
+        for at, found, length in zip(corner, (rows, columns), shape, strict=True)
+    )
+    whole = np.zeros([side.stop - side.start for side in box], bool)
+    inner = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    top = corner[0] + int(rows[0]) - box[0].start
+    left = corner[1] + int(columns[0]) - box[1].start
+    whole[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return _Part(box, whole, value, exact)
+
+
+def find_padding(image: np.ndarray) -> np.ndarray | None:
+    """Return the padding of a slice, or None where there is none.
+
+    Looked for are connected areas of one value (every 5 × 5 window constant), and of nearly one:
+    their spread in windows of 11 × 11 px is set apart from that of all the rest by a factor of
+    two or more and the same all over the area, and their noise is at most 0.75 of the rest's.
+    Padding they are
+
+    - where a single value is not the darkest or brightest of the slice: tissue is never constant
+      in the midst of its range. At the border of the slice from 0.2 % of it on, inside from 0.5 %;
+    - where the outline is mostly straight: alignment, rotation and montage cut along lines;
+    - where the area reaches the border of the slice and lies beyond the convex hull of the rest:
+      tissue that was moved or turned is convex, however ragged, and what is around it is not.
+      An area that takes a whole side may be more ragged.
+
+    Whole rows and columns of one value at the border are padding at any width.
+
+    The last two rules keep dark saturated tissue (a vessel's lumen that is 0 all over) out, also
+    where it touches the border: it bulges into the rest and is round. Their limits: a saturated
+    lumen that fills the whole of a side, or is cut straight, or adjoins padding of its own value,
+    is taken for padding; a black hole with a curved outline, drawn by hand, is taken for tissue.
+    Resin has noise like the tissue's and is never padding. Padding with noise of more than about
+    a third of the spread inside of cells is not found.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+        Grey values of any real dtype, finite.
+
+    Returns
+    -------
+    ndarray, shape (Y, X), bool, or None
+        True on padding, to within a pixel or two.
+    """
+    if min(image.shape) < 4 * REACH or not _has_texture(image):
+        return None
+    flat = constant_windows(image, REACH)
+    found = _border_lines(image)
+    parts = [*_exact_parts(image, flat), *_noisy_parts(image, flat)]
+    if parts:
+        rest = ~found
+        for part in parts:
+            rest[part.box] &= ~part.pixels
+        # Of a drawing, only the thin lines between constant areas would be left.
+        if np.mean(rest) < 0.01 or np.mean(flat[rest]) > 1 - LEAST_TEXTURED or _few(image[rest]):
+            return found if found.any() else None
+        dark, bright = np.percentile(image[rest], (0.1, 99.9))
+        hull = Hull(rest)
+        kept: list[_Part] = []
+        for part in sorted(parts, key=lambda part: -part.area):
+            if _is_padding(part, image.shape, hull, (float(dark), float(bright)), kept):
+                kept.append(part)
+                found[part.box] |= part.pixels
+    if not found.any():
+        return None
+    return _without_islands(found)
+
+
+def constant_windows(image: np.ndarray, reach: int) -> np.ndarray:
+    """Return where the window of ``2 reach + 1`` px around a pixel is of one value.
+
+    Beyond the border the outermost pixels repeat.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+    reach : int
+
+    Returns
+    -------
+    ndarray, shape (Y, X), bool
+    """
+    padded = np.pad(image, reach, mode="edge")
+    across = padded[:, 1:] == padded[:, :-1]
+    rows = np.ones((padded.shape[0], image.shape[1]), bool)
+    for step in range(2 * reach):
+        rows &= across[:, step : step + image.shape[1]]
+    down = (padded[1:] == padded[:-1])[:, reach : reach + image.shape[1]]
+    flat = np.ones(image.shape, bool)
+    for step in range(2 * reach + 1):
+        flat &= rows[step : step + image.shape[0]]
+    for step in range(2 * reach):
+        flat &= down[step : step + image.shape[0]]
+    return flat
+
+
+def _has_texture(image: np.ndarray) -> bool:
+    step = max(1, image.size // 100_000)
+    return not _few(image.ravel()[::step])
+
+
+def _few(values: np.ndarray) -> bool:
+    step = max(1, values.size // 100_000)
+    return np.unique(values[::step]).size < FEWEST_VALUES
+
+
+def _border_lines(image: np.ndarray) -> np.ndarray:
+    """Return whole rows and columns of one value at the border of a slice (Y, X)."""
+    found = np.zeros(image.shape, bool)
+    for view, marks in ((image, found), (image.T, found.T)):
+        first, last = _constant_lines(view), _constant_lines(view[::-1])
+        if first + last < len(view):
+            marks[:first] = True
+            marks[len(marks) - last :] = True
+    return found
+
+
+def _constant_lines(image: np.ndarray) -> int:
+    """Return how many rows from the first on are of one value.
+
+    But for their ends, which belong to the columns there.
+    """
+    for count, row in enumerate(image):
+        if np.mean(row == np.median(row)) < WHOLE_LINE:
+            return count
+    return len(image)
+
+
+def _exact_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
+    labels, count = cc3d.connected_components(flat, connectivity=8, return_N=True)
+    areas = np.bincount(labels.ravel(), minlength=count + 1)
+    # Cut-off corners may be small; they count beside a large area of their value.
+    outermost = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    wanted = areas >= (2 * REACH + 1) ** 2
+    wanted[outermost] = True
+    wanted[0] = False
+    parts = []
+    window = np.ones((2 * REACH + 1,) * 2, bool)
+    boxes = ndimage.find_objects(labels)
+    for label in np.flatnonzero(wanted):
+        box = tuple(
+            slice(max(0, side.start - REACH), side.stop + REACH) for side in boxes[label - 1]
+        )
+        core = labels[box] == label
+        value = image[box][core][0]
+        pixels = ndimage.binary_dilation(core, window) & (image[box] == value)
+        corner = (box[0].start, box[1].start)
+        parts.append(_part(pixels, corner, float(value), True, image.shape))
+    return parts
+
+
+def _noisy_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
+    """Return areas of nearly one value: of small spread, with a gap to all other spreads."""
+    spread, mean = _spread(image, WIDE)
+    limit = _quiet_below(spread)
+    if limit is None:
+        return []
+    labels, count = cc3d.connected_components(spread < limit, connectivity=8, return_N=True)
+    areas = np.bincount(labels.ravel(), minlength=count + 1)
+    parts = []
+    fine, fine_mean = _spread(image, 1)
+    window = np.ones((2 * REACH + 1,) * 2, bool)
+    inner = slice(2 * REACH, -2 * REACH)
+    grain = np.abs(ndimage.convolve(image.astype(np.float64), _GRAIN, mode="nearest"))
+    usual = float(np.median(grain[spread > 2 * limit])) if np.any(spread > 2 * limit) else 0.0
+    for label in np.flatnonzero(areas[1:] >= _least(image.shape, LEAST_SHARE)) + 1:
+        core = labels == label
+        if flat[core].all():
+            continue
+        value = float(np.median(image[core]))
+        noise = float(np.sqrt(np.mean(spread[core] ** 2)))
+        # Resin has the noise of the microscope, as tissue has.
+        if np.median(grain[core]) > LESS_GRAIN * usual:
+            continue
+        # One value all over: a gradient is not padding.
+        if not noise or np.std(mean[core]) > noise:
+            continue
+        near = ndimage.binary_dilation(core, iterations=2 * WIDE)
+        quiet = (fine < 2.5 * noise) & (np.abs(fine_mean - value) < 2.5 * noise) & near
+        whole = cc3d.connected_components(quiet | core, connectivity=4)
+        pixels = whole == np.bincount(whole[core]).argmax()
+        # Nor the tissue that is of the same grey just beside it.
+        padded = np.pad(pixels, 2 * REACH, mode="edge")
+        pixels = ndimage.binary_opening(padded, window)[inner, inner] | core
+        like = np.abs(image - value) <= 4 * noise
+        pixels |= ndimage.binary_dilation(pixels, np.ones((3, 3), bool)) & like
+        parts.append(_part(pixels, (0, 0), value, False, image.shape))
+    return parts
+
+
+def _spread(image: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return standard deviation and mean in windows of ``2 reach + 1`` px, float64."""
+    values = image.astype(np.float64)
+    middle = float(np.median(values))
+    values -= middle
+    size = 2 * reach + 1
+    mean = ndimage.uniform_filter(values, size, mode="nearest")
+    power = ndimage.uniform_filter(values * values, size, mode="nearest")
+    return np.sqrt(np.maximum(power - mean * mean, 0)), mean + middle
+
+
+def _quiet_below(spread: np.ndarray) -> float | None:
+    """Return a spread that parts nearly constant windows from the rest, None without a gap."""
+    scale = float(np.percentile(spread, 99))
+    if scale <= 0:
+        return None
+    octaves = np.log2(np.maximum(spread, scale * 2.0**-10) / scale)
+    edges = np.arange(-10, 1 + 1e-9, 1 / OCTAVE)
+    counts, _ = np.histogram(np.minimum(octaves, 0.99), edges)
+    total = np.concatenate([[0], np.cumsum(counts)])
+    best, limit = BETWEEN, None
+    for low in range(1, len(edges) - OCTAVE):
+        below, above = total[low], total[-1] - total[low + OCTAVE]
+        if below < LEAST_SHARE * spread.size or above < 0.01 * spread.size:
+            continue
+        between = (total[low + OCTAVE] - total[low]) / below
+        if between < best:
+            best, limit = between, scale * 2.0 ** (edges[low] + 0.5)
+    return limit
+
+
+def _is_padding(
+    part: _Part,
+    shape: tuple[int, ...],
+    hull: Hull,
+    ends: tuple[float, float],
+    kept: list[_Part],
+) -> bool:
+    whole = part.longest_side(shape)
+    if part.area < _least(shape, LEAST_SHARE):
+        # A small corner beside a large area of the same value.
+        alike = part.exact and any(one.exact and one.value == part.value for one in kept)
+        return whole > 0 and alike and part.beyond(hull) >= BEYOND
+    inside_range = ends[0] < part.value < ends[1]
+    if part.exact and inside_range:
+        return whole > 0 or part.area >= _least(shape, LEAST_HOLE)
+    if is_straight(part.pixels):
+        return True
+    if whole == 0:
+        return False
+    beyond = part.beyond(hull)
+    return beyond >= BEYOND or (whole >= 0.95 and beyond >= BEYOND_WHOLE_SIDE)
+
+
+def _least(shape: tuple[int, ...], share: float) -> float:
+    return max(LEAST_AREA, share * shape[0] * shape[1])
+
+
+def _without_islands(found: np.ndarray) -> np.ndarray:
+    """Fill specks inside of padding, such as dead pixels."""
+    rest = cc3d.connected_components(~found, connectivity=4)
+    small = np.bincount(rest.ravel()) < LEAST_AREA / 2
+    small[0] = False
+    return found | small[rest]

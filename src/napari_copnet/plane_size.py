@@ -1,0 +1,57 @@
+"""How large a slice is shown to the networks."""
+
+from __future__ import annotations
+
+# A strip is more than so many times as long as it is high.
+STRIP = 2.0
+
+
+def is_strip(plane: tuple[int, ...]) -> bool:
+    """Return whether a slice of shape (Y, X) has one side over twice as long as the other."""
+    return max(plane) > STRIP * min(plane)
+
+
+def longer_side(plane: tuple[int, ...], size: int) -> float:
+    """Return the longer side, in px, at which the networks see a slice.
+
+    That is `size`; but of a strip the shorter side is not shrunk below half of it, for cells would
+    be shrunk away with it: the networks work in tiles, and take longer sides. Strips are never
+    enlarged for that.
+
+    Parameters
+    ----------
+    plane : tuple of int
+        In-plane shape (Y, X).
+    size : int
+        The setting; 0 keeps the shape.
+    """
+    longer, shorter = max(plane), min(plane)
+    if size == 0:
+        return longer
+    if not is_strip(plane):
+        return size
+    return max(size, min(longer, size / STRIP * longer / shorter))
+
+
+def size_of(plane: tuple[int, ...], longer: float) -> float:
+    """Return the size at which a slice has a longer side of `longer` px: `longer_side`, reversed.
+
+    Parameters
+    ----------
+    plane : tuple of int
+        In-plane shape (Y, X).
+    longer : float
+        Longer side that the networks shall see, px.
+    """
+    if not is_strip(plane) or longer >= max(plane):
+        return longer
+    return STRIP * longer * min(plane) / max(plane)
+
+
+def processed_plane(plane: tuple[int, ...], size: int) -> tuple[int, int]:
+    """Return the in-plane shape at which the networks see a slice: see `longer_side`."""
+    if size == 0:
+        return int(plane[0]), int(plane[1])
+    longer = longer_side(plane, size)
+    height, width = (max(1, round(side * longer / max(plane))) for side in plane)
+    return height, width

@@ -1,0 +1,90 @@
+"""The size at which networks see slices, where it follows from settings alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.params import PreprocessParams
+from napari_copnet.plane_size import size_of
+from napari_copnet.types import Stack
+
+# What is taken where nothing can be tried: the side that networks are trained at.
+DEFAULT_SIZE = 512
+# How wide networks know membranes, px, unless a model's card says otherwise.
+KNOWN_WIDTH = 4.0
+SMALLEST, LARGEST = 32, 65536
+
+
+def fixed_size(stack: Stack, params: PreprocessParams) -> tuple[int, str]:
+    """Return the size of a stack where no network is asked, and a sentence on how it came about.
+
+    Parameters
+    ----------
+    stack : Stack
+    params : PreprocessParams
+        Its `size` is taken as it is, without a sentence; else the membrane width decides.
+
+    Returns
+    -------
+    size : int
+        Longer in-plane side, px; 0 keeps that of the stack.
+    note : str
+
+    Raises
+    ------
+    InputError
+        A membrane width without a known pixel size.
+    CopnetError
+        Both a size and a membrane width.
+    """
+    if params.size is not None:
+        if params.membrane_width is not None:
+            raise CopnetError(
+                "Both a size and a membrane width are given.",
+                "Leave one of them out: each decides the size by itself.",
+            )
+        return params.size, ""
+    if params.membrane_width is not None:
+        return size_for_membranes(stack, params.membrane_width)
+    return DEFAULT_SIZE, (
+        f"The size was left open, and is chosen by what networks make of it: without them "
+        f"{DEFAULT_SIZE} px is taken."
+    )
+
+
+def size_for_membranes(
+    stack: Stack, width: float, card: Mapping[str, Any] | None = None
+) -> tuple[int, str]:
+    """Return the size at which membranes are as wide as networks know them, and a sentence on it.
+
+    Parameters
+    ----------
+    stack : Stack
+        With a known pixel size.
+    width : float
+        Of membranes in the tissue, nm.
+    card : mapping, optional
+        Of the contour model; its ``membrane_width`` says how wide it knows membranes, px.
+
+    Raises
+    ------
+    InputError
+        The pixel size is unknown.
+    """
+    y, x = stack.voxel_size.y, stack.voxel_size.x
+    if y is None or x is None:
+        raise InputError(
+            "A membrane width says nothing while the pixel size is unknown.",
+            "Give the voxel size too, or a size in px.",
+        )
+    known = float((card or {}).get("membrane_width") or KNOWN_WIDTH)
+    # A slice keeps its proportions in pixels, so pixels that are not square are averaged.
+    pixel = 1000 * (y + x) / 2
+    exact = size_of(stack.shape[1:], max(stack.shape[1:]) * pixel * known / width)
+    size = int(min(max(round(exact), SMALLEST), LARGEST))
+    return size, (
+        f"Size {size} px: there, membranes of {width:g} nm are {known:g} px wide, as the networks "
+        "know them."
+    )

@@ -1,0 +1,229 @@
+"""The size at which networks know a stack: tried on a few slices, without any truth.
+
+Membranes look as wide to a network as the size of the slices makes them. Where they are wider or
+finer than those it has learnt from it overlooks some, or takes what lies inside of cells for some,
+and nothing in a run matters more. See `size_measures` for how one size is told from another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import psutil
+
+from napari_copnet.params import ClosingParams, ContourParams, PreprocessParams
+from napari_copnet.plane_size import processed_plane
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.steps.closing import close
+from napari_copnet.steps.contours import predict_contours
+from napari_copnet.steps.fixed_size import DEFAULT_SIZE
+from napari_copnet.steps.preprocess import preprocess
+from napari_copnet.steps.size_measures import Seen, measure_sizes
+from napari_copnet.types import SizeChoice, Stack
+
+# Longer sides, px. Steps of about √2, in multiples of what networks halve their images to.
+SIZES = (128, 192, 256, 384, 512, 768, 1024, 1536)
+SLICES = 3
+# Slices of fewer px a side may be enlarged more: their membranes are hardly a pixel wide.
+SMALL = 400
+ENLARGED, SMALL_ENLARGED = 2.05, 3.1
+# Beyond so many times fewer pixels membranes are gone.
+SHRUNK = 8
+# Of a larger slice its middle is seen, so that no size takes long.
+WINDOW = 768
+# Bytes that a run holds for each processed pixel of a stack.
+BYTES = 48
+# One pass shows which gaps a network would close.
+CHEAP: dict[str, Any] = {
+    "max_iterations": 1,
+    "likely_gaps": False,
+    "keep_iterations": False,
+    "mirror": False,
+}
+
+
+def sizes_worth_a_try(shape: Sequence[int], free: int | None = None) -> list[int]:
+    """Return the sizes to try for a stack.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (Z, Y, X).
+    free : int, optional
+        Bytes of memory that may be used; by default what the machine has free.
+
+    Returns
+    -------
+    list of int
+        Of `SIZES`, longer in-plane sides, px; perhaps none.
+    """
+    longer = max(shape[1:])
+    most = longer * (SMALL_ENLARGED if longer < SMALL else ENLARGED)
+    free = int(psutil.virtual_memory().available) if free is None else free
+
+    def fits(size: int) -> bool:
+        height, width = processed_plane(tuple(shape[1:]), size)
+        return shape[0] * height * width * BYTES <= max(free, 0)
+
+    # What was always taken is never too large.
+    return [
+        size
+        for size in SIZES
+        if longer / SHRUNK <= size <= most and (size <= DEFAULT_SIZE or fits(size))
+    ]
+
+
+def spread_slices(stack: Stack, count: int = SLICES) -> tuple[int, ...]:
+    """Return slices spread through a stack, each in the middle of its part, without blank ones.
+
+    Parameters
+    ----------
+    stack : Stack
+    count : int
+
+    Returns
+    -------
+    tuple of int
+        Fewer than `count` where there are no more that show something.
+    """
+    depth = stack.shape[0]
+    count = min(count, depth)
+    chosen: list[int] = []
+    for part in range(count):
+        low, high = part * depth // count, (part + 1) * depth // count
+        middle = (2 * part + 1) * depth // (2 * count)
+        nearest = sorted(range(low, high), key=lambda z: abs(z - middle))
+        chosen += [z for z in nearest if not _shows_nothing(stack.data[z])][:1]
+    return tuple(chosen)
+
+
+def choose_size(
+    stack: Stack,
+    params: PreprocessParams,
+    contours: ContourParams,
+    closing: ClosingParams,
+    network: Callable[[str], Any],
+) -> Steps[SizeChoice]:
+    """Take a few slices through Step 1 and one closing pass at several sizes; choose one of them.
+
+    Parameters
+    ----------
+    stack : Stack
+    params, contours, closing : PreprocessParams, ContourParams, ClosingParams
+        Of the run; alignment plays no part.
+    network : callable
+        Returns the loaded network of ``"contours"`` or ``"closing"``.
+
+    Yields
+    ------
+    Progress
+        In sizes; the last has the reason as its note.
+
+    Returns
+    -------
+    SizeChoice
+    """
+    sizes = sizes_worth_a_try(stack.shape)
+    slices = spread_slices(stack)
+    why = _why_not(stack, sizes, slices, network)
+    if why:
+        yield Progress("sizes", 1, 1, "sizes", why)
+        return SizeChoice(DEFAULT_SIZE, why)
+    yield Progress(
+        "sizes",
+        0,
+        len(sizes),
+        "sizes",
+        f"Looking for the size at which the networks know this tissue: slices "
+        f"{', '.join(map(str, slices))} at {', '.join(map(str, sizes))} px.",
+    )
+    cheap = replace(closing, **CHEAP)
+    quick = replace(contours, mirror=False)
+    found: list[list[Seen]] = []
+    for number, size in enumerate(sizes):
+        found.append([])
+        for index, z in enumerate(slices):
+            work = _seen(stack, z, replace(params, size=size, align=False), quick, cheap, network)
+            while True:
+                try:
+                    next(work)
+                except StopIteration as end:
+                    found[-1].append(end.value)
+                    break
+                yield Progress("sizes", number + index / len(slices), len(sizes), "sizes")
+        yield Progress("sizes", number + 1, len(sizes), "sizes")
+    tried = measure_sizes(sizes, found)
+    choice = chosen_size(tried, slices)
+    yield Progress("sizes", len(sizes), len(sizes), "sizes", choice.reason)
+    return choice
+
+
+def chosen_size(tried: Sequence[dict[str, float]], slices: Sequence[int]) -> SizeChoice:
+    """Return the choice of the size with the best score, and why it is the best.
+
+    Parameters
+    ----------
+    tried : sequence of dict
+        From `size_measures.measure_sizes`.
+    slices : sequence of int
+    """
+    best = max(tried, key=lambda one: one["score"])
+    size = int(best["size"])
+    reason = (
+        f"Size {size} px, chosen of {', '.join(str(int(one['size'])) for one in tried)}: there "
+        f"{best['steady']:.0f} cells a slice stay the same when the size changes, and contours "
+        f"part cells on {best['parting']:.0%} of their length. Choose another with Size."
+    )
+    return SizeChoice(size, reason, tuple(slices), tuple(tried))
+
+
+def _why_not(
+    stack: Stack, sizes: list[int], slices: tuple[int, ...], network: Callable[[str], Any]
+) -> str:
+    """Return why sizes can't be tried, or nothing."""
+    default = f"size {DEFAULT_SIZE} px is taken."
+    if len(sizes) < 2:
+        return f"Slices of {max(stack.shape[1:])} px are too small to try sizes on: {default}"
+    if not slices:
+        return f"There is no slice to try sizes on: {default}"
+    if getattr(network("contours").plan, "dimensions", 2) == 3:
+        return f"Sizes are tried on single slices, and the contour model takes stacks: {default}"
+    return ""
+
+
+def _seen(
+    stack: Stack,
+    z: int,
+    params: PreprocessParams,
+    contours: ContourParams,
+    closing: ClosingParams,
+    network: Callable[[str], Any],
+) -> Steps[Seen]:
+    """Show the middle of one slice to both networks."""
+    one = replace(stack, data=np.asarray(stack.data[z : z + 1]), source=None)
+    ready = yield from preprocess(one, params)
+    plane = ready.data.shape[1:]
+    box = (slice(None), *map(middle, plane))
+    padding = None if ready.padding is None else ready.padding[box]
+    image, out = ready.data[box], ready.margin[box]
+    if padding is not None:
+        out = out | padding
+    probability = yield from predict_contours(image, network("contours"), contours, padding=padding)
+    closed = yield from close(probability, network("closing"), closing, padding=padding)
+    share = tuple(seen / side for seen, side in zip(image.shape[1:], plane, strict=True))
+    return Seen(probability[0], closed.mask[0] > 0, out[0], share)
+
+
+def middle(side: int) -> slice:
+    """Return the part of a side, px, that is looked at."""
+    start = max(0, (side - WINDOW) // 2)
+    return slice(start, start + min(side, WINDOW))
+
+
+def _shows_nothing(image: Any) -> bool:
+    values = np.asarray(image)
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    return finite.size == 0 or bool(finite.min() == finite.max())

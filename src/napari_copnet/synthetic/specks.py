@@ -1,0 +1,25 @@
+"""Specks: pieces of regions too small for anyone to draw around."""
+
+from __future__ import annotations
+
+import cc3d
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+
+def without_specks(regions: np.ndarray, smallest: int) -> np.ndarray:
+    """Return the regions of a slice with small pieces given to what lies around them.
+
+    Parameters
+    ----------
+    regions : ndarray, shape (Y, X), uint32
+        Numbers from 1.
+    smallest : int
+        Pieces (face-connected, of one number) of fewer pixels go.
+    """
+    pieces = cc3d.connected_components(regions, connectivity=4)
+    small = (np.bincount(pieces.ravel()) < smallest)[pieces]
+    if not small.any() or small.all():
+        return regions
+    rows, columns = distance_transform_edt(small, return_distances=False, return_indices=True)
+    return regions[rows, columns]
