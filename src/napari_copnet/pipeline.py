@@ -46,8 +46,8 @@ from napari_copnet.types import Cells, Closing, Preprocessed, SizeChoice, Stack
 
 Value = TypeVar("Value")
 INVERTED = (
-    "Membranes look light: dark and light were exchanged, for the contour network is clearly surer "
-    "so. Set Invert to no should it be wrong."
+    "Membranes look light, so dark and light were exchanged: the contour network is clearly more "
+    "certain this way. If this is wrong, set Invert to no."
 )
 
 

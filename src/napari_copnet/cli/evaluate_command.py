@@ -171,7 +171,7 @@ def evaluate_command(
     rows = ["".join(f"{cell:<20}" for cell in row).rstrip() for row in score_table(table)]
     end = f"{result['cells']} true cells in {len(numbers)} slices"
     if padding is not None:
-        end += f"; {result['padding']:.1%} of the pixels are padding, and not scored"
+        end += f"; {result['padding']:.1%} of the pixels are padding, and left out of the scores"
     show(result, as_json, [*rows, end, *(f"  {name:<12}{path}" for name, path in files.items())])
 
 

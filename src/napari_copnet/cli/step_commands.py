@@ -40,8 +40,8 @@ Exclude = Annotated[
     Path | None,
     typer.Option(
         "--exclude",
-        help="Mask of areas where nothing is to be found. Padding that the step before found lies "
-        "beside its result and is taken from there.",
+        help="Mask of areas to leave out. Padding found by the previous step is saved beside its "
+        "result, and is read from there.",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random choices.")]
@@ -126,8 +126,8 @@ def preprocess_step(
     notes = [*image.notes, *ready.notes]
     if preprocess.invert == "auto":
         notes.append(
-            "Whether membranes are light can't be told without the contour network: nothing was "
-            "inverted. Say --invert yes where they are."
+            "Without the contour network, light membranes go unnoticed: nothing was inverted. "
+            "Use --invert yes if your membranes are light."
         )
     frame = {
         "original_shape": list(ready.frame.original_shape),

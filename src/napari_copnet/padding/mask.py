@@ -1,4 +1,4 @@
-"""Masks of padding, as steps are given them."""
+"""Padding masks, as they are passed to steps."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from napari_copnet.errors import InputError
 
 
 def broadcast(mask: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Return a mask of one slice or of all as one of all, bool; None where nothing is set.
+    """Return a mask of one slice or all slices as a mask of the stack, bool; None if it is empty.
 
     Parameters
     ----------
     mask : ndarray, shape (Y, X) or (Z, Y, X), or None
-        Above 0 is set.
+        Values above 0 are padding.
     shape : tuple of int
-        Of the stack, (Z, Y, X).
+        Shape of the stack, (Z, Y, X).
 
     Raises
     ------
     InputError
-        Another shape.
+        The mask has another shape.
     """
     if mask is None:
         return None
     mask = np.asarray(mask) > 0
     if mask.shape not in (shape, shape[1:]):
         raise InputError(
-            f"The mask of padding has shape {mask.shape}, the stack {tuple(shape)}.",
-            "Give a mask of the same size, such as the file padding that a step writes.",
+            f"The padding mask has the shape {mask.shape}, but the stack {tuple(shape)}.",
+            "Give a mask of the same shape, such as the file padding written by a step.",
         )
     return np.broadcast_to(mask, shape) if mask.any() else None

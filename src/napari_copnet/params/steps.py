@@ -58,15 +58,15 @@ class PreprocessParams:
     padding: bool = setting(
         True,
         "Find padding",
-        "Find constant borders and holes in each slice, leave them out of the z-score, fill them "
-        "for the networks, and keep contours, cells and scores away from them.",
+        "Find constant borders and holes in each slice, leave them out of the normalisation, fill "
+        "them for the networks, and keep contours, cells and scores out of them.",
         advanced=True,
     )
     invert: str = setting(
         "auto",
         "Invert",
-        "Exchange dark and light: networks know dark membranes. auto does so where the contour "
-        "network is clearly surer of the inverted slices (up to three are tried).",
+        "Exchange dark and light: the networks were trained on dark membranes. auto inverts if the "
+        "contour network is clearly more certain of inverted slices (up to three are tried).",
         choices=("auto", "yes", "no"),
     )
     size: int | None = setting(
@@ -83,8 +83,8 @@ class PreprocessParams:
     membrane_width: float | None = setting(
         None,
         "Membrane width",
-        "How wide membranes are in the tissue. With it, and a known pixel size, the size is that "
-        "at which they are as wide as the networks know them, and nothing is tried.",
+        "Width of membranes in the tissue. If it is set, and the pixel size is known, the size is "
+        "the one at which membranes are as wide as the networks expect; no sizes are tried.",
         unit="nm",
         minimum=0.1,
         maximum=1e6,

@@ -49,8 +49,9 @@ class TissueParams:
     kind: str = setting(
         "neuropil",
         "Kind of tissue",
-        "neuropil; cortex: processes of very different sizes, with synapses and myelin; tumour: "
-        "packed cells with nuclei and faint membranes at low magnification.",
+        "neuropil: packed processes of similar size; cortex: processes of very different sizes, "
+        "with synapses and myelin; tumour: packed cells with nuclei and faint membranes at low "
+        "magnification.",
         choices=("neuropil", "cortex", "tumour"),
     )
     slices: int = setting(16, "Slices", "Number of slices.", minimum=1, maximum=10000)
@@ -136,14 +137,14 @@ class TrainParams:
     appearance: bool = setting(
         True,
         "Varied appearance",
-        "Contour network: contrast, shading, noise and fading beyond what nnU-Net varies, for "
-        "stacks that look different from those it learns from.",
+        "Contour network: vary contrast, shading, noise and fading more than nnU-Net does, for "
+        "stacks that look different from the training data.",
         advanced=True,
     )
     certainty: bool = setting(
         True,
         "Varied certainty",
-        "Closing network: maps are made surer, less sure and softer as a whole, as maps of other "
+        "Closing network: make whole maps more certain, less certain or softer, as maps of other "
         "networks are.",
         advanced=True,
     )

@@ -44,7 +44,7 @@ class StillView(SessionView):
                 model.contour[z] = given.contour[z]
                 if session._labelled[z]:
                     self._ids[z], self._labelled[z] = session._ids[z], True
-        # What the run made lies on the disk and is never changed: opened once, for both.
+        # The results of the run are on disk and never change, so both share the open arrays.
         for name in ("contours.npy", "iterations.npy", "converged.npy", "closed.npy"):
             session._run_array(name)
         self._arrays = dict(session._arrays)
@@ -53,10 +53,10 @@ class StillView(SessionView):
 
     @property
     def slices(self) -> list[int]:
-        """The slices that can be looked at."""
+        """The slices in this copy."""
         return sorted(self._taken)
 
     def _label(self, z: int) -> None:
         if z not in self._taken:
-            raise ValueError(f"slice {z} was not taken along")
+            raise ValueError(f"slice {z} is not in this copy")
         super()._label(z)

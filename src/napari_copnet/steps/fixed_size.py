@@ -35,38 +35,38 @@ def fixed_size(stack: Stack, params: PreprocessParams) -> tuple[int, str]:
     Raises
     ------
     InputError
-        A membrane width without a known pixel size.
+        A membrane width is given, but the pixel size is unknown.
     CopnetError
-        Both a size and a membrane width.
+        Both a size and a membrane width are given.
     """
     if params.size is not None:
         if params.membrane_width is not None:
             raise CopnetError(
                 "Both a size and a membrane width are given.",
-                "Leave one of them out: each decides the size by itself.",
+                "Leave one of them out: either one sets the size.",
             )
         return params.size, ""
     if params.membrane_width is not None:
         return size_for_membranes(stack, params.membrane_width)
     return DEFAULT_SIZE, (
-        f"The size was left open, and is chosen by what networks make of it: without them "
-        f"{DEFAULT_SIZE} px is taken."
+        f"No size was given. Without the networks it can't be chosen automatically, so "
+        f"{DEFAULT_SIZE} px is used."
     )
 
 
 def size_for_membranes(
     stack: Stack, width: float, card: Mapping[str, Any] | None = None
 ) -> tuple[int, str]:
-    """Return the size at which membranes are as wide as networks know them, and a sentence on it.
+    """Return the size at which membranes are as wide as networks expect, and a sentence on it.
 
     Parameters
     ----------
     stack : Stack
         With a known pixel size.
     width : float
-        Of membranes in the tissue, nm.
+        Width of membranes in the tissue, nm.
     card : mapping, optional
-        Of the contour model; its ``membrane_width`` says how wide it knows membranes, px.
+        Card of the contour model; its ``membrane_width`` is the width it expects, px.
 
     Raises
     ------
@@ -76,8 +76,8 @@ def size_for_membranes(
     y, x = stack.voxel_size.y, stack.voxel_size.x
     if y is None or x is None:
         raise InputError(
-            "A membrane width says nothing while the pixel size is unknown.",
-            "Give the voxel size too, or a size in px.",
+            "A membrane width can't be used while the pixel size is unknown.",
+            "Give the voxel size as well, or a size in px.",
         )
     known = float((card or {}).get("membrane_width") or KNOWN_WIDTH)
     # A slice keeps its proportions in pixels, so pixels that are not square are averaged.
@@ -85,6 +85,6 @@ def size_for_membranes(
     exact = size_of(stack.shape[1:], max(stack.shape[1:]) * pixel * known / width)
     size = int(min(max(round(exact), SMALLEST), LARGEST))
     return size, (
-        f"Size {size} px: there, membranes of {width:g} nm are {known:g} px wide, as the networks "
-        "know them."
+        f"Size {size} px: at this size, membranes of {width:g} nm are {known:g} px wide, as the "
+        "networks expect."
     )

@@ -276,8 +276,8 @@ def _padding_note(packed: list[np.ndarray | None], shape: tuple[int, int, int]) 
     share = sum(areas) / len(areas) / (shape[1] * shape[2])
     where = "1 slice has" if len(areas) == 1 else f"{len(areas)} slices have"
     return (
-        f"{where} padding ({share:.0%} of a slice on average), which is left out; turn Find "
-        "padding off should it be tissue."
+        f"{where} padding ({share:.0%} of a slice on average), which is left out. If it is "
+        "tissue, turn off Find padding."
     )
 
 
@@ -285,8 +285,8 @@ def _strip_note(shape: tuple[int, int, int], plane: tuple[int, int], size: int) 
     if size == 0 or max(plane) <= size or not is_strip(shape[1:]):
         return ""
     return (
-        f"Slices are strips of {shape[1]} × {shape[2]} px: networks see them at {plane[0]} × "
-        f"{plane[1]} px, for at {size} px on the longer side cells would be shrunk away."
+        f"Slices are strips of {shape[1]} × {shape[2]} px. Networks see them at {plane[0]} × "
+        f"{plane[1]} px, because cells would be too small at {size} px on the longer side."
     )
 
 

@@ -1,8 +1,8 @@
-"""The size at which networks know a stack: tried on a few slices, without any truth.
+"""Choose the size of slices for the networks, by trying sizes on a few slices; no truth is needed.
 
-Membranes look as wide to a network as the size of the slices makes them. Where they are wider or
-finer than those it has learnt from it overlooks some, or takes what lies inside of cells for some,
-and nothing in a run matters more. See `size_measures` for how one size is told from another.
+The size of the slices decides how wide membranes look to a network. If they are wider or thinner
+than those it was trained on, it misses some, or takes the content of cells for membranes; no
+setting of a run matters more. `size_measures` compares the sizes.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from napari_copnet.steps.preprocess import preprocess
 from napari_copnet.steps.size_measures import Seen, measure_sizes
 from napari_copnet.types import SizeChoice, Stack
 
-# Longer sides, px. Steps of about √2, in multiples of what networks halve their images to.
+# Longer sides, px: in steps of about √2, and multiples of what networks can halve repeatedly.
 SIZES = (128, 192, 256, 384, 512, 768, 1024, 1536)
 SLICES = 3
-# Slices of fewer px a side may be enlarged more: their membranes are hardly a pixel wide.
+# Slices with shorter sides may be enlarged more: their membranes are hardly a pixel wide.
 SMALL = 400
 ENLARGED, SMALL_ENLARGED = 2.05, 3.1
-# Beyond so many times fewer pixels membranes are gone.
+# Slices are shrunk by this factor at most; beyond it, membranes disappear.
 SHRUNK = 8
-# Of a larger slice its middle is seen, so that no size takes long.
+# Only this much of the centre of larger slices is used, so that no size takes long.
 WINDOW = 768
-# Bytes that a run holds for each processed pixel of a stack.
+# Memory that a run needs for each processed pixel of a stack, bytes.
 BYTES = 48
-# One pass shows which gaps a network would close.
+# A single pass shows which gaps a network would close.
 CHEAP: dict[str, Any] = {
     "max_iterations": 1,
     "likely_gaps": False,
@@ -137,8 +137,8 @@ def choose_size(
         0,
         len(sizes),
         "sizes",
-        f"Looking for the size at which the networks know this tissue: slices "
-        f"{', '.join(map(str, slices))} at {', '.join(map(str, sizes))} px.",
+        f"Finding the best size for the networks: slices {', '.join(map(str, slices))} at "
+        f"{', '.join(map(str, sizes))} px.",
     )
     cheap = replace(closing, **CHEAP)
     quick = replace(contours, mirror=False)
@@ -173,9 +173,9 @@ def chosen_size(tried: Sequence[dict[str, float]], slices: Sequence[int]) -> Siz
     best = max(tried, key=lambda one: one["score"])
     size = int(best["size"])
     reason = (
-        f"Size {size} px, chosen of {', '.join(str(int(one['size'])) for one in tried)}: there "
-        f"{best['steady']:.0f} cells a slice stay the same when the size changes, and contours "
-        f"part cells on {best['parting']:.0%} of their length. Choose another with Size."
+        f"Size {size} px, chosen from {', '.join(str(int(one['size'])) for one in tried)}: at this "
+        f"size, {best['steady']:.0f} cells per slice stay the same when the size changes, and "
+        f"{best['parting']:.0%} of the contour length separates cells. Use Size to set another."
     )
     return SizeChoice(size, reason, tuple(slices), tuple(tried))
 
@@ -183,14 +183,14 @@ def chosen_size(tried: Sequence[dict[str, float]], slices: Sequence[int]) -> Siz
 def _why_not(
     stack: Stack, sizes: list[int], slices: tuple[int, ...], network: Callable[[str], Any]
 ) -> str:
-    """Return why sizes can't be tried, or nothing."""
-    default = f"size {DEFAULT_SIZE} px is taken."
+    """Return why sizes can't be tried, or an empty text."""
+    default = f"size {DEFAULT_SIZE} px is used."
     if len(sizes) < 2:
         return f"Slices of {max(stack.shape[1:])} px are too small to try sizes on: {default}"
     if not slices:
         return f"There is no slice to try sizes on: {default}"
     if getattr(network("contours").plan, "dimensions", 2) == 3:
-        return f"Sizes are tried on single slices, and the contour model takes stacks: {default}"
+        return f"Sizes are tried on single slices, but the contour model needs stacks: {default}"
     return ""
 
 

@@ -47,14 +47,14 @@ def zoo_library() -> Any:
     Raises
     ------
     CopnetError
-        It is not installed: it comes with an extra.
+        It is not installed; the extra zoo installs it.
     """
     try:
         import bioimageio.spec
     except ImportError as error:
         raise CopnetError(
-            "Packages for the BioImage Model Zoo are built by the package bioimageio.spec, which "
-            "is not installed.",
+            "Packages for the BioImage Model Zoo are built with bioimageio.spec, which is not "
+            "installed.",
             'Install it with: pip install "napari-copnet[zoo]"',
         ) from error
     return bioimageio.spec
@@ -182,7 +182,7 @@ def pack(described: ModelDescr, folder: Path) -> Path:
 
 def _refused(error: ValueError) -> CopnetError:
     return CopnetError(
-        "The BioImage Model Zoo's library refuses this model.", str(error)[:_LONGEST].strip()
+        "The library of the BioImage Model Zoo rejects this model.", str(error)[:_LONGEST].strip()
     )
 
 

@@ -180,8 +180,8 @@ def _stack_cases(kind: str, number: int, source: Source, size: int, width: float
         annotated, _ = read_array(source.annotated)
         if annotated.shape != truth.shape:
             raise InputError(
-                f"{source.annotated.name} has the shape {annotated.shape}, its truth "
-                f"{truth.shape}.",
+                f"{source.annotated.name} has the shape {annotated.shape}, but its "
+                f"truth {truth.shape}.",
                 "Both must be of the same stack and size.",
             )
     chosen = parse_slices(source.slices, len(truth))

@@ -53,12 +53,12 @@ def fade(
     Raises
     ------
     InputError
-        `contour` is not one slice.
+        `contour` is not a single slice.
     """
     if contour.ndim != 2:
         raise InputError(
-            f"A map fades slice by slice, and this contour has {contour.ndim} axes.",
-            "Give one slice.",
+            f"Fading works on single slices, but this contour has {contour.ndim} axes.",
+            "Give a single slice.",
         )
     line = skeletonize(np.asarray(contour) > 0)
     floor = _FLOOR + 0.8 * _noise(rng, line.shape, 20) + 0.4 * _noise(rng, line.shape, 3)
