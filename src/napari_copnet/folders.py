@@ -1,8 +1,8 @@
-"""Folders that appear whole or not at all, and never replace files of others.
+"""Write folders completely or not at all, and never replace files of others.
 
-A new folder is filled beside the old one under a name that begins with ``.writing-`` and carries
-machine and process, then renamed. What a killed process left under such a name is removed, and a
-folder it had already moved out of the way is put back, by the next one that writes there.
+A new folder is filled beside the old one under a name that begins with ``.writing-`` and identifies
+the machine and the process; then it is renamed. The next process that writes there removes what a
+killed process left under such a name, and restores a folder that it had moved out of the way.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from napari_copnet.files import explained, sync, umask
 from napari_copnet.leftovers import in_work, tidy
 
 Ours = Callable[[Path], bool]
-# Put beside our files by file browsers; nobody's work.
+# Written by file browsers beside our files, and not worth keeping.
 SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
 def check_free(path: Path | str, ours: Ours | None = None, *, replace: bool = True) -> None:
-    """Check before work starts that a folder may be written; nothing is made.
+    """Check, before work starts, that a folder may be written; nothing is created.
 
     Parameters
     ----------
     path : path
         May be missing or an empty folder.
     ours : callable, optional
-        Says of a folder whether it holds what this package wrote there and nothing else. By
-        default none does.
+        Returns whether a folder holds only what this package wrote there. By default, no folder
+        does.
     replace : bool
         Whether such a folder may be replaced.
 
     Raises
     ------
     OutputError
-        Something is there that stays.
+        The path is occupied by something that must be kept.
     """
     path = Path(path)
     with explained(path):
@@ -70,15 +70,16 @@ def whole_folder(
     Parameters
     ----------
     path : path
-        Where the folder shall be.
+        Path of the new folder.
     ours, replace
-        What may be there before, as for `check_free`. It is replaced only when the new folder is
-        complete, and looked at again at that moment.
+        What may exist there, as for `check_free`. It is checked again and replaced only once the
+        new folder is complete.
 
     Raises
     ------
     OutputError
-        Something is there that stays, no right, or no room to write. Nothing is left behind.
+        The path is occupied by something that must be kept, or writing fails for lack of
+        permission or space. Nothing is left behind.
     """
     path = Path(os.path.realpath(path)) if Path(path).is_symlink() else Path(path)
     with explained(path):
@@ -100,7 +101,7 @@ def whole_folder(
 
 
 def holds_only(folder: Path, names: frozenset[str] | set[str]) -> bool:
-    """Whether a folder is one of plain files with these names, not all of which need be there."""
+    """Return whether a folder holds only plain files with these names; some may be missing."""
     try:
         return all(
             entry.name in SYSTEM_FILES or (entry.name in names and entry.is_file())
@@ -111,7 +112,7 @@ def holds_only(folder: Path, names: frozenset[str] | set[str]) -> bool:
 
 
 def holds_only_kinds(folder: Path, kinds: re.Pattern[str]) -> bool:
-    """Whether the path of every file below a folder, with ``/`` between, is of known kinds."""
+    """Return whether the relative path (with ``/``) of every file in a folder matches `kinds`."""
     return all(
         path.name in SYSTEM_FILES or kinds.fullmatch(path.relative_to(folder).as_posix())
         for path in Path(folder).rglob("*")
@@ -120,7 +121,7 @@ def holds_only_kinds(folder: Path, kinds: re.Pattern[str]) -> bool:
 
 
 def _swap(beside: Path, path: Path, ours: Ours | None, replace: bool) -> None:
-    """Let the folder `beside` take the place of `path`, if that may be replaced."""
+    """Move the folder `beside` to `path`, if that may be replaced."""
     for _ in range(10):
         check_free(path, ours, replace=replace)
         with contextlib.suppress(OSError):
@@ -133,7 +134,7 @@ def _swap(beside: Path, path: Path, ours: Ours | None, replace: bool) -> None:
         if not _renamed(path, old):
             continue
         if ours is None or not ours(old):
-            # Something was put there since the last look.
+            # Something was put there since the last check.
             _renamed(old, path)
             continue
         done = _renamed(beside, path)
@@ -146,7 +147,7 @@ def _swap(beside: Path, path: Path, ours: Ours | None, replace: bool) -> None:
 
 
 def _renamed(path: Path, target: Path) -> bool:
-    """Rename a folder to a name that is free; return whether it was."""
+    """Rename a folder if the new name is free; return whether it was."""
     try:
         os.rename(path, target)
     except OSError as error:

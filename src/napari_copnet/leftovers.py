@@ -1,4 +1,4 @@
-"""Unfinished files of a process, marked by their names; a killed process's are cleaned up."""
+"""Name the unfinished files of a process, and clean up those of killed processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def in_work(kind: str) -> str:
 
 
 def tidy(parent: Path | str) -> None:
-    """Remove files that killed processes left in a folder, and restore what they moved."""
+    """Remove files that killed processes left in a folder, and restore files they had moved."""
     for entry, kind, owner, name in _left(Path(parent)):
         if _is_running(owner):
             continue

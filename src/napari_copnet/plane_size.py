@@ -1,8 +1,8 @@
-"""How large a slice is shown to the networks."""
+"""The size at which networks see a slice."""
 
 from __future__ import annotations
 
-# A strip is more than so many times as long as it is high.
+# In a strip, the longer side is more than this many times the shorter one.
 STRIP = 2.0
 
 
@@ -14,9 +14,9 @@ def is_strip(plane: tuple[int, ...]) -> bool:
 def longer_side(plane: tuple[int, ...], size: int) -> float:
     """Return the longer side, in px, at which the networks see a slice.
 
-    That is `size`; but of a strip the shorter side is not shrunk below half of it, for cells would
-    be shrunk away with it: the networks work in tiles, and take longer sides. Strips are never
-    enlarged for that.
+    This is `size`, except for strips: their shorter side is not shrunk below half of `size`, or
+    cells would become too small. Networks work in tiles, so a longer side is no problem. Strips
+    are never enlarged for this.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def size_of(plane: tuple[int, ...], longer: float) -> float:
     plane : tuple of int
         In-plane shape (Y, X).
     longer : float
-        Longer side that the networks shall see, px.
+        Longer side for the networks, px.
     """
     if not is_strip(plane) or longer >= max(plane):
         return longer

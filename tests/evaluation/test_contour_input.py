@@ -118,7 +118,7 @@ def test_every_way_to_store_a_mask_gives_the_same_contour(image):
     np.testing.assert_array_equal(as_contour(image), CROSS)
     if image.dtype.kind == "u":
         np.testing.assert_array_equal(probability_of(image), CROSS)
-    with pytest.raises(InputError, match="seems to show cells"):
+    with pytest.raises(InputError, match="seems to be a mask of cells"):
         as_contour(image.max() + image.min() - image)
 
 

@@ -1,7 +1,7 @@
-"""A session as it was at one moment, for threads that compute on it while the session goes on.
+"""A snapshot of a session, for threads that compute on it while proofreading continues.
 
-Only the thread of the window may look at its session, since looking labels slices. What a worker
-needs is copied here: no file is opened anew, and no edit is waited for.
+Only the main thread may read its session, because reading labels slices. The snapshot holds a copy
+of what a worker needs: it opens no file again, and waits for no edit.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from napari_copnet.proofreading.session_view import SessionView
 
 
 class StillView(SessionView):
-    """What a session holds at present. Made in the session's thread, used in another.
+    """The current state of a session, created in its thread and used in another.
 
     Parameters
     ----------
     session : SessionView
     slices : iterable of int, optional
-        Only these can be looked at; all when not given. Of these, cells that are labelled come
-        along; of all slices they are labelled anew where they are asked for, since copying them
-        would hold the window up for longer than the contour does (4 bytes a pixel instead of 1).
-        Links stay behind.
+        Slices to copy; by default all. Labels of given slices are copied too. For a copy of all
+        slices they are computed again on demand, because copying them would block the window for
+        longer than copying the contour (4 bytes per pixel instead of 1). Links are not copied.
     """
 
     def __init__(self, session: SessionView, slices: Iterable[int] | None = None) -> None:
@@ -32,7 +31,7 @@ class StillView(SessionView):
         given, depth = session._model, session.shape[0]
         every = slices is None
         self._taken = frozenset(range(depth) if slices is None else slices)
-        # Pages of slices that are not taken are never touched, and cost nothing.
+        # Memory of slices that are not copied is never touched, and costs nothing.
         model = SessionModel(given.contour.copy() if every else np.zeros_like(given.contour))
         model.verdicts, model.next_id = dict(given.verdicts), given.next_id
         self._show(model, session._excluded)

@@ -1,9 +1,9 @@
-"""How sure a Step 1 map is of its lines, and bringing a less sure one to what closing knows.
+"""How certain a Step 1 map is of its lines, and how a less certain map is matched to closing.
 
-Networks differ in how sure they are on a tissue: the same line has a probability of 0.99 in one map
-and 0.7 in another. A closing network has seen some degrees of it and takes others for gaps or for
-what is no line. Gain and offset of the logit change certainty and nothing else: no pixel overtakes
-another.
+Networks differ in their certainty on a tissue: the same line has a probability of 0.99 in one map
+and 0.7 in another. A closing network was trained on some degrees of certainty, and takes others for
+gaps or background. A gain and an offset of the logit change only the certainty: the order of pixels
+by probability stays the same.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 from skimage.morphology import skeletonize
 
-# Logits are looked at up to here; beyond, a map of bytes has no values.
+# Logits are clipped here; an 8-bit map has no values beyond.
 _MOST = 7.0
-# Of maps that the closing network knows: the least that the middle of a line's better half is
-# above its edge, and how far the edge is from even odds, in logits.
+# In maps like those that the closing network was trained on: the least height of the more certain
+# half of a line above its edge, and the distance of the edge from a probability of 0.5, in logits.
 _RISE, _EDGE = 4.5, 1.0
-# Lines so sure are sure enough, and saturated ones are whatever their edges are like.
+# Lines at this logit are certain enough; saturated ones are, whatever their edges are like.
 _SURE, _SATURATED = 4.0, 6.0
-# More of either would make noise contour, or end what is there.
+# A larger gain or offset would turn noise into contour, or remove existing lines.
 _MOST_GAIN, _MOST_OFFSET = 2.5, 4.0
-# Beside the middle line so far edges are looked for, px, after so much smoothing, px.
+# Edges are searched up to this distance from the centre line, after this much smoothing, px.
 _BESIDE, _SMOOTH = 4, 0.7
-# Changes smaller than these are none.
+# Smaller changes are not made.
 _LEAST_GAIN, _LEAST_OFFSET = 1.05, 0.1
-# Less of a line, in pixels of its skeleton, tells nothing.
+# Fewer skeleton pixels are too few to measure.
 _LEAST_LINE = 100
-# Slices of a stack that are looked at.
+# Number of slices of a stack that are measured.
 _SLICES = 9
 
 
 @dataclass(frozen=True)
 class Certainty:
-    """What is done to the logit of a map: l becomes ``gain`` l + ``offset``.
+    """A change of the logit of a map: l becomes ``gain`` l + ``offset``.
 
     Attributes
     ----------
     gain, offset : float
-        1 and 0 leave a map as it is.
+        1 and 0 leave a map unchanged.
     line, edge : float or None
-        Median probability of the better half of the line's skeleton, and of the line's edge, in
-        the map as it was; None without lines.
+        Median probability of the more certain half of the lines' skeleton, and of the lines'
+        edges, in the unchanged map; None without lines.
     """
 
     gain: float = 1.0
@@ -55,21 +55,21 @@ class Certainty:
 
     @property
     def changes(self) -> bool:
-        """Whether it changes a map."""
+        """Whether a map is changed."""
         return self.gain != 1.0 or self.offset != 0.0
 
     def of(self, contours: np.ndarray) -> np.ndarray:
-        """Return a map, any shape, with its certainty changed; the same array if nothing is."""
+        """Return a map, any shape, with its certainty changed; the same array without a change."""
         if not self.changes:
             return contours
-        # In place, slice by slice of a stack: three arrays of its size are too many.
+        # Slice by slice, because three arrays of the size of a stack would need too much memory.
         out = np.empty(contours.shape, np.float32)
         for plane, changed in zip(contours, out, strict=True):
             changed[...] = _probability(self.gain * _logit(plane) + self.offset)
         return out
 
     def as_dict(self) -> dict[str, float | None]:
-        """Return it as plain values, for a record."""
+        """Return the fields as plain values, for a record."""
         return {
             name: None if value is None else round(float(value), 4)
             for name, value in vars(self).items()
@@ -77,23 +77,24 @@ class Certainty:
 
 
 def certainty(contours: np.ndarray, skip: Sequence[int] = ()) -> Certainty:
-    """Find the gain and offset that bring a stack to the certainty that closing knows.
+    """Find the gain and offset that match a stack to the certainty that closing was trained on.
 
-    Both come from the map alone. Lines are what is above Otsu's threshold of the logit (N. Otsu,
-    IEEE Trans. Syst. Man Cybern. 9, 1979); h is the median logit of the better half of their
-    skeleton, e that of their edge, where beside this skeleton the logit falls most steeply. Any
-    gain and offset move h and e along, so that maps that differ by them alone become nearly one.
-    The gain is 4.5 / (h - e), but 1 where h - e is more than that already, and the offset brings
-    gain e between -1 and 1, or as much more as h - e is above 4.5; they are 2.5 and 4 at most. A
-    map whose h is 4 or more (0.98), and e not below that, is sure enough and stays as it is, as
-    does one whose h is above 6.
+    Both come from the map alone. Lines are the pixels above Otsu's threshold of the logit (N. Otsu,
+    IEEE Trans. Syst. Man Cybern. 9, 1979); h is the median logit of the more certain half of
+    their skeleton, and e that of their edges, where the logit beside this skeleton falls most
+    steeply. A gain and an offset of the map change h and e in the same way, so maps that differ
+    only in these become nearly the same. The gain is 4.5 / (h - e), or 1 where h - e is larger
+    than 4.5. The offset brings gain e into the range from -1 to 1, which is widened in proportion
+    where h - e is larger than 4.5. The gain is at most 2.5, the offset at most 4. A map with h of
+    4 or more (0.98), and e not below that range, is certain enough and stays unchanged, as does
+    a map with h of 6 or more.
 
     Parameters
     ----------
     contours : ndarray, shape (Z, Y, X), float
         Contour probability.
     skip : sequence of int
-        Blank slices, which are not looked at.
+        Blank slices, which are not measured.
     """
     slices = [z for z in range(len(contours)) if z not in set(skip)]
     chosen = slices[:: max(1, -(-len(slices) // _SLICES))]
@@ -103,7 +104,7 @@ def certainty(contours: np.ndarray, skip: Sequence[int] = ()) -> Certainty:
     line, edge = (float(value) for value in np.median(found, axis=0))
     seen = float(_probability(line)), float(_probability(edge))
     rise = max(line - edge, 1e-3)
-    # Where a map is steeper than it need be, so far more its edge may be from even odds.
+    # The steeper a map is, the further its edges may be from a probability of 0.5.
     band = _EDGE * max(1.0, rise / _RISE)
     if line >= _SATURATED or (line >= _SURE and edge >= -band):
         return Certainty(line=seen[0], edge=seen[1])

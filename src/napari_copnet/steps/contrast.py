@@ -1,4 +1,4 @@
-"""Are membranes light? The contour network is asked, for it knows dark ones."""
+"""Find out whether membranes are light, by the contour network, which expects dark ones."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from napari_copnet.types import is_contour
 
 # Slices are tried in this order, as shares of the stack.
 TRIED = (0.5, 0.2, 0.8)
-# Of the pixels that may be contour (probability above 0.1) so many are surely (above 0.9).
+# Pixels above the first probability may be contour; those above the second surely are.
 MAYBE, SURELY = 0.1, 0.9
-# Inverted slices have to be so many times surer; right contrast was 1.07 to 2.9 times surer than
-# wrong on seven kinds of images.
+# Inverted slices must be more certain by this factor. On seven kinds of images, the right contrast
+# was 1.07 to 2.9 times as certain as the wrong one.
 CLEARLY = 1.15
-# Cells of a sane size cover from so many pixels to so much of a slice.
+# Cells of plausible size: at least this many pixels, and at most this share of a slice.
 SMALLEST, LARGEST = 200, 0.1
 
 
 @dataclass(frozen=True)
 class MapFacts:
-    """How good the contour map of a slice looks, without a truth.
+    """How good the contour map of a slice looks, without ground truth.
 
     Attributes
     ----------
     certainty : float
-        Share of sure contour pixels among those that may be contour.
+        Share of certain contour pixels among those that may be contour.
     covered : float
-        Share of the slice that cells of a sane size cover.
+        Share of the slice that is covered by cells of plausible size.
     """
 
     certainty: float
@@ -49,12 +49,12 @@ def light_membranes(
     padding: np.ndarray | None = None,
     normalised: bool = True,
 ) -> Steps[bool]:
-    """Tell whether a stack should be inverted: whether the contour network then is clearly surer.
+    """Decide whether a stack should be inverted: the contour network is then clearly more certain.
 
-    Up to three slices are predicted as they are and inverted. Of each pair the inverted map has
-    to have more of its contour pixels sure, and no less of the slice covered by cells; over all
-    pairs by a factor of 1.15 in certainty (geometric mean). The first slice that says otherwise
-    ends the trial, so a stack of the usual contrast costs two predictions.
+    Up to three slices are predicted both unchanged and inverted. In each pair, the inverted map
+    must have a larger share of certain contour pixels, and cells must cover at least as much of
+    the slice; over all pairs, certainty must rise by a factor of 1.15 (geometric mean). The first
+    slice that fails ends the test, so a stack of normal contrast costs two predictions.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def light_membranes(
     blank : tuple of int
         Slices that are not tried.
     padding : ndarray, shape (Z, Y, X), bool, optional
-        Not looked at.
+        Pixels to leave out.
     normalised : bool
         Whether slices are z-scored.
 
@@ -83,7 +83,7 @@ def light_membranes(
     for number, z in enumerate(slices):
         maps = []
         for image in (data[z], inverted(data[z], normalised)):
-            # Of a 3D network a volume of one channel and one slice, else an image of one channel.
+            # For a 3D network a volume of one channel and one slice, else an image of one channel.
             work = network.predict(image[None, None], **settings)
             try:
                 maps.append((yield from _quiet(work))[0])
@@ -105,7 +105,7 @@ def map_facts(probability: np.ndarray, valid: np.ndarray) -> MapFacts:
     ----------
     probability : ndarray, shape (Y, X), float
     valid : ndarray, shape (Y, X), bool
-        Where it counts.
+        Pixels that count.
     """
     seen = probability[valid]
     maybe = np.count_nonzero(seen > MAYBE)
@@ -124,7 +124,7 @@ def _slices(depth: int, blank: tuple[int, ...]) -> list[int]:
 
 
 def _quiet(work: Steps[np.ndarray]) -> Steps[np.ndarray]:
-    """Run a prediction to its end; its notes alone are passed on."""
+    """Run a prediction to its end, passing on only its notes."""
     while True:
         try:
             progress = next(work)

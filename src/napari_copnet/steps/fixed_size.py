@@ -1,4 +1,4 @@
-"""The size at which networks see slices, where it follows from settings alone."""
+"""The size of slices for the networks, where it follows from the settings alone."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from napari_copnet.params import PreprocessParams
 from napari_copnet.plane_size import size_of
 from napari_copnet.types import Stack
 
-# What is taken where nothing can be tried: the side that networks are trained at.
+# Used where no sizes can be tried: the size that the networks were trained at.
 DEFAULT_SIZE = 512
-# How wide networks know membranes, px, unless a model's card says otherwise.
+# Width of membranes that networks expect, px, unless the model's card states another.
 KNOWN_WIDTH = 4.0
 SMALLEST, LARGEST = 32, 65536
 
 
 def fixed_size(stack: Stack, params: PreprocessParams) -> tuple[int, str]:
-    """Return the size of a stack where no network is asked, and a sentence on how it came about.
+    """Return the size of a stack without using a network, and a sentence on how it was chosen.
 
     Parameters
     ----------
     stack : Stack
     params : PreprocessParams
-        Its `size` is taken as it is, without a sentence; else the membrane width decides.
+        Its `size` is used unchanged, without a sentence; otherwise the membrane width decides.
 
     Returns
     -------

@@ -53,12 +53,12 @@ def sizes_worth_a_try(shape: Sequence[int], free: int | None = None) -> list[int
     shape : sequence of int
         (Z, Y, X).
     free : int, optional
-        Bytes of memory that may be used; by default what the machine has free.
+        Memory that may be used, bytes; by default the free memory of the machine.
 
     Returns
     -------
     list of int
-        Of `SIZES`, longer in-plane sides, px; perhaps none.
+        Those of `SIZES` to try (longer in-plane sides, px); may be empty.
     """
     longer = max(shape[1:])
     most = longer * (SMALL_ENLARGED if longer < SMALL else ENLARGED)
@@ -68,7 +68,7 @@ def sizes_worth_a_try(shape: Sequence[int], free: int | None = None) -> list[int
         height, width = processed_plane(tuple(shape[1:]), size)
         return shape[0] * height * width * BYTES <= max(free, 0)
 
-    # What was always taken is never too large.
+    # The default size and smaller ones are always allowed.
     return [
         size
         for size in SIZES
@@ -87,7 +87,7 @@ def spread_slices(stack: Stack, count: int = SLICES) -> tuple[int, ...]:
     Returns
     -------
     tuple of int
-        Fewer than `count` where there are no more that show something.
+        Fewer than `count` if too few slices have content.
     """
     depth = stack.shape[0]
     count = min(count, depth)
@@ -113,14 +113,14 @@ def choose_size(
     ----------
     stack : Stack
     params, contours, closing : PreprocessParams, ContourParams, ClosingParams
-        Of the run; alignment plays no part.
+        Settings of the run; slices are not aligned.
     network : callable
         Returns the loaded network of ``"contours"`` or ``"closing"``.
 
     Yields
     ------
     Progress
-        In sizes; the last has the reason as its note.
+        Counted in sizes; the note of the last gives the reason.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def _seen(
     closing: ClosingParams,
     network: Callable[[str], Any],
 ) -> Steps[Seen]:
-    """Show the middle of one slice to both networks."""
+    """Run both networks on the centre of one slice."""
     one = replace(stack, data=np.asarray(stack.data[z : z + 1]), source=None)
     ready = yield from preprocess(one, params)
     plane = ready.data.shape[1:]
@@ -218,7 +218,7 @@ def _seen(
 
 
 def middle(side: int) -> slice:
-    """Return the part of a side, px, that is looked at."""
+    """Return the part of a side that is used, px."""
     start = max(0, (side - WINDOW) // 2)
     return slice(start, start + min(side, WINDOW))
 

@@ -1,4 +1,4 @@
-"""How well networks know a tissue at each of several sizes, told without any truth."""
+"""Measure, without ground truth, how well networks handle a tissue at each of several sizes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from skimage.morphology import skeletonize
 from napari_copnet.steps.parting import parting_lines
 from napari_copnet.types import is_contour
 
-# Cells of fewer pixels, as networks see them, are none.
+# Areas of fewer pixels, at the tried size, do not count as cells.
 SMALLEST_CELL = 30
-# A cell that comes again at another size has at least so much intersection over union with it.
+# Least intersection over union of a cell with the same cell at another size.
 SAME = 0.7
 # Side of the grid on which the cells of two sizes are compared.
 GRID = 512
@@ -24,7 +24,7 @@ GRID = 512
 
 @dataclass(frozen=True)
 class Seen:
-    """What networks made of a slice, or its middle, at one size.
+    """Results of the networks on a slice, or its centre, at one size.
 
     Attributes
     ----------
@@ -33,9 +33,9 @@ class Seen:
     closed : ndarray, shape (Y, X), bool
         Closed contour.
     excluded : ndarray, shape (Y, X), bool
-        Where the slice shows nothing.
+        Pixels without content.
     share : tuple of float
-        How much of the slice's height and width this is; its middle.
+        The share of the slice's height and width that was used, around its centre.
     """
 
     contours: np.ndarray
@@ -54,7 +54,7 @@ class Seen:
 
     @property
     def count(self) -> float:
-        """Cells of the whole slice, as far as its middle tells."""
+        """Number of cells in the whole slice, estimated from its centre."""
         seen = int(np.count_nonzero(np.bincount(self.cells.ravel())[1:]))
         return seen / (self.share[0] * self.share[1])
 
@@ -62,14 +62,14 @@ class Seen:
 def measure_sizes(
     sizes: Sequence[int], found: Sequence[Sequence[Seen]]
 ) -> tuple[dict[str, float], ...]:
-    """Measure what networks made of slices at each of several sizes.
+    """Measure the results of networks on slices at each of several sizes.
 
     Parameters
     ----------
     sizes : sequence of int
         Ascending, px.
     found : sequence of sequence of Seen
-        For each size the same slices.
+        The same slices for each size.
 
     Returns
     -------
@@ -77,14 +77,14 @@ def measure_sizes(
         For each size:
 
         - ``size``, px;
-        - ``cells``: cells of a whole slice, on average;
-        - ``steady``: those that come again at the next size, on average over the next smaller and
-          the next larger one;
+        - ``cells``: number of cells in a whole slice, on average;
+        - ``steady``: number of cells that reappear at the neighbouring size, averaged over the next
+          smaller and the next larger one;
         - ``certainty``: mean probability on the centre lines of Step 1's contours;
-        - ``parting``: share of these lines that part cells by themselves: the rest are loose ends
-          and lines with a gap;
-        - ``score``: ``steady * parting``, what the choice goes by. True cells come again and false
-          ones mostly do not; what networks make up inside of cells ends loosely.
+        - ``parting``: share of these lines that separate cells on their own; the rest are loose
+          ends and lines with a gap;
+        - ``score``: ``steady * parting``, which decides. True cells reappear, and most false ones
+          do not; lines that networks make up inside cells have loose ends.
     """
     steady = _beside(
         [sum(map(steady_cells, one, other)) / max(len(one), 1) for one, other in pairwise(found)]
@@ -113,8 +113,8 @@ def measure_sizes(
 def _beside(pairs: list[float]) -> list[float]:
     """Return the mean of the pairs before and after each size.
 
-    Networks show more cells the larger a slice is, so at an end, where one pair is missing, the
-    smaller of its two nearest stands for it: else the last size would be ahead by being the last.
+    Networks find more cells in larger slices. At either end, where one pair is missing, the smaller
+    of the two nearest pairs replaces it; otherwise the last size would win by being the last.
     """
     if not pairs:
         return [0.0]
@@ -124,7 +124,7 @@ def _beside(pairs: list[float]) -> list[float]:
 
 
 def steady_cells(seen: Seen, other: Seen) -> float:
-    """Return how many cells come again at another size, as cells of a whole slice.
+    """Return how many cells reappear at another size, scaled to a whole slice.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def steady_cells(seen: Seen, other: Seen) -> float:
 
 
 def _common(seen: Seen, share: tuple[float, ...]) -> np.ndarray:
-    """Return the cells of the middle of a slice, `share` of its height and width."""
+    """Return the cells in the centre of a slice, `share` of its height and width."""
     box = []
     for side, whole, wanted in zip(seen.cells.shape, seen.share, share, strict=True):
         length = max(1, round(side * wanted / whole))
