@@ -89,7 +89,7 @@ class RunResult:
     notes : tuple of str
         Sentences for the user.
     size : SizeChoice or None
-        How the size was chosen; None where it was given.
+        How the size was chosen; None if it was given.
     """
 
     stack: Stack
@@ -103,7 +103,7 @@ class RunResult:
     size: SizeChoice | None = None
 
     def settings(self, given: Settings) -> Settings:
-        """Return the settings of the run, the size as it was chosen in place of auto."""
+        """Return the settings of the run, with the chosen size in place of auto."""
         if self.size is None:
             return given
         params = replace(given.preprocess, size=self.size.size, membrane_width=None)
@@ -203,11 +203,11 @@ def run(
     begun = key
     if params.size is None or params.membrane_width is not None:
         size = yield from _size(stack, settings, models, network, cache, begun, seconds)
-        # What comes after depends on the size alone, however it came about.
+        # Later steps depend only on the size, however it was chosen.
         params = replace(params, size=size.size, membrane_width=None)
     ready = yield from prepare(params)
     if ready.inverted and size is not None and size.tried:
-        # The sizes were tried on light membranes, which the networks do not know.
+        # The sizes were tried on light membranes, which the networks were not trained on.
         turned = replace(settings, preprocess=replace(settings.preprocess, invert="yes"))
         size = yield from _size(stack, turned, models, network, cache, begun, seconds)
         key = begun
@@ -225,7 +225,7 @@ def run(
             padding=ready.padding,
         ),
     )
-    # Memory on a device is for the network at work.
+    # Device memory is kept for the network in use.
     loaded.pop("contours", None)
     closing = yield from stage(
         "closing",
@@ -257,7 +257,7 @@ def _prepared(
     contours: ContourParams,
     network: Callable[[], Network],
 ) -> Steps[Preprocessed]:
-    """Preprocess, and ask the contour network whether to invert where that is left to it."""
+    """Preprocess, and let the contour network decide whether to invert if the setting is auto."""
     ready = yield from preprocess(stack, params)
     if params.invert != "auto" or len(ready.blank) == len(ready.data):
         return ready
@@ -289,7 +289,7 @@ def _prepared(
 
 
 def without_cells(ready: Preprocessed) -> np.ndarray | None:
-    """Return where a processed stack has no cells, (Z, Y, X): in blank slices and padding."""
+    """Return the pixels of a processed stack without cells (Z, Y, X): blank slices and padding."""
     if not ready.blank:
         return ready.padding
     mask = np.zeros(ready.data.shape, bool) if ready.padding is None else ready.padding.copy()
@@ -343,7 +343,7 @@ def _size(
     before: str,
     seconds: dict[str, float],
 ) -> Steps[SizeChoice]:
-    """Choose the size of a run that leaves it open."""
+    """Choose the size of a run whose settings do not give it."""
     params = settings.preprocess
     if params.membrane_width is not None:
         fixed_size(stack, params)

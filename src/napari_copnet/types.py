@@ -8,18 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Above this probability a pixel is contour; at it, it is not.
+# Pixels above this probability are contour; pixels exactly at it are not.
 CONTOUR_ABOVE = 0.5
 
 
 def is_contour(probability: Any) -> np.ndarray:
-    """Return where a contour probability says contour: above `CONTOUR_ABOVE`, never at it.
+    """Return the contour of a contour probability: the pixels above `CONTOUR_ABOVE`.
 
     Parameters
     ----------
     probability : array-like, any shape
         0 to 1, of any float type, or a mask of 0 and 1. In float16, in which iterations are kept,
-        what exceeds 0.5 by no more than 2⁻¹² rounds to 0.5 and is no contour.
+        values above 0.5 by no more than 2⁻¹² round to 0.5 and are not contour.
 
     Returns
     -------
@@ -119,8 +119,8 @@ class Preprocessed:
     frame : Frame
         How to go back to the original.
     margin : ndarray, shape (Z, Y, X), bool
-        True where alignment left no data, and on padding; the values there are mirrored and are
-        not scored.
+        True where alignment left no data, and on padding; values there are mirrored and not
+        scored.
     blank : tuple of int
         Slices that were constant or empty and were skipped.
     voxel_size : VoxelSize
@@ -128,9 +128,9 @@ class Preprocessed:
     notes : tuple of str
         Sentences for the user.
     padding : ndarray, shape (Z, Y, X), bool, or None
-        True on the padding of the original, where nothing is found; None without any.
+        True on the padding of the original, which has no cells; None if there is none.
     padding_bits : ndarray, shape (Z, bytes), uint8, or None
-        The same on the pixels of the original, one bit each: see `original_padding`.
+        The same for the original pixels, one bit each; see `original_padding`.
     inverted : bool
         Whether dark and light were exchanged, because membranes are light.
     """
@@ -146,7 +146,7 @@ class Preprocessed:
     inverted: bool = False
 
     def original_padding(self, z: int) -> np.ndarray | None:
-        """Return the padding of slice z of the original, shape (Y, X), bool; None without any."""
+        """Return the padding of original slice z, shape (Y, X), bool; None if there is none."""
         if self.padding_bits is None or not self.padding_bits[z].any():
             return None
         plane = self.frame.original_shape[1:]
@@ -156,7 +156,7 @@ class Preprocessed:
 
 @dataclass(frozen=True)
 class SizeChoice:
-    """How the size at which networks see a stack was chosen.
+    """How the size of the slices for the networks was chosen.
 
     Attributes
     ----------
@@ -165,9 +165,9 @@ class SizeChoice:
     reason : str
         A sentence for the user.
     slices : tuple of int
-        On which sizes were tried; none where nothing had to be tried.
+        Slices on which sizes were tried; empty if none had to be tried.
     tried : tuple of dict
-        For each size tried its ``size`` and measures, among them the ``score`` that decided.
+        The ``size`` and measures of each size tried, including the ``score`` that decided.
     """
 
     size: int
@@ -237,8 +237,8 @@ class Closing:
     likely_gaps : bool
         Whether the last iteration closed likely gaps; it is not one of the network's alone.
     certainty : dict
-        What was done to the logit of Step 1 before closing: ``gain`` and ``offset``, and the
-        probability of its ``line`` and ``edge`` that they come from.
+        Change of the logit of Step 1 before closing: ``gain`` and ``offset``, and the probabilities
+        of its ``line`` and ``edge`` that they were estimated from.
     """
 
     mask: np.ndarray

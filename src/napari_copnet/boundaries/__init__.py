@@ -1,7 +1,7 @@
-"""Boundaries between cells as things to judge: walls that are drawn and walls that may be missing.
+"""Walls between cells, drawn or possibly missing, and the decision whether they are real.
 
-For every pair of neighbouring parts of a slice it measures what speaks for and against a wall
-between them (shapes, the contour probability, the image, the slices around), and judges with
-trees that were fitted beforehand. Closing takes likely gaps from here, the proofreading queue its
-suspects. Nothing here runs a network or changes a contour.
+For every pair of neighbouring parts of a slice, features of the wall between them are measured
+(shapes, the contour probability, the image, the neighbouring slices), and fitted decision trees
+judge it. Closing gets its likely gaps from here, and the review queue its candidates. Nothing here
+runs a network or changes a contour.
 """

@@ -75,7 +75,7 @@ class GapClassifier:
     facts : dict
         What it was fitted to, for people.
     columns : tuple of int
-        Of `FEATURES`, those it was fitted to: trees of an older file know fewer.
+        Indices of the `FEATURES` it was fitted to; trees in older files use fewer.
     """
 
     wins: Trees
@@ -86,7 +86,7 @@ class GapClassifier:
     columns: tuple[int, ...] = tuple(range(len(FEATURES)))
 
     def chance(self, values: np.ndarray) -> np.ndarray:
-        """Return how likely drawing walls gains labelled cells, 0 to 1, for rows of `table`."""
+        """Return the probability that drawing a wall gains labelled cells, for rows of `table`."""
         return self.wins.chance(values[:, self.columns])
 
     def gain(self, values: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ SMALLEST_SIDE = 30
 # Relief of the watershed: the probability, less so much for each pixel of distance to contour,
 # and the least depth of a basin.
 _SLOPE, _FAR, _DEPTH = 0.02, 20.0, 0.02
-# By how much Step 1 is smoothed before its lines and basins are measured, px.
+# Smoothing of Step 1 before its lines and basins are measured, px.
 _SMOOTH = 1.0
 # What a wall in the slices around counts for, beside a probability of 1.
 _PRIOR = 0.2
@@ -145,10 +145,10 @@ class Suspect:
     membrane : Membrane or None
         What the image shows along it; None without an image, or with one that shows nothing.
     saddle : float
-        The lowest smoothed probability of Step 1 along it: where a flood would pass first.
+        The lowest smoothed probability of Step 1 along the wall, where a flood would pass first.
     basins : tuple of float
-        The lowest smoothed probability of Step 1 in the smaller side and in the larger. A
-        watershed parts the two where the saddle is above the higher one by more than its depth.
+        The lowest smoothed probability of Step 1 in the smaller and in the larger side. A watershed
+        separates the two if the saddle is above the higher one by more than the least depth.
     ground : float
         Mean smoothed probability of Step 1 in both sides, away from contour.
     """

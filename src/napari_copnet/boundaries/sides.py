@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_copnet.boundaries.shapes import Shape, shapes
 
-# Nearer to contour, px, probability is that of its rim and not of the ground.
+# Within this distance of contour, px, the probability belongs to its rim, not to the ground.
 _RIM = 3.0
 # A neighbouring cell speaks for a side when it covers this share of it.
 _COVER = 0.5
@@ -31,9 +31,9 @@ class Side:
     odds : float
         Sum over its pixels of the log odds that the image shows a membrane.
     basin : float
-        The lowest contour probability in it.
+        The lowest contour probability in the side.
     ground, open : float
-        Sum of the contour probability over its pixels away from contour, and how many they are.
+        Sum of the contour probability over the pixels away from contour, and their number.
     """
 
     shape: Shape

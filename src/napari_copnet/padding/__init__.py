@@ -1,1 +1,1 @@
-"""Parts of a slice that no microscope has seen: found, described by shape, and filled."""
+"""Padding, the parts of a slice without microscope data: finding, describing and filling it."""

@@ -1,7 +1,7 @@
 """Find the padding of a slice: constant or nearly constant borders and holes.
 
-Alignment, rotation and montage leave parts of a slice without data. Whatever wrote the file gave
-them one value, black more often than not, and a lossy file adds a little noise to it.
+Alignment, rotation and montage leave parts of a slice without data. The program that wrote the file
+gave them one value, mostly black, and lossy compression adds a little noise.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from scipy import ndimage
 
 from napari_copnet.padding.outline import Hull, is_straight
 
-# Half the side of the window that has to be of one value, px.
+# Half the side of the window that must have a single value, px.
 REACH = 2
-# Half the side of the window in which nearly constant padding is told from tissue by its spread.
-# In so wide a window even the inside of a cell shows some structure.
+# Half the side of the window whose spread distinguishes nearly constant padding from tissue, px.
+# In a window of this width, even the inside of a cell shows some structure.
 WIDE = 5
-# Padding is at least so large: px, and share of the slice.
+# Least area of padding: in px, and as a share of the slice.
 LEAST_AREA = 100
 LEAST_SHARE = 0.002
-# A hole has to be larger: tissue that saturates, or was denoised, has constant patches of its own.
+# A hole must be larger, because saturated or denoised tissue has constant patches as well.
 LEAST_HOLE = 0.005
-# A drawing or a mask has few values, and all of it is constant: nothing is looked for in those.
+# Drawings and masks have few values and are constant everywhere; they are not searched.
 FEWEST_VALUES = 16
 LEAST_TEXTURED = 0.3
-# Noise is what is left of an image without planes and edges (Immerkær 1996); that of nearly
-# constant padding is at most so many times the tissue's.
+# Noise is what remains of an image without planes and edges (Immerkær 1996). In nearly constant
+# padding it is at most this multiple of that of the tissue.
 _GRAIN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6
 LESS_GRAIN = 0.75
-# Spreads of tissue and of nearly constant padding are at least a factor of two apart, and few
-# windows (those across the border of padding) lie between.
+# The spreads of tissue and of nearly constant padding differ by at least a factor of two, and few
+# windows (those across the edge of padding) lie in between.
 OCTAVE = 4
 BETWEEN = 0.15
-# Share of a row or column at the border that has one value, where all of it is padding.
+# Share of a row or column at the border that must have one value for all of it to be padding.
 WHOLE_LINE = 0.97
-# A border lies mostly beyond the convex hull of the rest; one that takes a whole side less so.
+# A border lies mostly outside the convex hull of the rest; less so if it fills a whole side.
 BEYOND = 0.7
 BEYOND_WHOLE_SIDE = 0.3
 
@@ -50,12 +50,12 @@ class _Part:
     Attributes
     ----------
     box : tuple of slice
-        It ends a pixel beyond the part, but at the border of the slice.
+        Extends one pixel beyond the part, except at the border of the slice.
     pixels : ndarray, bool
         The part within its box.
     value : float
     exact : bool
-        Whether it is of one value, not nearly so.
+        Whether it has exactly one value, not nearly.
     """
 
     box: tuple[slice, ...]
@@ -68,7 +68,7 @@ class _Part:
         return int(np.count_nonzero(self.pixels))
 
     def longest_side(self, shape: tuple[int, ...]) -> float:
-        """Return the share that it takes of a side of the slice: of the one it takes most of."""
+        """Return the largest share of a side of the slice that it fills."""
         shares = [0.0]
         for axis, (side, length) in enumerate(zip(self.box, shape, strict=True)):
             for at, is_end in ((0, side.start == 0), (-1, side.stop == length)):
@@ -100,28 +100,29 @@ def _part(
 
 
 def find_padding(image: np.ndarray) -> np.ndarray | None:
-    """Return the padding of a slice, or None where there is none.
+    """Return the padding of a slice, or None if there is none.
 
-    Looked for are connected areas of one value (every 5 × 5 window constant), and of nearly one:
-    their spread in windows of 11 × 11 px is set apart from that of all the rest by a factor of
-    two or more and the same all over the area, and their noise is at most 0.75 of the rest's.
-    Padding they are
+    Candidates are connected areas of one value (every 5 × 5 window is constant) or of nearly one
+    value: their spread in windows of 11 × 11 px is lower than that of the rest by a factor of two
+    or more and equal throughout the area, and their noise is at most 0.75 of that of the rest. A
+    candidate is padding if one of these is true:
 
-    - where a single value is not the darkest or brightest of the slice: tissue is never constant
-      in the midst of its range. At the border of the slice from 0.2 % of it on, inside from 0.5 %;
-    - where the outline is mostly straight: alignment, rotation and montage cut along lines;
-    - where the area reaches the border of the slice and lies beyond the convex hull of the rest:
-      tissue that was moved or turned is convex, however ragged, and what is around it is not.
-      An area that takes a whole side may be more ragged.
+    - It has a single value that is not the darkest or brightest of the slice, because tissue is
+      never constant in the middle of its range. It must cover 0.2 % of the slice at the border,
+      or 0.5 % inside.
+    - Its outline is mostly straight: alignment, rotation and montage cut along lines.
+    - It reaches the border of the slice and lies outside the convex hull of the rest: tissue that
+      was moved or rotated is convex, however ragged, and its surroundings are not. An area that
+      fills a whole side may be more ragged.
 
-    Whole rows and columns of one value at the border are padding at any width.
+    Whole rows and columns of one value at the border are padding, whatever their width.
 
-    The last two rules keep dark saturated tissue (a vessel's lumen that is 0 all over) out, also
-    where it touches the border: it bulges into the rest and is round. Their limits: a saturated
-    lumen that fills the whole of a side, or is cut straight, or adjoins padding of its own value,
-    is taken for padding; a black hole with a curved outline, drawn by hand, is taken for tissue.
-    Resin has noise like the tissue's and is never padding. Padding with noise of more than about
-    a third of the spread inside of cells is not found.
+    The last two rules exclude dark saturated tissue (a vessel's lumen that is 0 everywhere), even
+    at the border: it bulges into the rest and is round. Their limits: a saturated lumen that fills
+    a whole side, is cut straight, or adjoins padding of its own value is taken for padding, and a
+    black hole with a curved outline, drawn by hand, is taken for tissue. Resin has noise like
+    tissue and is never padding. Padding with noise above about a third of the spread inside cells
+    is not found.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ def find_padding(image: np.ndarray) -> np.ndarray | None:
     Returns
     -------
     ndarray, shape (Y, X), bool, or None
-        True on padding, to within a pixel or two.
+        True on padding, accurate to one or two pixels.
     """
     if min(image.shape) < 4 * REACH or not _has_texture(image):
         return None
@@ -142,7 +143,7 @@ def find_padding(image: np.ndarray) -> np.ndarray | None:
         rest = ~found
         for part in parts:
             rest[part.box] &= ~part.pixels
-        # Of a drawing, only the thin lines between constant areas would be left.
+        # In a drawing, only the thin lines between constant areas would remain.
         if np.mean(rest) < 0.01 or np.mean(flat[rest]) > 1 - LEAST_TEXTURED or _few(image[rest]):
             return found if found.any() else None
         dark, bright = np.percentile(image[rest], (0.1, 99.9))
@@ -158,9 +159,9 @@ def find_padding(image: np.ndarray) -> np.ndarray | None:
 
 
 def constant_windows(image: np.ndarray, reach: int) -> np.ndarray:
-    """Return where the window of ``2 reach + 1`` px around a pixel is of one value.
+    """Return where the window of ``2 reach + 1`` px around a pixel has one value.
 
-    Beyond the border the outermost pixels repeat.
+    Beyond the border, the outermost pixels are repeated.
 
     Parameters
     ----------
@@ -207,9 +208,9 @@ def _border_lines(image: np.ndarray) -> np.ndarray:
 
 
 def _constant_lines(image: np.ndarray) -> int:
-    """Return how many rows from the first on are of one value.
+    """Return how many of the first rows have one value.
 
-    But for their ends, which belong to the columns there.
+    Their ends are ignored, because they belong to the columns there.
     """
     for count, row in enumerate(image):
         if np.mean(row == np.median(row)) < WHOLE_LINE:
@@ -220,7 +221,7 @@ def _constant_lines(image: np.ndarray) -> int:
 def _exact_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
     labels, count = cc3d.connected_components(flat, connectivity=8, return_N=True)
     areas = np.bincount(labels.ravel(), minlength=count + 1)
-    # Cut-off corners may be small; they count beside a large area of their value.
+    # Cut-off corners may be small; they count if there is a large area of their value.
     outermost = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     wanted = areas >= (2 * REACH + 1) ** 2
     wanted[outermost] = True
@@ -241,7 +242,7 @@ def _exact_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
 
 
 def _noisy_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
-    """Return areas of nearly one value: of small spread, with a gap to all other spreads."""
+    """Return areas of nearly one value: their spread is small, with a gap to all other spreads."""
     spread, mean = _spread(image, WIDE)
     limit = _quiet_below(spread)
     if limit is None:
@@ -260,17 +261,17 @@ def _noisy_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
             continue
         value = float(np.median(image[core]))
         noise = float(np.sqrt(np.mean(spread[core] ** 2)))
-        # Resin has the noise of the microscope, as tissue has.
+        # Resin has microscope noise, as tissue does.
         if np.median(grain[core]) > LESS_GRAIN * usual:
             continue
-        # One value all over: a gradient is not padding.
+        # The value must be the same throughout: a gradient is not padding.
         if not noise or np.std(mean[core]) > noise:
             continue
         near = ndimage.binary_dilation(core, iterations=2 * WIDE)
         quiet = (fine < 2.5 * noise) & (np.abs(fine_mean - value) < 2.5 * noise) & near
         whole = cc3d.connected_components(quiet | core, connectivity=4)
         pixels = whole == np.bincount(whole[core]).argmax()
-        # Nor the tissue that is of the same grey just beside it.
+        # Nor is adjacent tissue of the same grey.
         padded = np.pad(pixels, 2 * REACH, mode="edge")
         pixels = ndimage.binary_opening(padded, window)[inner, inner] | core
         like = np.abs(image - value) <= 4 * noise
@@ -291,7 +292,7 @@ def _spread(image: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _quiet_below(spread: np.ndarray) -> float | None:
-    """Return a spread that parts nearly constant windows from the rest, None without a gap."""
+    """Return a spread that separates nearly constant windows from the rest; None without a gap."""
     scale = float(np.percentile(spread, 99))
     if scale <= 0:
         return None
@@ -319,7 +320,7 @@ def _is_padding(
 ) -> bool:
     whole = part.longest_side(shape)
     if part.area < _least(shape, LEAST_SHARE):
-        # A small corner beside a large area of the same value.
+        # A small corner counts if a large area has the same value.
         alike = part.exact and any(one.exact and one.value == part.value for one in kept)
         return whole > 0 and alike and part.beyond(hull) >= BEYOND
     inside_range = ends[0] < part.value < ends[1]
@@ -338,7 +339,7 @@ def _least(shape: tuple[int, ...], share: float) -> float:
 
 
 def _without_islands(found: np.ndarray) -> np.ndarray:
-    """Fill specks inside of padding, such as dead pixels."""
+    """Fill specks inside padding, such as dead pixels."""
     rest = cc3d.connected_components(~found, connectivity=4)
     small = np.bincount(rest.ravel()) < LEAST_AREA / 2
     small[0] = False

@@ -1,30 +1,30 @@
-"""Fill padding so that no edge is left where it began."""
+"""Fill padding so that no edge remains."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
 
-# A mirrored pixel that lies in padding is mirrored on; so many times, then the nearest counts.
+# A point mirrored into padding is mirrored again, this often at most; then the nearest one counts.
 BOUNCES = 8
 
 
 def mirrored_source(padding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return from where each pixel of padding takes its value.
+    """Return the source of the value of each padding pixel.
 
-    A pixel p, whose nearest valid pixel is q, takes that of the point 2 q - p on the other side of
-    the border. What lies beyond the slice is mirrored at its border, and what lies in padding
-    once more at the nearest valid pixel.
+    A pixel p, whose nearest valid pixel is q, takes the value at 2 q - p, on the other side of the
+    edge. Points outside the slice are mirrored at its border, and points in padding are mirrored
+    again at their nearest valid pixel.
 
     Parameters
     ----------
     padding : ndarray, shape (Y, X), bool
-        Not all of the slice.
+        Must not cover the whole slice.
 
     Returns
     -------
     rows, columns : ndarray, shape (N,), int
-        For each pixel of padding, in memory order; all of them valid.
+        For each padding pixel, in memory order; all are valid pixels.
     """
     nearest = ndimage.distance_transform_edt(padding, return_distances=False, return_indices=True)
     at = np.stack(np.nonzero(padding))
@@ -35,7 +35,7 @@ def mirrored_source(padding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         point = at[:, stuck]
         beyond = 2 * nearest[(slice(None), *point)] - point
         for axis, length in enumerate(padding.shape):
-            # Not periodic: from deep padding a ray may leave the slice many times over.
+            # Reflected repeatedly: from deep padding, a point may lie many slice widths outside.
             index = beyond[axis] % (2 * length)
             beyond[axis] = np.where(index < length, index, 2 * length - 1 - index)
         at[:, stuck] = beyond
@@ -45,7 +45,7 @@ def mirrored_source(padding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fill_mirrored(image: np.ndarray, padding: np.ndarray | None) -> np.ndarray:
-    """Return a slice whose padding mirrors what is beside it.
+    """Return a slice whose padding is filled by mirroring.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def fill_mirrored(image: np.ndarray, padding: np.ndarray | None) -> np.ndarray:
     Returns
     -------
     ndarray, shape (Y, X), of the dtype of `image`
-        `image` itself where there is no padding, or nothing else.
+        `image` itself if there is no padding, or nothing but padding.
     """
     if padding is None or not padding.any() or padding.all():
         return image

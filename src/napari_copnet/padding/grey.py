@@ -1,4 +1,4 @@
-"""Grey values of a slice without its padding: mean, spread, and pixels that are out of range."""
+"""Grey values of a slice without its padding: mean, spread and outliers."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import numpy as np
 
 from napari_copnet.padding.fill import fill_mirrored
 
-# Percentiles between which grey values lie, and those to which hot pixels are brought.
+# Percentiles of the usual range of grey values, and those to which hot pixels are clipped.
 USUAL = (1.0, 99.0)
 ENDS = (0.1, 99.9)
-# Hot are pixels beyond so many times the usual range.
+# Hot pixels lie outside the usual range by more than this multiple of its width.
 FAR = 3.0
 
 
 def z_score(image: np.ndarray, padding: np.ndarray | None = None) -> np.ndarray:
-    """Return an image of which the valid part has mean 0 and standard deviation 1, float32.
+    """Return an image whose valid part has mean 0 and standard deviation 1, float32.
 
     Parameters
     ----------
     image : ndarray, shape (Y, X)
         Finite and not constant.
     padding : ndarray, shape (Y, X), bool, optional
-        Left out of mean and deviation.
+        Left out of the mean and standard deviation.
     """
     valid = image if padding is None else image[~padding]
     mean = valid.mean(dtype=np.float64)
@@ -30,11 +30,11 @@ def z_score(image: np.ndarray, padding: np.ndarray | None = None) -> np.ndarray:
 
 
 def without_hot_pixels(image: np.ndarray, padding: np.ndarray | None = None) -> np.ndarray:
-    """Return an image whose hot (and dead) pixels are brought to the ends of the usual range.
+    """Return an image whose hot (and dead) pixels are clipped.
 
-    Only where it matters: when values lie beyond the 1 % to 99 % range by more than three times
-    its width, they are brought to the 0.1 % or 99.9 % percentile, or one range beyond should that
-    be less. Each end on its own; 8-bit images are hardly ever changed.
+    Only where it matters: an end of the values is clipped if it lies outside the range from the
+    1st to the 99th percentile by more than three times its width. It is clipped to the 0.1th or
+    99.9th percentile, but at most one width outside the range. 8-bit images hardly ever change.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def without_hot_pixels(image: np.ndarray, padding: np.ndarray | None = None) -> 
     Returns
     -------
     ndarray, shape (Y, X)
-        `image` itself where nothing is out of range.
+        `image` itself if nothing is out of range.
     """
     valid = image if padding is None else image[~padding]
     if not valid.size:
@@ -64,5 +64,5 @@ def without_hot_pixels(image: np.ndarray, padding: np.ndarray | None = None) -> 
 
 
 def clean_slice(image: np.ndarray, padding: np.ndarray | None) -> np.ndarray:
-    """Return a slice without hot pixels, its padding filled: itself where there are neither."""
+    """Return a slice without hot pixels and with its padding filled; itself if it has neither."""
     return fill_mirrored(without_hot_pixels(image, padding), padding)

@@ -1,4 +1,4 @@
-"""The shape of an area that may be padding: is it straight, does it bulge, where does it end?"""
+"""The shape of an area that may be padding: whether it is straight, and whether it bulges."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 from skimage import measure
 from skimage.morphology import convex_hull_image
 
-# How far an outline may lie from a straight line, px.
+# Largest distance of an outline from a straight line, px.
 TOLERANCE = 1.2
-# Straight pieces are so long against the root of the area. A disc of radius 25 px has .35, larger
-# ones less; the pieces of a square have 1.
+# Least length of straight pieces, relative to the square root of the area. A disc of radius 25 px
+# has .35, larger ones less; the sides of a square have 1.
 LONG = 0.6
-# And no shorter than so much: of few pixels anything looks straight.
+# Their least length in px: short outlines always look straight.
 SHORTEST = 20
-# Share of the outline that consists of straight pieces.
+# Least share of straight pieces in the outline.
 MOSTLY = 0.6
-# Hulls are taken at so many pixels a side: they need no more.
+# Resolution at which hulls are computed, px per side.
 HULL_SIDE = 256
 
 
 def is_straight(area: np.ndarray) -> bool:
-    """Return whether the outline of an area, inside of the slice, consists of straight lines.
+    """Return whether the outline of an area, inside the slice, consists of straight lines.
 
-    The outline is brought to a polygon by the algorithm of Douglas and Peucker (1973).
+    The outline is approximated by a polygon, using the algorithm of Douglas and Peucker (1973).
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def is_straight(area: np.ndarray) -> bool:
     """
     least = max(SHORTEST, LONG * np.sqrt(np.count_nonzero(area)))
     straight = total = 0.0
-    # Curves end at the border of the slice, which is no outline.
+    # Curves end at the border of the slice, which is not part of the outline.
     for curve in measure.find_contours(area.astype(np.float32), 0.5):
         corners = measure.approximate_polygon(curve, TOLERANCE)
         lengths = np.hypot(*np.diff(corners, axis=0).T)
@@ -42,7 +42,7 @@ def is_straight(area: np.ndarray) -> bool:
 
 
 class Hull:
-    """The convex hull of the tissue of a slice, made when first asked for.
+    """The convex hull of the tissue of a slice, computed on first use.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ class Hull:
         return convex_hull_image(self._tissue) if self._tissue.any() else self._tissue
 
     def beyond(self, rows: np.ndarray, columns: np.ndarray) -> float:
-        """Return which share of an area, given by its pixels, lies outside of the hull, 0 to 1.
+        """Return the share of an area, given by its pixels, that lies outside the hull, 0 to 1.
 
-        Near 1 for what lies around a piece of tissue, 0 for what bulges into it.
+        Near 1 for an area around a piece of tissue, 0 for one that bulges into it.
         """
         return float(np.mean(~self._hull[rows // self._step, columns // self._step]))

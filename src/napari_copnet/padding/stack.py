@@ -19,16 +19,16 @@ def without_padding(
     stack : ndarray, shape (Z, Y, X), float32
         Not changed.
     known : ndarray, shape (Z, Y, X), bool, or None
-        What is padding for certain. It is added to what is found, and filled where it is constant.
+        Known padding. It is added to what is found, and filled where it is constant.
     blank : tuple of int
         Slices without content.
 
     Returns
     -------
     stack : ndarray, shape (Z, Y, X), float32
-        Where padding was found, filled and z-scored anew; `stack` itself where none was.
+        Filled and z-scored again where padding was found; `stack` itself if none was.
     padding : ndarray, shape (Z, Y, X), bool, or None
-        All that is known now.
+        All padding now known.
     """
     padding = None if known is None else np.array(known, bool)
     filled = None

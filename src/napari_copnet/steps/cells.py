@@ -166,7 +166,7 @@ def scoring_labels(
     dilation, grow : float
         In px.
     padding : ndarray, shape (Y, X), bool, optional
-        Cells end there, as they do at the border of the slice.
+        Cells end at padding, as they do at the border of the slice.
 
     Returns
     -------
@@ -197,7 +197,7 @@ def true_cells(
     radius : float
         Radius of the ball in px; 0 for no closing.
     padding : ndarray, shape (Y, X), bool, optional
-        Cells end there.
+        Cells end at padding.
 
     Returns
     -------

@@ -37,9 +37,9 @@ def close(
     """Close the gaps of contours (Robert et al. 2024, COp-Net).
 
     With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ) slice by slice. With
-    ``params.match_certainty`` u⁰ is σ(a logit p + b) instead of the probability p itself, with one
-    a and b for the stack that bring its lines to the certainty of maps the network knows; 1 and 0
-    where they have it (`certainty.certainty`). With
+    ``params.match_certainty`` u⁰ is σ(a logit p + b) instead of the probability p itself. The a and
+    b, the same for the whole stack, bring its lines to the certainty of maps that the network was
+    trained on; they are 1 and 0 where it has it (`certainty.certainty`). With
     ``params.hold``, which the paper has not, uᵏ⁺¹ = max(uᵏ, N(uᵏ)) where uᵏ is contour (> 0.5): a
     closed gap stays closed, as in closings of mathematical morphology, which only add. After
     `EARLY` iterations N(uᵏ) counts as contour where uᵏ is none only above
@@ -67,9 +67,9 @@ def close(
     skip : tuple of int
         Blank slices: they count as converged and keep their values.
     padding : ndarray, shape (Y, X) or (Z, Y, X), bool, optional
-        Where there are no cells. The network sees the contours beside it mirrored there, so that
-        lines do not end at its edge; results are 0 there, and shares of pixels that changed are
-        those of all other pixels.
+        Pixels without cells. The network sees neighbouring contours mirrored there, so that lines
+        do not end at its edge. Results are 0 there, and the shares of changed pixels refer to all
+        other pixels.
 
     Yields
     ------
@@ -84,7 +84,7 @@ def close(
     Raises
     ------
     InputError
-        Not three axes, values that are not probabilities (slices are named), or a padding of
+        Not three axes, values that are not probabilities (the slices are named), or padding of
         another shape.
     ModelError
         The network is a 3D one or takes an even number of channels.
@@ -184,7 +184,7 @@ def close(
 
 
 class _Inside:
-    """What of a stack is not padding.
+    """The pixels of a stack that are not padding.
 
     Parameters
     ----------
@@ -197,12 +197,12 @@ class _Inside:
         self._padding = padding
         whole = shape[1] * shape[2]
         out = np.zeros(shape[0]) if padding is None else padding.sum(axis=(1, 2))
-        # At least one, for slices that are padding all over.
+        # At least one, for slices that are nothing but padding.
         self._pixels = np.maximum(whole - out, 1).astype(np.int64)
         self._weights = self._pixels / whole
 
     def of(self, values: np.ndarray) -> np.ndarray:
-        """Return values (Z, Y, X) with 0 in padding: themselves, where there is none."""
+        """Return values (Z, Y, X) with 0 in padding; the same array if there is none."""
         if self._padding is None:
             return values
         return np.where(self._padding, values.dtype.type(0), values)

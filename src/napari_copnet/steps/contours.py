@@ -39,7 +39,7 @@ def predict_contours(
     skip : tuple of int
         Blank slices: their probability is 0.
     padding : ndarray, shape (Y, X) or (Z, Y, X), bool, optional
-        Where nothing is looked for: the probability is 0.
+        Pixels to leave out; the probability is 0 there.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def predict_contours(
     Raises
     ------
     InputError
-        Not three axes, NaN and infinite values, named by slice, or a padding of another shape.
+        Not three axes, NaN or infinite values (the slices are named), or padding of another shape.
     ModelError
         The network takes another number of channels.
     """
@@ -84,7 +84,7 @@ def view_first(slices: Sequence[int], first: int) -> list[int]:
 
 
 def _renamed(work: Steps[np.ndarray], padding: np.ndarray | None) -> Steps[np.ndarray]:
-    """Pass progress on under the name of this step, slices without what lies in padding."""
+    """Pass on progress under the name of this step, and slices with 0 in padding."""
     try:
         while True:
             try:

@@ -24,16 +24,15 @@ LARGE_DRIFT = 0.1
 
 
 def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Preprocessed]:
-    """z-score each slice without its padding, resize it in-plane and shift it onto the one before.
+    """Normalise each slice without its padding, resize it in-plane and align it with the last one.
 
-    Slices are read one at a time, so the stack may be lazy. Shifts are applied in whole pixels:
-    nothing is blurred and the way back is exact. See `align_shifts` for which shifts count.
+    Slices are read one at a time, so the stack may be lazy. Shifts are whole pixels, so
+    nothing is blurred and they can be undone exactly. `align_shifts` decides which shifts count.
 
-    Padding (`padding.detect.find_padding`) has no part in mean and deviation, and mirrors what is
-    beside it from here on, so that neither registration nor networks see its edge. Hot pixels are
-    brought into range (`padding.grey.without_hot_pixels`). Slices with neither are as they were.
-    ``params.invert`` ``"auto"`` does not invert: only the contour network can tell, see
-    `steps.contrast`.
+    Padding (`padding.detect.find_padding`) is left out of the mean and standard deviation, and is
+    filled by mirroring, so that neither registration nor networks see its edge. Hot pixels are
+    clipped (`padding.grey.without_hot_pixels`). Slices with neither are not changed.
+    ``params.invert`` ``"auto"`` does not invert: this needs the contour network (`steps.contrast`).
 
     Parameters
     ----------
@@ -132,7 +131,7 @@ def inverted(image: np.ndarray, normalised: bool = True) -> np.ndarray:
     ----------
     image : ndarray, shape (Y, X), float32
     normalised : bool
-        Of z-scores the negative is returned, else values are mirrored within their range.
+        The negative is returned for z-scores; other values are mirrored within their range.
     """
     return -image if normalised else image.max() + image.min() - image
 
@@ -255,7 +254,7 @@ def _likeness(before: np.ndarray, image: np.ndarray, shift: tuple[int, int]) -> 
 def _padding_masks(
     packed: list[np.ndarray | None], frame: Frame
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return padding at one bit a pixel of the original, and as a mask in the processed frame."""
+    """Return padding as one bit per original pixel, and as a mask in the processed frame."""
     if all(one is None for one in packed):
         return None, None
     plane = frame.original_shape[1:]
