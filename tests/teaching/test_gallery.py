@@ -99,7 +99,7 @@ def test_shipped_and_foreign_models_are_neither_discarded_nor_adopted(models, ti
 def test_an_adopted_model_that_is_gone_is_told(mine):
     adopt(mine)
     mine.folder.rename(mine.folder.with_name("elsewhere"))
-    with pytest.raises(ModelError, match="adopted contours model 'mine' is gone"):
+    with pytest.raises(ModelError, match="adopted contours model 'mine' no longer exists"):
         find_model("default", "contours")
     assert [entry.model.name for entry in gallery.entries("closing")] == ["default-closing"]
     adopt(find_model("shipped", "contours"))
@@ -109,5 +109,5 @@ def test_an_adopted_model_that_is_gone_is_told(mine):
 def test_a_folder_export_is_a_model(mine, tmp_path):
     out = gallery.export_folder(mine, tmp_path / "given")
     assert load_package(out).sha256 == mine.sha256
-    with pytest.raises(OutputError, match="already exists"):
+    with pytest.raises(OutputError, match="already holds an earlier result"):
         gallery.export_folder(mine, out)

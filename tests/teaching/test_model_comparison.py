@@ -66,7 +66,7 @@ def test_the_better_model_is_told_with_the_scores_of_evaluate(project, models):
     assert compared.gain["merged"] < 0 < compared.gain["labelled"]
     rows = {row["name"]: row for row in compared.rows()}
     assert rows["labelled"]["gain"] == pytest.approx(compared.gain["labelled"])
-    assert "More cells are right" in compared.text and "3 slices" in compared.text
+    assert "More cells are correct" in compared.text and "3 slices" in compared.text
     values = compared.as_dict()
     assert values["baseline"]["labelled"] < values["labelled"] and "p" in values
 
@@ -90,7 +90,7 @@ def test_a_model_that_draws_contour_everywhere_is_named(project, models, monkeyp
     monkeypatch.setattr(
         module, "_load", lambda model, device: full if model.name == "new" else load(model, device)
     )
-    with pytest.raises(CopnetError, match="'new' takes 100% of the slices for contour"):
+    with pytest.raises(CopnetError, match="'new' takes 100% of the slices as contour"):
         finish(compare(project, models["old"], models["new"], partner=models["same"]))
 
 

@@ -74,7 +74,7 @@ def test_what_the_validator_refuses_is_not_written(tiny_models, tmp_path, monkey
         return wrong
 
     monkeypatch.setattr("napari_copnet.teaching.model_zoo.write_torchscript", broken)
-    with pytest.raises(CopnetError, match="refuses"):
+    with pytest.raises(CopnetError, match="rejects"):
         export_model_zoo(model, tmp_path / "m.zip", authors=["A"])
     assert list(tmp_path.iterdir()) == []
 

@@ -153,7 +153,7 @@ def test_a_contour_from_elsewhere_is_one_edit(project):
     assert np.array_equal(project.session.contour[1], drawn > 0)
     project.session.undo()
     assert np.array_equal(project.session.contour[1], before)
-    with pytest.raises(InputError, match="one size"):
+    with pytest.raises(InputError, match="same size"):
         project.draw(1, drawn[:, :9])
 
 

@@ -1,4 +1,4 @@
-"""Synthetic tissue with exact truth: the embedded sample, and training data without limit.
+"""Synthetic tissue with exact ground truth: the bundled sample, and unlimited training data.
 
 Cells are packed in space, cut into slices, and drawn as a microscope would see them, with membranes
 that fade, noise, drift and a vessel. Contours and cells are known exactly, so scores need no

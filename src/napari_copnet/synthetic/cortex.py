@@ -1,4 +1,4 @@
-"""Made cortex: its slices with their truth, and how settings vary."""
+"""Synthetic cortex: its slices with ground truth, and random settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Cortex:
         z = number * self._pixels
         geometry = self.layout.slice(z, y, x)
         half = self._renderer.half_width(z, y, x)
-        # Myelin is membrane through and through.
+        # Myelin is membrane throughout.
         contour = (geometry.distance < np.maximum(half, 0.6)) | (geometry.myelin > 0)
         image = self._renderer.image(z, y, x, geometry, rng)
         excluded = geometry.regions == self.layout.lumen
@@ -53,7 +53,7 @@ class Cortex:
 
 
 def random_cortex_params(rng: np.random.Generator) -> TissueParams:
-    """Draw settings that vary as real stacks of cortex do; see `random_tissue_params`."""
+    """Draw random settings that vary like real stacks of cortex; see `random_tissue_params`."""
     pixel_size = float(rng.uniform(0.006, 0.012))
     diameter = float(np.exp(rng.uniform(np.log(20), np.log(50))))
     return TissueParams(

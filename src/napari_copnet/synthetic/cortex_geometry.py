@@ -1,4 +1,4 @@
-"""Where the processes of mammalian cortex are: thick dendrites among thin axons, and myelin."""
+"""The processes of mammalian cortex: thick dendrites among thin axons, and myelin."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CortexSlice:
 
 
 class CortexLayout:
-    """The cells of a block of cortex, asked for slice by slice; lengths in px.
+    """The cells of a block of cortex, computed slice by slice; lengths in px.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class CortexLayout:
         self._sheath = self._draw_myelin(rng)
 
     def _place_sites(self, rng: np.random.Generator) -> Sites:
-        """Thick processes first; thin ones fill the room between them."""
+        """Thick processes first; thin ones fill the space between them."""
         diameter = self.diameter
         parts: list[Sites] = []
         wide = rng.uniform(2.2, 3.6)
@@ -138,7 +138,7 @@ class CortexLayout:
 
 
 def _free(place: np.ndarray, parts: list[Sites]) -> np.ndarray:
-    """Return which places lie outside the ellipsoids of the sites placed before."""
+    """Return which points lie outside the ellipsoids of the sites placed before."""
     free = np.ones(len(place), bool)
     for part in parts:
         tree = cKDTree(part.place)

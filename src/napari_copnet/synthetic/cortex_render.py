@@ -1,4 +1,4 @@
-"""What cortex looks like in serial sections at 6 to 12 nm a pixel."""
+"""The appearance of cortex in serial sections at 6 to 12 nm per pixel."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class CortexRenderer:
         self._microscope = draw_microscope(params.noise * 45, (0.75, 1.15), rng)
 
     def half_width(self, z: float, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return half the true contour's width, px: 85 to 120 % of what was asked for."""
+        """Return half the true contour's width, px: 85 to 120 % of the given one."""
         width = self.params.membrane / self.params.pixel_size
         return varied_half(width, self._thickness.at(z, y, x))
 
@@ -165,7 +165,7 @@ class CortexRenderer:
         look, distance, myelin = self.look, geometry.distance, geometry.myelin
         strength = 0.08 + 0.92 * left_of(self._fading.at(z, y, x), self.params.faded)
         strength = strength * np.clip(1 + 0.15 * stain, 0.5, 1.5)
-        # Cut at a slant, a membrane is a wide grey band.
+        # An obliquely cut membrane is a wide grey band.
         slant = look.slanted * np.clip(self._slant.at(z, y, x) - 0.6, 0, 2)
         profile = np.exp(-((distance / (look.line * (1 + 1.8 * slant))) ** 2)) / (1 + slant)
         grey -= look.membrane * strength * profile

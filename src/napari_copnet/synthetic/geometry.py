@@ -1,4 +1,4 @@
-"""Where the cells of synthetic tissue are: a power diagram of scattered seeds in warped space.
+"""The cells of synthetic tissue: a power diagram of scattered seeds in warped space.
 
 Neighbouring seeds are joined to one cell here and there, and all those in a ball to a large one,
 which makes cells of many sizes with concave outlines. Warping space by smooth noise bends walls.
@@ -43,7 +43,7 @@ class SliceGeometry:
 
 
 class Layout:
-    """The cells of a block of tissue, asked for slice by slice.
+    """The cells of a block of tissue, computed slice by slice.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def _nearest(pz, py, px, seeds, weights, groups, nucleus_centre, nucleus_radius)
             found = 0
             for jz in range(max(0, iz - _REACH), min(nz, iz + _REACH + 1)):
                 for jy in range(max(0, iy - _REACH), min(ny, iy + _REACH + 1)):
-                    # 0.3 is the largest weight: a row of seeds that can't win is passed over.
+                    # 0.3 is the largest weight: a row of seeds that can't win is skipped.
                     gz = max(np.float32(0), max(jz - z, z - jz - 1))
                     gy = max(np.float32(0), max(jy - y, y - jy - 1))
                     if gz * gz + gy * gy - np.float32(0.3) >= best:

@@ -1,4 +1,4 @@
-"""How membranes show: stained, faded, cut at a slant."""
+"""The appearance of membranes: stained, faded, cut obliquely."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scipy.special import ndtri
 
 
 def left_of(fading: np.ndarray, faded: float, steepness: float = 7.0) -> np.ndarray:
-    """Return how much of a membrane's stain is left, 0 to 1.
+    """Return the share of a membrane's stain that is left, 0 to 1.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a scanning electron microscope adds to tissue: blur, charging, stripes, noise."""
+"""Effects of a scanning electron microscope: blur, charging, stripes, noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 @dataclass(frozen=True)
 class Microscope:
-    """How one stack was taken; grey levels of 0 to 255.
+    """The imaging conditions of a stack; grey levels from 0 to 255.
 
     Attributes
     ----------
@@ -48,11 +48,11 @@ class Microscope:
     flicker: float
 
     def expose(self, grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the picture of a slice of grey levels, (Y, X), uint8."""
+        """Return the image of a slice of grey levels, (Y, X), uint8."""
         shape = grey.shape
         grey = gaussian_filter(grey.astype(np.float32), self.blur)
         if self.halo > 0:
-            # Charge gathers around what stands out along the scan line.
+            # Charge builds up around contrasts along the scan line.
             around = gaussian_filter(grey, (2.0, 9.0))
             grey += np.float32(self.halo) * (gaussian_filter1d(around, 14.0, axis=1) - around)
         grey += self._bands(shape, rng)
@@ -110,7 +110,7 @@ def _upsampled(lattice: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def draw_microscope(
     noise: float, contrast: tuple[float, float], rng: np.random.Generator
 ) -> Microscope:
-    """Draw how a stack was taken.
+    """Draw random imaging conditions of a stack.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def draw_microscope(
 def pad_borders(
     shape: tuple[int, int, int], widest: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, int]:
-    """Draw the borders that alignment leaves without tissue, different in each slice.
+    """Draw random borders without tissue, as alignment leaves them, different in each slice.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def pad_borders(
     padding = np.zeros(shape, bool)
     if widest <= 0:
         return padding, 0
-    # Some sides are common to all slices; each slice is shifted and perhaps turned by its own.
+    # Some sides are common to all slices; each slice is shifted, and perhaps rotated, on its own.
     common = rng.uniform(0, 0.6 * widest, 4) * (rng.random(4) < 0.6)
     turned = rng.random() < 0.4
     angle = rng.normal(0, 0.05) if turned else 0.0

@@ -1,4 +1,4 @@
-"""Made neuropil: its slices with their truth, and how settings vary."""
+"""Synthetic neuropil: its slices with ground truth, and random settings."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Neuropil:
 
 
 def random_neuropil_params(rng: np.random.Generator) -> TissueParams:
-    """Draw settings that vary as real stacks do; see `random_tissue_params`."""
+    """Draw random settings that vary like real stacks; see `random_tissue_params`."""
     pixel_size = TissueParams.pixel_size
     return TissueParams(
         slice_thickness=float(rng.uniform(0.4, 3)) * pixel_size,

@@ -1,4 +1,4 @@
-"""Smooth random fields that can be asked for slice by slice, at any position."""
+"""Smooth random fields that can be computed slice by slice, at any position."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ BODY = np.dtype([(name, "f4") for name in _FIELDS])
 
 @dataclass(frozen=True)
 class Kind:
-    """How bodies of one kind vary; lengths as shares of the cell diameter.
+    """The variation of bodies of one kind; lengths as shares of the cell diameter.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Kind:
 def scatter_bodies(
     places: np.ndarray, kinds: list[Kind], diameter: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a body of a drawn kind at each of `places` (N, 3), px: array of `BODY`."""
+    """Return a body of a random kind at each of `places` (N, 3), px: array of `BODY`."""
     count = len(places)
     bodies = np.zeros(count, BODY)
     for axis, name in enumerate("zyx"):
@@ -83,7 +83,7 @@ def depths(
     regions: np.ndarray,
     crowding: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the depth inside the deepest body, its number and the place along it.
+    """Return the depth inside the deepest body, its number and the position along it.
 
     Parameters
     ----------

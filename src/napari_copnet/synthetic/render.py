@@ -1,4 +1,4 @@
-"""What synthetic tissue looks like in a scanning electron microscope: stain, noise, charging."""
+"""The appearance of synthetic tissue in a scanning electron microscope: stain, noise, charging."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Renderer:
         self._organelles = _scatter_organelles(params, look, rng, low, high)
 
     def half_width(self, z: float, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return half the true contour's width, px: 85 to 120 % of what was asked for."""
+        """Return half the true contour's width, px: 85 to 120 % of the given one."""
         half = 0.5 * self.params.membrane / self.params.pixel_size
         factor = np.clip(1 + 0.08 * self._thickness.at(z, y, x), 0.85, 1.2)
         return (half * factor).astype(np.float32)
@@ -115,7 +115,7 @@ class Renderer:
         return self._expose(grey, rng)
 
     def _draw_reticulum(self, grey, z, y, x, inside) -> None:
-        """Thin dark folds in parts of the cytoplasm: membranes that are no contour."""
+        """Thin dark folds in parts of the cytoplasm: membranes that are not contours."""
         folds = np.abs(self._folds.at(z, y, x))
         places = np.clip(self._fold_places.at(z, y, x) - 0.2, 0, 1)
         line = np.exp(-((folds / 0.13) ** 2)) * places * np.clip(inside - 2, 0, 1)
@@ -129,7 +129,7 @@ class Renderer:
         else:
             left = np.ones_like(fade)
         strength = (0.12 + 0.88 * left) * (1 + 0.1 * self._stain.at(z, y, x))
-        # A membrane that crosses the section at a slant shows wide and pale.
+        # A membrane that crosses the section obliquely looks wide and pale.
         slant = np.clip(self._slant.at(z, y, x) - 0.7, 0, 1.5)
         profile = np.exp(-((distance / ((0.7 * half + 0.2) * (1 + slant))) ** 2))
         grey -= self.look.membrane * strength * profile / (1 + 0.6 * slant)

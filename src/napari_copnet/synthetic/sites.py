@@ -1,4 +1,4 @@
-"""Cells grown from sites that each measure distance in their own way.
+"""Cells grown from sites, each with its own measure of distance.
 
 A point belongs to the site that is nearest in that site's own metric: an ellipsoid around the
 site, long along its direction. Large sites take more room than small ones, sites that lie
@@ -41,7 +41,7 @@ class Sites:
     cell: np.ndarray
 
     def taken(self, which: np.ndarray) -> Sites:
-        """Return the sites named by a mask or by indices."""
+        """Return the sites selected by a mask or by indices."""
         return Sites(
             self.place[which],
             self.direction[which],
@@ -51,7 +51,7 @@ class Sites:
         )
 
     def renumbered(self) -> Sites:
-        """Return the sites with their cells numbered without holes."""
+        """Return the sites with their cells numbered consecutively."""
         _, cell = np.unique(self.cell, return_inverse=True)
         return Sites(self.place, self.direction, self.radius, self.length, cell.ravel())
 
@@ -63,7 +63,7 @@ class Sites:
 
 
 def joined(parts: list[Sites]) -> Sites:
-    """Return all sites together; the cells of each part are counted on from the part before."""
+    """Return all sites together; cell numbers of each part continue those of the part before."""
     first, cells = 0, []
     for part in parts:
         cells.append(part.cell + first)
@@ -78,24 +78,24 @@ def joined(parts: list[Sites]) -> Sites:
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Return vectors, shape (N, 3), at length 1, float32."""
+    """Return vectors of length 1, shape (N, 3), float32."""
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def scatter(
     low: np.ndarray, high: np.ndarray, spacing: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return points of a jittered lattice, turned at random, in a box: (N, 3), float32."""
+    """Return points of a jittered, randomly rotated lattice in a box: (N, 3), float32."""
     middle, reach = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
     count = math.ceil(reach / spacing) + 1
-    # Lattice planes that can't reach the box aren't made: a flat box stays cheap.
+    # Lattice planes that can't reach the box are skipped, so a flat box is cheap.
     turn = _rotation(rng)
     extent = np.abs(turn.T) @ ((high - low) / 2)
     counts = np.minimum(np.ceil(extent / spacing).astype(int) + 1, count)
     rows, columns = (np.arange(-n, n + 1.0) for n in counts[1:])
     plane = np.stack(np.meshgrid(0.0, rows, columns, indexing="ij"), axis=-1).reshape(-1, 3)
     kept = []
-    # Plane by plane: most of a turned lattice lies outside a flat box.
+    # Plane by plane, because most of a rotated lattice lies outside a flat box.
     for number in range(-counts[0], counts[0] + 1):
         points = plane + np.array((number, 0, 0)) + rng.uniform(-0.42, 0.42, plane.shape)
         points = points * spacing @ turn.T + middle
@@ -149,7 +149,7 @@ def _nearest(pz, py, px, place, direction, a, b, tile):
     for top in range(0, height, tile):
         for left in range(0, width, tile):
             bottom, right = min(top + tile, height), min(left + tile, width)
-            # The tile's points lie in a ball around its middle point.
+            # The tile's points lie in a ball around its centre.
             r0, c0 = (top + bottom) // 2, (left + right) // 2
             z0, y0, x0 = pz[r0, c0], py[r0, c0], px[r0, c0]
             squared = np.float32(0)

@@ -1,4 +1,4 @@
-"""One slice of synthetic tissue with its truth."""
+"""One slice of synthetic tissue with its ground truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class SyntheticSlice:
-    """A slice as every kind of tissue makes it; arrays have shape (Y, X).
+    """A slice of any kind of tissue; arrays have shape (Y, X).
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class SyntheticSlice:
 
 
 class Block(Protocol):
-    """A block of one kind of tissue, asked for slice by slice."""
+    """A block of one kind of tissue, computed slice by slice."""
 
     def slice(
         self, number: float, y: np.ndarray, x: np.ndarray, rng: np.random.Generator

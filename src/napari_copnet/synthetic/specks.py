@@ -1,4 +1,4 @@
-"""Specks: pieces of regions too small for anyone to draw around."""
+"""Specks: pieces of regions that are too small to annotate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.ndimage import distance_transform_edt
 
 
 def without_specks(regions: np.ndarray, smallest: int) -> np.ndarray:
-    """Return the regions of a slice with small pieces given to what lies around them.
+    """Return the regions of a slice, with small pieces merged into their surroundings.
 
     Parameters
     ----------

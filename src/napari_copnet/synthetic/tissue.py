@@ -24,7 +24,7 @@ _SMALLEST_PIECE = 16  # px: smaller pieces of a cell in a slice are taken for co
 
 @dataclass(frozen=True)
 class Tissue:
-    """A made stack with its truth, all in the frame of the stack (drift included).
+    """A synthetic stack with its ground truth, all in the frame of the stack (including drift).
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Tissue:
 
 
 def make_tissue(params: TissueParams = TissueParams(), seed: int = 0) -> Tissue:
-    """Make a stack that looks like SEM of packed cells, with exact truth.
+    """Make a stack that looks like SEM of packed cells, with exact ground truth.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def generate_tissue(params: TissueParams = TissueParams(), seed: int = 0) -> Ste
     image, contours = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
     cells = np.empty(shape, np.uint32)
     excluded, ignored = np.zeros(shape, bool), np.zeros(shape, bool)
-    # chance of its own: padding changes nothing of the tissue
+    # its own random generator, so that padding does not change the tissue
     padding, grey = pad_borders(shape, params.padding, np.random.default_rng((seed, 1)))
     for i in range(params.slices):
         y, x = (np.arange(params.size) - drift[i, axis] for axis in (0, 1))
@@ -125,12 +125,12 @@ def generate_tissue(params: TissueParams = TissueParams(), seed: int = 0) -> Ste
 
 
 def sample_stack() -> Tissue:
-    """Return the embedded sample: 12 slices of 512×512 px, the same on every call."""
+    """Return the bundled sample: 12 slices of 512×512 px, the same on every call."""
     return make_tissue(TissueParams(slices=12), seed=_SAMPLE_SEED)
 
 
 def random_tissue_params(rng: np.random.Generator, kind: str = "neuropil") -> TissueParams:
-    """Draw settings that vary as real stacks do, for training data.
+    """Draw random settings that vary like real stacks, for training data.
 
     Slices and in-plane side keep their defaults; change them with `dataclasses.replace`.
 

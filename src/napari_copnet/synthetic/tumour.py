@@ -1,4 +1,4 @@
-"""Made tumour tissue: its slices with their truth, and how settings vary."""
+"""Synthetic tumour tissue: its slices with ground truth, and random settings."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class Tumour:
         contour = geometry.distance < np.maximum(half, 0.6)
         image = self._renderer.image(z, y, x, geometry, rng)
         excluded = geometry.regions >= self.layout.lumen
-        # What lies within blood is a matter of taste: no line is right or wrong there.
+        # Cells within blood can be annotated in many ways: no line is right or wrong there.
         ignored = geometry.regions == self.layout.blood
         return SyntheticSlice(image, contour, geometry.regions, excluded, ignored)
 
 
 def random_tumour_params(rng: np.random.Generator) -> TissueParams:
-    """Draw settings that vary as real stacks of tumours do; see `random_tissue_params`."""
+    """Draw random settings that vary like real stacks of tumours; see `random_tissue_params`."""
     pixel_size = float(rng.uniform(0.1, 0.2))
     diameter = float(np.exp(rng.uniform(np.log(32), np.log(120))))
     return TissueParams(

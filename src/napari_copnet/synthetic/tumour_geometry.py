@@ -1,4 +1,4 @@
-"""Where the cells of a packed tumour are: spindles in bundles, thin processes, vessels, gaps."""
+"""The cells of a packed tumour: spindles in bundles, thin processes, vessels, gaps."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _draw_habit(rng: np.random.Generator) -> _Habit:
 
 
 class TumourLayout:
-    """The cells of a block of tumour, asked for slice by slice; lengths in px.
+    """The cells of a block of tumour, computed slice by slice; lengths in px.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class TumourLayout:
         place = scatter(self.low - around, self.high + around, 1.02 * diameter, rng)
         kept = rng.random(len(place)) > 0.12
         place = place[kept]
-        # Neighbours lie in about one direction, and long cells come together.
+        # Neighbours point in similar directions, and long cells cluster.
         rough = max(2.5 * diameter, 1.0)
         corners = tuple(self.low - around), tuple(self.high + around)
         fields = [SmoothNoise(rng, *corners, (rough, rough, rough)) for _ in range(4)]
@@ -175,7 +175,7 @@ class TumourLayout:
         return groups
 
     def _thinned(self, main: Sites, groups: list[Sites]) -> Sites:
-        """Leave out the sites of large cells that lie inside a bundle."""
+        """Remove the sites of large cells that lie inside a bundle."""
         tree = cKDTree(np.concatenate([g.place for g in groups]))
         away, _ = tree.query(main.place)
         kept = away > 0.12 * self.diameter
@@ -231,7 +231,7 @@ class TumourLayout:
         return TumourSlice(regions, distance, nucleus, nucleolus)
 
     def _sites_near(self, z: float) -> Sites:
-        """Leave out sites that can't be the nearest anywhere on the plane."""
+        """Remove sites that can't be the nearest anywhere on the plane."""
         reach = self.sites.radius * self.sites.length ** (2 / 3)
         kept = np.abs(self.sites.place[:, 0] - z) < 2.2 * reach + 0.3 * self.diameter
         return self.sites.taken(kept) if kept.any() else self.sites

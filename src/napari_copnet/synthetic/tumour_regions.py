@@ -1,4 +1,4 @@
-"""What lies between the cells of a tumour: vessels, haemorrhages, strips of collagen."""
+"""Regions between the cells of a tumour: vessels, haemorrhages, strips of collagen."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Vessel:
         depth = bent - np.hypot(u, 1.25 * v)
         wall = self.wall * np.clip(1 + 0.45 * self._thick.at(z, y, x), 0.45, 2.2)
         turn = (np.arctan2(v, u) + 0.35 * self._turn.at(z, y, x)) / (2 * math.pi)
-        # An overlap at a slant where two cells of the lining meet.
+        # An oblique overlap where two cells of the lining meet.
         sector = np.floor((turn + 0.004 * depth) * self._sectors).astype(int) % self._sectors
         ring = np.floor(along(self.axis) / self._period + 0.5 * sector).astype(int) % self._rings
         number = wall_first + ring * self._sectors + sector
@@ -66,7 +66,7 @@ class Vessel:
 
 
 class Haemorrhage:
-    """A zone of blood with a ragged border; lengths in px."""
+    """An area of blood with a ragged border; lengths in px."""
 
     def __init__(
         self,

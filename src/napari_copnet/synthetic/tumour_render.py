@@ -1,4 +1,4 @@
-"""What a packed tumour looks like in a scanning electron microscope at 100 to 200 nm a pixel."""
+"""The appearance of a packed tumour in a scanning electron microscope, 100 to 200 nm per pixel."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Look:
 
 def _draw_look(rng: np.random.Generator) -> _Look:
     fine = rng.uniform(2, 10)
-    # Where nothing of a membrane is left there is nothing to learn.
+    # Where a membrane has vanished completely, there is nothing to learn.
     faintest = 8 + 1.2 * fine
     return _Look(
         cytoplasm=rng.uniform(115, 165),
@@ -180,7 +180,7 @@ class TumourRenderer:
         return bodies, crowding
 
     def half_width(self, z: float, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return half the true contour's width, px: 85 to 120 % of what was asked for."""
+        """Return half the true contour's width, px: 85 to 120 % of the given one."""
         width = self.params.membrane / self.params.pixel_size
         return varied_half(width, self._thickness.at(z, y, x))
 
@@ -201,7 +201,7 @@ class TumourRenderer:
         grey += look.fine * self._cell_fine[regions] * fine + look.coarse * coarse
         self._draw_reticulum(grey, z, y, x, geometry)
         found = organelles.depths(self._organelles, z, y, x, regions, self._crowding)
-        # No body is quite round.
+        # No body is perfectly round.
         rough = found[0] + look.roughness * coarse
         depth = np.minimum(rough, inside - 0.8).astype(np.float32)
         ground = (look.cytoplasm + 0.6 * self._cell_grey[regions]).astype(np.float32)

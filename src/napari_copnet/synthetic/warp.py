@@ -1,4 +1,4 @@
-"""Space bent by smooth noise, which bends and ruffles the borders of cells."""
+"""Warp space by smooth noise, which bends and ruffles the borders of cells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from napari_copnet.synthetic.noise import SmoothNoise
 
 
 class Warp:
-    """Bends space; lengths in px.
+    """A random warp of space; lengths in px.
 
     Parameters
     ----------

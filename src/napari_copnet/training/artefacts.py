@@ -1,7 +1,7 @@
 """Degradations beyond the equation: other defects of real Step 1 probability maps.
 
-The equation blurs and fades contours. A network's map also breaks off, wavers in confidence,
-glows faintly in cytoplasm, and takes nuclei, mitochondria and folds for contours.
+The equation blurs and fades contours. In the map of a network, lines also break off and vary
+in certainty, cytoplasm has a faint probability, and nuclei, mitochondria and folds look like lines.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from scipy.ndimage import gaussian_filter
 from napari_copnet.errors import InputError
 from napari_copnet.synthetic.noise import SmoothNoise
 
-# Of all maps, the shares that get another certainty and are softened; see `vary_certainty`.
+# Shares of maps whose certainty is changed, and that are softened; see `vary_certainty`.
 OTHER_CERTAINTY, SOFTENED = 0.7, 0.6
 
 
 def vary_certainty(u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a map as another network might have made it: less or more sure, softer, as a whole.
+    """Return a map as another network might make it: less or more certain, or softer, as a whole.
 
     With p a map's value, logit(p) becomes g logit(p) + o with ln g from N(−0.1, 0.45) and o from
-    N(−0.6, 1.1); before that the map is blurred by σ from 0.5 to 2.2 px and brought back to its
+    N(−0.6, 1.1); before that, the map may be blurred by σ from 0.5 to 2.2 px and scaled back to its
     height on lines.
 
     Parameters
@@ -28,7 +28,7 @@ def vary_certainty(u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     u : ndarray, shape (Y, X), float
         In [0, 1].
     rng : numpy.random.Generator
-        Source of all chance.
+        Random generator.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def vary_certainty(u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         p = np.clip(out, 1e-4, 1 - 1e-4)
         gain, offset = np.exp(rng.normal(-0.1, 0.45)), rng.normal(-0.6, 1.1)
         logit = np.log(p / (1 - p))
-        # pixels that are surely cell stay so: the offset fades out towards the floor
+        # certain cell pixels stay certain: the offset fades out towards the floor
         out = 1 / (1 + np.exp(-(gain * logit + offset * np.clip((logit + 7) / 4, 0, 1))))
     return out.astype(np.float32)
 
@@ -66,7 +66,7 @@ def add_artefacts(
     contour : ndarray, shape (Y, X)
         True contour, 0 or 1: gaps and blobs lie on it.
     rng : numpy.random.Generator
-        Source of all chance.
+        Random generator.
     strength : float
         0 returns `u` as it is; 1 is meant to be as bad as real maps.
 
@@ -92,7 +92,7 @@ def add_artefacts(
     if on_contour.size:
         _weaken(out, on_contour, rng, scale, u.size)
         _swell(out, on_contour, rng, scale, u.size)
-    # False probability lies over true contours too: sparing them would mark where a gap is.
+    # False probability covers true contours too; sparing them would give away the gaps.
     if rng.random() < 0.8:
         np.maximum(out, clouds(out.shape, rng, scale), out=out)
     if rng.random() < 0.7:
@@ -180,11 +180,11 @@ def false_loops(shape, rng, scale: float) -> np.ndarray:
 
 
 def _confidence(out, rng, scale: float) -> np.ndarray:
-    """Change the logit: gain, offset, slow and fine noise. Saturated ridges come of gains > 1."""
+    """Change the logit: gain, offset, slow and fine noise. Gains > 1 saturate ridges."""
     p = np.clip(out, 1e-4, 1 - 1e-4)
     logit = np.log(p / (1 - p))
     gain = np.exp(scale * rng.normal(0.15, 0.35))
-    # Pixels the map is sure are cell stay so: noise fades out towards the floor.
+    # Certain cell pixels stay certain: noise fades out towards the floor.
     doubt = np.clip((logit + 7) / 4, 0, 1)
     noise = rng.uniform(0, 1.0) * _noise(rng, out.shape, rng.uniform(8, 25))
     noise += rng.uniform(0, 0.6) * _noise(rng, out.shape, rng.uniform(1.2, 2.5))

@@ -1,8 +1,8 @@
-"""Maps that waver: a true contour as a network shows it that hardly knows the tissue.
+"""Fading maps: a true contour as predicted by a network that was not trained on such tissue.
 
-The equation and `artefacts` degrade places on a contour. On a tissue that a network hardly knows
-its whole map is unsure: lines are thin, their certainty waxes and wanes along them, some vanish
-over tens of pixels and leave a trace, and false lines are rare.
+The equation and `artefacts` degrade parts of a contour. On unfamiliar tissue, the whole map of a
+network is uncertain: lines are thin, their certainty varies along them, some vanish over tens of
+pixels and leave a trace, and false lines are rare.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from napari_copnet.errors import InputError
 from napari_copnet.synthetic.noise import SmoothNoise
 from napari_copnet.training.artefacts import clouds, false_lines, false_loops
 
-# Logit of a pixel that is surely none, and how far lines stray from where they are, px.
+# Logit of pixels that are certainly not contour, and the displacement of lines, px.
 _FLOOR, _STRAY = -5.5, 1.0
-# How much of `artefacts`'s false probability there is, and how often each kind of it.
+# Strength of the false probability of `artefacts`, and how often each kind occurs.
 _FALSE, _OFTEN = 0.5, 0.6
 
 
@@ -28,23 +28,23 @@ def fade(
     certainty: float = 0.87,
     gone: float = 0.165,
 ) -> np.ndarray:
-    """Return a map of a true contour whose certainty waxes and wanes, in [0, 1].
+    """Return a map of a true contour whose certainty varies along the lines, in [0, 1].
 
-    With d the distance to the centre line, moved by a smooth displacement, and n smooth noise, the
-    logit is a(n) - 1.25 (d / w)^2, or that of the floor where it is higher. The amplitude a grows
-    from 0 to that of `certainty` where n is above its quantile `gone` over the line, and falls
-    below 0 where it is not: lines vanish over lengths like those of the noise.
+    With d the distance to the smoothly displaced centre line, and n smooth noise, the logit is
+    a(n) - 1.25 (d / w)^2, or that of the floor where that is higher. Where n is above its quantile
+    `gone` over the line, the amplitude a grows from 0 to that of `certainty`; elsewhere it falls
+    below 0. Lines thus vanish over lengths like those of the noise.
 
     Parameters
     ----------
     contour : ndarray, shape (Y, X)
         True contour, 0 or 1.
     rng : numpy.random.Generator
-        Source of all chance.
+        Random generator.
     certainty : float
-        About the median probability on the line where it is seen, 0 to 1.
+        Approximate median probability on visible parts of the line, 0 to 1.
     gone : float
-        Share of the line that is below 0.5.
+        Share of the line with a probability below 0.5.
 
     Returns
     -------

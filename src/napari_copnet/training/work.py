@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_copnet.errors import OutputError
 from napari_copnet.folders import SYSTEM_FILES, holds_only, holds_only_kinds
 
-# Any of these says that a training has worked here.
+# Any of these shows that a training has used the folder.
 _MARKS = ("lock", "finetune.json", "annotated/slices.json", "dataset/cases.json")
 _FILES = (
     "checkpoint.pt",
@@ -39,7 +39,7 @@ def work_folder(out: Path | str) -> Path:
 
 
 def check_work_folder(work: Path) -> None:
-    """Check before work starts that a training may write to `work`; nothing is made.
+    """Check, before work starts, that a training may write to `work`; nothing is created.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def check_work_folder(work: Path) -> None:
 
 
 def is_examples(folder: Path) -> bool:
-    """Whether a folder holds training examples as `dataset.prepare` writes them, no more."""
+    """Whether a folder holds training examples of `dataset.prepare` and nothing else."""
     return (folder / "cases.json").is_file() and holds_only_kinds(folder, _EXAMPLES)
 
 
@@ -69,13 +69,13 @@ def is_annotated(folder: Path) -> bool:
 
 
 def clear(work: Path, *names: str) -> None:
-    """Remove files of ours from a work folder."""
+    """Remove our files from a work folder."""
     for name in names:
         (work / name).unlink(missing_ok=True)
 
 
 def remove(work: Path) -> None:
-    """Remove a work folder of ours, with its folds; what is not ours in it stays, and it too."""
+    """Remove our work folder with its folds; if it holds other files, they and the folder stay."""
     clear(work, *_FILES)
     remove_examples(work)
     remove_folds(work)
@@ -84,7 +84,7 @@ def remove(work: Path) -> None:
 
 
 def remove_examples(work: Path) -> None:
-    """Remove the slices and examples that a training has learnt from."""
+    """Remove the slices and examples that a training has used."""
     for folder, ours in ((work / "annotated", is_annotated), (work / "dataset", is_examples)):
         if ours(folder):
             shutil.rmtree(folder, ignore_errors=True)
@@ -95,13 +95,13 @@ def remove_model(folder: Path) -> None:
     from napari_copnet.networks.package import JSON, WEIGHTS, is_model_folder
 
     if is_model_folder(folder):
-        # The description last: by it the folder is known as ours.
+        # The description last, because it identifies the folder as ours.
         clear(folder, *SYSTEM_FILES, WEIGHTS, JSON)
         folder.rmdir()
 
 
 def remove_folds(work: Path) -> None:
-    """Remove the models of folds that a fine-tuning has trained, and their work folders."""
+    """Remove the models that a fine-tuning trained for its folds, and their work folders."""
     for path in work.glob("fold-*"):
         if re.fullmatch(r"fold-\d+\.training", path.name):
             remove(path)
