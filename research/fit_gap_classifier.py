@@ -1,12 +1,13 @@
-"""Fit which gaps are closed without asking anew, as for new default models: one command.
+"""Fit again which gaps are closed without asking, as for new default models, with one command.
 
     python -m research.fit_gap_classifier --data ../shared/data
 
-It closes maps whose truth is known (`gap_blocks`), looks at every wall that may be missing, draws
-it, and scores the cells beside it by the paper's rule. Trees are fitted to how likely that leaves
-more cells labelled, and how likely fewer. It writes ``boundaries/likely_gaps.safetensors``. Slices
-of fib25 and snemi3d that are validated on, and five before them, the bundled sample, gala's test
-crop, isbi2012, HeLa, and all packed cells but those of plants have no part in it.
+It closes maps with ground truth (`gap_blocks`), draws each wall that may be missing, and scores the
+cells beside it by the paper's rule. Trees are fitted to the probability that a wall leaves more
+cells labelled, and to the probability that it leaves fewer. The result is written to
+``boundaries/likely_gaps.safetensors``. The validation slices of fib25 and snemi3d, the five slices
+before them, the bundled sample, gala's test crop, isbi2012, HeLa, and all packed cells except those
+of plants are not used.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ LICENCE = (
     "proved here), to gala's example data (BSD-3), to plant cells of WSU_PlantBio_ML (MIT), and to "
     "synthetic tissue."
 )
-# Around a side, so far away no cell has another fate for a wall drawn in it, px.
+# Margin around a side, px; cells further away are not affected by a wall drawn in it.
 _MARGIN = 16
-# The settings of the trees; more of them fit the examples better and other data worse.
+# Settings of the trees; more trees fit the examples better and other data worse.
 TREES = {
     "n_estimators": 120,
     "learning_rate": 0.05,
@@ -144,7 +145,7 @@ def measure(block: FitBlock) -> Steps[tuple[np.ndarray, np.ndarray]]:
         assert block.image is not None
         model = Network.load(find_model("shipped", "contours"))
         given = yield from predict_contours(block.image, model)
-    # The judge sees what closing sees.
+    # The trees see what closing sees.
     contours = certainty(given).of(given)
     network = Network.load(find_model("shipped", "closing"))
     closed = yield from close(given, network, ClosingParams(likely_gaps=False))

@@ -1,8 +1,8 @@
-"""Slices with a known truth to fit likely gaps to: tissue of several kinds, and maps of several.
+"""Slices with ground truth for fitting likely gaps: several kinds of tissue and of maps.
 
-Rules hold on a tissue or a network's maps that they were not fitted to when they were fitted to
-many kinds: small and large cells, sure maps and unsure ones. Maps that a network made of slices
-it has learnt from are none of them: their gaps are not those that it leaves elsewhere.
+Rules generalise to other tissues and other networks' maps if they were fitted to many kinds: small
+and large cells, certain and uncertain maps. Maps of slices that their network was trained on are
+not used, because their gaps differ from those that the network leaves elsewhere.
 """
 
 from __future__ import annotations
@@ -25,25 +25,24 @@ from napari_copnet.training.truth import CONTOUR, WIDTH, resize_image, resize_tr
 from research.splits import FIB25_GAPS, GAP_DEPTH, SNEMI3D_GAPS, SNEMI3D_WHOLE_GAPS
 
 SIZE = 512
-# Synthetic tissue, of which the shipped contour model makes maps: default settings, and others.
+# Synthetic tissue, with maps by the shipped contour model: default and random settings.
 SYNTHETIC, VARIED, SYNTHETIC_SEED = 3, 6, 40_500
-# Plant cells: slices and the sizes they are seen at; the other tissues of packed cells are left
-# for validation.
+# Plant cells: slices and their sizes. The other tissues of packed cells are kept for validation.
 PLANT, PLANT_SIZES = range(0, 16, 2), (300, 350, 400, 450)
 
 
 @dataclass(frozen=True)
 class FitBlock:
-    """Slices whose truth is known, at the size networks see.
+    """Slices with ground truth, at the size at which networks see them.
 
     Attributes
     ----------
     name : str
     true : TrueStack
     contours : ndarray, shape (Z, Y, X), float32, or None
-        Step 1 map, simulated or another network's.
+        Step 1 map, simulated or by another network.
     image : ndarray, shape (Z, Y, X), float32, or None
-        Where the map is made by the shipped contour model.
+        Given if the shipped contour model makes the map.
     """
 
     name: str
@@ -53,12 +52,12 @@ class FitBlock:
 
 
 def blocks(data: Path) -> Iterator[FitBlock]:
-    """Make the blocks that are fitted to.
+    """Make the blocks for the fit.
 
     Parameters
     ----------
     data : Path
-        Folder above ``fib25``, ``snemi3d``, ``gala-fibsem`` and ``contours``.
+        Folder that contains ``fib25``, ``snemi3d``, ``gala-fibsem`` and ``contours``.
     """
     rng = np.random.default_rng(SYNTHETIC_SEED)
     for number in range(SYNTHETIC + VARIED):
@@ -106,7 +105,7 @@ def _fading(contour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _degraded(contour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the map that the closing network learns from, softened and less sure at random."""
+    """Return a map as for training the closing network, at random softened and less certain."""
     from scipy.ndimage import gaussian_filter
 
     u = degrade(contour, for_area(DegradeParams(), contour.shape), rng)

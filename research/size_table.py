@@ -1,14 +1,14 @@
-"""How many cells networks get right at each size of a stack, to judge the choice of a size by.
+"""Measure how many cells are correct at each size of a stack, to evaluate the choice of the size.
 
-Every validation set is taken through all steps at several sizes, at half its pixels, at its own and
-at twice as many, and scored in its own frame. Maps are kept, so that measures which need no truth
-can be worked out of them again and again.
+Every validation set goes through all steps at several sizes, at half, full and double resolution,
+and is scored in its own frame. Maps are kept, so that measures that need no truth can be computed
+from them repeatedly.
 
     python -m research.size_table --data ../shared/data --work work-sizes
     python -m research.size_table --work work-sizes --judge
 
-The second command chooses a size of each by `steps.size_measures`, as a run does, and puts the one
-at which most cells are right beside it. No part of that measure is fitted to a data set.
+The second command chooses a size for each set with `steps.size_measures`, as a run does, and
+compares it with the size at which most cells are correct. The measure is not fitted to any data.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from research.splits import FIB25
 
 SIZES = (128, 192, 256, 384, 512, 768, 1024, 1536)
 SCALES = (0.5, 1.0, 2.0)
-# Slices with fewer pixels a side may be enlarged threefold: their membranes are a pixel wide.
+# Slices with shorter sides may be enlarged threefold: their membranes are a pixel wide.
 SMALL = 400
-# Scoring twice the pixels of larger slices takes longer than the networks do.
+# In larger slices, scoring at twice the size takes longer than the networks.
 LARGE = 600
-# From this size on the first slice stands for all.
+# From this size on, only the first slice is used.
 ONE_SLICE = 768
 # One pass of the closing network: what the choice can afford.
 CHEAP = ClosingParams(max_iterations=1, likely_gaps=False)
@@ -74,7 +74,7 @@ class Sample:
         return Sample(self.image[:1], self.truth[:1], out)
 
     def scaled(self, scale: float) -> Sample:
-        """Return the sample with `scale` times the pixels a side."""
+        """Return the sample resized by `scale`."""
         if scale == 1:
             return self
         shape = tuple(round(scale * side) for side in self.image.shape[1:])
@@ -154,7 +154,7 @@ SAMPLES: dict[str, Callable[[Path], Sample]] = {
 
 
 def sizes_of(sample: Sample) -> list[int]:
-    """Return the sizes of `SIZES` worth a try for a sample."""
+    """Return those of `SIZES` that are worth trying for a sample."""
     longer = max(sample.image.shape[1:])
     enlarged = 3.1 if longer < SMALL else 2.0
     return [size for size in SIZES if longer / 8 <= size <= enlarged * longer]
@@ -234,7 +234,7 @@ class Judged:
 
     @property
     def lost(self) -> float:
-        """How many fewer cells are labelled at the size chosen than at the best, 0 to 1."""
+        """How many fewer cells are labelled at the chosen size than at the best one, 0 to 1."""
         return max(self.labelled.values()) - self.labelled[self.chosen]
 
     def __str__(self) -> str:
@@ -290,7 +290,7 @@ def _kept(path: Path) -> tuple[list[Seen], dict[str, Any]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what is missing in the work folder."""
+    """Measure the results that are missing in the work folder."""
     parser = argparse.ArgumentParser(prog="size_table", description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--work", type=Path, required=True)
@@ -324,7 +324,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # At half the pixels large sizes show what they show of the whole, blurred.
             sizes = [size for size in sizes_of(seen) if label == "1" or size < ONE_SLICE]
             todo += [(size, name, label, seen, scored) for size in sizes]
-    # Large sizes take most of the time: they come last.
+    # Large sizes take most of the time, so they come last.
     for size, name, label, seen, scored in sorted(todo, key=lambda one: one[0]):
         path = chosen.work / chosen.name / f"{name}-{label}-{size}.npz"
         if path.exists():

@@ -1,7 +1,7 @@
-"""Which slices of each data set train, tune and score: all ranges stand here, and nowhere else.
+"""The slices of each data set for training, tuning and scoring; all ranges are defined here only.
 
-Neighbouring slices look alike, so what is scored lies at least `training.cases.MARGIN` slices from
-what was learnt or tuned on, or in another stack.
+Neighbouring slices look alike, so scored slices are at least `training.cases.MARGIN` slices from
+those used for training or tuning, or in another stack.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class DataSplit:
     Attributes
     ----------
     train : range
-        What networks may learn from; empty where the terms do not let weights be passed on.
+        Slices for training; empty where the terms do not allow weights to be distributed.
     validation : range
         What is scored, and what trainings validate on. Nothing is fitted to it.
     tuning : range
@@ -49,7 +49,7 @@ PLATELETS = DataSplit(
     stacks=("platelet_sbfsem_24_z0", "platelet_sbfsem_50_z0"),
 )
 ISBI2012 = DataSplit(train=range(0), validation=range(10, 20), tuning=range(5))
-# Where fine-tuning is measured: what can be annotated, and what is scored.
+# For measuring fine-tuning: slices to annotate, and slices to score.
 ISBI2012_FINE_TUNING = DataSplit(train=range(10), validation=range(15, 20))
 # Step 1 is trained on the data set itself, for its own table only.
 HELA = DataSplit(train=range(40), validation=range(46, 56), tuning=range(0, 40, 8))
@@ -65,8 +65,8 @@ DATA_SPLITS = {
     "hela": HELA,
 }
 
-# What the classifier of likely gaps is fitted to: first slices of blocks of `GAP_DEPTH`; of snemi3d
-# also the corner (y, x) of the part that is seen at its own pixel size.
+# Blocks for fitting the classifier of likely gaps: first slices of blocks of `GAP_DEPTH`, and for
+# snemi3d the corner (y, x) of the part that is used at its own pixel size.
 GAP_DEPTH = 2
 FIB25_GAPS = (4, 30, 60, 95)
 SNEMI3D_GAPS = ((5, 100, 100), (20, 500, 60), (40, 400, 450))
@@ -77,12 +77,12 @@ QUEUE = (range(80, 100), range(110, 120))
 
 
 def as_option(slices: range) -> str:
-    """Write a range as command options and `Source` take it: ``"0-114"``, ``"0,10,20"``."""
+    """Return a range as command options and `Source` accept it: ``"0-114"``, ``"0,10,20"``."""
     if slices.step == 1 and len(slices) > 1:
         return f"{slices[0]}-{slices[-1]}"
     return ",".join(map(str, slices))
 
 
 def in_words(slices: range) -> str:
-    """Write a range, whatever its step, as people read it: ``"0–114"``."""
+    """Return a range, whatever its step, in readable form: ``"0–114"``."""
     return f"{slices[0]}–{slices[-1]}"
