@@ -47,5 +47,5 @@ def test_nothing_to_fade_is_a_floor():
 
 
 def test_a_stack_is_refused():
-    with pytest.raises(InputError, match="slice by slice"):
+    with pytest.raises(InputError, match="single slices"):
         fade(np.zeros((2, 8, 8)), np.random.default_rng(0))
