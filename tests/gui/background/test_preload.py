@@ -28,12 +28,16 @@ def test_opening_the_dock_loads_the_networks_library_once():
 
 
 ENDING = """
+import threading
 import time
 from napari_copnet.gui.background import preload
 from napari_copnet.networks.nnunet import Network
 
+begun = threading.Event()
+
 def load(*_):
     print("loading", flush=True)
+    begun.set()
     time.sleep(0.5)
     print("loaded", flush=True)
     return Network
@@ -43,7 +47,7 @@ def predict(*_):
 
 preload.Network.load, preload.Network.predict = load, predict
 preload.preload()
-time.sleep(0.2)
+begun.wait(60)
 print("ending", flush=True)
 """
 

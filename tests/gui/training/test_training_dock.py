@@ -485,7 +485,8 @@ def test_models_show_their_cards_and_are_exported(
     assert "exported to out.zip" in dock.message.text
     written = []
 
-    def zoo(model, out, *, authors):
+    def zoo(model, out, *, authors, replace):
+        assert replace  # the dialog has asked
         written.append((model.name, authors))
         return out
 
