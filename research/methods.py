@@ -276,8 +276,9 @@ def _closing(
     network = Network.load(model, choices.device)
     closed = yield from close(contours, network, ClosingParams(keep_iterations=True))
     assert closed.iterations is not None
-    once = is_contour(closed.iterations[1])
-    alone = is_contour(closed.iterations[closed.passes])
+    once, alone = (is_contour(closed.iterations[at]) for at in (1, closed.passes))
+    if ClosingParams().unite:
+        once, alone = once | is_contour(contours), alone | is_contour(contours)
     notes = {
         "seconds": {"apply": time.monotonic() - started},
         "changed": closed.changed.tolist(),

@@ -15,6 +15,7 @@ MODULES = {
     "bioimageio-spec": "bioimageio",
     "connected-components-3d": "cc3d",
     "pillow": "PIL",
+    "pyyaml": "yaml",
     "scikit-image": "skimage",
     "scikit-learn": "sklearn",
     "simpleitk": "SimpleITK",

@@ -121,7 +121,9 @@ def test_only_steps_behind_a_changed_setting_run_again(settings, tmp_path, kind)
     cache = kind(tmp_path)
     first = finish(run(stack(), settings, cache=cache, load=FakeNetwork))
     assert FakeNetwork.loaded == ["contours", "closing"]
-    again = dataclasses.replace(settings, closing=dataclasses.replace(settings.closing, unite=True))
+    again = dataclasses.replace(
+        settings, closing=dataclasses.replace(settings.closing, unite=False)
+    )
     second = finish(run(stack(), again, cache=cache, load=FakeNetwork))
     assert FakeNetwork.loaded == ["contours", "closing", "closing"]
     assert np.array_equal(first.contours, second.contours)

@@ -65,7 +65,7 @@ def choices(tmp_path, monkeypatch):
 
 def test_trials_are_scored_after_one_iteration_and_the_last(choices):
     held = Trial("held", "held", ClosingParams(tidy=False))
-    tidy = Trial("tidy", "tidied")
+    tidy = Trial("tidy", "tidied", ClosingParams(unite=False))
     results = module.run([held, tidy], choices)
     rooms = results["held"]["scores"]["rooms"]
     assert rooms["step1"]["labelled"] == 0 and rooms["step1"]["merged"] == 1
@@ -78,7 +78,9 @@ def test_trials_are_scored_after_one_iteration_and_the_last(choices):
     before = len(choices.networks)
     assert module.run([held, tidy], choices) == results
     assert len(choices.networks) == before
-    changed = dataclasses.replace(tidy, closing=ClosingParams(tolerance=0.5, likely_gaps=False))
+    changed = dataclasses.replace(
+        tidy, closing=ClosingParams(tolerance=0.5, likely_gaps=False, unite=False)
+    )
     again = module.run([held, changed], choices)
     assert len(choices.networks) == before + 1
     assert again["tidy"]["scores"]["rooms"]["iterations"] == 1

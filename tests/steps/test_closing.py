@@ -154,7 +154,8 @@ def test_union_brings_back_what_the_network_erased():
     united = finish(close(u, Operator(erase), ClosingParams(unite=True, hold=False)))
     np.testing.assert_array_equal(united.mask, u > 0.5)
     assert not united.probability.any()
-    assert not finish(close(u, Operator(erase), ClosingParams(hold=False))).mask.any()
+    alone = ClosingParams(unite=False, hold=False)
+    assert not finish(close(u, Operator(erase), alone)).mask.any()
 
 
 @pytest.mark.parametrize(("tolerance", "passes"), [(1 / 30, 5), (1.01 / 30, 1), (0.0, 2)])
@@ -295,7 +296,7 @@ def test_tidying_shows_what_the_network_returns_and_the_lines_that_part_cells():
 
     u = room()
     network = Operator(fade)
-    result = finish(close(u, network, ClosingParams(keep_iterations=True)))
+    result = finish(close(u, network, ClosingParams(unite=False, keep_iterations=True)))
     expected = room()[0] > 0.5
     expected[4, 1:4] = False  # the stub parts nothing
     np.testing.assert_array_equal(result.mask[0] > 0, expected)
@@ -304,7 +305,7 @@ def test_tidying_shows_what_the_network_returns_and_the_lines_that_part_cells():
     np.testing.assert_array_equal(result.iterations[-1] > 0.5, result.mask > 0)
     # The network keeps seeing what is held, so nothing changed for it.
     assert result.changed.tolist() == [0.0] and result.converged.all()
-    loose = finish(close(u, Operator(fade), ClosingParams(tidy=False)))
+    loose = finish(close(u, Operator(fade), ClosingParams(tidy=False, unite=False)))
     np.testing.assert_array_equal(loose.mask, u > 0.5)
     united = finish(close(u, Operator(fade), ClosingParams(unite=True)))
     np.testing.assert_array_equal(united.mask, u > 0.5)
@@ -433,7 +434,7 @@ def cautious(image):
 def test_slices_with_likely_gaps_are_drawn_once_more(redraw, tidy):
     u = with_loose_end()
     network = Operator(cautious)
-    params = ClosingParams(redraw=redraw, tidy=tidy, keep_iterations=True)
+    params = ClosingParams(redraw=redraw, tidy=tidy, unite=False, keep_iterations=True)
     seen, result = steps_of(close(u, network, params))
     parts = [label_slice(mask, CellParams(min_size=0)).max() for mask in result.mask]
     assert parts == [2, 2, 2]

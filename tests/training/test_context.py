@@ -84,7 +84,7 @@ def test_a_network_learns_and_closes_with_context(source, tmp_path):
     rng = np.random.default_rng(0)
     u = rng.random((4, 64, 64), np.float32)
     network = Network.load(package, DeviceParams(device="cpu", precision="float32"))
-    once = ClosingParams(max_iterations=1)
+    once = ClosingParams(max_iterations=1, match_certainty=False)
     result = finish(close(u, network, once)).probability
     changed = u.copy()
     changed[3] = 0

@@ -177,7 +177,7 @@ class ClosingParams:
         maximum=1000,
     )
     unite: bool = setting(
-        False,
+        True,
         "Keep Step 1 contours",
         "Unite the result with the thresholded Step 1 contour, as in the paper.",
         advanced=True,
