@@ -203,23 +203,26 @@ class Session(LiveCells):
             return []
         # In this order: the edits of a run come after what it left on the disk.
         steps = self.history.news()
-        self._follow_runs()
-        if steps is None:
-            return []
-        touched = self._replay(joined("follow", *steps), whole_slices=len(steps) > 1)
-        self.history.reload()
-        return self._tell(touched)
+        has_run = self._follow_runs()
+        touched: list[Touched] = []
+        if steps is not None:
+            touched = self._replay(joined("follow", *steps), whole_slices=len(steps) > 1)
+            self.history.reload()
+        if has_run:
+            # Only now does the session hold what the run changed, for listeners that copy it.
+            for listener in self.on_run:
+                listener()
+        return self._tell(touched) if steps is not None else []
 
-    def _follow_runs(self) -> None:
+    def _follow_runs(self) -> bool:
+        """Read the facts anew where they changed; return whether there is another run."""
         stamp = session_files.facts_stamp(self.folder)
         if stamp == self._facts_stamp:
-            return
+            return False
         runs = len(self.facts.runs)
         self.facts = session_files.read_facts(self.folder)
         self._facts_stamp = stamp
-        if len(self.facts.runs) != runs:
-            for listener in self.on_run:
-                listener()
+        return len(self.facts.runs) != runs
 
     # Keeping it --------------------------------------------------------------
 
