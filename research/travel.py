@@ -140,11 +140,13 @@ def watershed(result: RunResult) -> np.ndarray:
     return cells_to_original(cells.labels, mask, result.preprocessed.frame, soft)[1]
 
 
-def score(scored: Scored, model: Path | str, closing: Path | str, every: int) -> dict[str, Any]:
+def score(
+    scored: Scored, model: Path | str, closing: Path | str, first: int | None
+) -> dict[str, Any]:
     """Run one data set by one contour model and return scores, the size taken and notes."""
     image, truth, excluded = scored.read()
-    image, truth = image[::every], truth[::every]
-    excluded = None if excluded is None else excluded[::every]
+    image, truth = image[:first], truth[:first]
+    excluded = None if excluded is None else excluded[:first]
     settings = Settings(
         contours=ContourParams(contour_model=str(model)),
         device=DeviceParams(),
@@ -192,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", type=Path, required=True, help="where `make models` trained")
     parser.add_argument("--closing", default="default", help="closing model")
     parser.add_argument("--out", type=Path, required=True, help="folder of travel.md")
-    parser.add_argument("--every", type=int, default=1, help="score only every Nth slice")
+    parser.add_argument("--first", type=int, help="score only the first N slices of each set")
     parser.add_argument("--sets", default="", help="only sets whose title begins so")
     chosen = parser.parse_args(arguments)
     rows: list[dict[str, Any]] = []
@@ -203,14 +205,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             model = "default" if name == "default" else chosen.models / name
             if name != "default" and not (chosen.models / name / "model.json").exists():
                 continue
-            row = score(scored, model, chosen.closing, chosen.every)
+            row = score(scored, model, chosen.closing, chosen.first)
             rows.append({"data": scored.title, "knows": knows, **row})
             sys.stderr.write(json.dumps(rows[-1]) + "\n")
     made = surroundings()
     text = (
         "# Tissue that the networks have not seen\n\n"
         f"Written by `python -m research.travel`, {made['date'][:10]}, {made['machine']}"
-        f"{'' if chosen.every == 1 else f', every {chosen.every}th slice'}. Each stack was run "
+        f"{f', the first {chosen.first} slices of each' if chosen.first else ''}. Each stack was run "
         "without any setting; scores are those of `copnet evaluate`, in the frame of the stack, "
         "mean over slices, in per cent. The closing network has learnt from simulated gaps in "
         "contours of fib25 and snemi3d (training slices), of plant and animal epithelia, and of "
