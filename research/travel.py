@@ -188,7 +188,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Score every data set and write ``travel.md``; finished rows are kept in the work folder."""
+    """Score every data set and write ``travel.md``; a line of figures on standard error for each."""
     parser = argparse.ArgumentParser(prog="travel", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--models", type=Path, required=True, help="where `make models` trained")
@@ -209,10 +209,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows.append({"data": scored.title, "knows": knows, **row})
             sys.stderr.write(json.dumps(rows[-1]) + "\n")
     made = surroundings()
+    part = f", the first {chosen.first} slices of each" if chosen.first else ""
     text = (
         "# Tissue that the networks have not seen\n\n"
         f"Written by `python -m research.travel`, {made['date'][:10]}, {made['machine']}"
-        f"{f', the first {chosen.first} slices of each' if chosen.first else ''}. Each stack was run "
+        f"{part}. Each stack was run "
         "without any setting; scores are those of `copnet evaluate`, in the frame of the stack, "
         "mean over slices, in per cent. The closing network has learnt from simulated gaps in "
         "contours of fib25 and snemi3d (training slices), of plant and animal epithelia, and of "
