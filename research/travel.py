@@ -188,7 +188,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Score every data set and write ``travel.md``; a line of figures on standard error for each."""
+    """Score every data set and write ``travel.md``; each row also goes to standard error."""
     parser = argparse.ArgumentParser(prog="travel", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--models", type=Path, required=True, help="where `make models` trained")
