@@ -247,7 +247,7 @@ def test_the_answer_to_a_wall_through_slices_counts_in_all_of_them_and_is_one_ed
     assert set(session.verdicts) == {gap.key, gap.also[0].key}
     (again,) = [item for item in finish(build_queue(session)) if item.verdict]
     assert {again.key, again.also[0].key} == set(session.verdicts)
-    with pytest.raises(CopnetError, match="accepted already"):
+    with pytest.raises(CopnetError, match="already accepted"):
         accept(session, again)
     # Erased since by hand: the same answer draws it once more.
     erased = Flip("contour", gap.patch)
@@ -287,7 +287,7 @@ def test_deciding_draws_and_erases_and_can_be_undone(doubtful):
         ("gap", 2): REJECTED,
         ("unsettled", 1): ACCEPTED,
     }
-    with pytest.raises(CopnetError, match="accepted already"):
+    with pytest.raises(CopnetError, match="already accepted"):
         accept(session, items["gap", 1])
     # A change of mind.
     session.apply(accept(session, items["closure", 0]))

@@ -228,7 +228,7 @@ def test_edits_past_lost_ones_are_made_again_where_they_do_what_they_did(tmp_pat
         Session.open(folder)
     done = recover(folder)
     # What was erased is not there to be erased.
-    assert (done.edits, done.lost) == (3, 2) and "made again" in done.notes[0]
+    assert (done.edits, done.lost) == (3, 2) and "redone without the lost ones" in done.notes[0]
     with Session.open(folder) as session:
         assert session.contour[0, 1, :4].all() and not session.contour[0, 5, 5:].any()
         assert session.contour[1, 3, 4] == 1 and session.contour[2, 2, :4].all()
