@@ -217,7 +217,7 @@ def test_a_training_of_an_earlier_version_is_read():
     same = {"params": as_dict(TrainParams(epochs=3, artefacts=False)), **settings}
     fit._same_training(record, "closing", same)
     other = {"params": as_dict(TrainParams(epochs=3, artefacts=True)), **settings}
-    with pytest.raises(InputError, match="begun with artefacts False, not True"):
+    with pytest.raises(InputError, match="started with artefacts False, not True"):
         fit._same_training(record, "closing", other)
 
 
@@ -273,7 +273,7 @@ def _broken_learning_rate(as_dict):
 
 def test_what_cannot_be_trained_is_said_before_work_starts(source, tmp_path):
     out = tmp_path / "model"
-    with pytest.raises(InputError, match="slices"):
+    with pytest.raises(InputError, match="two-dimensional"):
         finish(fit.train("closing", [source], out, TrainParams(dimensions=3)))
     with pytest.raises(InputError, match="no training"):
         finish(fit.train("closing", [source], out, resume=True))

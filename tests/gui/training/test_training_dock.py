@@ -180,7 +180,7 @@ def test_only_the_part_in_view_is_reviewed(dock, window, qtbot):
     settle(qtbot, dock)
     press(dock.review.part_button)
     entry = dock.link.project.slice(5)
-    assert entry.part and "in part" in dock.review.state.text()
+    assert entry.part and "a part of it" in dock.review.state.text()
     reviewed = dock.link.project.reviewed(5)
     rows, columns = (np.flatnonzero(reviewed.any(axis=axis)) for axis in (1, 0))
     # As wide and high as the canvas shows, around pixel 12.
@@ -433,7 +433,7 @@ def test_two_models_are_scored_shown_side_by_side_and_one_adopted(
     rows = {row[0]: row[1:] for row in texts(section.table)}
     assert rows["cells correct"][1] == "100.0 %" and rows["cells correct"][2].endswith("▲")
     assert rows["cells merged"][2].startswith("-") and rows["cells merged"][2].endswith("▲")
-    assert "More cells are right" in section.text
+    assert "More cells are correct" in section.text
 
     seen = [layer for layer in window.layers if layer.visible]
     press(section.side_button)
