@@ -130,6 +130,9 @@ def _swap(beside: Path, path: Path, ours: Ours | None, replace: bool) -> None:
         # The rename itself is the last check: it never replaces a folder that holds something.
         if _renamed(beside, path):
             return
+        if not replace:
+            # Somebody else was first: the check says so.
+            continue
         old = path.with_name(in_work("replaced") + path.name)
         if not _renamed(path, old):
             continue
