@@ -38,6 +38,7 @@ from napari_copnet.training.fit import train
 from napari_copnet.training.sources import Source, SyntheticTissue
 from napari_copnet.training.truth import WIDTH, resize_image, resize_truth, scale_for
 from napari_copnet.types import is_contour
+from research.grow import grow
 from research.splits import CHM_SBFSEM, FIB25, SNEMI3D, as_option
 
 LICENCE = (
@@ -55,7 +56,15 @@ SEED = 20260
 # Of the weights shipped before, in the average that is shipped; chosen on one to three
 # slices of each set.
 SHARE_BEFORE = 0.4
-STAGES = ("contours-without-snemi3d", "contours", "closing", "contours-without-fib25")
+STAGES = (
+    "contours-without-snemi3d",
+    "contours",
+    "contours-larger",
+    "closing",
+    "contours-without-fib25",
+)
+# Stages of the larger contour network; the smaller one has (16, 32, 64, 128, 192).
+LARGER = (16, 32, 64, 160, 224, 256)
 
 
 def default_sources(stage: str, data: Path, out: Path) -> list[Source | SyntheticTissue]:
@@ -264,12 +273,16 @@ def train_default(
     elif stage == "contours-without-fib25":
         # what was shipped before has learnt from fib25
         begin = None
+    elif stage == "contours-larger":
+        begin = out / "contours-grown"
+        if not resume:
+            grow(load_package(out / "contours"), LARGER, begin, SEED)
     params = TrainParams(
         size="small",
         epochs=100_000,
         minutes=minutes,
         seed=SEED,
-        learning_rate=0.01 if begin is None else 0.005,
+        learning_rate=0.01 if begin is None or stage == "contours-larger" else 0.005,
     )
     package = yield from train(
         kind,
@@ -365,7 +378,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with fib25, gala-fibsem")
     parser.add_argument("--out", type=Path, required=True, help="where the model folders go")
     parser.add_argument("--stage", choices=(*STAGES, "all", "none"), default="all")
-    parser.add_argument("--minutes", default="45,60,60,45", help="of each stage")
+    parser.add_argument("--minutes", default="45,60,150,60,45", help="of each stage")
     parser.add_argument("--threads", type=int, default=0, help="of a training; 0 takes all")
     parser.add_argument("--resume", action="store_true", help="go on with a stopped training")
     chosen = parser.parse_args(arguments)

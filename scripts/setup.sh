@@ -54,7 +54,7 @@ fi
 case $what in
     run) extras="" ;;
     gui) extras="[gui]" ;;
-    dev) extras="[gui,zoo,research,dev]" ;;
+    dev) extras="[gui,zoo,research,distributed,dev]" ;;
     *) say "Unknown set-up $what: run, gui or dev."; exit 2 ;;
 esac
 state=$(cat pyproject.toml "$constraints" | cksum)

@@ -16,12 +16,13 @@ ORDER = [
     {"leftovers"},
     # How large networks see a slice: settings, steps and training agree on it.
     {"plane_size"},
-    {"types", "params", "files", "padding", "lazy_array"},
+    {"lazy_array"},
+    {"types", "params", "files", "padding"},
     {"folders"},
-    {"io", "networks", "synthetic", "boundaries"},
+    {"io", "networks", "synthetic", "boundaries", "store"},
     {"steps", "training"},
-    {"cache"},
     {"pipeline"},
+    {"restored"},
     {"runs"},
     {"evaluation", "distributed"},
     # A session is made of a run, and a proofreader is scored against the truth.

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_copnet.cache import FolderCache, MemoryCache
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.params import (
     CellParams,
@@ -16,9 +15,12 @@ from napari_copnet.params import (
     DeviceParams,
     PreprocessParams,
 )
-from napari_copnet.pipeline import Settings, restore, run
+from napari_copnet.pipeline import Settings, run
 from napari_copnet.progress import Progress, finish
+from napari_copnet.restored import restore
 from napari_copnet.runs.run_record import save_run
+from napari_copnet.store.folder import FolderStore
+from napari_copnet.store.memory import MemoryStore
 from napari_copnet.types import Closing, Iteration, SliceResult, Stack, VoxelSize
 
 DRAWN = """
@@ -116,19 +118,19 @@ def test_progress_shows_slices_iterations_and_each_finished_step(settings):
     assert steps == ["check", "preprocess", "contours", "closing", "cells"]
 
 
-@pytest.mark.parametrize("kind", [lambda folder: MemoryCache(), FolderCache])
+@pytest.mark.parametrize("kind", [lambda folder: MemoryStore(), FolderStore])
 def test_only_steps_behind_a_changed_setting_run_again(settings, tmp_path, kind):
     cache = kind(tmp_path)
-    first = finish(run(stack(), settings, cache=cache, load=FakeNetwork))
+    first = finish(run(stack(), settings, store=cache, load=FakeNetwork))
     assert FakeNetwork.loaded == ["contours", "closing"]
     again = dataclasses.replace(
         settings, closing=dataclasses.replace(settings.closing, unite=False)
     )
-    second = finish(run(stack(), again, cache=cache, load=FakeNetwork))
+    second = finish(run(stack(), again, store=cache, load=FakeNetwork))
     assert FakeNetwork.loaded == ["contours", "closing", "closing"]
     assert np.array_equal(first.contours, second.contours)
     assert set(second.seconds) == {"closing", "cells"}
-    third = finish(run(stack(3), again, cache=cache, load=FakeNetwork))
+    third = finish(run(stack(3), again, store=cache, load=FakeNetwork))
     assert set(third.seconds) == {"preprocess", "contours", "closing", "cells"}
 
 
@@ -243,10 +245,10 @@ def test_padding_is_kept_with_a_run(settings, tmp_path):
 
     data = noisy()
     data[:, :20] = 0
-    cache = FolderCache(tmp_path / "work")
+    cache = FolderStore(tmp_path / "work")
     wanted = dataclasses.replace(settings, preprocess=PreprocessParams(size=0, align=False))
-    result = finish(run(Stack(data), wanted, cache=cache, load=Walls))
-    again = finish(run(Stack(data), wanted, cache=cache, load=Walls))
+    result = finish(run(Stack(data), wanted, store=cache, load=Walls))
+    again = finish(run(Stack(data), wanted, store=cache, load=Walls))
     np.testing.assert_array_equal(again.preprocessed.padding, result.preprocessed.padding)
     np.testing.assert_array_equal(again.preprocessed.padding_bits, result.preprocessed.padding_bits)
     record = save_run(result, finish(restore(result)), wanted, tmp_path / "run")
@@ -269,10 +271,10 @@ def with_size(settings, **size):
     return dataclasses.replace(settings, preprocess=PreprocessParams(align=False, **size))
 
 
-@pytest.mark.parametrize("kind", [lambda folder: MemoryCache(), FolderCache])
+@pytest.mark.parametrize("kind", [lambda folder: MemoryStore(), FolderStore])
 def test_a_run_chooses_its_size_and_is_what_a_run_at_this_size_gives(settings, tmp_path, kind):
     auto, cache, seen = with_size(settings), kind(tmp_path), []
-    chosen = finish(run(squares(), auto, cache=cache, load=FakeNetwork), seen.append)
+    chosen = finish(run(squares(), auto, store=cache, load=FakeNetwork), seen.append)
     assert list(dict.fromkeys(p.step for p in seen))[:3] == ["check", "sizes", "preprocess"]
     assert FakeNetwork.loaded == ["contours", "closing"]
     assert [one["size"] for one in chosen.size.tried] == [128, 192, 256]
@@ -281,13 +283,13 @@ def test_a_run_chooses_its_size_and_is_what_a_run_at_this_size_gives(settings, t
     # With the size given nothing runs again, and the settings of the run are those.
     given = chosen.settings(auto)
     assert given == with_size(settings, size=chosen.size.size)
-    again = finish(run(squares(), given, cache=cache, load=FakeNetwork))
+    again = finish(run(squares(), given, store=cache, load=FakeNetwork))
     assert again.seconds == {}
     assert again.size is None
     alone = finish(run(squares(), given, load=FakeNetwork))
     assert np.array_equal(alone.cells.labels, chosen.cells.labels)
     # Nor is it tried anew.
-    third = finish(run(squares(), auto, cache=cache, load=FakeNetwork))
+    third = finish(run(squares(), auto, store=cache, load=FakeNetwork))
     assert third.seconds == {}
     assert third.size == chosen.size
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from napari_copnet.networks.package import find_model as find_model
     from napari_copnet.networks.package import list_models as list_models
     from napari_copnet.pipeline import Settings as Settings
-    from napari_copnet.pipeline import restore as restore
     from napari_copnet.pipeline import run as run
     from napari_copnet.progress import finish as finish
     from napari_copnet.proofreading import edit_tools as edit_tools
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from napari_copnet.proofreading.session import Session as Session
     from napari_copnet.proofreading.session_export import export as export_session
     from napari_copnet.proofreading.session_start import from_result as start_from_result
+    from napari_copnet.restored import restore as restore
     from napari_copnet.runs.run_record import save_run as save_run
     from napari_copnet.steps.cells import label_cells as label_cells
     from napari_copnet.steps.closing import close as close_contours
@@ -64,7 +64,7 @@ _PUBLIC = {
     "save_run": "runs.run_record:save_run",
     # A run, and its steps
     "run": "pipeline:run",
-    "restore": "pipeline:restore",
+    "restore": "restored:restore",
     "finish": "progress:finish",
     "preprocess": "steps.preprocess:preprocess",
     "predict_contours": "steps.contours:predict_contours",

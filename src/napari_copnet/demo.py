@@ -23,8 +23,9 @@ from napari_copnet.evaluation.report import ReportSection, score_table, write_pa
 from napari_copnet.evaluation.scores import Evaluation, evaluate
 from napari_copnet.files import check_writable, whole_file
 from napari_copnet.params import ClosingParams, DeviceParams, ScoreParams
-from napari_copnet.pipeline import Restored, RunResult, Settings, restore, run
+from napari_copnet.pipeline import RunResult, Settings, run
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.restored import Restored, restore
 from napari_copnet.runs.run_record import save_run, write_images, write_record
 from napari_copnet.steps.frame import to_original
 from napari_copnet.steps.iteration_history import contour_after

@@ -110,15 +110,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """A stack prepared for the contour network.
+    """A stack prepared for the contour network. Arrays may be lazy; see `Stack`.
 
     Attributes
     ----------
-    data : ndarray, shape (Z, Y, X), float32
+    data : array, shape (Z, Y, X), float32
         z-scored, resized and aligned slices, margins mirrored.
     frame : Frame
         How to go back to the original.
-    margin : ndarray, shape (Z, Y, X), bool
+    margin : array, shape (Z, Y, X), bool
         True where alignment left no data, and on padding; values there are mirrored and not
         scored.
     blank : tuple of int
@@ -127,30 +127,33 @@ class Preprocessed:
         Voxel size after resizing, µm.
     notes : tuple of str
         Sentences for the user.
-    padding : ndarray, shape (Z, Y, X), bool, or None
+    padding : array, shape (Z, Y, X), bool, or None
         True on the padding of the original, which has no cells; None if there is none.
-    padding_bits : ndarray, shape (Z, bytes), uint8, or None
+    padding_bits : array, shape (Z, bytes), uint8, or None
         The same for the original pixels, one bit each; see `original_padding`.
     inverted : bool
         Whether dark and light were exchanged, because membranes are light.
     """
 
-    data: np.ndarray
+    data: Any
     frame: Frame
-    margin: np.ndarray
+    margin: Any
     blank: tuple[int, ...] = ()
     voxel_size: VoxelSize = VoxelSize()
     notes: tuple[str, ...] = ()
-    padding: np.ndarray | None = None
-    padding_bits: np.ndarray | None = None
+    padding: Any = None
+    padding_bits: Any = None
     inverted: bool = False
 
     def original_padding(self, z: int) -> np.ndarray | None:
         """Return the padding of original slice z, shape (Y, X), bool; None if there is none."""
-        if self.padding_bits is None or not self.padding_bits[z].any():
+        if self.padding_bits is None:
+            return None
+        packed = np.asarray(self.padding_bits[z])
+        if not packed.any():
             return None
         plane = self.frame.original_shape[1:]
-        bits = np.unpackbits(self.padding_bits[z], count=plane[0] * plane[1])
+        bits = np.unpackbits(packed, count=plane[0] * plane[1])
         return bits.reshape(plane).astype(bool)
 
 
@@ -203,7 +206,7 @@ class Iteration:
     """
 
     number: int
-    probability: np.ndarray
+    probability: Any
     changed: float
     changed_by_slice: np.ndarray
     likely_gaps: bool = False
@@ -211,7 +214,7 @@ class Iteration:
 
 @dataclass(frozen=True)
 class Closing:
-    """Closed contours.
+    """Closed contours. Arrays may be lazy; see `Stack`.
 
     Attributes
     ----------
@@ -241,13 +244,13 @@ class Closing:
         of its ``line`` and ``edge`` that they were estimated from.
     """
 
-    mask: np.ndarray
-    probability: np.ndarray
+    mask: Any
+    probability: Any
     changed: np.ndarray
     changed_by_slice: np.ndarray
     iterations_by_slice: np.ndarray
     converged: np.ndarray
-    iterations: np.ndarray | None = None
+    iterations: Any = None
     settled: bool = True
     likely_gaps: bool = False
     certainty: dict[str, float | None] = field(default_factory=dict)
@@ -260,7 +263,7 @@ class Closing:
 
 @dataclass(frozen=True)
 class Cells:
-    """Instance labels.
+    """Instance labels. Arrays may be lazy; see `Stack`.
 
     Attributes
     ----------
@@ -272,9 +275,12 @@ class Cells:
         ``"slice"`` (each slice on its own), ``"3d"`` or ``"linked"``.
     links : ndarray, shape (L, 3), int
         For ``"linked"``: (slice, label in that slice before linking, label after).
+    largest : int
+        The largest label.
     """
 
-    labels: np.ndarray
+    labels: Any
     counts: np.ndarray
     mode: str
     links: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int64))
+    largest: int = 0

@@ -9,10 +9,11 @@ import pytest
 from napari_copnet.errors import InputError
 from napari_copnet.io.write import write_image
 from napari_copnet.params import CellParams, ClosingParams, ContourParams, PreprocessParams
-from napari_copnet.pipeline import Settings, restore, run
+from napari_copnet.pipeline import Settings, run
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_start import from_result, from_run_folder, scaled_params
+from napari_copnet.restored import restore
 from napari_copnet.runs.run_record import save_run
 from napari_copnet.types import Stack, VoxelSize
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from napari_copnet.steps.likely_gaps import close_likely_gaps
+from napari_copnet.steps.likely_gaps import Evidence, likely_walls
+from napari_copnet.store.memory import MemoryStage
 
 
-def test_the_first_slice_can_be_cancelled_before_the_others_are_labelled(monkeypatch):
+def test_cancelling_at_the_first_slice_does_not_wait_for_the_others(monkeypatch):
     labelled = []
 
     def label(plane, params):
@@ -14,7 +15,9 @@ def test_the_first_slice_can_be_cancelled_before_the_others_are_labelled(monkeyp
 
     monkeypatch.setattr("napari_copnet.steps.likely_gaps.label_slice", label)
     contour = np.zeros((5, 8, 8), bool)
-    work = close_likely_gaps(contour, contour * 1.0, contour * 1.0, 0.1, 0.3)
+    evidence = Evidence(contour, contour * 1.0, contour * 1.0)
+    work = likely_walls(evidence, 0.1, 0.3, MemoryStage(), [(0, 1, 2, 3, 4)])
     next(work)
     work.close()
-    assert len(labelled) == 1
+    # The first slice and the one after it.
+    assert len(labelled) == 2

@@ -19,9 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.boundaries.gaps import SlicePlane, Suspect, gaps
+from napari_copnet.boundaries.gaps import Suspect
 from napari_copnet.boundaries.trees import Trees
-from napari_copnet.progress import Progress, Steps
 
 WEIGHTS_FILE = Path(__file__).with_name("likely_gaps.safetensors")
 # What a wall is judged by, in the order of the columns.
@@ -59,6 +58,8 @@ FEATURES = (
 )
 # Of the stack, not of the wall: the last columns.
 _OF_STACK = 2
+_SMALL = FEATURES.index("log smaller side")
+_USUAL = FEATURES.index("log smaller side over usual cell")
 _FIT, _ECHO = FEATURES.index("fit of both"), FEATURES.index("echo")
 
 
@@ -120,16 +121,49 @@ def table(suspects: Sequence[Suspect], usual: float) -> np.ndarray:
     -------
     ndarray, shape (N, F), float32
     """
+    values = rows(suspects)
+    return completed(values, usual, medians(values))
+
+
+def rows(suspects: Sequence[Suspect]) -> np.ndarray:
+    """Return what `FEATURES` names, without what takes the whole stack; see `completed`.
+
+    Returns
+    -------
+    ndarray, shape (N, F), float32
+    """
     values = np.zeros((len(suspects), len(FEATURES)), np.float32)
-    if not len(suspects):
-        return values
     for row, suspect in zip(values, suspects, strict=True):
-        row[:-_OF_STACK] = _features(suspect, usual)
-    values[:, -_OF_STACK:] = np.median(values[:, [_FIT, _ECHO]], axis=0)
+        row[:-_OF_STACK] = _features(suspect)
     return values
 
 
-def _features(suspect: Suspect, usual: float) -> tuple[float, ...]:
+def medians(values: np.ndarray) -> np.ndarray:
+    """Return the medians over all rows of a stack that its last columns hold, shape (2,)."""
+    if not len(values):
+        return np.zeros(_OF_STACK, np.float32)
+    return np.median(values[:, [_FIT, _ECHO]], axis=0)
+
+
+def completed(values: np.ndarray, usual: float, over_stack: np.ndarray) -> np.ndarray:
+    """Return rows, shape (N, F), with what takes the whole stack.
+
+    Parameters
+    ----------
+    values : ndarray, shape (N, F), float32
+        From `rows`.
+    usual : float
+        Median area of a cell of the stack, px.
+    over_stack : ndarray, shape (2,)
+        From `medians`, of all rows of the stack.
+    """
+    values = values.copy()
+    values[:, _USUAL] = values[:, _SMALL] - math.log(max(usual, 1.0))
+    values[:, -_OF_STACK:] = over_stack
+    return values
+
+
+def _features(suspect: Suspect) -> tuple[float, ...]:
     length = max(suspect.pixels.size, 1)
     small, large = max(suspect.small, 1), max(suspect.large, 1)
     shallow, deep = (max(depth, 0.5) for depth in suspect.depths)
@@ -140,7 +174,7 @@ def _features(suspect: Suspect, usual: float) -> tuple[float, ...]:
         math.log(length / (2 * shallow)),
         math.log(length / (2 * deep)),
         math.log(small),
-        math.log(small / max(usual, 1.0)),
+        0.0,
         math.log(small / large),
         math.log(shallow),
         solid,
@@ -164,58 +198,44 @@ def _features(suspect: Suspect, usual: float) -> tuple[float, ...]:
     )
 
 
-def likely_walls(
-    planes: Sequence[SlicePlane],
+def worth_drawing(
+    values: np.ndarray,
     least_gain: float,
     least_chance: float = 0.0,
     judge: GapClassifier | None = None,
-) -> Steps[list[np.ndarray]]:
-    """Find the walls that are missing and worth drawing.
+) -> np.ndarray:
+    """Return which walls are missing and worth drawing, shape (N,), bool.
 
     Parameters
     ----------
-    planes : sequence of SlicePlane
-        The slices of a stack.
+    values : ndarray, shape (N, F)
+        From `completed`.
     least_gain : float
         Labelled cells that a wall has to gain, as expected.
     least_chance : float
         How likely it has to gain any, 0 to 1.
     judge : GapClassifier, optional
         The shipped one if not given.
-
-    Yields
-    ------
-    Progress
-        In slices.
-
-    Returns
-    -------
-    list of ndarray, int
-        For each slice, the pixels to draw, flat.
     """
     judge = judge or read_gap_classifier()
-    found: list[Suspect] = []
-    counts = []
-    for done, plane in enumerate(planes, start=1):
-        here = list(gaps(plane)) if (plane.cells > 0).any() else []
-        found += here
-        counts.append(len(here))
-        yield Progress("likely gaps", done, len(planes), "slices")
-    values = table(found, usual_area([plane.cells for plane in planes]))
-    worth = (judge.gain(values) > least_gain) & (judge.chance(values) >= least_chance)
-    walls, first = [], 0
-    for count in counts:
-        chosen = [found[first + k].pixels for k in np.flatnonzero(worth[first : first + count])]
-        walls.append(np.concatenate(chosen) if chosen else np.zeros(0, np.int64))
-        first += count
-    return walls
+    return (judge.gain(values) > least_gain) & (judge.chance(values) >= least_chance)
 
 
 def usual_area(cells: Sequence[np.ndarray]) -> float:
     """Return the median area of a cell over slices of labels (Y, X), px; 1 without cells."""
-    areas = [np.bincount(plane.ravel())[1:] for plane in cells]
-    every = np.concatenate([counts[counts > 0] for counts in areas]) if areas else np.zeros(0)
-    return float(np.median(every)) if every.size else 1.0
+    areas = [cell_areas(plane) for plane in cells]
+    return usual_of(np.concatenate(areas) if areas else np.zeros(0))
+
+
+def cell_areas(labels: np.ndarray) -> np.ndarray:
+    """Return the area of each cell of a slice (Y, X), px."""
+    areas = np.bincount(labels.ravel())[1:]
+    return areas[areas > 0]
+
+
+def usual_of(areas: np.ndarray) -> float:
+    """Return the median of areas, px; 1 if there is none."""
+    return float(np.median(areas)) if areas.size else 1.0
 
 
 @cache

@@ -65,6 +65,11 @@ def watched(work: Steps[Result]) -> Result:
         return finish(work, report)
 
 
+def say(sentence: str) -> None:
+    """Print a sentence for the user on standard error."""
+    _errors.print(sentence)
+
+
 def show(result: dict[str, Any], as_json: bool, lines: list[str]) -> None:
     """Print a result: one JSON object, or lines for people."""
     if as_json:

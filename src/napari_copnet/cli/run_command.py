@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from napari_copnet.cli.console import Json, Out, show, watched
+from napari_copnet.cli.console import Json, Out, say, show, watched
 from napari_copnet.cli.options import add_command
 from napari_copnet.io.formats import FormatName
 from napari_copnet.params import (
@@ -20,6 +21,16 @@ from napari_copnet.params import (
 )
 
 Format = Annotated[FormatName, typer.Option("--format", help="File format of the results.")]
+# Slices up to this side, px, come with their contour probability.
+WITH_PROBABILITY = 2048
+Outputs = Annotated[
+    str | None,
+    typer.Option(
+        "--outputs",
+        help="Results to write, of contours,closed,cells,iterations. By default all there are, "
+        "but for the contour probability of slices over 2048 px.",
+    ),
+]
 Frame = Annotated[
     Literal["original", "processed"],
     typer.Option(
@@ -47,34 +58,97 @@ def run_command(
     cells: CellParams,
     frame: Frame = "original",
     format: Format = "tiff",
+    outputs: Outputs = None,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume/--no-resume",
-            help="Keep the result of each step in OUT/work, and reuse it if its inputs and "
-            "settings have not changed.",
+            help="Continue where the same command was stopped, and repeat only what a changed "
+            "setting affects: OUT/work keeps what is needed for that. --no-resume starts anew, "
+            "and removes OUT/work at the end.",
         ),
-    ] = False,
+    ] = True,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            help="Share the work among processes, with dask: local (this machine), slurm, or the "
+            "address of a scheduler. OUT and the stack must be on a disk that all can reach.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", min=0, help="Processes or jobs of the cluster; 0 chooses."),
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Run all steps on a stack: contours, closed contours and labelled cells."""
-    from napari_copnet.cache import FolderCache, MemoryCache
     from napari_copnet.files import check_writable
     from napari_copnet.io.read import read_stack
-    from napari_copnet.pipeline import Settings, restore, run
+    from napari_copnet.pipeline import Settings, run
+    from napari_copnet.restored import restored_lazily
+    from napari_copnet.runs.finished_run import finished_run
     from napari_copnet.runs.run_record import save_run
+    from napari_copnet.store.folder import FolderStore
 
+    wanted = named_outputs(outputs, closing)
     image = read_stack(stack, read)
     check_writable(out)
     refuse_own_input(out, stack)
     settings = Settings(preprocess, device, contours, closing, cells)
-    cache = FolderCache(out / "work") if resume else MemoryCache()
-    result = watched(run(image, settings, cache=cache, repair=read.repair))
-    restored = watched(restore(result)) if frame == "original" else None
-    record = save_run(result, restored, settings, out, format)
+    store = FolderStore(out / "work")
     if not resume:
-        FolderCache(out / "work").clear()
+        store.remove()
+    with contextlib.ExitStack() as held:
+        reopen = None
+        if cluster is not None:
+            from napari_copnet.distributed import StackOnDisk, workers_of
+
+            store.workers, dashboard = held.enter_context(workers_of(cluster, workers))
+            reopen = StackOnDisk(stack.absolute(), read)
+            say(f"The cluster can be watched at {dashboard}")
+        result = watched(run(image, settings, store=store, repair=read.repair, reopen=reopen))
+    wanted = wanted or default_outputs(image.shape)
+    record = finished_run(out, result.key, frame, format, wanted) if not result.seconds else None
+    if record is None:
+        restored = restored_lazily(result) if frame == "original" else None
+        record = save_run(result, restored, settings, out, format, wanted)
+    if not resume:
+        store.remove()
     show(record, as_json, summary(record))
+
+
+def named_outputs(outputs: str | None, closing: ClosingParams) -> tuple[str, ...]:
+    """Return the results that were asked for by name; none if the choice is left to the run.
+
+    Raises
+    ------
+    InputError
+        A name that no result has, or iterations that are not kept.
+    """
+    from napari_copnet.errors import InputError
+    from napari_copnet.runs.run_record import OUTPUTS
+
+    names = tuple(name.strip() for name in (outputs or "").split(",") if name.strip())
+    for name in names:
+        if name not in OUTPUTS:
+            raise InputError(f"There is no result {name!r}.", f"Choose of {', '.join(OUTPUTS)}.")
+    if "iterations" in names and not closing.keep_iterations:
+        raise InputError("Iterations are not kept.", "Add --keep-iterations.")
+    return names
+
+
+def default_outputs(shape: tuple[int, int, int]) -> tuple[str, ...]:
+    """Return the results to write for a stack of this shape, if none are named.
+
+    A contour probability at the size of large slices holds no more than networks saw of them, and
+    takes most of the disk: it stays in OUT/work.
+    """
+    from napari_copnet.runs.run_record import OUTPUTS
+
+    if max(shape[1:]) <= WITH_PROBABILITY:
+        return OUTPUTS
+    return tuple(name for name in OUTPUTS if name != "contours")
 
 
 def refuse_own_input(out: Path, *inputs: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -131,9 +132,25 @@ def smaller_tile(tile: tuple[int, ...], total_stride: tuple[int, ...]) -> tuple[
     return None
 
 
-def check_finite(images: np.ndarray, what: str = "slice") -> None:
-    """Raise InputError when any of `images`, along the first axis, has NaN or infinite values."""
-    bad = [index for index, image in enumerate(images) if not np.isfinite(image).all()]
+def check_finite(
+    images: np.ndarray, what: str = "slice", names: Sequence[int] | None = None
+) -> None:
+    """Raise InputError when any of `images`, along the first axis, has NaN or infinite values.
+
+    Parameters
+    ----------
+    images : ndarray
+    what : str
+        What an image is.
+    names : sequence of int, optional
+        Their numbers; counted from 0 if not given.
+    """
+    numbers = range(len(images)) if names is None else names
+    bad = [
+        number
+        for number, image in zip(numbers, images, strict=True)
+        if not np.isfinite(image).all()
+    ]
     if bad:
         raise InputError(
             f"There are NaN or infinite values in {what} {', '.join(map(str, bad[:10]))}"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from napari_copnet.errors import InputError
+from napari_copnet.lazy_array import LazyArray
 
 
-def broadcast(mask: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
+def broadcast(mask: Any, shape: tuple[int, ...]) -> Any:
     """Return a mask of one slice or all slices as a mask of the stack, bool; None if it is empty.
 
     Parameters
     ----------
-    mask : ndarray, shape (Y, X) or (Z, Y, X), or None
-        Values above 0 are padding.
+    mask : array, shape (Y, X) or (Z, Y, X), or None
+        Values above 0 are padding. A `LazyArray` of the shape of the stack is returned as it is.
     shape : tuple of int
         Shape of the stack, (Z, Y, X).
 
@@ -24,6 +27,8 @@ def broadcast(mask: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | N
     """
     if mask is None:
         return None
+    if isinstance(mask, LazyArray) and mask.shape == tuple(shape):
+        return mask
     mask = np.asarray(mask) > 0
     if mask.shape not in (shape, shape[1:]):
         raise InputError(

@@ -13,7 +13,8 @@ import numpy as np
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.io.read import read_image, read_iterations, read_stack
 from napari_copnet.params import CellParams, from_dict
-from napari_copnet.pipeline import Restored, RunResult, Settings
+from napari_copnet.pipeline import RunResult, Settings
+from napari_copnet.restored import Restored
 from napari_copnet.runs.run_folder import PADDING, read_run
 from napari_copnet.runs.run_record import padding_mask, run_record
 from napari_copnet.steps.frame import to_original
@@ -65,7 +66,7 @@ def from_result(
     result : RunResult
         From `pipeline.run`.
     restored : Restored or None
-        From `pipeline.restore`: the session then has the frame of the original stack. None keeps
+        From `restored.restore`: the session then has the frame of the original stack. None keeps
         the processed frame.
     settings : Settings
         Of the run.
@@ -92,7 +93,7 @@ def from_result(
         closing.converged,
         _with_padding(
             _unseen(frame, ready.blank),
-            None if ready.padding_bits is None else padding_mask(ready),
+            None if ready.padding_bits is None else np.asarray(padding_mask(ready)),
         ),
         scaled_params(settings.cells, frame.original_shape[1:], frame.processed_shape[1:]),
         run_record(result, settings, "original"),

@@ -6,7 +6,7 @@ import datetime
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,13 @@ import numpy as np
 from napari_copnet import __version__
 from napari_copnet.files import check_writable, sha256, whole_file
 from napari_copnet.io.write import write_image
-from napari_copnet.pipeline import Restored, RunResult, Settings
+from napari_copnet.lazy_array import LazyArray
+from napari_copnet.pipeline import RunResult, Settings
+from napari_copnet.restored import Restored
 from napari_copnet.types import Preprocessed, Stack, VoxelSize
 
+# What a run makes, by the names of its files.
+OUTPUTS = ("contours", "closed", "cells", "iterations")
 _PACKAGES = ("torch", "nnunetv2", "numpy", "scipy", "scikit-image", "SimpleITK", "pystackreg")
 
 
@@ -28,6 +32,7 @@ def save_run(
     settings: Settings,
     out: Path,
     format: str = "tiff",
+    outputs: Sequence[str] = OUTPUTS,
 ) -> dict[str, Any]:
     """Write a run's images and its record.
 
@@ -36,14 +41,16 @@ def save_run(
     result : RunResult
         From `pipeline.run`.
     restored : Restored or None
-        From `pipeline.restore`; None writes the processed frame, with `excluded` for its margin.
-        Where padding was found, `padding` has it in either frame.
+        From `restored.restore` or `restored.restored_lazily`; None writes the processed frame, with
+        `excluded` for its margin. Where padding was found, `padding` has it in either frame.
     settings : Settings
         Of the run.
     out : Path
         Folder; made when missing. Each file appears whole.
     format : str
         ``"tiff"``, ``"ome-zarr"`` or ``"nifti"``.
+    outputs : sequence of str
+        Which of `OUTPUTS` to write; iterations only where they were kept.
 
     Returns
     -------
@@ -56,39 +63,42 @@ def save_run(
         No right or no room to write.
     """
     stack, ready = result.stack, result.preprocessed
+    made: dict[str, Any]
     if restored is None:
-        images: dict[str, Any] = {
+        made = {
             "contours": result.contours,
             "closed": result.closing.mask,
             "cells": result.cells.labels,
-            "image": ready.data,
+            "iterations": result.closing.iterations,
         }
-        if ready.margin.any():
-            images["excluded"] = ready.margin.astype(np.uint8)
+        beside: dict[str, Any] = {"image": ready.data}
+        # Margins have padding among them.
+        if ready.frame.shifts.any() or ready.padding is not None:
+            beside["excluded"] = as_mask(ready.margin)
         if ready.padding is not None:
-            images["padding"] = ready.padding.astype(np.uint8)
-        iterations = result.closing.iterations
+            beside["padding"] = as_mask(ready.padding)
         voxel_size = ready.voxel_size
     else:
-        images = {
-            "contours": restored.contours,
-            "closed": restored.closed,
-            "cells": restored.cells,
-        }
-        if ready.padding_bits is not None:
-            images["padding"] = padding_mask(ready)
-        iterations, voxel_size = restored.iterations, stack.voxel_size
-    if iterations is not None:
-        images["iterations"] = iterations
-    files = write_images(out, images, stack, voxel_size, format)
+        made = {name: getattr(restored, name) for name in OUTPUTS}
+        beside = {} if ready.padding_bits is None else {"padding": padding_mask(ready)}
+        voxel_size = stack.voxel_size
+    images = {name: made[name] for name in OUTPUTS if name in outputs and made[name] is not None}
+    files = write_images(out, {**images, **beside}, stack, voxel_size, format)
     record = run_record(result, settings, "original" if restored is not None else "processed")
     record["files"] = files
     return write_record(out, record)
 
 
+def as_mask(values: Any) -> Any:
+    """Return a mask, shape (Z, Y, X), as uint8; lazy if it is."""
+    if isinstance(values, np.ndarray):
+        return values.astype(np.uint8)
+    return LazyArray(values.shape, np.uint8, lambda z: values[z])
+
+
 def write_images(
     out: Path,
-    images: Mapping[str, np.ndarray],
+    images: Mapping[str, Any],
     stack: Stack,
     voxel_size: VoxelSize,
     format: str = "tiff",
@@ -100,7 +110,7 @@ def write_images(
     out : Path
         Folder; made when missing.
     images : mapping
-        Name to array (Z, Y, X).
+        Name to array (Z, Y, X), which may be lazy.
     stack : Stack
         Where position and axes come from.
     voxel_size : VoxelSize
@@ -146,6 +156,7 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
     closing = result.closing
     return {
         "command": "run",
+        "key": result.key,
         **surroundings(),
         "inputs": {"stack": described(result.stack)},
         "settings": result.settings(settings).as_dict(),
@@ -169,7 +180,7 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
         "likely_gaps": closing.likely_gaps,
         "converged_by_slice": closing.converged.tolist(),
         "converged": closing.settled,
-        "cells": int(result.cells.labels.max(initial=0)),
+        "cells": result.cells.largest,
         "cells_by_slice": result.cells.counts.tolist(),
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
         "notes": list(result.notes),
@@ -180,18 +191,20 @@ def padding_shares(ready: Preprocessed) -> list[float]:
     """Return the share of each slice that is padding, 0 to 1; an empty list without any."""
     if ready.padding_bits is None:
         return []
-    pixels = ready.frame.original_shape[1] * ready.frame.original_shape[2]
-    return [round(float(np.unpackbits(one).sum()) / pixels, 6) for one in ready.padding_bits]
+    depth, *plane = ready.frame.original_shape
+    counts = (np.bitwise_count(np.asarray(ready.padding_bits[z])).sum() for z in range(depth))
+    return [round(float(count) / (plane[0] * plane[1]), 6) for count in counts]
 
 
-def padding_mask(ready: Preprocessed) -> np.ndarray:
+def padding_mask(ready: Preprocessed) -> LazyArray:
     """Return the padding of a stack in its original frame, shape (Z, Y, X), uint8."""
-    mask = np.zeros(ready.frame.original_shape, np.uint8)
-    for z, image in enumerate(mask):
+    shape = ready.frame.original_shape
+
+    def plane(z: int) -> np.ndarray:
         padding = ready.original_padding(z)
-        if padding is not None:
-            image[:] = padding
-    return mask
+        return np.zeros(shape[1:], np.uint8) if padding is None else padding
+
+    return LazyArray(shape, np.uint8, plane)
 
 
 def surroundings() -> dict[str, Any]:

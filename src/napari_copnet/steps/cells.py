@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import cc3d
 import edt
 import numpy as np
@@ -9,31 +12,43 @@ from skimage.segmentation import expand_labels
 
 from napari_copnet.boundaries.components import connected8
 from napari_copnet.errors import InputError
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import CellParams, checked
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.steps.linking import link_slices
+from napari_copnet.store.blocks import block_length, blocks_of, over_blocks
+from napari_copnet.store.memory import MemoryStage
+from napari_copnet.store.stage import Stage, Values
 from napari_copnet.types import Cells
 
 
 def label_cells(
-    closed: np.ndarray, params: CellParams | None = None, *, excluded: np.ndarray | None = None
+    closed: Any,
+    params: CellParams | None = None,
+    *,
+    excluded: Any = None,
+    stage: Stage | None = None,
+    block: int = 0,
 ) -> Steps[Cells]:
     """Label the cells of a stack of closed contours.
 
     Parameters
     ----------
-    closed : ndarray, shape (Z, Y, X)
-        Contour mask; anything above 0 is contour. Connectivity is by faces.
+    closed : array, shape (Z, Y, X)
+        Contour mask; anything above 0 is contour. Connectivity is by faces. May be lazy.
     params : CellParams, optional
         Sizes count areas in a slice: in mode ``"3d"`` a cell's largest. In the modes that join
         slices a cell that touches the border in any slice is removed as a whole.
-    excluded : ndarray, shape (Y, X) or (Z, Y, X), bool, optional
+    excluded : array, shape (Y, X) or (Z, Y, X), bool, optional
         Areas without cells, such as capillaries. Cells end at them.
+    stage : Stage, optional
+        Where arrays of the size of the stack lie; in memory by default.
+    block : int
+        Slices at once; 0 chooses. Results do not depend on it.
 
     Yields
     ------
     Progress
-        One for each slice.
+        In slices.
 
     Returns
     -------
@@ -47,44 +62,63 @@ def label_cells(
         The mask is not a stack, or `excluded` has another shape.
     """
     params = checked(params or CellParams())
-    closed = np.asarray(closed)
-    if closed.ndim != 3:
+    stage = stage or MemoryStage()
+    closed = closed if hasattr(closed, "shape") else np.asarray(closed)
+    if len(closed.shape) != 3:
         raise InputError(
-            f"The contour mask has {closed.ndim} axes.", "Give a stack with axes z, y, x."
+            f"The contour mask has {len(closed.shape)} axes.", "Give a stack with axes z, y, x."
         )
     barrier = _broadcast(excluded, closed.shape)
-    labels = np.zeros(closed.shape, np.uint32)
-    depth = closed.shape[0]
-    if params.mode == "3d":
-        free = np.zeros(closed.shape, bool)
-        for z in range(depth):
-            free[z] = _free(closed[z], barrier[z] if barrier is not None else None, params)
-            yield Progress("cells", z * 0.5, depth, "slices")
-        labels[:] = cc3d.connected_components(free, connectivity=6)
-        for z in range(depth):
-            labels[z] = _grown(labels[z], closed[z], params)
-            yield Progress("cells", (depth + z) * 0.5, depth, "slices")
-        labels = _filtered_stack(labels, params)
-    else:
-        # Linking decides on whole cells, so their border is looked at afterwards.
-        keep_border = params.mode == "linked"
-        for z in range(depth):
-            labels[z] = label_slice(
-                closed[z],
-                params,
-                excluded=barrier[z] if barrier is not None else None,
-                keep_border=keep_border,
-            )
-            yield Progress("cells", z + 1, depth, "slices")
-    if barrier is not None:
-        labels[barrier] = 0
-    links = np.zeros((0, 3), np.int64)
-    if params.mode == "linked":
-        labels, links = yield from _linked(labels, params)
-    elif params.mode == "3d":
-        labels = renumbered(labels)
-    counts = np.array([np.count_nonzero(np.bincount(s.ravel())[1:]) for s in labels], np.int64)
-    return Cells(labels=labels, counts=counts, mode=params.mode, links=links)
+    blocks = blocks_of(range(closed.shape[0]), block or block_length(closed.shape[1:]))
+    if params.mode == "slice":
+        shared = SliceWork(closed, barrier, params, _new(stage, "labels", closed))
+        found = yield from over_blocks(stage, "slices", label_block, blocks, shared, "cells")
+        counts = np.concatenate([values["counts"] for values in found])
+        largest = int(counts.max(initial=0))
+        return Cells(shared.labels, counts, params.mode, largest=largest)
+    from napari_copnet.steps import cells_3d, cells_linked
+
+    work = cells_3d.label if params.mode == "3d" else cells_linked.label
+    return (yield from work(closed, barrier, params, stage, blocks))
+
+
+@dataclass(frozen=True)
+class SliceWork:
+    """What blocks need to label slices, each on its own; arrays (Z, Y, X)."""
+
+    closed: Any
+    barrier: Any
+    params: CellParams
+    labels: Any
+
+    def excluded(self, z: int) -> np.ndarray | None:
+        """Return where a slice has no cells."""
+        return None if self.barrier is None else np.asarray(self.barrier[z])
+
+
+def label_block(block: tuple[int, ...], shared: SliceWork) -> Steps[Values]:
+    """Label the slices of a block; return their counts, and which labels touch the border."""
+    # Linking decides on whole cells, so their border is looked at afterwards.
+    keep_border = shared.params.mode == "linked"
+    counts = np.zeros(len(block), np.int64)
+    borders = [np.zeros((0, 2), np.int64)]
+    for index, z in enumerate(block):
+        labels = label_slice(
+            np.asarray(shared.closed[z]),
+            shared.params,
+            excluded=shared.excluded(z),
+            keep_border=keep_border,
+        )
+        shared.labels[z] = labels
+        counts[index] = labels.max(initial=0)
+        border = border_labels(labels)
+        borders.append(np.stack([np.full(border.size, z), border], axis=1).astype(np.int64))
+        yield Progress("cells", index + 1, len(block), "slices")
+    return {"counts": counts, "border": np.concatenate(borders)}
+
+
+def _new(stage: Stage, name: str, closed: Any) -> Any:
+    return stage.array(name, tuple(closed.shape), np.uint32)
 
 
 def label_slice(
@@ -114,7 +148,7 @@ def label_slice(
     """
     params = params or CellParams()
     labels = slice_parts(mask, params, excluded)
-    labels = _grown(labels, mask, params)
+    labels = grown(labels, mask, params)
     if excluded is not None:
         labels[excluded] = 0
     areas = np.bincount(labels.ravel())
@@ -144,7 +178,7 @@ def slice_parts(
         Consecutive from 1, in no particular order.
     """
     return cc3d.connected_components(
-        _free(mask, excluded, params), connectivity=4, out_dtype=np.uint32
+        free_pixels(mask, excluded, params), connectivity=4, out_dtype=np.uint32
     )
 
 
@@ -174,9 +208,9 @@ def scoring_labels(
     """
     params = CellParams(rule="scoring", dilation=dilation, grow=grow)  # type: ignore[arg-type]
     labels = cc3d.connected_components(
-        _free(contour, padding, params), connectivity=4, out_dtype=np.uint32
+        free_pixels(contour, padding, params), connectivity=4, out_dtype=np.uint32
     )
-    labels = _grown(labels, contour, params)
+    labels = grown(labels, contour, params)
     if padding is not None:
         labels[padding] = 0
     return labels
@@ -297,61 +331,28 @@ def filled(labels: np.ndarray) -> np.ndarray:
     return np.where(holes > 0, fill[holes], labels)
 
 
-def _broadcast(excluded: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
+def _broadcast(excluded: Any, shape: tuple[int, ...]) -> Any:
     if excluded is None:
         return None
-    excluded = np.asarray(excluded) > 0
+    if not isinstance(excluded, LazyArray):
+        excluded = np.asarray(excluded) > 0
     if excluded.shape not in (shape, shape[1:]):
         raise InputError(
             f"The excluded area has shape {excluded.shape}, but the contours have {shape}.",
             "Give a mask of the same size.",
         )
-    return np.broadcast_to(excluded, shape)
+    return excluded if isinstance(excluded, LazyArray) else np.broadcast_to(excluded, shape)
 
 
-def _free(mask: np.ndarray, excluded: np.ndarray | None, params: CellParams) -> np.ndarray:
+def free_pixels(mask: np.ndarray, excluded: np.ndarray | None, params: CellParams) -> np.ndarray:
+    """Return what of a slice (Y, X) is not contour by the rule of the settings."""
     free = beyond(mask, params.dilation if params.rule == "scoring" else 0)
     return free if excluded is None else free & ~excluded
 
 
-def _grown(labels: np.ndarray, mask: np.ndarray, params: CellParams) -> np.ndarray:
+def grown(labels: np.ndarray, mask: np.ndarray, params: CellParams) -> np.ndarray:
+    """Grow the labels of a slice (Y, X) back, if the rule of the settings says so."""
     if params.rule == "scoring" and params.grow > 0:
         labels = expand_labels(labels, params.grow)
         labels[mask > 0] = 0
     return labels
-
-
-def _filtered_stack(labels: np.ndarray, params: CellParams) -> np.ndarray:
-    """Apply size, holes and border to the cells of a whole stack."""
-    largest = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
-    for image in labels:
-        areas = np.bincount(image.ravel())
-        np.maximum(largest[: areas.size], areas, out=largest[: areas.size])
-    drop = largest < params.min_size
-    if params.remove_border:
-        drop[border_labels(labels)] = True
-    drop[0] = False
-    labels = np.where(drop[labels], np.uint32(0), labels)
-    if params.fill_holes:
-        for z, image in enumerate(labels):
-            labels[z] = filled(image)
-    return labels
-
-
-def _linked(labels: np.ndarray, params: CellParams) -> Steps[tuple[np.ndarray, np.ndarray]]:
-    out = np.zeros_like(labels)
-    links = []
-    for z, (image, lookup) in enumerate(link_slices(labels, params.link_overlap)):
-        out[z] = image
-        before = np.arange(1, lookup.size)
-        links.append(np.stack([np.full(before.size, z), before, lookup[1:]], axis=1))
-        yield Progress("cells", len(labels), len(labels), "slices")
-    table = np.concatenate(links).astype(np.int64) if links else np.zeros((0, 3), np.int64)
-    if params.remove_border:
-        gone = border_labels(out)
-        out[np.isin(out, gone)] = 0
-        table = table[~np.isin(table[:, 2], gone)]
-        kept = np.unique(table[:, 2])
-        table[:, 2] = np.searchsorted(kept, table[:, 2]) + 1
-        out = renumbered(out)
-    return out, table

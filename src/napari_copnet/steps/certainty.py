@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -76,7 +77,7 @@ class Certainty:
         }
 
 
-def certainty(contours: np.ndarray, skip: Sequence[int] = ()) -> Certainty:
+def certainty(contours: Any, skip: Sequence[int] = ()) -> Certainty:
     """Find the gain and offset that match a stack to the certainty that closing was trained on.
 
     Both come from the map alone. Lines are the pixels above Otsu's threshold of the logit (N. Otsu,
@@ -91,8 +92,8 @@ def certainty(contours: np.ndarray, skip: Sequence[int] = ()) -> Certainty:
 
     Parameters
     ----------
-    contours : ndarray, shape (Z, Y, X), float
-        Contour probability.
+    contours : array, shape (Z, Y, X), float
+        Contour probability. May be lazy.
     skip : sequence of int
         Blank slices, which are not measured.
     """

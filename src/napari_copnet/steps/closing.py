@@ -1,38 +1,40 @@
-"""Step 2, COp-Net: apply the closing network again and again until nearly nothing changes."""
+"""Step 2: close the gaps of contours by applying the closing network again and again."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import InputError, ModelError
-from napari_copnet.padding.fill import fill_mirrored
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.padding.mask import broadcast
 from napari_copnet.params import ClosingParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.certainty import Certainty, certainty
+from napari_copnet.steps.closing_passes import Passes, do_pass, make_mask, make_start
+from napari_copnet.steps.closing_views import Now, OfIteration
 from napari_copnet.steps.likely_gaps import close_likely_gaps
-from napari_copnet.steps.parting import parting_lines
-from napari_copnet.types import CONTOUR_ABOVE, Closing, Iteration, is_contour
+from napari_copnet.steps.slice_views import Cleared, Start
+from napari_copnet.store.blocks import block_length, blocks_of, once, over_blocks
+from napari_copnet.store.memory import MemoryStage
+from napari_copnet.store.stage import Stage, Values
+from napari_copnet.types import Closing, Iteration
 
-# Contour in half precision too, in which iterations are kept.
-SURELY = np.float32(0.501)
-# How sure of a likely gap's wall the network is told to be.
-WALL = 0.9
-# Most slices converge within so many iterations; who adds later has to be surer.
-EARLY = 3
 # A whole iteration is counted once it can be handed out.
 NEARLY = 0.999
 
 
 def close(
-    contours: np.ndarray,
+    contours: Any,
     network: Any,
     params: ClosingParams = ClosingParams(),
     *,
     skip: tuple[int, ...] = (),
-    padding: np.ndarray | None = None,
+    padding: Any = None,
+    stage: Stage | None = None,
+    block: int = 0,
 ) -> Steps[Closing]:
     """Close the gaps of contours (Robert et al. 2024, COp-Net).
 
@@ -42,8 +44,8 @@ def close(
     trained on; they are 1 and 0 where it has it (`certainty.certainty`). With
     ``params.hold``, which the paper has not, uᵏ⁺¹ = max(uᵏ, N(uᵏ)) where uᵏ is contour (> 0.5): a
     closed gap stays closed, as in closings of mathematical morphology, which only add. After
-    `EARLY` iterations N(uᵏ) counts as contour where uᵏ is none only above
-    0.5 + (k + 1 - `EARLY`) ``params.firmer``. What comes
+    three iterations N(uᵏ) counts as contour where uᵏ is none only above
+    0.5 + (k - 2) ``params.firmer``. What comes
     of an iteration is rᵏ = uᵏ; with ``params.tidy`` instead N(uᵏ⁻¹), raised above 0.5 on the lines
     that part cells (`parting.parting_lines`) of all that is above ``params.faint`` in uᵏ or u⁰:
     loose ends that the network gave up and too thick lines go, though they are held, and faint
@@ -57,19 +59,24 @@ def close(
 
     Parameters
     ----------
-    contours : ndarray, shape (Z, Y, X), float
-        Step 1 probability, 0 to 1.
+    contours : array, shape (Z, Y, X), float
+        Step 1 probability, 0 to 1. May be lazy.
     network : networks.nnunet.Network
         The 2D closing network; anything with its ``predict`` does. With 2 c + 1 channels it sees
-        the Step 1 maps of c slices on either side besides.
+        the Step 1 maps of c slices on either side besides. Or a callable that returns it, with its
+        ``plan``, which other processes can use.
     params : ClosingParams
         Tolerance, iterations, union, mirroring, batch.
     skip : tuple of int
         Blank slices: they count as converged and keep their values.
-    padding : ndarray, shape (Y, X) or (Z, Y, X), bool, optional
+    padding : array, shape (Y, X) or (Z, Y, X), bool, optional
         Pixels without cells. The network sees neighbouring contours mirrored there, so that lines
         do not end at its edge. Results are 0 there, and the shares of changed pixels refer to all
         other pixels.
+    stage : Stage, optional
+        Where arrays of the size of the stack lie; in memory by default.
+    block : int
+        Slices at once; 0 chooses. Results do not depend on it.
 
     Yields
     ------
@@ -80,6 +87,7 @@ def close(
     Returns
     -------
     Closing
+        Its arrays are lazy unless the stage is in memory.
 
     Raises
     ------
@@ -89,133 +97,176 @@ def close(
     ModelError
         The network is a 3D one or takes an even number of channels.
     """
-    given = _checked(contours)
-    padding = broadcast(padding, given.shape)
-    if padding is not None:
-        given = np.stack([fill_mirrored(u, out) for u, out in zip(given, padding, strict=True)])
-    inside = _Inside(padding, given.shape)
+    stage = stage or MemoryStage()
+    shape = _checked(contours)
+    padding = broadcast(padding, shape)
     plan = getattr(network, "plan", None)
     if plan is not None and plan.dimensions != 2:
         raise ModelError(
             "Closing needs a 2D network, and this one is 3D.", "Choose another closing model."
         )
-    context = _context(plan)
-    known = certainty(given, skip) if params.match_certainty else Certainty()
-    start = known.of(given)
-    depth = len(start)
-    # uᵏ, which the network sees next, and rᵏ, what comes of an iteration.
-    seen = current = start.copy()
+    depth, length = shape[0], block or block_length(shape[1:])
+    every = blocks_of(range(depth), length)
+    known = yield from _certainty(stage, contours, padding, params, skip)
+    passes = Passes(
+        network=network,
+        params=params,
+        context=_context(plan),
+        contours=contours,
+        padding=padding,
+        start=contours,
+        seen=tuple(stage.array(f"seen-{one}", shape, np.float32) for one in (0, 1)),
+        result=stage.array("result", shape, np.float32),
+    )
+    if padding is not None or known.changes or contours.dtype != np.float32:
+        made = stage.array("start", shape, np.float32)
+        source = LazyArray(shape, np.float32, Start(contours, padding, known))
+        yield from _quiet(over_blocks(stage, "start", make_start, every, (source, made), "closing"))
+        passes = replace(passes, start=made)
+    pixels = yield from _pixels(stage, padding, shape)
     converged = np.zeros(depth, bool)
     converged[[z for z in skip if 0 <= z < depth]] = True
     counts = np.zeros(depth, np.int64)
     history: list[np.ndarray] = []
-    kept = [inside.of(given).astype(np.float16)] if params.keep_iterations else []
+    kept: list[Any] = []
     number, most = 0, params.max_iterations
     settled = bool(converged.all())
     while number < most and not settled:
         number += 1
         active = np.flatnonzero(~converged)
-        images = _with_neighbours(seen, start, active, context)
-        work = network.predict(images, mirror=params.mirror, batch=params.batch)
-        try:
-            passed = yield from _within(work, number, most)
-        finally:
-            work.close()
+        kept += _iteration_array(stage, params, len(kept), shape)
+        now = replace(passes, number=number, kept=kept[-1] if kept else None)
+        done = over_blocks(
+            stage, f"pass-{number}", do_pass, blocks_of(active, length), now, "closing"
+        )
+        values = yield from _within(done, number, most)
+        flipped = np.concatenate([one["flipped"] for one in values])
         changed_by_slice = np.full(depth, np.nan)
-        before = seen[active]
-        passed = _firm(before, passed, number, params.firmer)
-        held = _held(before, passed) if params.hold else passed
-        flipped = is_contour(held) != is_contour(before)
-        changed_by_slice[active] = inside.shares(flipped, active)
-        # New arrays, so that an iteration handed out does not change afterwards.
-        seen = seen.copy()
-        seen[active] = held
-        if params.hold and params.tidy:
-            current = current.copy()
-            for index, z in enumerate(active):
-                current[z] = _tidied(start[z], held[index], passed[index], params.faint)
-                yield Progress("closing", number - 1 + NEARLY, most, "iterations")
-        else:
-            current = seen
+        changed_by_slice[active] = flipped / pixels[active]
         counts[active] += 1
         converged[active] = changed_by_slice[active] < params.tolerance
         history.append(changed_by_slice)
-        if params.keep_iterations:
-            kept.append(inside.of(current).astype(np.float16))
-        share = inside.share(changed_by_slice)
+        share = _share(changed_by_slice, pixels)
         settled = bool(converged.all()) or share < params.tolerance
-        partial = Iteration(number, inside.of(current), share, changed_by_slice)
+        shown = _handed_out(stage, passes, counts)
+        partial = Iteration(number, shown, share, changed_by_slice)
         total = number if settled else most
         yield Progress("closing", number, total, "iterations", partial=partial)
+    current = LazyArray(shape, np.float32, Now(passes.start, passes.result, tuple(counts)))
     closes = False
     if number and params.likely_gaps:
-        before = current
-        current = yield from _likely(current, given, start, network, params, skip, number, padding)
         number += 1
-        flipped = inside.of(is_contour(current) != is_contour(before))
+        kept += _iteration_array(stage, params, len(kept), shape)
+        now = replace(passes, number=number, kept=kept[-1] if kept else None)
+        search = close_likely_gaps(current, now, skip, stage, every)
+        current, flipped = yield from _within(search, number, number)
         closes = bool(flipped.any())
         if closes:
-            changed_by_slice = inside.shares(flipped, np.arange(depth))
+            changed_by_slice = flipped / pixels
             history.append(changed_by_slice)
-            if params.keep_iterations:
-                kept.append(inside.of(current).astype(np.float16))
-            share = inside.share(changed_by_slice)
-            partial = Iteration(
-                number, inside.of(current), share, changed_by_slice, likely_gaps=True
-            )
+            share = _share(changed_by_slice, pixels)
+            shown = _probability(stage, current, padding)
+            partial = Iteration(number, shown, share, changed_by_slice, likely_gaps=True)
             yield Progress("closing", number, number, "iterations", partial=partial)
         else:
+            kept = kept[:-1]
             yield Progress("closing", number, number, "iterations")
-    current, given = inside.of(current), inside.of(given)
-    mask = is_contour(current)
+    mask = stage.array("mask", shape, np.uint8)
+    united = contours if params.unite else None
+    masked = over_blocks(
+        stage, "mask", make_mask, every, (current, united, padding, mask), "closing"
+    )
+    yield from _quiet(masked)
     by_slice = np.array(history).reshape(-1, depth)
+    iterations: Any = None
+    if params.keep_iterations:
+        first = LazyArray(shape, np.float16, Cleared(contours, padding, np.float16))
+        whole = tuple(kept[: len(history)])
+        iterations = LazyArray(
+            (len(history) + 1, *shape),
+            np.float16,
+            OfIteration(first, whole, tuple(counts), closes),
+        )
+        iterations = np.asarray(iterations) if stage.in_memory else iterations
+    probability = _probability(stage, current, padding)
+    stage.drop("seen-0", "seen-1")
     return Closing(
-        mask=(mask | is_contour(given) if params.unite else mask).astype(np.uint8),
-        probability=current,
-        changed=np.array([inside.share(one) for one in by_slice]),
+        mask=mask,
+        probability=probability,
+        changed=np.array([_share(one, pixels) for one in by_slice]),
         changed_by_slice=by_slice,
         iterations_by_slice=counts,
         converged=converged,
-        iterations=np.stack(kept) if kept else None,
+        iterations=iterations,
         settled=settled,
         likely_gaps=closes,
         certainty=known.as_dict(),
     )
 
 
-class _Inside:
-    """The pixels of a stack that are not padding.
+def _certainty(
+    stage: Stage, contours: Any, padding: Any, params: ClosingParams, skip: tuple[int, ...]
+) -> Steps[Certainty]:
+    """Measure the certainty of a map, once."""
+    if not params.match_certainty:
+        return Certainty()
 
-    Parameters
-    ----------
-    padding : ndarray, shape (Z, Y, X), bool, or None
-    shape : tuple of int
-        (Z, Y, X).
-    """
+    def measure() -> Steps[Values]:
+        yield from ()
+        shape = tuple(contours.shape)
+        given = LazyArray(shape, np.float32, Start(contours, padding, Certainty()))
+        return {
+            name: np.array(np.nan if value is None else value)
+            for name, value in vars(certainty(given, skip)).items()
+        }
 
-    def __init__(self, padding: np.ndarray | None, shape: tuple[int, ...]) -> None:
-        self._padding = padding
-        whole = shape[1] * shape[2]
-        out = np.zeros(shape[0]) if padding is None else padding.sum(axis=(1, 2))
-        # At least one, for slices that are nothing but padding.
-        self._pixels = np.maximum(whole - out, 1).astype(np.int64)
-        self._weights = self._pixels / whole
+    values = yield from once(stage, "certainty", measure())
+    found = {name: float(value) for name, value in values.items()}
+    return Certainty(
+        found["gain"],
+        found["offset"],
+        *(None if np.isnan(found[name]) else found[name] for name in ("line", "edge")),
+    )
 
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """Return values (Z, Y, X) with 0 in padding; the same array if there is none."""
-        if self._padding is None:
-            return values
-        return np.where(self._padding, values.dtype.type(0), values)
 
-    def shares(self, flipped: np.ndarray, slices: np.ndarray) -> np.ndarray:
-        """Return the share of flipped pixels (N, Y, X) in each of N slices."""
-        if self._padding is not None:
-            flipped = flipped & ~self._padding[slices]
-        return flipped.sum(axis=(1, 2)) / self._pixels[slices]
+def _pixels(stage: Stage, padding: Any, shape: tuple[int, int, int]) -> Steps[np.ndarray]:
+    """Return how many pixels of each slice are not padding; at least one."""
+    whole = shape[1] * shape[2]
 
-    def share(self, by_slice: np.ndarray) -> float:
-        """Return the share in the whole stack; slices without a number (NaN) count as 0."""
-        return float(np.nansum(by_slice * self._weights)) / float(self._weights.sum())
+    def count() -> Steps[Values]:
+        yield from ()
+        out = [0 if padding is None else np.count_nonzero(padding[z]) for z in range(shape[0])]
+        return {"pixels": np.maximum(whole - np.array(out), 1)}
+
+    values = yield from once(stage, "pixels", count())
+    return values["pixels"]
+
+
+def _share(by_slice: np.ndarray, pixels: np.ndarray) -> float:
+    """Return the share in the whole stack; slices without a number (NaN) count as 0."""
+    return float(np.nansum(by_slice * pixels)) / float(pixels.sum())
+
+
+def _iteration_array(
+    stage: Stage, params: ClosingParams, number: int, shape: tuple[int, int, int]
+) -> list[Any]:
+    """Return, in a list, an array for one more iteration, if iterations are kept."""
+    if not params.keep_iterations:
+        return []
+    return [stage.array(f"iteration-{number + 1}", shape, np.float16)]
+
+
+def _handed_out(stage: Stage, passes: Passes, counts: np.ndarray) -> Any:
+    """Return what came of an iteration; in memory an array that does not change afterwards."""
+    plane = Now(passes.start, passes.result, tuple(counts))
+    current = LazyArray(passes.start.shape, np.float32, plane)
+    return _probability(stage, current, passes.padding)
+
+
+def _probability(stage: Stage, current: LazyArray, padding: Any) -> Any:
+    """Return a probability with 0 in padding; as an array if the stage is in memory."""
+    cleared = LazyArray(current.shape, np.float32, Cleared(current, padding))
+    return np.asarray(cleared) if stage.in_memory else cleared
 
 
 def _context(plan: Any) -> int:
@@ -230,125 +281,49 @@ def _context(plan: Any) -> int:
     return channels // 2
 
 
-def _with_neighbours(
-    seen: np.ndarray, start: np.ndarray, slices: np.ndarray, context: int
-) -> np.ndarray:
-    """Return slices with their neighbours as channels, shape (N, 2 context + 1, Y, X).
-
-    Neighbours are those of Step 1, so that slices converge each on its own; beyond the ends the
-    first and last slices repeat.
-    """
-    images = np.empty((len(slices), 2 * context + 1, *seen.shape[1:]), np.float32)
-    for channel in range(2 * context + 1):
-        of = start if channel != context else seen
-        images[:, channel] = of[np.clip(slices + channel - context, 0, len(seen) - 1)]
-    return images
-
-
-def _firm(before: np.ndarray, passed: np.ndarray, number: int, firmer: float) -> np.ndarray:
-    """Return what the network made of slices (Z, Y, X), without what it is not sure enough to add.
-
-    From iteration `EARLY` + 1 on a pixel that was no contour has to pass a probability that rises
-    by `firmer` in each: what the network doubts for so long it adds where nothing is missing.
-    """
-    needed = min(CONTOUR_ABOVE + firmer * max(number - EARLY, 0), 1.0)
-    doubtful = ~is_contour(before) & is_contour(passed) & (passed <= needed)
-    if needed <= CONTOUR_ABOVE:
-        return passed
-    return np.where(doubtful, np.float32(CONTOUR_ABOVE), passed)
-
-
-def _held(before: np.ndarray, passed: np.ndarray) -> np.ndarray:
-    """Return what the network made of slices (Z, Y, X), but where they were contour no less."""
-    return np.where(is_contour(before), np.maximum(before, passed), passed)
-
-
-def _tidied(start: np.ndarray, held: np.ndarray, passed: np.ndarray, faint: float) -> np.ndarray:
-    """Return what the network made of a slice (Y, X), and contour on lines that part cells.
-
-    Such lines are looked for in all that is held or was in Step 1, down to a probability `faint`.
-    """
-    lines = parting_lines(np.maximum(start, held) > faint)
-    return np.where(lines, np.maximum(held, SURELY), passed)
-
-
-def _likely(
-    current: np.ndarray,
-    given: np.ndarray,
-    start: np.ndarray,
-    network: Any,
-    params: ClosingParams,
-    skip: tuple[int, ...],
-    number: int,
-    padding: np.ndarray | None,
-) -> Steps[np.ndarray]:
-    """Close likely gaps after iteration `number`; return what comes of it, (Z, Y, X).
-
-    Slices in which some are closed pass the network once more, from what came of the last
-    iteration instead of all that is held: it draws the new lines as it draws others, and with the
-    gaps closed gives up loose ends beside them. Cells end at padding as they do at a contour.
-    Progress is that of one iteration.
-    """
-    contour = is_contour(current)
-    if params.unite:
-        contour |= is_contour(given)
-    least = params.least_gain, params.least_chance
-    redraws = params.redraw and params.hold and params.tidy
-    half = 0.5 if redraws else 1.0
-    ends = contour if padding is None else contour | padding
-    search = close_likely_gaps(ends, start, current, *least, skip)
-    walls = yield from _within(search, number + 1, number + 1, (0.0, half))
-    if padding is not None:
-        walls &= ~padding
-    walls &= ~contour
-    closed = np.where(walls, np.maximum(current, SURELY), current)
-    slices = np.flatnonzero(walls.any(axis=(1, 2)))
-    if not (redraws and slices.size):
-        return closed
-    shown = np.where(walls, np.maximum(current, np.float32(WALL)), current)
-    images = _with_neighbours(shown, start, slices, _context(getattr(network, "plan", None)))
-    work = network.predict(images, mirror=params.mirror, batch=params.batch)
+def _within(work: Steps[Any], number: int, most: int) -> Steps[Any]:
+    """Pass progress on as a fraction of iteration `number`."""
     try:
-        passed = yield from _within(work, number + 1, number + 1, (half, 1.0))
+        while True:
+            try:
+                progress = next(work)
+            except StopIteration as end:
+                return end.value
+            fraction = progress.done / progress.total if progress.total else 0.0
+            done = number - 1 + min(fraction, NEARLY)
+            yield Progress("closing", done, most, "iterations", note=progress.note)
     finally:
         work.close()
-    before = shown[slices]
-    passed = _firm(before, passed, number + 1, params.firmer)
-    held = _held(before, passed)
-    for index, z in enumerate(slices):
-        closed[z] = _tidied(start[z], held[index], passed[index], params.faint)
-        yield Progress("closing", number + NEARLY, number + 1, "iterations")
-    return closed
 
 
-def _within(
-    work: Steps[np.ndarray], number: int, most: int, part: tuple[float, float] = (0.0, 1.0)
-) -> Steps[np.ndarray]:
-    """Pass progress on as a fraction of iteration `number`, or of a part of it."""
-    low, high = part
-    while True:
-        try:
-            progress = next(work)
-        except StopIteration as end:
-            return end.value
-        fraction = progress.done / progress.total if progress.total else 0.0
-        done = number - 1 + min(low + (high - low) * fraction, NEARLY)
-        yield Progress("closing", done, most, "iterations", note=progress.note)
+def _quiet(work: Steps[Any]) -> Steps[None]:
+    """Run what takes little time, passing only its notes on."""
+    try:
+        for progress in work:
+            if progress.note:
+                yield Progress("closing", 0, 1, "iterations", note=progress.note)
+    finally:
+        work.close()
 
 
-def _checked(contours: np.ndarray) -> np.ndarray:
-    contours = np.asarray(contours)
-    if contours.ndim != 3 or 0 in contours.shape:
+def _checked(contours: Any) -> tuple[int, int, int]:
+    """Return the shape of contours, after looking at all values."""
+    contours = contours if hasattr(contours, "shape") else np.asarray(contours)
+    if len(contours.shape) != 3 or 0 in contours.shape:
         raise InputError(
             f"Closing needs contours with axes (Z, Y, X), not an array of shape {contours.shape}.",
             "Give the contour probability of a stack.",
         )
-    # NaN fails both comparisons.
-    bad = [z for z, u in enumerate(contours) if not (u.min() >= 0 and u.max() <= 1)]
+    bad = []
+    for z in range(contours.shape[0]):
+        u = np.asarray(contours[z])
+        # NaN fails both comparisons.
+        if not (u.min() >= 0 and u.max() <= 1):
+            bad.append(z)
     if bad:
         raise InputError(
             f"Contours are probabilities from 0 to 1, but slice {', '.join(map(str, bad[:10]))} "
             f"{'is' if len(bad) == 1 else 'are'} not.",
             "Divide a mask of 255 by 255; for grey values predict contours first.",
         )
-    return contours.astype(np.float32)
+    return tuple(int(n) for n in contours.shape)  # type: ignore[return-value]

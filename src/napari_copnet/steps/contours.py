@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import InputError
+from napari_copnet.networks.tiles import check_finite
 from napari_copnet.padding.mask import broadcast
 from napari_copnet.params import ContourParams
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.progress import Steps
+from napari_copnet.store.blocks import block_length, blocks_of, over_blocks
+from napari_copnet.store.memory import MemoryStage
+from napari_copnet.store.stage import Stage, Values
 from napari_copnet.types import SliceResult
 
 
 def predict_contours(
-    data: np.ndarray,
+    data: Any,
     network: Any,
     params: ContourParams = ContourParams(),
     *,
     first: int = 0,
     skip: tuple[int, ...] = (),
-    padding: np.ndarray | None = None,
-) -> Steps[np.ndarray]:
+    padding: Any = None,
+    stage: Stage | None = None,
+    block: int = 0,
+) -> Steps[Any]:
     """Predict the contour probability u of every slice.
 
     Parameters
     ----------
-    data : ndarray, shape (Z, Y, X), float32
-        Preprocessed (z-scored) slices.
+    data : array, shape (Z, Y, X), float32
+        Preprocessed (z-scored) slices. May be lazy.
     network : networks.nnunet.Network
-        2D: each slice is an image. 3D: the stack is one image.
+        2D: each slice is an image. 3D: the stack is one image, in memory as a whole. Or a callable
+        that returns it, with its ``plan``, which other processes can use.
     params : ContourParams
         Mirroring, overlap and batch.
     first : int
         2D: the slice in view; slices are computed from it outwards.
     skip : tuple of int
         Blank slices: their probability is 0.
-    padding : ndarray, shape (Y, X) or (Z, Y, X), bool, optional
+    padding : array, shape (Y, X) or (Z, Y, X), bool, optional
         Pixels to leave out; the probability is 0 there.
+    stage : Stage, optional
+        Where arrays of the size of the stack lie; in memory by default.
+    block : int
+        Slices at once; 0 chooses. Results do not depend on it.
 
     Returns
     -------
-    ndarray, shape (Z, Y, X), float32
+    array, shape (Z, Y, X), float32
         0 to 1. With a 2D network `Progress.partial` is a `SliceResult` as a slice becomes ready.
 
     Raises
@@ -53,48 +65,102 @@ def predict_contours(
     ModelError
         The network takes another number of channels.
     """
-    data = np.asarray(data)
-    if data.ndim != 3 or 0 in data.shape:
+    stage = stage or MemoryStage()
+    data = data if hasattr(data, "shape") else np.asarray(data)
+    shape = tuple(data.shape)
+    if len(shape) != 3 or 0 in shape:
         raise InputError(
-            f"Contours need a stack with axes (Z, Y, X), not an array of shape {data.shape}.",
+            f"Contours need a stack with axes (Z, Y, X), not an array of shape {shape}.",
             "Read the file as a stack first.",
         )
-    padding = broadcast(padding, data.shape)
-    blank = sorted({index for index in skip if 0 <= index < len(data)})
-    if blank:
-        # Blank slices may hold anything (NaN too); the network shall not see it.
-        data = np.array(data, np.float32)
-        data[blank] = 0
-    settings = {"mirror": params.mirror, "overlap": params.overlap, "batch": params.batch}
+    padding = broadcast(padding, shape)
+    shown = [z for z in range(shape[0]) if z not in set(skip)]
+    result = stage.array("contours", shape, np.float32)
+    shared = _Shared(data, network, params, padding, result)
     if network.plan.dimensions == 3:
-        work = network.predict(data[None], **settings)
+        # One image: its tiles overlap in z too.
+        blocks, work = [tuple(range(shape[0]))], _predict_volume
+        shared = replace(shared, blank=tuple(z for z in range(shape[0]) if z in set(skip)))
     else:
-        order = view_first([z for z in range(len(data)) if z not in blank], first)
-        work = network.predict(data[:, None], order=order, **settings)
-    result = yield from _renamed(work, padding)
-    result[blank] = 0
-    if padding is not None:
-        result[padding] = 0
+        order = view_first(shown, first)
+        blocks, work = blocks_of(order, block or block_length(shape[1:])), _predict_slices
+    yield from over_blocks(stage, "contours", work, blocks, shared, "contours")
     return result
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What blocks need to be predicted; arrays (Z, Y, X)."""
+
+    data: Any
+    network: Any
+    params: ContourParams
+    padding: Any
+    result: Any
+    blank: tuple[int, ...] = ()
+
+    def predict(self, images: np.ndarray) -> Steps[np.ndarray]:
+        network = self.network if hasattr(self.network, "predict") else self.network()
+        settings: dict[str, Any] = {
+            "mirror": self.params.mirror,
+            "overlap": self.params.overlap,
+            "batch": self.params.batch,
+        }
+        if network.plan.dimensions == 2:
+            settings["order"] = range(len(images))
+        return network.predict(images, **settings)
+
+    def put(self, z: int, values: np.ndarray) -> np.ndarray:
+        """Write a slice with 0 in padding, and return it."""
+        if self.padding is not None:
+            values = np.where(np.asarray(self.padding[z]), np.float32(0), values)
+        self.result[z] = values
+        return values
+
+
+def _predict_slices(block: tuple[int, ...], shared: _Shared) -> Steps[Values]:
+    images = np.stack([np.asarray(shared.data[z], np.float32) for z in block])
+    check_finite(images, names=block)
+    work = shared.predict(images[:, None])
+    put = set()
+    with contextlib.closing(work):
+        while True:
+            try:
+                progress = next(work)
+            except StopIteration as end:
+                result = end.value
+                break
+            partial = progress.partial
+            if isinstance(partial, SliceResult):
+                z = block[partial.index]
+                put.add(z)
+                progress = replace(progress, partial=SliceResult(z, shared.put(z, partial.values)))
+            yield progress
+    for index, z in enumerate(block):
+        if z not in put:
+            shared.put(z, result[index])
+    return {}
+
+
+def _predict_volume(block: tuple[int, ...], shared: _Shared) -> Steps[Values]:
+    volume = np.stack([np.asarray(shared.data[z], np.float32) for z in block])
+    # Blank slices may hold anything (NaN too); the network shall not see it.
+    volume[list(shared.blank)] = 0
+    work = shared.predict(volume[None])
+    with contextlib.closing(work):
+        while True:
+            try:
+                progress = next(work)
+            except StopIteration as end:
+                result = end.value
+                break
+            share = progress.done / progress.total if progress.total else 0.0
+            yield replace(progress, done=share * len(block), unit="slices", partial=None)
+    for z in block:
+        shared.put(z, np.zeros_like(result[z]) if z in shared.blank else result[z])
+    return {}
 
 
 def view_first(slices: Sequence[int], first: int) -> list[int]:
     """Order slices by their distance from the one in view, later ones before earlier ones."""
     return sorted(slices, key=lambda z: (abs(z - first), z < first))
-
-
-def _renamed(work: Steps[np.ndarray], padding: np.ndarray | None) -> Steps[np.ndarray]:
-    """Pass on progress under the name of this step, and slices with 0 in padding."""
-    try:
-        while True:
-            try:
-                progress: Progress = next(work)
-            except StopIteration as end:
-                return end.value
-            partial = progress.partial
-            if padding is not None and isinstance(partial, SliceResult):
-                shown = np.where(padding[partial.index], np.float32(0), partial.values)
-                progress = replace(progress, partial=SliceResult(partial.index, shown))
-            yield replace(progress, step="contours")
-    finally:
-        work.close()

@@ -10,7 +10,7 @@ import numpy as np
 from napari_copnet.params import CellParams, ContourParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_slice
-from napari_copnet.steps.preprocess import inverted
+from napari_copnet.steps.slice_views import inverted
 from napari_copnet.types import is_contour
 
 # Slices are tried in this order, as shares of the stack.

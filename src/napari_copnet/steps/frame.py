@@ -51,7 +51,7 @@ def moved_mask(mask: np.ndarray, frame: Frame, z: int) -> np.ndarray:
         True where more than half of a pixel is set; False where the shift left no data.
     """
     soft = resize_linear((mask > 0).astype(np.float32), frame.processed_shape[1:])
-    return _moved(soft > 0.5, _whole(frame.shifts[z]), "labels")
+    return moved(soft > 0.5, _whole(frame.shifts[z]), "labels")
 
 
 def shift_mirrored(image: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
@@ -109,9 +109,9 @@ def to_original(
     out = np.empty(frame.original_shape, values.dtype)
     for z, image in enumerate(values):
         dy, dx = _whole(frame.shifts[z])
-        moved = _moved(image, (-dy, -dx), kind)
-        edges = None if soft is None else _moved(soft[z], (-dy, -dx), "probability")
-        out[z] = _resized(moved, frame.original_shape[1:], kind, edges)
+        shifted = moved(image, (-dy, -dx), kind)
+        edges = None if soft is None else moved(soft[z], (-dy, -dx), "probability")
+        out[z] = _resized(shifted, frame.original_shape[1:], kind, edges)
     return out
 
 
@@ -178,7 +178,7 @@ def to_processed(values: np.ndarray, frame: Frame, kind: str) -> np.ndarray:
     out = np.empty(frame.processed_shape, values.dtype)
     for z, image in enumerate(values):
         resized = _resized(image, frame.processed_shape[1:], kind)
-        out[z] = _moved(resized, _whole(frame.shifts[z]), kind)
+        out[z] = moved(resized, _whole(frame.shifts[z]), kind)
     return out
 
 
@@ -227,7 +227,7 @@ def _mirrored_index(length: int, shift: int) -> np.ndarray:
     return np.where(source < length, source, 2 * length - 1 - source)
 
 
-def _moved(image: np.ndarray, shift: tuple[int, int], kind: str) -> np.ndarray:
+def moved(image: np.ndarray, shift: tuple[int, int], kind: str) -> np.ndarray:
     """Move by whole pixels; what comes free is 0, with a closing line for masks."""
     out = np.zeros_like(image)
     if any(abs(s) >= n for s, n in zip(shift, image.shape, strict=True)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy import sparse
@@ -76,17 +76,66 @@ def _best(group: np.ndarray, other: np.ndarray, score: np.ndarray) -> np.ndarray
     return best
 
 
-def link_slices(slices: np.ndarray, link_overlap: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give slice cells labels that are consistent through the stack, slice by slice.
-
-    A slice cell takes the label of its best mutual match in the last slice that has cells, at most
-    `LONGEST_GAP` empty slices back, else a new label. So a linked cell never has two
-    cells of one slice. Labels are numbered in order of first appearance.
+def last_with_cells(counts: np.ndarray) -> tuple[int, ...]:
+    """Return for each slice the one to link it with: the last with cells, or -1.
 
     Parameters
     ----------
-    slices : ndarray, shape (Z, Y, X), unsigned int
-        Labels of each slice on its own, consecutive from 1.
+    counts : ndarray, shape (Z,), int
+        Cells of each slice. At most `LONGEST_GAP` empty slices are bridged.
+    """
+    found, last = [], -1
+    for z, count in enumerate(counts):
+        near = count > 0 and last >= 0 and z - last <= LONGEST_GAP + 1
+        found.append(last if near else -1)
+        last = z if count > 0 else last
+    return tuple(found)
+
+
+def linked_labels(
+    counts: np.ndarray, before: Sequence[int], pairs: Mapping[int, np.ndarray]
+) -> list[np.ndarray]:
+    """Give slice cells labels that are consistent through the stack.
+
+    A slice cell takes the label of its best mutual match in the slice before, else a new label.
+    So a linked cell never has two cells of one slice. Labels are numbered in order of first
+    appearance.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (Z,), int
+        Cells of each slice.
+    before : sequence of int
+        From `last_with_cells`.
+    pairs : mapping of int to ndarray, shape (N, 2), int
+        By slice, from `best_mutual`: label in the slice before, label in this one.
+
+    Returns
+    -------
+    list of ndarray, shape (labels in the slice + 1,), uint32
+        For each slice, the linked label of each of its labels; that of 0 is 0.
+    """
+    used = 0
+    lookups: list[np.ndarray] = []
+    for z, count in enumerate(counts):
+        lookup = np.zeros(int(count) + 1, np.uint32)
+        if before[z] >= 0:
+            matched = pairs[z]
+            lookup[matched[:, 1]] = lookups[before[z]][matched[:, 0]]
+        new = np.flatnonzero(lookup == 0)[1:]
+        lookup[new] = used + 1 + np.arange(new.size, dtype=np.uint32)
+        used += new.size
+        lookups.append(lookup)
+    return lookups
+
+
+def link_slices(slices: np.ndarray, link_overlap: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Link slice cells one slice after another; see `last_with_cells` and `linked_labels`.
+
+    Parameters
+    ----------
+    slices : array, shape (Z, Y, X), unsigned int
+        Labels of each slice on its own, consecutive from 1. May be lazy.
     link_overlap : float
         Smallest intersection over union of linked cells, 0 to 1.
 
@@ -97,17 +146,12 @@ def link_slices(slices: np.ndarray, link_overlap: float) -> Iterator[tuple[np.nd
     lookup : ndarray, shape (labels in the slice + 1,), uint32
         Linked label of each label of the slice; ``lookup[0]`` is 0.
     """
-    used = 0
-    last = -1
-    last_lookup = np.zeros(1, np.uint32)
-    for z, image in enumerate(slices):
-        lookup = np.zeros(int(image.max(initial=0)) + 1, np.uint32)
-        if lookup.size > 1:
-            if last >= 0 and z - last <= LONGEST_GAP + 1:
-                pairs = best_mutual(slices[last], image, link_overlap)
-                lookup[pairs[:, 1]] = last_lookup[pairs[:, 0]]
-            new = np.flatnonzero(lookup == 0)[1:]
-            lookup[new] = used + 1 + np.arange(new.size, dtype=np.uint32)
-            used += new.size
-            last, last_lookup = z, lookup
+    counts = np.array([int(image.max(initial=0)) for image in slices])
+    before = last_with_cells(counts)
+    pairs = {
+        z: best_mutual(slices[last], slices[z], link_overlap)
+        for z, last in enumerate(before)
+        if last >= 0
+    }
+    for image, lookup in zip(slices, linked_labels(counts, before, pairs), strict=True):
         yield lookup[image], lookup

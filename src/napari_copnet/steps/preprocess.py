@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
 import numpy as np
 from pystackreg import StackReg
 
 from napari_copnet.errors import InputError
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.padding.detect import find_padding
 from napari_copnet.padding.grey import clean_slice, z_score
 from napari_copnet.params import PreprocessParams, checked
 from napari_copnet.plane_size import is_strip, processed_plane
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.fixed_size import fixed_size
-from napari_copnet.steps.frame import margin, moved_mask, resize_linear, shift_mirrored
+from napari_copnet.steps.frame import resize_linear
+from napari_copnet.steps.slice_views import Margin, Shifted, inverted
+from napari_copnet.store.blocks import block_length, blocks_of, over_blocks
+from napari_copnet.store.memory import MemoryStage
+from napari_copnet.store.stage import Stage, Values
 from napari_copnet.types import Frame, Preprocessed, Stack, VoxelSize
 
 # StackReg takes 0.04 s for 256 px, 0.2 s for 512 px and 2.6 s for 2048 px, in which no other thread
@@ -23,7 +32,49 @@ REGISTRATION_SIDE = 256
 LARGE_DRIFT = 0.1
 
 
-def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Preprocessed]:
+@dataclass(frozen=True)
+class _Shared:
+    """What blocks of slices need to be preprocessed.
+
+    Attributes
+    ----------
+    stack : callable
+        Returns the stack, with slices that may be lazy.
+    params : PreprocessParams
+    plane : tuple of int
+        Shape of a processed slice.
+    align : bool
+    resized : array, shape (Z, Y, X), float32
+        Processed slices before they are shifted.
+    bits : array, shape (Z, bytes), uint8
+        Padding of the original, one bit a pixel.
+    padding : array, shape (Z, Y, X), bool
+        The same in processed slices before they are shifted.
+    copies : array, shape (Z, Y, X), float32
+        Small copies for registration.
+    before : tuple of int
+        For each slice the last one before it that is not blank, or -1.
+    """
+
+    stack: Callable[[], Stack]
+    params: PreprocessParams
+    plane: tuple[int, int]
+    align: bool
+    resized: Any
+    bits: Any
+    padding: Any
+    copies: Any
+    before: tuple[int, ...] = ()
+
+
+def preprocess(
+    stack: Stack,
+    params: PreprocessParams | None = None,
+    *,
+    stage: Stage | None = None,
+    block: int = 0,
+    reopen: Callable[[], Stack] | None = None,
+) -> Steps[Preprocessed]:
     """Normalise each slice without its padding, resize it in-plane and align it with the last one.
 
     Slices are read one at a time, so the stack may be lazy. Shifts are whole pixels, so
@@ -39,6 +90,12 @@ def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Pr
     stack : Stack
         Of any real dtype.
     params : PreprocessParams, optional
+    stage : Stage, optional
+        Where arrays of the size of the stack lie; in memory by default.
+    block : int
+        Slices at once; 0 chooses. Results do not depend on it.
+    reopen : callable, optional
+        Returns the same stack in another process, where blocks may run.
 
     Yields
     ------
@@ -48,6 +105,7 @@ def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Pr
     Returns
     -------
     Preprocessed
+        Its arrays are lazy unless the stage is in memory.
 
     Raises
     ------
@@ -56,6 +114,7 @@ def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Pr
         without any finite pixel counts as blank.
     """
     params = checked(params or PreprocessParams())
+    stage = stage or MemoryStage()
     shape = stack.shape
     if len(shape) != 3 or shape[0] < 1 or min(shape[1:]) < 2:
         raise InputError(
@@ -64,76 +123,123 @@ def preprocess(stack: Stack, params: PreprocessParams | None = None) -> Steps[Pr
         )
     size, size_note = fixed_size(stack, params)
     plane = processed_plane(shape[1:], size)
-    data = np.zeros((shape[0], *plane), np.float32)
-    align = params.align and shape[0] > 1 and stack.axes != "tyx"
-    blank: list[int] = []
+    depth = shape[0]
+    align = params.align and depth > 1 and stack.axes != "tyx"
+    copy = _copy_plane(plane) if align else (1, 1)
+    shared = _Shared(
+        reopen or (lambda: stack),
+        params,
+        plane,
+        align,
+        stage.array("resized", (depth, *plane), np.float32),
+        stage.array("padding-bits", (depth, -(-shape[1] * shape[2] // 8)), np.uint8),
+        stage.array("padding", (depth, *plane), bool),
+        stage.array("copies", (depth if align else 1, *copy), np.float32),
+    )
+    blocks = blocks_of(range(depth), block or block_length(plane))
+    read = yield from over_blocks(stage, "slices", _prepare, blocks, shared, "preprocess")
+    blank = np.concatenate([values["blank"] for values in read])
+    areas = np.concatenate([values["padding"] for values in read])
     notes = [size_note] if size_note else []
-    paddings: list[np.ndarray | None] = [None] * shape[0]
-    pairs = np.zeros((shape[0], 2))
-    last: np.ndarray | None = None
-    for z in range(shape[0]):
+    notes += [_blank_note(int(z)) for z in np.flatnonzero(blank)]
+    pairs = np.zeros((depth, 2))
+    if align:
+        shared = replace(shared, before=_before(blank))
+        found = yield from over_blocks(stage, "pairs", _register, blocks, shared, "preprocess")
+        pairs = np.concatenate([values["pairs"] for values in found])
+        notes += [str(note) for values in found for note in values["notes"] if note]
+    shifts, drift = align_shifts(pairs, shape, plane)
+    stage.drop("copies")
+    told = (drift, _padding_note(areas, shape), _strip_note(shape, plane, size))
+    for note in told:
+        if note:
+            notes.append(note)
+            yield Progress("preprocess", depth, depth, "slices", note)
+    frame = Frame(shape, (depth, *plane), shifts)
+    voxel_size = _processed_voxel_size(stack.voxel_size, shape[1:], plane)
+    padded = bool(areas.any())
+    shown = Preprocessed(
+        data=_shifted(shared.resized, shifts, mirrored=True, in_memory=stage.in_memory),
+        frame=frame,
+        margin=LazyArray((depth, *plane), bool, Margin(frame, None)),
+        blank=tuple(int(z) for z in np.flatnonzero(blank)),
+        voxel_size=voxel_size,
+        notes=tuple(notes),
+        inverted=params.invert == "yes",
+    )
+    if padded:
+        padding = _shifted(shared.padding, shifts, mirrored=False, in_memory=stage.in_memory)
+        margin_of = LazyArray((depth, *plane), bool, Margin(frame, padding))
+        shown = replace(shown, padding=padding, padding_bits=shared.bits, margin=margin_of)
+    if stage.in_memory:
+        shown = replace(shown, margin=np.asarray(shown.margin))
+    return shown
+
+
+def _prepare(block: tuple[int, ...], shared: _Shared) -> Steps[Values]:
+    """Read, clean, normalise and resize the slices of a block."""
+    stack, params = shared.stack(), shared.params
+    blank = np.zeros(len(block), bool)
+    areas = np.zeros(len(block), np.int64)
+    for index, z in enumerate(block):
         image = np.asarray(stack.data[z], dtype=np.float32)
         note = ""
         if is_blank(image, z):
-            blank.append(z)
-            note = f"Slice {z} is blank and was skipped."
+            blank[index] = True
+            note = _blank_note(z)
         else:
             found = find_padding(image) if params.padding else None
             image = clean_slice(image, found)
             scored = z_score(image, found)
-            resized = resize_linear(scored if params.normalise else image, plane)
+            resized = resize_linear(scored if params.normalise else image, shared.plane)
             if params.invert == "yes":
                 resized = inverted(resized, params.normalise)
-            data[z] = resized
+            shared.resized[z] = resized
             if found is not None:
-                paddings[z] = np.packbits(found)
-            if align:
-                current = _registration_copy(resized)
-                if last is not None:
-                    pairs[z], note = pair_shift(last, current, plane, params.max_shift, z)
-                last = current
-        if note:
-            notes.append(note)
-        yield Progress("preprocess", z + 1, shape[0], "slices", note)
-    shifts, note = align_shifts(pairs, shape, plane)
-    if note:
-        notes.append(note)
-        yield Progress("preprocess", shape[0], shape[0], "slices", note)
-    for z, (dy, dx) in enumerate(shifts.astype(int)):
-        if dy or dx:
-            data[z] = shift_mirrored(data[z], (dy, dx))
-    for note in (_padding_note(paddings, shape), _strip_note(shape, plane, size)):
-        if note:
-            notes.append(note)
-            yield Progress("preprocess", shape[0], shape[0], "slices", note)
-    frame = Frame(shape, (shape[0], *plane), shifts)
-    outside = margin(frame)
-    bits, padding = _padding_masks(paddings, frame)
-    if padding is not None:
-        outside |= padding
-    return Preprocessed(
-        data=data,
-        frame=frame,
-        margin=outside,
-        blank=tuple(blank),
-        voxel_size=_processed_voxel_size(stack.voxel_size, shape[1:], plane),
-        notes=tuple(notes),
-        padding=padding,
-        padding_bits=bits,
-        inverted=params.invert == "yes",
-    )
+                shared.bits[z] = np.packbits(found)
+                soft = resize_linear(found.astype(np.float32), shared.plane)
+                shared.padding[z] = soft > 0.5
+                areas[index] = np.count_nonzero(found)
+            if shared.align:
+                shared.copies[z] = _registration_copy(resized)
+        yield Progress("preprocess", index + 1, len(block), "slices", note)
+    return {"blank": blank, "padding": areas}
 
 
-def inverted(image: np.ndarray, normalised: bool = True) -> np.ndarray:
-    """Return a slice with dark and light exchanged.
+def _register(block: tuple[int, ...], shared: _Shared) -> Steps[Values]:
+    """Register the slices of a block with the last good ones before them."""
+    pairs = np.zeros((len(block), 2))
+    notes = [""] * len(block)
+    for index, z in enumerate(block):
+        if shared.before[z] >= 0:
+            last, current = shared.copies[shared.before[z]], shared.copies[z]
+            largest = shared.params.max_shift
+            pairs[index], notes[index] = pair_shift(last, current, shared.plane, largest, z)
+        yield Progress("preprocess", index + 1, len(block), "slices", notes[index])
+    return {"pairs": pairs, "notes": np.array(notes)}
 
-    Parameters
-    ----------
-    image : ndarray, shape (Y, X), float32
-    normalised : bool
-        The negative is returned for z-scores; other values are mirrored within their range.
-    """
-    return -image if normalised else image.max() + image.min() - image
+
+def _blank_note(z: int) -> str:
+    return f"Slice {z} is blank and was skipped."
+
+
+def _before(blank: np.ndarray) -> tuple[int, ...]:
+    """Return for each slice the last one before it that is not blank; -1 for none and for blank."""
+    last, found = -1, []
+    for z, skipped in enumerate(blank):
+        found.append(-1 if skipped else last)
+        last = last if skipped else z
+    return tuple(found)
+
+
+def _shifted(array: Any, shifts: np.ndarray, *, mirrored: bool, in_memory: bool) -> Any:
+    """Return slices moved by their shifts: changed in place in memory, else when asked for."""
+    moved = Shifted(array, shifts.astype(int), mirrored)
+    if in_memory:
+        for z in np.flatnonzero(shifts.any(axis=1)):
+            array[z] = moved(int(z))
+        return array
+    return LazyArray(array.shape, array.dtype, moved)
 
 
 def is_blank(image: np.ndarray, z: int) -> bool:
@@ -232,10 +338,15 @@ def align_shifts(
     return shifts + 0.0, note
 
 
+def _copy_plane(plane: tuple[int, int]) -> tuple[int, int]:
+    """Return the shape of a copy for registration."""
+    return processed_plane(plane, REGISTRATION_SIDE) if max(plane) > REGISTRATION_SIDE else plane
+
+
 def _registration_copy(image: np.ndarray) -> np.ndarray:
-    longer = max(image.shape)
-    if longer > REGISTRATION_SIDE:
-        image = resize_linear(image, processed_plane(image.shape, REGISTRATION_SIDE))
+    plane = _copy_plane(image.shape)
+    if image.shape != plane:
+        image = resize_linear(image, plane)
     deviation = float(image.std())
     return (image - image.mean()) / (deviation if deviation > 0 else 1.0)
 
@@ -251,25 +362,8 @@ def _likeness(before: np.ndarray, image: np.ndarray, shift: tuple[int, int]) -> 
     return float((fixed * moved).sum()) / power if power > 0 else 0.0
 
 
-def _padding_masks(
-    packed: list[np.ndarray | None], frame: Frame
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return padding as one bit per original pixel, and as a mask in the processed frame."""
-    if all(one is None for one in packed):
-        return None, None
-    plane = frame.original_shape[1:]
-    bits = np.zeros((len(packed), -(-plane[0] * plane[1] // 8)), np.uint8)
-    padding = np.zeros(frame.processed_shape, bool)
-    for z, one in enumerate(packed):
-        if one is not None:
-            bits[z] = one
-            mask = np.unpackbits(one, count=plane[0] * plane[1]).reshape(plane)
-            padding[z] = moved_mask(mask, frame, z)
-    return bits, padding
-
-
-def _padding_note(packed: list[np.ndarray | None], shape: tuple[int, int, int]) -> str:
-    areas = [int(np.unpackbits(one).sum()) for one in packed if one is not None]
+def _padding_note(by_slice: np.ndarray, shape: tuple[int, int, int]) -> str:
+    areas = by_slice[by_slice > 0].tolist()
     if not areas:
         return ""
     share = sum(areas) / len(areas) / (shape[1] * shape[2])

@@ -13,12 +13,13 @@ from napari.utils.colormaps import label_colormap
 
 from napari_copnet.errors import InputError
 from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
-from napari_copnet.pipeline import RunResult, Settings, restore
+from napari_copnet.pipeline import RunResult, Settings
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.edits import CONTOUR, Edit, Flip, Patch
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_start import Start, from_result, from_run_folder
+from napari_copnet.restored import restore
 
 
 def begin_from_result(

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
-from napari_copnet.cache import StageCache
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.params import CellParams
 from napari_copnet.pipeline import RunResult, Settings, run, without_cells
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_cells
 from napari_copnet.steps.frame import clear_padding, soft_contour, to_original
+from napari_copnet.store.stage import RunStore
 from napari_copnet.types import (
     Cells,
     Closing,
@@ -82,7 +82,7 @@ def run_stages(
     stack: Stack,
     settings: Settings,
     *,
-    cache: StageCache,
+    store: RunStore,
     until: str = "cells",
     first: int = 0,
     repair: bool = False,
@@ -92,7 +92,7 @@ def run_stages(
 
     Parameters
     ----------
-    stack, settings, cache, first, repair, load
+    stack, settings, store, first, repair, load
         As for `pipeline.run`.
     until : str
         One of `STAGES`.
@@ -114,7 +114,7 @@ def run_stages(
     contours: np.ndarray | None = None
     shown: ShownClosed | None = None
     with contextlib.closing(
-        run(stack, settings, cache=cache, repair=repair, first=first, load=load)
+        run(stack, settings, store=store, repair=repair, first=first, load=load)
     ) as steps:
         while True:
             try:

@@ -16,7 +16,8 @@ from napari_copnet.gui.workflow.run_stages import (
     packed,
     shown_cells,
 )
-from napari_copnet.pipeline import Restored, RunResult
+from napari_copnet.pipeline import RunResult
+from napari_copnet.restored import Restored
 
 _kept: weakref.WeakKeyDictionary[Any, ResultLayers] = weakref.WeakKeyDictionary()
 
@@ -31,7 +32,7 @@ def show_run(result: RunResult, restored: Restored, block: bool = True) -> Any:
     result : RunResult
         From `pipeline.run`.
     restored : Restored
-        From `pipeline.restore`.
+        From `restored.restore`.
     block : bool
         Whether to return only when the window was closed.
 

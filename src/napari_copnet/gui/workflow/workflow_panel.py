@@ -159,11 +159,11 @@ class WorkflowPanel(Dock):
         self._running, self._until, self._settings = source, until, settings
         self._notes.clear()
         first = slice_in_view(self.viewer, layer)
-        cache, load = source.cache, self._load
+        store, load = source.store, self._load
         self._narrator.begin(source, settings, until)
         job = Job(
             lambda: run_stages(
-                stack, settings, cache=cache, until=until, first=first, repair=repair, load=load
+                stack, settings, store=store, until=until, first=first, repair=repair, load=load
             ),
             "copnet-run",
         )

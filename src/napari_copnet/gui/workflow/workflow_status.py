@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from napari_copnet.cache import MemoryCache
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark
 from napari_copnet.gui.widgets.run_controls import duration
 from napari_copnet.gui.workflow.result_layers import ResultLayers
@@ -19,6 +18,7 @@ from napari_copnet.gui.workflow.run_stages import (
 )
 from napari_copnet.pipeline import RunResult, Settings
 from napari_copnet.progress import Progress
+from napari_copnet.store.memory import MemoryStore
 from napari_copnet.types import Preprocessed
 
 _STAGE_OF = {
@@ -57,7 +57,7 @@ class ImageRun:
         Held as an object: its name may change, and it may be deleted.
     layers : ResultLayers
         The layers of its results.
-    cache : MemoryCache
+    store : MemoryStore
         Results of finished stages.
     done : dict of str to tuple
         The settings with which each finished stage ran.
@@ -75,7 +75,7 @@ class ImageRun:
 
     layer: Any
     layers: ResultLayers
-    cache: MemoryCache = field(default_factory=MemoryCache)
+    store: MemoryStore = field(default_factory=MemoryStore)
     done: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     result: RunResult | None = None

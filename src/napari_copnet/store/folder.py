@@ -1,0 +1,147 @@
+"""Arrays as chunks in a folder (Zarr), for stacks of any size and runs that go on when stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import OutputError
+from napari_copnet.files import explained, whole_file
+from napari_copnet.folders import holds_only_kinds
+from napari_copnet.store.stage import Values, Workers
+
+_KEY = "key.json"
+_ARRAYS, _DONE = "arrays", "done"
+# All that a store writes; see `is_store`.
+_FILES = re.compile(
+    r"\w+/(key\.json|done/[\w.-]+/[\w.-]+\.npz|arrays/[\w-]+/(zarr\.json|c/[\d/]+(\.\w+\.partial)?))"
+    r"|(.*/)?\.writing-.*"
+    # Of versions that kept whole steps.
+    r"|(preprocess|contours|closing|cells|sizes)\.npz"
+)
+# Chunks are one slice, or a part of a large one.
+_CHUNK = 2048
+
+
+class FolderStage:
+    """A step's place in a folder; see `stage.Stage`.
+
+    Parameters
+    ----------
+    folder : Path
+        Of this step alone.
+    key : str
+        What lies there under another key is removed.
+    workers : Workers, optional
+        Who does blocks; they reach the same folder.
+    """
+
+    in_memory = False
+
+    def __init__(self, folder: Path, key: str, workers: Workers | None = None) -> None:
+        self.folder = Path(folder)
+        self.value: Any = None
+        self.worked = False
+        self.workers = workers
+        if _read_key(self.folder) != key:
+            with explained(self.folder):
+                if self.folder.exists():
+                    # The key goes first: what is left when this is stopped belongs to none.
+                    (self.folder / _KEY).unlink(missing_ok=True)
+                    shutil.rmtree(self.folder)
+                with whole_file(self.folder / _KEY) as beside:
+                    beside.write_text(json.dumps({"key": key}) + "\n")
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Return a Zarr array of zeros, or what a stopped run left; one chunk a slice."""
+        import zarr
+        from zarr.codecs import BloscCodec, BloscShuffle
+
+        path = (self.folder / _ARRAYS / name).absolute()
+        with explained(path):
+            if (path / "zarr.json").exists():
+                return zarr.open_array(path, mode="r+")
+            chunks = (*(1 for _ in shape[:-2]), *(min(side, _CHUNK) for side in shape[-2:]))
+            return zarr.create_array(
+                path,
+                shape=shape,
+                dtype=dtype,
+                chunks=chunks,
+                compressors=BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.shuffle),
+                fill_value=0,
+            )
+
+    def recalled(self, phase: str, block: str) -> Values | None:
+        """Return what was kept for a block; None where there is none, or it can't be read."""
+        try:
+            with np.load(self._path(phase, block), allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def keep(self, phase: str, block: str, values: Values) -> None:
+        """Write the values of a block as a file that appears whole."""
+        self.worked = True
+        with whole_file(self._path(phase, block)) as beside, beside.open("wb") as file:
+            np.savez(file, **values)  # type: ignore[arg-type]
+
+    def drop(self, *names: str) -> None:
+        """Remove arrays."""
+        for name in names:
+            shutil.rmtree(self.folder / _ARRAYS / name, ignore_errors=True)
+
+    def _path(self, phase: str, block: str) -> Path:
+        return self.folder / _DONE / phase / f"{block}.npz"
+
+
+class FolderStore:
+    """The places of a run's steps in a folder; see `stage.RunStore`.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is missing.
+    workers : Workers, optional
+        Who does blocks.
+
+    Raises
+    ------
+    OutputError
+        The folder holds files that no store wrote.
+    """
+
+    def __init__(self, folder: Path | str, workers: Workers | None = None) -> None:
+        self.folder = Path(folder)
+        self.workers = workers
+        if self.folder.exists() and not is_store(self.folder):
+            raise OutputError(
+                f"{self.folder} holds files that napari-copnet did not write.",
+                "Choose another folder; nothing in this one was changed.",
+            )
+
+    def stage(self, name: str, key: str) -> FolderStage:
+        """Return the place of a step; see `stage.RunStore`."""
+        return FolderStage(self.folder / name, key, self.workers)
+
+    def remove(self) -> None:
+        """Remove all that lies in the folder, and the folder."""
+        if self.folder.exists() and is_store(self.folder):
+            shutil.rmtree(self.folder)
+
+
+def is_store(folder: Path) -> bool:
+    """Return whether a folder holds only what a store writes."""
+    return folder.is_dir() and not folder.is_symlink() and holds_only_kinds(folder, _FILES)
+
+
+def _read_key(folder: Path) -> str | None:
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        return str(json.loads((folder / _KEY).read_text())["key"])
+    return None
