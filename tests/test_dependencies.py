@@ -21,7 +21,7 @@ MODULES = {
     "simpleitk": "SimpleITK",
 }
 # What only a part of the package needs: imported in functions, which say so when it is absent.
-OPTIONAL = {"bioimageio", "cellpose", "sklearn"}
+OPTIONAL = {"bioimageio", "cellpose", "dask_jobqueue", "distributed", "sklearn"}
 # Where a lowest version can't be had at the size of a small machine; pyproject.toml says why.
 NOT_AT_ITS_FLOOR = {"torch"}
 
@@ -88,7 +88,7 @@ BESIDE = {path.stem for path in AROUND} | {"research", "benchmarks"}
     [
         (CORE, ()),
         (GUI, ("gui",)),
-        (AROUND, ("gui", "zoo", "research", "cellpose", "dev")),
+        (AROUND, ("gui", "zoo", "research", "cellpose", "distributed", "dev")),
     ],
     ids=["core", "gui", "tests and scripts"],
 )

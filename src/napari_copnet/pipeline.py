@@ -18,6 +18,7 @@ import numpy as np
 
 from napari_copnet.io.check import check_pixels
 from napari_copnet.lazy_array import LazyArray
+from napari_copnet.networks.device import choose_device
 from napari_copnet.networks.model_on_disk import ModelOnDisk
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, find_model
@@ -161,14 +162,17 @@ def run(
         "contours": find_model(settings.contours.contour_model, "contours"),
         "closing": find_model(settings.closing.closing_model, "closing"),
     }
+    store = store if store is not None else MemoryStore()
     yield Progress("check", 0, 1, "stacks")
+    if store.workers is None:
+        choose_device(settings.device)
     stack = check_pixels(stack, repair)
     begun = _key(fingerprint(stack), stack.voxel_size, stack.axes, repair, block)
     work = _Run(
         stack=stack,
         settings=settings,
         models=models,
-        store=store if store is not None else MemoryStore(),
+        store=store,
         load=load,
         reopen=reopen,
         block=block,

@@ -158,6 +158,7 @@ def thesis_in(folder):
         "model.json",
         "weights.bin",
         "work/mine.npz",
+        "store-of-mine/mine.npz",
         "work/chen/notes.txt",
         "runs/0/notes.txt",
         "contours.ome.zarr/thesis.docx",
@@ -299,7 +300,7 @@ def test_tables_and_pages_replace_only_theirs(copnet, given, tmp_path):
 def test_a_run_without_resume_removes_what_one_with_it_kept(copnet, given, tiny_models, tmp_path):
     arguments, _ = commands(given, tiny_models)["run"]
     command = ("run", *arguments, "--out", tmp_path)
-    assert copnet(*command, "--resume").exit_code == 0
-    assert list((tmp_path / "work").glob("*.npz"))
     assert copnet(*command).exit_code == 0
-    assert not (tmp_path / "work").exists()
+    assert (tmp_path / "store" / "cells").is_dir()
+    assert copnet(*command, "--no-resume").exit_code == 0
+    assert not (tmp_path / "store").exists()

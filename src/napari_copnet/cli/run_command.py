@@ -64,8 +64,8 @@ def run_command(
         typer.Option(
             "--resume/--no-resume",
             help="Continue where the same command was stopped, and repeat only what a changed "
-            "setting affects: OUT/work keeps what is needed for that. --no-resume starts anew, "
-            "and removes OUT/work at the end.",
+            "setting affects: OUT/store keeps what is needed for that. --no-resume starts anew, "
+            "and removes OUT/store at the end.",
         ),
     ] = True,
     cluster: Annotated[
@@ -96,7 +96,7 @@ def run_command(
     check_writable(out)
     refuse_own_input(out, stack)
     settings = Settings(preprocess, device, contours, closing, cells)
-    store = FolderStore(out / "work")
+    store = FolderStore(out / "store")
     if not resume:
         store.remove()
     with contextlib.ExitStack() as held:
@@ -142,7 +142,7 @@ def default_outputs(shape: tuple[int, int, int]) -> tuple[str, ...]:
     """Return the results to write for a stack of this shape, if none are named.
 
     A contour probability at the size of large slices holds no more than networks saw of them, and
-    takes most of the disk: it stays in OUT/work.
+    takes most of the disk: it stays in OUT/store.
     """
     from napari_copnet.runs.run_record import OUTPUTS
 

@@ -23,8 +23,6 @@ _ARRAYS, _DONE = "arrays", "done"
 _FILES = re.compile(
     r"\w+/(key\.json|done/[\w.-]+/[\w.-]+\.npz|arrays/[\w-]+/(zarr\.json|c/[\d/]+(\.\w+\.partial)?))"
     r"|(.*/)?\.writing-.*"
-    # Of versions that kept whole steps.
-    r"|(preprocess|contours|closing|cells|sizes)\.npz"
 )
 # Chunks are one slice, or a part of a large one.
 _CHUNK = 2048

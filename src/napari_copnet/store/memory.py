@@ -39,6 +39,7 @@ class MemoryStore:
     """Keeps the result of each step in memory; only steps behind a changed setting run again."""
 
     def __init__(self) -> None:
+        self.workers: Workers | None = None
         self._kept: dict[str, tuple[str, MemoryStage]] = {}
 
     def stage(self, name: str, key: str) -> MemoryStage:

@@ -58,7 +58,15 @@ class Stage(Protocol):
 
 
 class RunStore(Protocol):
-    """The places of all steps of a run."""
+    """The places of all steps of a run.
+
+    Attributes
+    ----------
+    workers : Workers or None
+        Who does blocks; None for this process.
+    """
+
+    workers: Workers | None
 
     def stage(self, name: str, key: str) -> Stage:
         """Return the place of a step.
