@@ -153,6 +153,7 @@ def local_workers(cores: int) -> tuple[int, int]:
 
 
 def _local(count: int) -> Any:
+    import logging
     import os
 
     from distributed import LocalCluster
@@ -166,6 +167,7 @@ def _local(count: int) -> Any:
     }
     return LocalCluster(
         n_workers=workers,
+        silence_logs=logging.ERROR,
         threads_per_worker=1,
         processes=True,
         dashboard_address="localhost:0",

@@ -245,7 +245,7 @@ class _Run:
         if kept is None:
             start = time.monotonic()
             kept = yield from work(stage)
-            stage.value = kept
+            stage.finish(kept)
             if stage.worked:
                 self.seconds[name] = time.monotonic() - start
         yield Progress(name, 1, 1, partial=kept)
@@ -261,18 +261,20 @@ class _Run:
         digests = {kind: model.sha256 for kind, model in self.models.items()}
         parts = (params, settings.contours, settings.closing, settings.device, digests)
         stage = self.store.stage("sizes", _key(before, "sizes", parts))
-        if stage.value is None:
+        found: SizeChoice | None = stage.value
+        if found is None:
             start = time.monotonic()
             work = choose_size(stack, params, settings.contours, settings.closing, self.network)
             values = yield from once(stage, "choice", _described(work))
             choice = json.loads(str(values["choice"]))
-            stage.value = SizeChoice(
+            found = SizeChoice(
                 choice["size"], choice["reason"], tuple(choice["slices"]), tuple(choice["tried"])
             )
+            stage.finish(found)
             if stage.worked:
                 self.seconds["sizes"] = time.monotonic() - start
-        yield Progress("sizes", 1, 1, "sizes", stage.value.reason)
-        return stage.value
+        yield Progress("sizes", 1, 1, "sizes", found.reason)
+        return found
 
     def preprocessed(self, params: PreprocessParams) -> Steps[Preprocessed]:
         """Preprocess, and let the contour network decide whether to invert if that is auto."""

@@ -122,7 +122,7 @@ def table(suspects: Sequence[Suspect], usual: float) -> np.ndarray:
     ndarray, shape (N, F), float32
     """
     values = rows(suspects)
-    return completed(values, usual, medians(values))
+    return completed(values, usual, medians(witnesses(values)))
 
 
 def rows(suspects: Sequence[Suspect]) -> np.ndarray:
@@ -138,11 +138,14 @@ def rows(suspects: Sequence[Suspect]) -> np.ndarray:
     return values
 
 
+def witnesses(values: np.ndarray) -> np.ndarray:
+    """Return what the slices around tell of rows (N, F), shape (N, 2)."""
+    return values[:, [_FIT, _ECHO]]
+
+
 def medians(values: np.ndarray) -> np.ndarray:
-    """Return the medians over all rows of a stack that its last columns hold, shape (2,)."""
-    if not len(values):
-        return np.zeros(_OF_STACK, np.float32)
-    return np.median(values[:, [_FIT, _ECHO]], axis=0)
+    """Return the medians over all `witnesses` of a stack, which its last columns hold, (2,)."""
+    return np.median(values, axis=0) if len(values) else np.zeros(_OF_STACK, np.float32)
 
 
 def completed(values: np.ndarray, usual: float, over_stack: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from napari_copnet.boundaries.gap_classifier import (
     medians,
     rows,
     usual_of,
+    witnesses,
     worth_drawing,
 )
 from napari_copnet.boundaries.gaps import SlicePlane, gaps
@@ -24,7 +25,7 @@ from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.steps.closing_passes import SURELY, Passes, held_back, tidied
-from napari_copnet.store.blocks import Block, over_blocks
+from napari_copnet.store.blocks import Block, over_blocks, recalled
 from napari_copnet.store.stage import Stage, Values
 from napari_copnet.types import is_contour
 
@@ -136,11 +137,16 @@ def likely_walls(
     dict of int to ndarray
         By slice, the pixels to draw, flat; slices without any are left out.
     """
-    found = yield from over_blocks(stage, "gaps", _suspects, blocks, evidence, "likely gaps")
+    # Of all walls of a large stack only what decides is in memory at once.
+    wanted = ("areas", "witnesses")
+    found = yield from over_blocks(
+        stage, "gaps", _suspects, blocks, evidence, "likely gaps", wanted
+    )
     usual = usual_of(np.concatenate([values["areas"] for values in found]))
-    over_stack = medians(np.concatenate([values["rows"] for values in found]))
+    over_stack = medians(np.concatenate([values["witnesses"] for values in found]))
     walls: dict[int, np.ndarray] = {}
-    for block, values in zip(blocks, found, strict=True):
+    for block in blocks:
+        values = recalled(stage, "gaps", block)
         worth = worth_drawing(
             completed(values["rows"], usual, over_stack), least_gain, least_chance
         )
@@ -166,8 +172,10 @@ def _suspects(block: tuple[int, ...], evidence: Evidence) -> Steps[Values]:
         lengths += [suspect.pixels.size for suspect in here]
         pixels += [suspect.pixels for suspect in here]
         yield Progress("likely gaps", index + 1, len(block), "slices")
+    values = np.concatenate(measured)
     return {
-        "rows": np.concatenate(measured),
+        "rows": values,
+        "witnesses": witnesses(values),
         "areas": np.concatenate(areas),
         "slices": np.array(slices, np.int64),
         "lengths": np.array(lengths, np.int64),

@@ -16,8 +16,9 @@ Block = tuple[int, ...]
 # Memory that a block may take, and what a step needs of it for each pixel of a slice, bytes.
 BLOCK_BYTES = 256e6
 PIXEL_BYTES = 64
-# More slices at once do not make networks faster.
-MOST_SLICES = 16
+# More slices at once do not make networks faster; fewer are lost when a run is stopped, and are
+# shared out more evenly.
+MOST_SLICES = 8
 
 
 def block_length(plane: Sequence[int]) -> int:
@@ -38,6 +39,7 @@ def over_blocks(
     blocks: Sequence[Block],
     shared: Any,
     step: str,
+    wanted: Sequence[str] | None = None,
 ) -> Steps[list[Values]]:
     """Run a function over blocks of slices; those that are done are recalled.
 
@@ -56,6 +58,8 @@ def over_blocks(
         What all blocks need: arrays, parameters.
     step : str
         Name of the step, for `Progress`.
+    wanted : sequence of str, optional
+        The values to return; all by default. `recalled` returns the others block by block.
 
     Yields
     ------
@@ -68,7 +72,10 @@ def over_blocks(
         Of each block, in their order.
     """
     total = sum(len(block) for block in blocks)
-    found: list[Values | None] = [stage.recalled(phase, _name(block)) for block in blocks]
+    found: list[Values | None] = []
+    for block in blocks:
+        known = stage.recalled(phase, _name(block))
+        found.append(None if known is None else _chosen(known, wanted))
     done = sum(
         len(block) for block, values in zip(blocks, found, strict=True) if values is not None
     )
@@ -84,7 +91,7 @@ def over_blocks(
                     continue
                 number, values = missing[news[0]], news[1]
                 stage.keep(phase, _name(blocks[number]), values)
-                found[number] = values
+                found[number] = _chosen(values, wanted)
                 done += len(blocks[number])
                 yield Progress(step, done, total, "slices", note=_note(values))
         return [values for values in found if values is not None]
@@ -99,7 +106,7 @@ def over_blocks(
                     break
                 yield replace(progress, step=step, done=done + progress.done, total=total)
         stage.keep(phase, _name(block), values)
-        found[number] = values
+        found[number] = _chosen(values, wanted)
         done += len(block)
     return [values for values in found if values is not None]
 
@@ -114,6 +121,17 @@ def once(stage: Stage, phase: str, work: Steps[Values]) -> Steps[Values]:
         values = yield from work
     stage.keep(phase, "all", values)
     return values
+
+
+def recalled(stage: Stage, phase: str, block: Block) -> Values:
+    """Return all that a block of a phase that is done has returned."""
+    values = stage.recalled(phase, _name(block))
+    assert values is not None, f"{phase} of {block} is not done"
+    return values
+
+
+def _chosen(values: Values, wanted: Sequence[str] | None) -> Values:
+    return values if wanted is None else {name: values[name] for name in wanted}
 
 
 def _note(values: Values) -> str:

@@ -56,6 +56,9 @@ class Stage(Protocol):
     def drop(self, *names: str) -> None:
         """Remove arrays that are no longer needed, once all is done."""
 
+    def finish(self, value: Any) -> None:
+        """Note the result of the step."""
+
 
 class RunStore(Protocol):
     """The places of all steps of a run.
