@@ -10,8 +10,7 @@ import numpy as np
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.contour_input import as_contour
 from napari_copnet.io.read import read_image, read_stack
-from napari_copnet.params import ClosingParams, PreprocessParams, TissueParams
-from napari_copnet.pipeline import Settings
+from napari_copnet.params import ClosingParams, PreprocessParams, Settings, TissueParams
 from napari_copnet.pipeline import run as run_pipeline
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.session_start import Start, from_result

@@ -28,8 +28,14 @@ from napari_copnet.evaluation.contour_input import as_contour
 from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.files import whole_file
 from napari_copnet.networks.nnunet import Network
-from napari_copnet.params import CellParams, ClosingParams, ContourParams, PreprocessParams
-from napari_copnet.pipeline import Settings, run
+from napari_copnet.params import (
+    CellParams,
+    ClosingParams,
+    ContourParams,
+    PreprocessParams,
+    Settings,
+)
+from napari_copnet.pipeline import run
 from napari_copnet.progress import finish
 from napari_copnet.restored import restore
 from napari_copnet.steps.closing import close

@@ -22,8 +22,8 @@ from napari_copnet.evaluation.baselines.watershed import lines
 from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.files import whole_file
-from napari_copnet.params import CellParams, ContourParams, DeviceParams
-from napari_copnet.pipeline import RunResult, Settings, run
+from napari_copnet.params import CellParams, ContourParams, DeviceParams, Settings
+from napari_copnet.pipeline import RunResult, run
 from napari_copnet.progress import finish
 from napari_copnet.restored import restore
 from napari_copnet.runs.run_record import surroundings

@@ -17,8 +17,9 @@ from napari_copnet.params import (
     DeviceParams,
     PreprocessParams,
     ReadParams,
+    Settings,
 )
-from napari_copnet.pipeline import Settings, run
+from napari_copnet.pipeline import run
 from napari_copnet.progress import Progress, finish
 from napari_copnet.store.folder import FolderStore
 

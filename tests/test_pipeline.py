@@ -14,8 +14,9 @@ from napari_copnet.params import (
     ContourParams,
     DeviceParams,
     PreprocessParams,
+    Settings,
 )
-from napari_copnet.pipeline import Settings, run
+from napari_copnet.pipeline import run
 from napari_copnet.progress import Progress, finish
 from napari_copnet.restored import restore
 from napari_copnet.runs.run_record import save_run

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_copnet.networks.package import adopt as adopt_model
     from napari_copnet.networks.package import find_model as find_model
     from napari_copnet.networks.package import list_models as list_models
-    from napari_copnet.pipeline import Settings as Settings
+    from napari_copnet.params import Settings as Settings
     from napari_copnet.pipeline import run as run
     from napari_copnet.progress import finish as finish
     from napari_copnet.proofreading import edit_tools as edit_tools
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from napari_copnet.proofreading.session_export import export as export_session
     from napari_copnet.proofreading.session_start import from_result as start_from_result
     from napari_copnet.restored import restore as restore
+    from napari_copnet.restored import restored_lazily as restored_lazily
     from napari_copnet.runs.run_record import save_run as save_run
     from napari_copnet.steps.cells import label_cells as label_cells
     from napari_copnet.steps.closing import close as close_contours
     from napari_copnet.steps.contours import predict_contours as predict_contours
     from napari_copnet.steps.preprocess import preprocess as preprocess
+    from napari_copnet.store.folder import FolderStore as FolderStore
     from napari_copnet.synthetic.tissue import make_tissue as make_tissue
     from napari_copnet.synthetic.tissue import random_tissue_params as random_tissue_params
     from napari_copnet.teaching.fine_tuning import fine_tune as fine_tune
@@ -55,7 +57,7 @@ _PUBLIC = {
     # Values and errors
     "Stack": "types:Stack",
     "VoxelSize": "types:VoxelSize",
-    "Settings": "pipeline:Settings",
+    "Settings": "params:Settings",
     "params": "params",
     "CopnetError": "errors:CopnetError",
     # Files
@@ -65,6 +67,8 @@ _PUBLIC = {
     # A run, and its steps
     "run": "pipeline:run",
     "restore": "restored:restore",
+    "restored_lazily": "restored:restored_lazily",
+    "FolderStore": "store.folder:FolderStore",
     "finish": "progress:finish",
     "preprocess": "steps.preprocess:preprocess",
     "predict_contours": "steps.contours:predict_contours",
@@ -100,6 +104,7 @@ _PUBLIC = {
 # Written out, because type checkers read it without running it.
 __all__ = [
     "CopnetError",
+    "FolderStore",
     "Network",
     "Project",
     "Session",
@@ -130,6 +135,7 @@ __all__ = [
     "read_stack",
     "reject_item",
     "restore",
+    "restored_lazily",
     "run",
     "save_run",
     "start_from_images",

@@ -22,8 +22,8 @@ from napari_copnet.evaluation.figures import (
 from napari_copnet.evaluation.report import ReportSection, score_table, write_page
 from napari_copnet.evaluation.scores import Evaluation, evaluate
 from napari_copnet.files import check_writable, whole_file
-from napari_copnet.params import ClosingParams, DeviceParams, ScoreParams
-from napari_copnet.pipeline import RunResult, Settings, run
+from napari_copnet.params import ClosingParams, DeviceParams, ScoreParams, Settings
+from napari_copnet.pipeline import RunResult, run
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.restored import Restored, restore
 from napari_copnet.runs.run_record import save_run, write_images, write_record

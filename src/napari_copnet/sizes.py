@@ -15,8 +15,8 @@ from napari_copnet.errors import InputError
 from napari_copnet.evaluation.figures import closed_over, grey, overlay, panels
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage
-from napari_copnet.params import DeviceParams
-from napari_copnet.pipeline import Settings, run
+from napari_copnet.params import DeviceParams, Settings
+from napari_copnet.pipeline import run
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.restored import Restored, restore
 from napari_copnet.types import Stack, is_contour

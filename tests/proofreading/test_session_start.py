@@ -8,8 +8,14 @@ import pytest
 
 from napari_copnet.errors import InputError
 from napari_copnet.io.write import write_image
-from napari_copnet.params import CellParams, ClosingParams, ContourParams, PreprocessParams
-from napari_copnet.pipeline import Settings, run
+from napari_copnet.params import (
+    CellParams,
+    ClosingParams,
+    ContourParams,
+    PreprocessParams,
+    Settings,
+)
+from napari_copnet.pipeline import run
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_start import from_result, from_run_folder, scaled_params

@@ -2,8 +2,7 @@
 
 import pytest
 
-from napari_copnet.params import ClosingParams, as_dict
-from napari_copnet.pipeline import Settings
+from napari_copnet.params import ClosingParams, Settings, as_dict
 from napari_copnet.runs.united import is_united
 
 

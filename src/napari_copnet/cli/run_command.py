@@ -85,7 +85,8 @@ def run_command(
     """Run all steps on a stack: contours, closed contours and labelled cells."""
     from napari_copnet.files import check_writable
     from napari_copnet.io.read import read_stack
-    from napari_copnet.pipeline import Settings, run
+    from napari_copnet.params import Settings
+    from napari_copnet.pipeline import run
     from napari_copnet.restored import restored_lazily
     from napari_copnet.runs.finished_run import finished_run
     from napari_copnet.runs.run_record import save_run

@@ -40,7 +40,7 @@ def sizes_command(
     from napari_copnet.evaluation.figures import is_picture
     from napari_copnet.files import check_file, check_writable, whole_file
     from napari_copnet.io.read import read_stack
-    from napari_copnet.pipeline import Settings
+    from napari_copnet.params import Settings
     from napari_copnet.sizes import picture, try_sizes
 
     wanted = _numbers(sizes)

@@ -7,6 +7,7 @@ choices and whether it is shown under Advanced. A field whose default is None is
 from __future__ import annotations
 
 from napari_copnet.params.evaluation import BaselineParams, ScoreParams
+from napari_copnet.params.run import Settings
 from napari_copnet.params.setting import (
     FORMER_NAMES,
     Setting,
@@ -44,6 +45,7 @@ __all__ = [
     "ReadParams",
     "ScoreParams",
     "Setting",
+    "Settings",
     "TissueParams",
     "TrainParams",
     "as_dict",

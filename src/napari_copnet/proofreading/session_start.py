@@ -12,8 +12,8 @@ import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.io.read import read_image, read_iterations, read_stack
-from napari_copnet.params import CellParams, from_dict
-from napari_copnet.pipeline import RunResult, Settings
+from napari_copnet.params import CellParams, Settings, from_dict
+from napari_copnet.pipeline import RunResult
 from napari_copnet.restored import Restored
 from napari_copnet.runs.run_folder import PADDING, read_run
 from napari_copnet.runs.run_record import padding_mask, run_record

@@ -17,7 +17,8 @@ from napari_copnet import __version__
 from napari_copnet.files import check_writable, sha256, whole_file
 from napari_copnet.io.write import write_image
 from napari_copnet.lazy_array import LazyArray
-from napari_copnet.pipeline import RunResult, Settings
+from napari_copnet.params import Settings
+from napari_copnet.pipeline import RunResult
 from napari_copnet.restored import Restored
 from napari_copnet.types import Preprocessed, Stack, VoxelSize
 

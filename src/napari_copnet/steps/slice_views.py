@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.padding.fill import fill_mirrored
 from napari_copnet.steps.certainty import Certainty
 from napari_copnet.steps.frame import margin, moved, shift_mirrored
-from napari_copnet.types import Frame
+from napari_copnet.types import Frame, Preprocessed
 
 
 def inverted(image: np.ndarray, normalised: bool = True) -> np.ndarray:
@@ -121,3 +122,12 @@ class Cleared:
         if self.padding is not None:
             image = np.where(np.asarray(self.padding[z]), image.dtype.type(0), image)
         return image.astype(self.dtype, copy=False)
+
+
+def without_cells(ready: Preprocessed) -> Any:
+    """Return the pixels of a processed stack without cells (Z, Y, X): blank slices and padding."""
+    if not ready.blank:
+        return ready.padding
+    plane = WithoutCells(ready.frame.processed_shape, ready.blank, ready.padding)
+    mask = LazyArray(ready.frame.processed_shape, bool, plane)
+    return np.asarray(mask) if isinstance(ready.data, np.ndarray) else mask

@@ -4,8 +4,8 @@ import numpy as np
 from fake_networks import made_image
 
 from napari_copnet.gui.workflow.show_run import add_run
-from napari_copnet.params import CellParams, ClosingParams, PreprocessParams
-from napari_copnet.pipeline import Settings, run
+from napari_copnet.params import CellParams, ClosingParams, PreprocessParams, Settings
+from napari_copnet.pipeline import run
 from napari_copnet.progress import finish
 from napari_copnet.restored import restore
 from napari_copnet.types import Stack, VoxelSize

@@ -13,7 +13,8 @@ from napari.utils.colormaps import label_colormap
 
 from napari_copnet.errors import InputError
 from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
-from napari_copnet.pipeline import RunResult, Settings
+from napari_copnet.params import Settings
+from napari_copnet.pipeline import RunResult
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.edits import CONTOUR, Edit, Flip, Patch

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from napari_copnet.pipeline import Settings
+from napari_copnet.params import Settings
 from napari_copnet.plane_size import processed_plane
 from napari_copnet.steps.fixed_size import DEFAULT_SIZE
 

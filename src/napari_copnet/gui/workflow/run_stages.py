@@ -11,11 +11,12 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_copnet.networks.nnunet import Network
-from napari_copnet.params import CellParams
-from napari_copnet.pipeline import RunResult, Settings, run, without_cells
+from napari_copnet.params import CellParams, Settings
+from napari_copnet.pipeline import RunResult, run
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.cells import label_cells
 from napari_copnet.steps.frame import clear_padding, soft_contour, to_original
+from napari_copnet.steps.slice_views import without_cells
 from napari_copnet.store.stage import RunStore
 from napari_copnet.types import (
     Cells,

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayou
 from napari_copnet.gui.widgets.dock import scrolled
 from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.networks.nnunet import Network
-from napari_copnet.pipeline import Settings
+from napari_copnet.params import Settings
 from napari_copnet.progress import Steps
 from napari_copnet.types import Stack
 

@@ -26,7 +26,8 @@ from napari_copnet.gui.workflow.stack_section import StackSection
 from napari_copnet.gui.workflow.stage_sections import stage_sections
 from napari_copnet.gui.workflow.workflow_status import ImageRun, WorkflowStatus
 from napari_copnet.networks.nnunet import Network
-from napari_copnet.pipeline import RunResult, Settings
+from napari_copnet.params import Settings
+from napari_copnet.pipeline import RunResult
 from napari_copnet.progress import Progress
 from napari_copnet.types import Stack
 

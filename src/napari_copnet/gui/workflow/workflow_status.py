@@ -16,7 +16,8 @@ from napari_copnet.gui.workflow.run_stages import (
     ShownCells,
     ShownClosed,
 )
-from napari_copnet.pipeline import RunResult, Settings
+from napari_copnet.params import Settings
+from napari_copnet.pipeline import RunResult
 from napari_copnet.progress import Progress
 from napari_copnet.store.memory import MemoryStore
 from napari_copnet.types import Preprocessed
