@@ -187,3 +187,14 @@ def test_only_the_results_that_are_asked_for_are_written(settings, tmp_path):
     record = save_run(result, restored_lazily(result), settings, tmp_path, outputs=["cells"])
     assert set(record["files"]) == {"cells", "padding", "run.json"}
     assert not (tmp_path / "closed.tif").exists()
+
+
+def test_a_finished_run_of_light_membranes_does_nothing_either(settings, tmp_path):
+    light = tissue(padded=False)
+    light = dataclasses.replace(light, data=255 - light.data)
+    settings = dataclasses.replace(settings, preprocess=PreprocessParams(align=False))
+    first = finish(run(light, settings, load=Growing, store=FolderStore(tmp_path / "store")))
+    assert first.preprocessed.inverted and len(first.size.tried) > 1
+    again = finish(run(light, settings, load=None, store=FolderStore(tmp_path / "store")))
+    assert again.seconds == {}
+    same(first, again)

@@ -147,9 +147,10 @@ def run(
     if ready.inverted and size is not None and size.tried:
         # The sizes were tried on light membranes, which the networks were not trained on.
         turned = replace(settings, preprocess=replace(settings.preprocess, invert="yes"))
-        size = yield from work.size(turned, begun)
+        size = yield from work.size(turned, begun, "sizes-inverted")
         work.key = begun
-        ready = yield from work.preprocessed(replace(params, size=size.size, invert="yes"))
+        inverted = replace(params, size=size.size, invert="yes")
+        ready = yield from work.preprocessed(inverted, "preprocess-inverted")
         ready = replace(ready, inverted=True, notes=(*ready.notes, INVERTED))
     contours = yield from work.contours(ready, first)
     closing = yield from work.closing(ready, contours)

@@ -78,11 +78,15 @@ class RunSteps:
         return _Later(self.models[kind].plan, lambda: self.network(kind))
 
     def stage(
-        self, name: str, parts: tuple[Any, ...], work: Callable[[Stage], Steps[Value]]
+        self,
+        name: str,
+        parts: tuple[Any, ...],
+        work: Callable[[Stage], Steps[Value]],
+        place: str = "",
     ) -> Generator[Progress, None, Value]:
-        """Do a step, or take it from the store."""
+        """Do a step, or take it from its place in the store, which is called as it by default."""
         self.key = key_of(self.key, name, parts)
-        stage = self.store.stage(name, self.key)
+        stage = self.store.stage(place or name, self.key)
         kept = stage.value
         if kept is None:
             start = time.monotonic()
@@ -93,7 +97,7 @@ class RunSteps:
         yield Progress(name, 1, 1, partial=kept)
         return kept
 
-    def size(self, settings: Settings, before: str) -> Steps[SizeChoice]:
+    def size(self, settings: Settings, before: str, place: str = "sizes") -> Steps[SizeChoice]:
         """Choose the size, where the settings do not give it."""
         params, stack = settings.preprocess, self.stack
         if params.membrane_width is not None:
@@ -102,7 +106,7 @@ class RunSteps:
             return SizeChoice(*size_for_membranes(stack, params.membrane_width, card))
         digests = {kind: model.sha256 for kind, model in self.models.items()}
         parts = (params, settings.contours, settings.closing, settings.device, digests)
-        stage = self.store.stage("sizes", key_of(before, "sizes", parts))
+        stage = self.store.stage(place, key_of(before, "sizes", parts))
         found: SizeChoice | None = stage.value
         if found is None:
             start = time.monotonic()
@@ -118,7 +122,9 @@ class RunSteps:
         yield Progress("sizes", 1, 1, "sizes", found.reason)
         return found
 
-    def preprocessed(self, params: PreprocessParams) -> Steps[Preprocessed]:
+    def preprocessed(
+        self, params: PreprocessParams, place: str = "preprocess"
+    ) -> Steps[Preprocessed]:
         """Preprocess, and let the contour network decide whether to invert if that is auto."""
         asked = self._asked()
         by_network = asked if params.invert == "auto" else ()
@@ -142,7 +148,7 @@ class RunSteps:
             data = np.asarray(turned) if stage.in_memory else turned
             return replace(ready, data=data, inverted=True, notes=(*ready.notes, INVERTED))
 
-        return (yield from self.stage("preprocess", (params, *by_network), work))
+        return (yield from self.stage("preprocess", (params, *by_network), work, place))
 
     def _asked(self) -> tuple[Any, ...]:
         """Return what the contour network's answers depend on."""

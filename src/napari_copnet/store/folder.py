@@ -21,7 +21,7 @@ _KEY = "key.json"
 _ARRAYS, _DONE = "arrays", "done"
 # All that a store writes; see `is_store`.
 _FILES = re.compile(
-    r"\w+/(key\.json|done/[\w.-]+/[\w.-]+\.npz|arrays/[\w-]+/(zarr\.json|c/[\d/]+(\.\w+\.partial)?))"
+    r"[\w-]+/(key\.json|done/[\w.-]+/[\w.-]+\.npz|arrays/[\w-]+/(zarr\.json|c/[\d/]+(\.\w+\.partial)?))"
     r"|(.*/)?\.writing-.*"
 )
 # Chunks are one slice, or a part of a large one.
