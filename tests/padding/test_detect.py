@@ -1,12 +1,15 @@
 """Padding: found to a pixel or two whatever its value, and tissue is never taken for it."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_copnet.padding.detect import constant_windows, find_padding
+from napari_copnet.padding import detect
+from napari_copnet.padding.detect import find_padding
 
 SIDE = 160
 YY, XX = np.mgrid[:SIDE, :SIDE]
@@ -162,8 +165,37 @@ def test_the_unit_of_the_values_does_not_matter(factor):
     assert np.array_equal(plain, scaled)
 
 
-def test_constant_windows_by_their_definition():
-    image = np.random.default_rng(0).integers(0, 2, (12, 15)) * (XX[:12, :15] > 6)
-    low = ndimage.minimum_filter(image, 5, mode="nearest")
-    high = ndimage.maximum_filter(image, 5, mode="nearest")
-    assert np.array_equal(constant_windows(image, 2), low == high)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("noise", [0, 1])
+def test_whole_numbers_are_as_good_as_float(dtype, noise):
+    border = outside([0.4, 2.5], [60, 55])
+    grain = np.random.default_rng(1).normal(0, noise, border.shape)
+    image = np.where(border, np.round(20.0 + grain), tissue(4))
+    expected = find_padding(image.astype(np.float32))
+    assert np.array_equal(find_padding(image.astype(dtype)), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 99), border=borders, value=st.integers(0, 255), noise=st.floats(0, 2))
+def test_some_windows_of_a_large_slice_tell_the_same_as_all(seed, border, value, noise):
+    grain = np.random.default_rng(seed).normal(0, noise, border.shape)
+    image = np.where(border, np.round(value + grain), tissue(seed)).astype(np.float32)
+    every = find_padding(image)
+    with mock.patch.object(detect, "LOOKED_AT", 54):
+        some = find_padding(image)
+    if every is None or some is None:
+        # Padding at the limit of what is found.
+        seen = every if some is None else some
+        assert seen is None or np.count_nonzero(seen) < 0.03 * seen.size
+    else:
+        wrong = every ^ some
+        assert np.count_nonzero(wrong) < 0.001 * wrong.size and deepest(wrong, every | some) <= 1
+
+
+def test_a_line_at_the_border_is_told_by_nearly_all_of_its_pixels():
+    image = tissue(3)
+    image[0] = 9
+    image[0, ::40] = 100  # 2.5 %
+    assert find_padding(image.astype(np.float32))[0].all()
+    image[0, 1::50] = 100
+    assert find_padding(image.astype(np.float32)) is None

@@ -9,9 +9,9 @@ from __future__ import annotations
 import cc3d
 import numpy as np
 from scipy.ndimage import distance_transform_edt
-from skimage.transform import resize
 
 from napari_copnet.errors import InputError
+from napari_copnet.steps.resize import resize_linear
 from napari_copnet.types import Frame, Preprocessed, is_contour
 
 KINDS = ("probability", "mask", "labels")
@@ -50,7 +50,7 @@ def moved_mask(mask: np.ndarray, frame: Frame, z: int) -> np.ndarray:
     ndarray, shape (Y, X) of the processed stack, bool
         True where more than half of a pixel is set; False where the shift left no data.
     """
-    soft = resize_linear((mask > 0).astype(np.float32), frame.processed_shape[1:])
+    soft = _without_rounding(resize_linear(mask > 0, frame.processed_shape[1:]))
     return _moved(soft > 0.5, _whole(frame.shifts[z]), "labels")
 
 
@@ -108,9 +108,9 @@ def to_original(
         return values.copy()
     out = np.empty(frame.original_shape, values.dtype)
     for z, image in enumerate(values):
-        dy, dx = _whole(frame.shifts[z])
-        moved = _moved(image, (-dy, -dx), kind)
-        edges = None if soft is None else _moved(soft[z], (-dy, -dx), "probability")
+        back = _back(frame, z)
+        moved = _moved(image, back, kind)
+        edges = None if soft is None else _moved(soft[z], back, "probability")
         out[z] = _resized(moved, frame.original_shape[1:], kind, edges)
     return out
 
@@ -197,10 +197,20 @@ def cells_to_original(
     -------
     labels, closed : ndarray, shape ``frame.original_shape``
     """
-    closed = to_original(closed, frame, "mask", soft)
-    labels = to_original(labels, frame, "labels")
-    labels[closed > 0] = 0
-    return labels, closed
+    lines = to_original(closed, frame, "mask", soft)
+    if frame.is_identity or _shrinks(frame.processed_shape[1:], frame.original_shape[1:]):
+        out = to_original(labels, frame, "labels")
+        out[lines > 0] = 0
+        return out, lines
+    # Both grow by repeating pixels: cleared before, cells are the same, and it is done sooner.
+    _check(labels, frame.processed_shape, "labels")
+    out = np.empty(frame.original_shape, labels.dtype)
+    for z, image in enumerate(labels):
+        back = _back(frame, z)
+        image = _moved(image, back, "labels")
+        image[_moved(closed[z], back, "mask") > 0] = 0
+        out[z] = _resized(image, frame.original_shape[1:], "labels")
+    return out, lines
 
 
 def _check(values: np.ndarray, shape: tuple[int, ...], kind: str) -> None:
@@ -215,6 +225,16 @@ def _check(values: np.ndarray, shape: tuple[int, ...], kind: str) -> None:
 
 def _whole(shift: np.ndarray) -> tuple[int, int]:
     return round(float(shift[0])), round(float(shift[1]))
+
+
+def _back(frame: Frame, z: int) -> tuple[int, int]:
+    """Return the shift of slice z from the processed frame to the original one."""
+    dy, dx = _whole(frame.shifts[z])
+    return -dy, -dx
+
+
+def _shrinks(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    return any(n < m for n, m in zip(after, before, strict=True))
 
 
 def _outside(length: int, shifts: np.ndarray) -> np.ndarray:
@@ -253,17 +273,19 @@ def _resized(
     if image.shape == tuple(shape):
         return image
     if kind == "probability":
-        return resize_linear(image.astype(np.float32, copy=False), shape).astype(image.dtype)
-    if kind == "mask" and any(n < m for n, m in zip(shape, image.shape, strict=True)):
+        return resize_linear(image, shape).astype(image.dtype, copy=False)
+    if kind == "mask" and _shrinks(image.shape, shape):
         return _shrunk_mask(image, shape, image > 0 if soft is None else soft)
-    for axis in (0, 1):
+    # Whatever is smaller in between.
+    rows_first = shape[0] * image.shape[1] <= image.shape[0] * shape[1]
+    for axis in (0, 1) if rows_first else (1, 0):
         image = np.take(image, _nearest(shape[axis], image.shape[axis]), axis)
     return image
 
 
 def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...], edges: np.ndarray) -> np.ndarray:
     """Scale a contour down without thickening it and without merging the cells it separates."""
-    soft = resize_linear(edges.astype(np.float32), shape)
+    soft = _without_rounding(resize_linear(edges, shape))
     line = is_contour(soft)
     areas = cc3d.connected_components((mask == 0).astype(np.uint8), connectivity=4)
     if areas.max() > 1:
@@ -284,29 +306,9 @@ def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...], edges: np.ndarray) ->
     return line.astype(mask.dtype)
 
 
-def resize_linear(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Resize an image linearly, with anti-aliasing along axes that shrink.
-
-    Parameters
-    ----------
-    image : ndarray, shape (Y, X), float32
-    shape : tuple of int
-
-    Returns
-    -------
-    ndarray, shape `shape`, float32
-    """
-    shrink = [n / m for n, m in zip(image.shape, shape, strict=True)]
-    sigma = [max(0.0, (factor - 1) / 2) for factor in shrink]
-    return resize(
-        image,
-        shape,
-        order=1,
-        mode="symmetric",
-        anti_aliasing=any(sigma),
-        anti_aliasing_sigma=sigma,
-        preserve_range=True,
-    ).astype(np.float32, copy=False)
+def _without_rounding(soft: np.ndarray) -> np.ndarray:
+    """Return resized values without the errors of rounding, which would decide what is a tie."""
+    return np.round(soft, 6)
 
 
 def _nearest(count: int, length: int) -> np.ndarray:
