@@ -1,7 +1,5 @@
 """Padding: found to a pixel or two whatever its value, and tissue is never taken for it."""
 
-from unittest import mock
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -175,21 +173,16 @@ def test_whole_numbers_are_as_good_as_float(dtype, noise):
     assert np.array_equal(find_padding(image.astype(dtype)), expected)
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 99), border=borders, value=st.integers(0, 255), noise=st.floats(0, 2))
-def test_some_windows_of_a_large_slice_tell_the_same_as_all(seed, border, value, noise):
+@pytest.mark.parametrize("noise", [0, 0.5, 1])
+@pytest.mark.parametrize("seed", range(5))
+def test_some_windows_of_a_large_slice_tell_the_same_as_all(monkeypatch, seed, noise):
+    border = outside([seed, 2 * seed + 1], [50, 60])
     grain = np.random.default_rng(seed).normal(0, noise, border.shape)
-    image = np.where(border, np.round(value + grain), tissue(seed)).astype(np.float32)
+    image = np.where(border, np.round(40 * seed + grain), tissue(seed)).astype(np.float32)
     every = find_padding(image)
-    with mock.patch.object(detect, "LOOKED_AT", 54):
-        some = find_padding(image)
-    if every is None or some is None:
-        # Padding at the limit of what is found.
-        seen = every if some is None else some
-        assert seen is None or np.count_nonzero(seen) < 0.03 * seen.size
-    else:
-        wrong = every ^ some
-        assert np.count_nonzero(wrong) < 0.001 * wrong.size and deepest(wrong, every | some) <= 1
+    monkeypatch.setattr(detect, "LOOKED_AT", 54)
+    some = find_padding(image)
+    assert np.count_nonzero(some ^ every) <= (5 if noise else 0)
 
 
 def test_a_line_at_the_border_is_told_by_nearly_all_of_its_pixels():
