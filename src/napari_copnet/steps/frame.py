@@ -111,7 +111,7 @@ def to_original(
         back = _back(frame, z)
         moved = _moved(image, back, kind)
         edges = None if soft is None else _moved(soft[z], back, "probability")
-        out[z] = _resized(moved, frame.original_shape[1:], kind, edges)
+        _resized(moved, frame.original_shape[1:], kind, edges, out[z])
     return out
 
 
@@ -209,7 +209,7 @@ def cells_to_original(
         back = _back(frame, z)
         image = _moved(image, back, "labels")
         image[_moved(closed[z], back, "mask") > 0] = 0
-        out[z] = _resized(image, frame.original_shape[1:], "labels")
+        _resized(image, frame.original_shape[1:], "labels", out=out[z])
     return out, lines
 
 
@@ -268,19 +268,30 @@ def _moved(image: np.ndarray, shift: tuple[int, int], kind: str) -> np.ndarray:
 
 
 def _resized(
-    image: np.ndarray, shape: tuple[int, ...], kind: str, soft: np.ndarray | None = None
+    image: np.ndarray,
+    shape: tuple[int, ...],
+    kind: str,
+    soft: np.ndarray | None = None,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
+    """Return an image in another size, written to `out` if that is given."""
     if image.shape == tuple(shape):
-        return image
-    if kind == "probability":
-        return resize_linear(image, shape).astype(image.dtype, copy=False)
-    if kind == "mask" and _shrinks(image.shape, shape):
-        return _shrunk_mask(image, shape, image > 0 if soft is None else soft)
-    # Whatever is smaller in between.
-    rows_first = shape[0] * image.shape[1] <= image.shape[0] * shape[1]
-    for axis in (0, 1) if rows_first else (1, 0):
-        image = np.take(image, _nearest(shape[axis], image.shape[axis]), axis)
-    return image
+        found = image
+    elif kind == "probability":
+        direct = out if out is not None and out.dtype == np.float32 else None
+        found = resize_linear(image, shape, direct).astype(image.dtype, copy=False)
+    elif kind == "mask" and _shrinks(image.shape, shape):
+        found = _shrunk_mask(image, shape, image > 0 if soft is None else soft)
+    else:
+        rows, columns = (_nearest(n, m) for n, m in zip(shape, image.shape, strict=True))
+        # Whatever is smaller in between. The mode is the one that needs no copy of the result.
+        if shape[0] * image.shape[1] <= image.shape[0] * shape[1]:
+            found = np.take(np.take(image, rows, 0), columns, 1, out, "clip")
+        else:
+            found = np.take(np.take(image, columns, 1), rows, 0, out, "clip")
+    if out is not None and found is not out:
+        out[:] = found
+    return found
 
 
 def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...], edges: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ from functools import lru_cache
 
 import numpy as np
 
-# Output rows that are computed together: few enough that the rows that they depend on stay in the
-# cache of the processor.
-_TOGETHER = 16
+# Output rows that are computed together, of an axis that shrinks and of one that grows: few enough
+# that they and the rows that they depend on stay in the cache of the processor.
+_TOGETHER = (16, 64)
 # The Gaussian filter ends at this many standard deviations, as in scipy.
 _TRUNCATE = 4.0
 
@@ -21,7 +21,9 @@ _TRUNCATE = 4.0
 _Band = tuple[slice, slice, np.ndarray]
 
 
-def resize_linear(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def resize_linear(
+    image: np.ndarray, shape: tuple[int, ...], out: np.ndarray | None = None
+) -> np.ndarray:
     """Resize an image linearly, with anti-aliasing along axes that shrink.
 
     An axis that shrinks by a factor f is first smoothed by a Gaussian with a standard deviation of
@@ -32,6 +34,8 @@ def resize_linear(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     image : ndarray, shape (Y, X)
         Finite, of any real dtype. Whole numbers are not copied as a whole to another type.
     shape : tuple of int
+    out : ndarray, shape `shape`, float32, optional
+        Where to write the result.
 
     Returns
     -------
@@ -39,32 +43,41 @@ def resize_linear(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         Within the range of `image`.
     """
     ends = np.float32(image.min()), np.float32(image.max())
-    rows = _bands(image.shape[0], shape[0])
-    columns = _bands(image.shape[1], shape[1])
+    rows, columns = _bands(image.shape[0], shape[0]), _bands(image.shape[1], shape[1])
+    out = np.empty(shape, np.float32) if out is None else out
     # Whatever is smaller in between.
     if shape[0] * image.shape[1] <= image.shape[0] * shape[1]:
-        return _across(_down(image, rows, shape[0], ends), columns, shape[1], ends)
-    return _down(_across(image, columns, shape[1], ends), rows, shape[0], ends)
+        between = np.empty((shape[0], image.shape[1]), np.float32)
+        _down(image, rows, ends, between)
+        _across(between, columns, ends, out)
+    else:
+        between = np.empty((image.shape[0], shape[1]), np.float32)
+        _across(image, columns, ends, between)
+        _down(between, rows, ends, out)
+    return out
 
 
 def _down(
-    image: np.ndarray, bands: tuple[_Band, ...], count: int, ends: tuple[np.float32, np.float32]
-) -> np.ndarray:
-    out = np.empty((count, image.shape[1]), np.float32)
+    image: np.ndarray,
+    bands: tuple[_Band, ...],
+    ends: tuple[np.float32, np.float32],
+    out: np.ndarray,
+) -> None:
     for to, source, weights in bands:
         np.matmul(weights, image[source].astype(np.float32, copy=False), out=out[to])
+        # Rounding may lead beyond them.
         np.clip(out[to], *ends, out=out[to])
-    return out
 
 
 def _across(
-    image: np.ndarray, bands: tuple[_Band, ...], count: int, ends: tuple[np.float32, np.float32]
-) -> np.ndarray:
-    out = np.empty((image.shape[0], count), np.float32)
+    image: np.ndarray,
+    bands: tuple[_Band, ...],
+    ends: tuple[np.float32, np.float32],
+    out: np.ndarray,
+) -> None:
     for to, source, weights in bands:
         part = image[:, source].astype(np.float32, copy=False) @ weights.T
-        out[:, to] = np.clip(part, *ends)
-    return out
+        np.clip(part, *ends, out=out[:, to])
 
 
 @lru_cache(maxsize=16)
@@ -87,8 +100,9 @@ def _bands(length: int, count: int) -> tuple[_Band, ...]:
     taps %= 2 * length
     taps = np.where(taps < length, taps, 2 * length - 1 - taps)
     bands = []
-    for first in range(0, count, _TOGETHER):
-        to = slice(first, min(first + _TOGETHER, count))
+    together = _TOGETHER[count > length]
+    for first in range(0, count, together):
+        to = slice(first, min(first + together, count))
         source = slice(int(taps[to].min()), int(taps[to].max()) + 1)
         matrix = np.zeros((to.stop - to.start, source.stop - source.start))
         at = np.broadcast_to(np.arange(len(matrix))[:, None], taps[to].shape)
