@@ -330,7 +330,7 @@ def stack_hash(stack: Stack) -> str:
     """Return the SHA-256 of a stack's grey values and shape, read slice by slice."""
     digest = hashlib.sha256(repr((stack.shape, str(stack.data.dtype))).encode())
     for z in range(stack.shape[0]):
-        digest.update(np.ascontiguousarray(stack.data[z]).data)
+        digest.update(np.ascontiguousarray(stack.data[z]).tobytes())
     return digest.hexdigest()
 
 
