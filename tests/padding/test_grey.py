@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from napari_copnet.padding import grey as module
-from napari_copnet.padding.grey import clean_slice, percentiles, without_hot_pixels, z_score
+from napari_copnet.padding.grey import (
+    clean_slice,
+    mean_and_deviation,
+    percentiles,
+    without_hot_pixels,
+    z_score,
+)
 
 RNG = np.random.default_rng(0)
 GREY = RNG.normal(1000, 100, (80, 90)).astype(np.float32)
@@ -109,3 +115,12 @@ def test_a_z_score_in_parts_is_the_same(monkeypatch):
     whole = z_score(GREY)
     monkeypatch.setattr(module, "_TOGETHER", 1000)
     np.testing.assert_allclose(z_score(GREY), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_mean_and_deviation_are_those_of_the_valid_part(dtype):
+    image = (GREY / 6).astype(dtype)
+    padding = GREY > 1050
+    mean, deviation = mean_and_deviation(image, padding)
+    valid = image[~padding].astype(np.float64)
+    assert (mean, deviation) == pytest.approx((valid.mean(), valid.std()), rel=1e-12)

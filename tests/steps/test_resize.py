@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.transform import resize
 
-from napari_copnet.steps.resize import resize_linear
+from napari_copnet.padding.grey import mean_and_deviation, z_score
+from napari_copnet.steps.resize import resize_linear, resize_mask
 
 
 def by_scikit_image(image, shape):
@@ -54,3 +55,17 @@ def test_values_stay_within_their_range(before, after):
 def test_an_image_of_its_shape_stays_as_it_is():
     image = np.random.default_rng(0).normal(size=(33, 41)).astype(np.float32)
     np.testing.assert_array_equal(resize_linear(image, image.shape), image)
+
+
+def test_a_slice_may_be_resized_before_it_is_scaled():
+    image = np.random.default_rng(0).integers(0, 256, (90, 80), np.uint8)
+    mean, deviation = mean_and_deviation(image)
+    after = (resize_linear(image, (20, 19)) - mean) / deviation
+    np.testing.assert_allclose(after, resize_linear(z_score(image), (20, 19)), atol=2e-6)
+
+
+def test_a_mask_is_set_where_most_of_a_pixel_is():
+    mask = np.random.default_rng(0).random((60, 44)) < 0.5
+    soft = by_scikit_image(mask, (20, 11))
+    sure = np.abs(soft - 0.5) > 1e-5
+    np.testing.assert_array_equal(resize_mask(mask, (20, 11))[sure], soft[sure] > 0.5)

@@ -29,20 +29,39 @@ def z_score(image: np.ndarray, padding: np.ndarray | None = None) -> np.ndarray:
     padding : ndarray, shape (Y, X), bool, optional
         Left out of the mean and standard deviation.
     """
+    mean, deviation = mean_and_deviation(image, padding)
     if _is_counted(image):
-        counts = _counts(image, padding)
-        values = np.arange(counts.size)
-        mean = (counts @ values) / counts.sum()
-        deviation = np.sqrt((counts @ (values - mean) ** 2) / counts.sum())
+        values = np.arange(np.iinfo(image.dtype).max + 1)
         return ((values - mean) / deviation).astype(np.float32)[image]
-    valid = image.ravel() if padding is None else image[~padding]
-    mean = valid.mean(dtype=np.float64)
-    power = sum(float(np.square(part - mean).sum()) for part in _parts(valid))
-    deviation = np.sqrt(power / valid.size)
     out = np.empty(image.shape, np.float32)
     for part, scored in zip(_parts(image.ravel()), _parts(out.ravel()), strict=True):
         scored[:] = (part - mean) / deviation
     return out
+
+
+def mean_and_deviation(
+    image: np.ndarray, padding: np.ndarray | None = None
+) -> tuple[np.float64, np.float64]:
+    """Return mean and standard deviation of the valid part of an image.
+
+    A large slice may be resized first and scaled then: a z-score is the same before and after.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+        Of any real dtype, finite.
+    padding : ndarray, shape (Y, X), bool, optional
+        Left out.
+    """
+    if _is_counted(image):
+        counts = _counts(image, padding)
+        values = np.arange(counts.size)
+        mean = (counts @ values) / counts.sum()
+        return mean, np.sqrt((counts @ (values - mean) ** 2) / counts.sum())
+    valid = image.ravel() if padding is None else image[~padding]
+    mean = valid.mean(dtype=np.float64)
+    power = sum(float(np.square(part - mean).sum()) for part in _parts(valid))
+    return mean, np.sqrt(power / valid.size)
 
 
 def without_hot_pixels(image: np.ndarray, padding: np.ndarray | None = None) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from napari_copnet.errors import InputError
-from napari_copnet.steps.resize import resize_linear
+from napari_copnet.steps.resize import resize_linear, resize_mask, without_rounding
 from napari_copnet.types import Frame, Preprocessed, is_contour
 
 KINDS = ("probability", "mask", "labels")
@@ -50,8 +50,8 @@ def moved_mask(mask: np.ndarray, frame: Frame, z: int) -> np.ndarray:
     ndarray, shape (Y, X) of the processed stack, bool
         True where more than half of a pixel is set; False where the shift left no data.
     """
-    soft = _without_rounding(resize_linear(mask > 0, frame.processed_shape[1:]))
-    return _moved(soft > 0.5, _whole(frame.shifts[z]), "labels")
+    mostly = resize_mask(mask > 0, frame.processed_shape[1:])
+    return moved(mostly, _whole(frame.shifts[z]), "labels")
 
 
 def shift_mirrored(image: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
@@ -109,9 +109,9 @@ def to_original(
     out = np.empty(frame.original_shape, values.dtype)
     for z, image in enumerate(values):
         back = _back(frame, z)
-        moved = _moved(image, back, kind)
-        edges = None if soft is None else _moved(soft[z], back, "probability")
-        _resized(moved, frame.original_shape[1:], kind, edges, out[z])
+        shifted = moved(image, back, kind)
+        edges = None if soft is None else moved(soft[z], back, "probability")
+        _resized(shifted, frame.original_shape[1:], kind, edges, out[z])
     return out
 
 
@@ -178,7 +178,7 @@ def to_processed(values: np.ndarray, frame: Frame, kind: str) -> np.ndarray:
     out = np.empty(frame.processed_shape, values.dtype)
     for z, image in enumerate(values):
         resized = _resized(image, frame.processed_shape[1:], kind)
-        out[z] = _moved(resized, _whole(frame.shifts[z]), kind)
+        out[z] = moved(resized, _whole(frame.shifts[z]), kind)
     return out
 
 
@@ -207,8 +207,8 @@ def cells_to_original(
     out = np.empty(frame.original_shape, labels.dtype)
     for z, image in enumerate(labels):
         back = _back(frame, z)
-        image = _moved(image, back, "labels")
-        image[_moved(closed[z], back, "mask") > 0] = 0
+        image = moved(image, back, "labels")
+        image[moved(closed[z], back, "mask") > 0] = 0
         _resized(image, frame.original_shape[1:], "labels", out=out[z])
     return out, lines
 
@@ -247,7 +247,7 @@ def _mirrored_index(length: int, shift: int) -> np.ndarray:
     return np.where(source < length, source, 2 * length - 1 - source)
 
 
-def _moved(image: np.ndarray, shift: tuple[int, int], kind: str) -> np.ndarray:
+def moved(image: np.ndarray, shift: tuple[int, int], kind: str) -> np.ndarray:
     """Move by whole pixels; what comes free is 0, with a closing line for masks."""
     out = np.zeros_like(image)
     if any(abs(s) >= n for s, n in zip(shift, image.shape, strict=True)):
@@ -296,7 +296,7 @@ def _resized(
 
 def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...], edges: np.ndarray) -> np.ndarray:
     """Scale a contour down without thickening it and without merging the cells it separates."""
-    soft = _without_rounding(resize_linear(edges, shape))
+    soft = without_rounding(resize_linear(edges, shape))
     line = is_contour(soft)
     areas = cc3d.connected_components((mask == 0).astype(np.uint8), connectivity=4)
     if areas.max() > 1:
@@ -315,11 +315,6 @@ def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...], edges: np.ndarray) ->
             line[ahead] |= touch & first
             line[behind] |= touch & ~first
     return line.astype(mask.dtype)
-
-
-def _without_rounding(soft: np.ndarray) -> np.ndarray:
-    """Return resized values without the errors of rounding, which would decide what is a tie."""
-    return np.round(soft, 6)
 
 
 def _nearest(count: int, length: int) -> np.ndarray:

@@ -57,6 +57,26 @@ def resize_linear(
     return out
 
 
+def resize_mask(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Resize a mask: True where more than half of a pixel is set.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (Y, X), bool
+    shape : tuple of int
+
+    Returns
+    -------
+    ndarray, shape `shape`, bool
+    """
+    return without_rounding(resize_linear(mask, shape)) > 0.5
+
+
+def without_rounding(soft: np.ndarray) -> np.ndarray:
+    """Return resized values without the errors of rounding, which would decide what is a tie."""
+    return np.round(soft, 6)
+
+
 def _down(
     image: np.ndarray,
     bands: tuple[_Band, ...],
