@@ -204,7 +204,7 @@ def _exact_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
     # Cut-off corners may be small; they count if there is a large area of their value.
     wanted[areas.at_border()] = True
     parts = []
-    for number in np.flatnonzero(wanted):
+    for number in np.flatnonzero(wanted).tolist():
         value = image[areas.first_pixel(number)]
         # Neighbouring windows overlap, so that all of them have this value.
         box = areas.box(number, beyond=REACH + 1)
@@ -226,14 +226,14 @@ def _noisy_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
         # Is there any? In most slices there is nothing but exact padding.
         large = np.flatnonzero(areas.sizes * step**2 >= _least(image.shape, LEAST_SHARE) / 2)
         constant = flat[::step, ::step]
-        boxes = {number: areas.box(number) for number in large}
+        boxes = {number: areas.box(number) for number in large.tolist()}
         if all(constant[box][areas.pixels(number, box)].all() for number, box in boxes.items()):
             return []
         areas = Areas(quiet_windows(image, WIDE, limit), diagonal=True)
     grain: np.ndarray | None = None
     usual = 0.0
     parts = []
-    for number in np.flatnonzero(areas.sizes >= _least(image.shape, LEAST_SHARE)):
+    for number in np.flatnonzero(areas.sizes >= _least(image.shape, LEAST_SHARE)).tolist():
         box = areas.box(number)
         core = areas.pixels(number, box)
         if flat[box][core].all():
@@ -267,11 +267,11 @@ def _noisy_part(image: np.ndarray, areas: Areas, number: int, value: float, nois
     quiet = quiet_windows(part, 1, 2.5 * noise, value, 2.5 * noise) & within(core, 2 * WIDE)
     pieces = Areas(quiet | core)
     pixels, most = core, 0
-    for piece in np.argsort(-pieces.sizes, kind="stable"):
+    for piece in np.argsort(-pieces.sizes, kind="stable").tolist():
         if pieces.sizes[piece] <= most:
             break
         candidate = pieces.pixels(piece, (slice(0, part.shape[0]), slice(0, part.shape[1])))
-        shared = np.count_nonzero(candidate & core)
+        shared = int(np.count_nonzero(candidate & core))
         if shared > most:
             pixels, most = candidate, shared
     # Nor is adjacent tissue of the same grey.
@@ -346,5 +346,5 @@ def _least(shape: tuple[int, ...], share: float) -> float:
 def _fill_islands(found: np.ndarray) -> None:
     """Fill specks inside padding, such as dead pixels."""
     rest = Areas(~found)
-    for number in np.flatnonzero(rest.sizes < LEAST_AREA / 2):
+    for number in np.flatnonzero(rest.sizes < LEAST_AREA / 2).tolist():
         rest.paint(number, found)

@@ -165,7 +165,7 @@ def _is_counted(image: np.ndarray) -> bool:
 
 def _counts(image: np.ndarray, padding: np.ndarray | None = None) -> np.ndarray:
     """Return how often each possible value occurs, shape (256,) or (65536,), int64."""
-    counts = np.zeros(np.iinfo(image.dtype).max + 1, np.int64)
+    counts: np.ndarray = np.zeros(np.iinfo(image.dtype).max + 1, np.int64)
     valid = image.ravel() if padding is None else image[~padding]
     for part in _parts(valid):
         counts += np.bincount(part, minlength=counts.size)
@@ -179,7 +179,8 @@ def _counted_percentiles(counts: np.ndarray, ranks: tuple[float, ...]) -> tuple[
         place = rank / 100 * (int(total[-1]) - 1)
         first = int(place)
         # The numbers of values before the two neighbours in sorted order.
-        pair = np.searchsorted(total, [first, min(first + 1, total[-1] - 1)], side="right")
+        places = np.array([first, min(first + 1, int(total[-1]) - 1)])
+        pair = np.searchsorted(total, places, side="right")
         found.append(_between(float(pair[0]), float(pair[1]), place - first))
     return tuple(found)
 

@@ -6,6 +6,8 @@ exactly the pixels that came.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cc3d
 import numpy as np
 from scipy.ndimage import distance_transform_edt
@@ -272,7 +274,7 @@ def _resized(
     shape: tuple[int, ...],
     kind: str,
     soft: np.ndarray | None = None,
-    out: np.ndarray | None = None,
+    out: Any = None,
 ) -> np.ndarray:
     """Return an image in another size, written to `out` if that is given."""
     if image.shape == tuple(shape):
