@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_copnet.padding.detect import constant_windows, find_padding
+from napari_copnet.padding import detect
+from napari_copnet.padding.detect import find_padding
 
 SIDE = 160
 YY, XX = np.mgrid[:SIDE, :SIDE]
@@ -162,8 +163,32 @@ def test_the_unit_of_the_values_does_not_matter(factor):
     assert np.array_equal(plain, scaled)
 
 
-def test_constant_windows_by_their_definition():
-    image = np.random.default_rng(0).integers(0, 2, (12, 15)) * (XX[:12, :15] > 6)
-    low = ndimage.minimum_filter(image, 5, mode="nearest")
-    high = ndimage.maximum_filter(image, 5, mode="nearest")
-    assert np.array_equal(constant_windows(image, 2), low == high)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("noise", [0, 1])
+def test_whole_numbers_are_as_good_as_float(dtype, noise):
+    border = outside([0.4, 2.5], [60, 55])
+    grain = np.random.default_rng(1).normal(0, noise, border.shape)
+    image = np.where(border, np.round(20.0 + grain), tissue(4))
+    expected = find_padding(image.astype(np.float32))
+    assert np.array_equal(find_padding(image.astype(dtype)), expected)
+
+
+@pytest.mark.parametrize("noise", [0, 0.5, 1])
+@pytest.mark.parametrize("seed", range(5))
+def test_some_windows_of_a_large_slice_tell_the_same_as_all(monkeypatch, seed, noise):
+    border = outside([seed, 2 * seed + 1], [50, 60])
+    grain = np.random.default_rng(seed).normal(0, noise, border.shape)
+    image = np.where(border, np.round(40 * seed + grain), tissue(seed)).astype(np.float32)
+    every = find_padding(image)
+    monkeypatch.setattr(detect, "LOOKED_AT", 54)
+    some = find_padding(image)
+    assert np.count_nonzero(some ^ every) <= (5 if noise else 0)
+
+
+def test_a_line_at_the_border_is_told_by_nearly_all_of_its_pixels():
+    image = tissue(3)
+    image[0] = 9
+    image[0, ::40] = 100  # 2.5 %
+    assert find_padding(image.astype(np.float32))[0].all()
+    image[0, 1::50] = 100
+    assert find_padding(image.astype(np.float32)) is None

@@ -3,9 +3,11 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
-from napari_copnet.padding.fill import fill_mirrored, mirrored_source
+from napari_copnet.padding.fill import BOUNCES, fill_mirrored, mirrored_source
+from napari_copnet.padding.nearest import nearest_valid
 
 SIDE = 64
 YY, XX = np.mgrid[:SIDE, :SIDE]
@@ -59,3 +61,43 @@ def test_nothing_to_fill_gives_the_image_itself():
     assert fill_mirrored(image, None) is image
     assert fill_mirrored(image, np.zeros(image.shape, bool)) is image
     assert fill_mirrored(image, np.ones(image.shape, bool)) is image
+
+
+paddings = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)).filter(
+    lambda padding: not padding.all()
+)
+
+
+def nearest_of_scipy(padding):
+    return ndimage.distance_transform_edt(padding, return_distances=False, return_indices=True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(paddings)
+def test_the_nearest_valid_pixel_is_that_of_scipy_ties_included(padding):
+    np.testing.assert_array_equal(nearest_valid(padding), nearest_of_scipy(padding))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000))
+def test_so_it_is_in_wide_padding(seed):
+    noise = np.random.default_rng(seed).normal(size=(90, 120))
+    padding = ndimage.gaussian_filter(noise, 8) > -0.02
+    np.testing.assert_array_equal(nearest_valid(padding), nearest_of_scipy(padding))
+
+
+@settings(max_examples=100, deadline=None)
+@given(paddings)
+def test_points_are_mirrored_until_they_are_valid(padding):
+    nearest = nearest_of_scipy(padding)
+    expected = []
+    for point in np.argwhere(padding):
+        for _ in range(BOUNCES):
+            if not padding[tuple(point)]:
+                break
+            point = 2 * nearest[:, *point] - point
+            period = 2 * np.array(padding.shape)
+            point = np.minimum(point % period, period - 1 - point % period)
+        expected.append(nearest[:, *point])
+    found = np.stack(mirrored_source(padding), axis=1)
+    np.testing.assert_array_equal(found, np.reshape(expected, (-1, 2)))

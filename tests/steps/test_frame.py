@@ -11,6 +11,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.steps.frame import (
     cells_to_original,
     margin,
+    moved_mask,
     shift_mirrored,
     soft_contour,
     to_original,
@@ -186,3 +187,37 @@ def test_the_probability_of_a_closed_contour_rounds_to_it_and_parts_what_it_part
     for part in range(1, left.max() + 1):
         inside = kept[left == part]
         assert len(set(inside[inside > 0].tolist())) <= 1
+
+
+@pytest.mark.parametrize("plane", [(12, 14), (30, 41), (6, 41), (5, 7)])
+@pytest.mark.parametrize("shift", [(0, 0), (2, -3)])
+def test_cells_and_contours_come_back_as_by_the_nearest_pixel(plane, shift):
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 9, (1, 12, 14)).astype(np.uint32)
+    mask = (rng.random((1, 12, 14)) < 0.3).astype(np.uint8)
+    frame = frame_of(plane, (12, 14), [shift])
+    cells, closed = cells_to_original(labels, mask, frame)
+    np.testing.assert_array_equal(closed, to_original(mask, frame, "mask"))
+    expected = to_original(labels, frame, "labels")
+    expected[closed > 0] = 0
+    np.testing.assert_array_equal(cells, expected)
+    # An independent way to the nearest label: the centre of each pixel of the original.
+    moved = np.zeros_like(labels[0])
+    y, x = np.mgrid[:12, :14]
+    from_y, from_x = y + shift[0], x + shift[1]
+    inside = (from_y >= 0) & (from_y < 12) & (from_x >= 0) & (from_x < 14)
+    moved[inside] = labels[0][from_y[inside], from_x[inside]]
+    rows, columns = (
+        np.floor((np.arange(n) + 0.5) * m / n).astype(int)
+        for n, m in zip(plane, (12, 14), strict=True)
+    )
+    nearest = moved[np.ix_(rows, columns)]
+    np.testing.assert_array_equal(to_original(labels, frame, "labels")[0], nearest)
+
+
+@pytest.mark.parametrize("edge", range(2, 9))
+def test_half_a_pixel_is_not_most_of_it(edge):
+    mask = np.zeros((20, 20), bool)
+    mask[:edge] = True
+    seen = moved_mask(mask, frame_of((20, 20), (10, 10)), 0)
+    assert seen[:, 0].tolist() == [row < edge // 2 for row in range(10)]

@@ -33,7 +33,8 @@ def check_pixels(stack: Stack, repair: bool = False) -> Stack:
     """
     if np.dtype(stack.data.dtype).kind != "f":
         return stack
-    counts = [int(np.sum(~np.isfinite(np.asarray(part)))) for part in stack.data]
+    side = stack.shape[1] * stack.shape[2]
+    counts = [side - np.count_nonzero(np.isfinite(np.asarray(part))) for part in stack.data]
     bad = [z for z, count in enumerate(counts) if count]
     if not bad:
         return stack
@@ -44,7 +45,6 @@ def check_pixels(stack: Stack, repair: bool = False) -> Stack:
             f"infinite pixels ({sum(counts)} in all).",
             "Set repair (--repair) to fill them from their neighbours.",
         )
-    side = stack.shape[1] * stack.shape[2]
     good = [z for z, count in enumerate(counts) if count < side]
     if not good:
         raise InputError(f"{stack.name} has no finite pixels.", "Choose another stack.")

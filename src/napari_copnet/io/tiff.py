@@ -79,7 +79,8 @@ def _lazy(path: Path, multifile: bool) -> Any:
 
     # The store keeps the file open for as long as the array lives.
     tif = tifffile.TiffFile(path, _multifile=multifile)
-    store: Any = tif.series[_main_index(tif)].aszarr(level=0)
+    # A slice is read whole, so its strips need not be handed on one by one.
+    store: Any = tif.series[_main_index(tif)].aszarr(level=0, chunkmode="page")
     return zarr.open_array(store, mode="r")
 
 

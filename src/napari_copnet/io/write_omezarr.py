@@ -49,7 +49,8 @@ def write_omezarr(
 
     shape = tuple(int(n) for n in data.shape)
     chunks = (*(1 for _ in shape[:-2]), shape[-2], shape[-1])
-    level = da.from_array(data, chunks=chunks, asarray=True).astype(dtype)
+    # A name of its own: else dask would read all data once more, for a name made from them.
+    level = da.from_array(data, chunks=chunks, asarray=True, name=False).astype(dtype)
     thin = kind in ("closed", "cells")
     levels, factor = [level], 1
     while max(level.shape[-2:]) > _COARSEST and min(level.shape[-2:]) >= 4:

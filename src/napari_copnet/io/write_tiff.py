@@ -37,7 +37,8 @@ def write_tiff(
         "dtype": dtype,
         "photometric": "minisblack",
         "compression": "zlib",
-        "compressionargs": {"level": 6},
+        # Higher levels take half as long again to make files of probabilities 1 % smaller.
+        "compressionargs": {"level": 1 if dtype.kind == "f" else 6},
     }
     if voxel_size.in_plane_known:
         shared["resolution"] = (1 / voxel_size.x, 1 / voxel_size.y)  # type: ignore[operator]

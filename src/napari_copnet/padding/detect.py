@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import cc3d
 import numpy as np
-from scipy import ndimage
 
+from napari_copnet.padding.areas import Areas, grown
+from napari_copnet.padding.grey import percentiles
 from napari_copnet.padding.outline import Hull, is_straight
+from napari_copnet.padding.windows import constant_windows, quiet_windows, window_spread, within
 
 # Half the side of the window that must have a single value, px.
 REACH = 2
@@ -25,6 +26,8 @@ LEAST_AREA = 100
 LEAST_SHARE = 0.002
 # A hole must be larger, because saturated or denoised tissue has constant patches as well.
 LEAST_HOLE = 0.005
+# Spreads of so many windows along each side decide what is quiet. All, in slices up to this size.
+LOOKED_AT = 1024
 # Drawings and masks have few values and are constant everywhere; they are not searched.
 FEWEST_VALUES = 16
 LEAST_TEXTURED = 0.3
@@ -78,8 +81,7 @@ class _Part:
         return max(shares)
 
     def beyond(self, hull: Hull) -> float:
-        rows, columns = np.nonzero(self.pixels)
-        return hull.beyond(rows + self.box[0].start, columns + self.box[1].start)
+        return hull.beyond(self.pixels, (self.box[0].start, self.box[1].start))
 
 
 def _part(
@@ -144,46 +146,23 @@ def find_padding(image: np.ndarray) -> np.ndarray | None:
         for part in parts:
             rest[part.box] &= ~part.pixels
         # In a drawing, only the thin lines between constant areas would remain.
-        if np.mean(rest) < 0.01 or np.mean(flat[rest]) > 1 - LEAST_TEXTURED or _few(image[rest]):
+        left = np.count_nonzero(rest)
+        tissue = image[rest]
+        constant = np.count_nonzero(flat & rest)
+        if left < 0.01 * rest.size or constant > (1 - LEAST_TEXTURED) * left or _few(tissue):
             return found if found.any() else None
-        dark, bright = np.percentile(image[rest], (0.1, 99.9))
+        dark, bright = percentiles(tissue, (0.1, 99.9))
+        del tissue
         hull = Hull(rest)
         kept: list[_Part] = []
         for part in sorted(parts, key=lambda part: -part.area):
-            if _is_padding(part, image.shape, hull, (float(dark), float(bright)), kept):
+            if _is_padding(part, image.shape, hull, (dark, bright), kept):
                 kept.append(part)
                 found[part.box] |= part.pixels
     if not found.any():
         return None
-    return _without_islands(found)
-
-
-def constant_windows(image: np.ndarray, reach: int) -> np.ndarray:
-    """Return where the window of ``2 reach + 1`` px around a pixel has one value.
-
-    Beyond the border, the outermost pixels are repeated.
-
-    Parameters
-    ----------
-    image : ndarray, shape (Y, X)
-    reach : int
-
-    Returns
-    -------
-    ndarray, shape (Y, X), bool
-    """
-    padded = np.pad(image, reach, mode="edge")
-    across = padded[:, 1:] == padded[:, :-1]
-    rows = np.ones((padded.shape[0], image.shape[1]), bool)
-    for step in range(2 * reach):
-        rows &= across[:, step : step + image.shape[1]]
-    down = (padded[1:] == padded[:-1])[:, reach : reach + image.shape[1]]
-    flat = np.ones(image.shape, bool)
-    for step in range(2 * reach + 1):
-        flat &= rows[step : step + image.shape[0]]
-    for step in range(2 * reach):
-        flat &= down[step : step + image.shape[0]]
-    return flat
+    _fill_islands(found)
+    return found
 
 
 def _has_texture(image: np.ndarray) -> bool:
@@ -213,82 +192,108 @@ def _constant_lines(image: np.ndarray) -> int:
     Their ends are ignored, because they belong to the columns there.
     """
     for count, row in enumerate(image):
-        if np.mean(row == np.median(row)) < WHOLE_LINE:
+        # A value that so many pixels have is also the median of every 16th.
+        if np.count_nonzero(row == np.median(row[::16])) < WHOLE_LINE * row.size:
             return count
     return len(image)
 
 
 def _exact_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
-    labels, count = cc3d.connected_components(flat, connectivity=8, return_N=True)
-    areas = np.bincount(labels.ravel(), minlength=count + 1)
+    areas = Areas(flat, diagonal=True)
+    wanted = areas.sizes >= (2 * REACH + 1) ** 2
     # Cut-off corners may be small; they count if there is a large area of their value.
-    outermost = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    wanted = areas >= (2 * REACH + 1) ** 2
-    wanted[outermost] = True
-    wanted[0] = False
+    wanted[areas.at_border()] = True
     parts = []
-    window = np.ones((2 * REACH + 1,) * 2, bool)
-    boxes = ndimage.find_objects(labels)
-    for label in np.flatnonzero(wanted):
-        box = tuple(
-            slice(max(0, side.start - REACH), side.stop + REACH) for side in boxes[label - 1]
-        )
-        core = labels[box] == label
-        value = image[box][core][0]
-        pixels = ndimage.binary_dilation(core, window) & (image[box] == value)
-        corner = (box[0].start, box[1].start)
-        parts.append(_part(pixels, corner, float(value), True, image.shape))
+    for number in np.flatnonzero(wanted).tolist():
+        value = image[areas.first_pixel(number)]
+        # Neighbouring windows overlap, so that all of them have this value.
+        box = areas.box(number, beyond=REACH + 1)
+        pixels = grown(areas.pixels(number, box), REACH)
+        parts.append(_Part(box, pixels, float(value), True))
     return parts
 
 
 def _noisy_parts(image: np.ndarray, flat: np.ndarray) -> list[_Part]:
     """Return areas of nearly one value: their spread is small, with a gap to all other spreads."""
-    spread, mean = _spread(image, WIDE)
+    step = -(-max(image.shape) // LOOKED_AT)
+    spread, mean = window_spread(image, WIDE, step)
     limit = _quiet_below(spread)
     if limit is None:
         return []
-    labels, count = cc3d.connected_components(spread < limit, connectivity=8, return_N=True)
-    areas = np.bincount(labels.ravel(), minlength=count + 1)
+    calm = spread < limit
+    areas = Areas(calm, diagonal=True)
+    if step > 1:
+        # Is there any? In most slices there is nothing but exact padding.
+        large = np.flatnonzero(areas.sizes * step**2 >= _least(image.shape, LEAST_SHARE) / 2)
+        constant = flat[::step, ::step]
+        boxes = {number: areas.box(number) for number in large.tolist()}
+        if all(constant[box][areas.pixels(number, box)].all() for number, box in boxes.items()):
+            return []
+        areas = Areas(quiet_windows(image, WIDE, limit), diagonal=True)
+    grain: np.ndarray | None = None
+    usual = 0.0
     parts = []
-    fine, fine_mean = _spread(image, 1)
-    window = np.ones((2 * REACH + 1,) * 2, bool)
-    inner = slice(2 * REACH, -2 * REACH)
-    grain = np.abs(ndimage.convolve(image.astype(np.float64), _GRAIN, mode="nearest"))
-    usual = float(np.median(grain[spread > 2 * limit])) if np.any(spread > 2 * limit) else 0.0
-    for label in np.flatnonzero(areas[1:] >= _least(image.shape, LEAST_SHARE)) + 1:
-        core = labels == label
-        if flat[core].all():
+    for number in np.flatnonzero(areas.sizes >= _least(image.shape, LEAST_SHARE)).tolist():
+        box = areas.box(number)
+        core = areas.pixels(number, box)
+        if flat[box][core].all():
             continue
-        value = float(np.median(image[core]))
-        noise = float(np.sqrt(np.mean(spread[core] ** 2)))
+        # The windows that were looked at.
+        at = tuple(slice(-(-side.start // step), -(-side.stop // step)) for side in box)
+        seen = core[-box[0].start % step :: step, -box[1].start % step :: step]
+        if not seen.any():
+            continue
+        noise = float(np.sqrt(np.mean(spread[at][seen] ** 2)))
+        if grain is None:
+            grain = _grain(image, step)
+            loud = spread > 2 * limit
+            usual = float(np.median(grain[loud])) if loud.any() else 0.0
         # Resin has microscope noise, as tissue does.
-        if np.median(grain[core]) > LESS_GRAIN * usual:
+        if np.median(grain[at][seen]) > LESS_GRAIN * usual:
             continue
         # The value must be the same throughout: a gradient is not padding.
-        if not noise or np.std(mean[core]) > noise:
+        if not noise or np.std(mean[at][seen]) > noise:
             continue
-        near = ndimage.binary_dilation(core, iterations=2 * WIDE)
-        quiet = (fine < 2.5 * noise) & (np.abs(fine_mean - value) < 2.5 * noise) & near
-        whole = cc3d.connected_components(quiet | core, connectivity=4)
-        pixels = whole == np.bincount(whole[core]).argmax()
-        # Nor is adjacent tissue of the same grey.
-        padded = np.pad(pixels, 2 * REACH, mode="edge")
-        pixels = ndimage.binary_opening(padded, window)[inner, inner] | core
-        like = np.abs(image - value) <= 4 * noise
-        pixels |= ndimage.binary_dilation(pixels, np.ones((3, 3), bool)) & like
-        parts.append(_part(pixels, (0, 0), value, False, image.shape))
+        value = percentiles(image[box][core], (50.0,))[0]
+        parts.append(_noisy_part(image, areas, number, value, noise))
     return parts
 
 
-def _spread(image: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return standard deviation and mean in windows of ``2 reach + 1`` px, float64."""
-    values = image.astype(np.float64)
-    middle = float(np.median(values))
-    values -= middle
-    size = 2 * reach + 1
-    mean = ndimage.uniform_filter(values, size, mode="nearest")
-    power = ndimage.uniform_filter(values * values, size, mode="nearest")
-    return np.sqrt(np.maximum(power - mean * mean, 0)), mean + middle
+def _noisy_part(image: np.ndarray, areas: Areas, number: int, value: float, noise: float) -> _Part:
+    """Return the pixels of an area of nearly one value, whose inside was found."""
+    box = areas.box(number, beyond=2 * WIDE + 1)
+    part = image[box]
+    core = areas.pixels(number, box)
+    quiet = quiet_windows(part, 1, 2.5 * noise, value, 2.5 * noise) & within(core, 2 * WIDE)
+    pieces = Areas(quiet | core)
+    pixels, most = core, 0
+    for piece in np.argsort(-pieces.sizes, kind="stable").tolist():
+        if pieces.sizes[piece] <= most:
+            break
+        candidate = pieces.pixels(piece, (slice(0, part.shape[0]), slice(0, part.shape[1])))
+        shared = int(np.count_nonzero(candidate & core))
+        if shared > most:
+            pixels, most = candidate, shared
+    # Nor is adjacent tissue of the same grey.
+    margin = 2 * REACH
+    padded = np.pad(pixels, margin, mode="edge")
+    opened = grown(~grown(~padded, REACH), REACH)
+    pixels = opened[margin:-margin, margin:-margin] | core
+    beside = np.nonzero(grown(pixels, 1) & ~pixels)
+    pixels[beside] = np.abs(part[beside].astype(np.float64) - value) <= 4 * noise
+    return _part(pixels, (box[0].start, box[1].start), value, False, image.shape)
+
+
+def _grain(image: np.ndarray, step: int) -> np.ndarray:
+    """Return the noise at every pixel of number `step` along both axes."""
+    total = np.zeros(image[::step, ::step].shape)
+    for (down, along), weight in np.ndenumerate(_GRAIN):
+        rows, columns = (
+            np.clip(np.arange(0, length, step) + shift - 1, 0, length - 1)
+            for length, shift in zip(image.shape, (down, along), strict=True)
+        )
+        total += weight * image[np.ix_(rows, columns)]
+    return np.abs(total)
 
 
 def _quiet_below(spread: np.ndarray) -> float | None:
@@ -298,7 +303,7 @@ def _quiet_below(spread: np.ndarray) -> float | None:
         return None
     octaves = np.log2(np.maximum(spread, scale * 2.0**-10) / scale)
     edges = np.arange(-10, 1 + 1e-9, 1 / OCTAVE)
-    counts, _ = np.histogram(np.minimum(octaves, 0.99), edges)
+    counts, _ = np.histogram(np.minimum(octaves, 0.99), len(edges) - 1, (-10, 1))
     total = np.concatenate([[0], np.cumsum(counts)])
     best, limit = BETWEEN, None
     for low in range(1, len(edges) - OCTAVE):
@@ -338,9 +343,8 @@ def _least(shape: tuple[int, ...], share: float) -> float:
     return max(LEAST_AREA, share * shape[0] * shape[1])
 
 
-def _without_islands(found: np.ndarray) -> np.ndarray:
+def _fill_islands(found: np.ndarray) -> None:
     """Fill specks inside padding, such as dead pixels."""
-    rest = cc3d.connected_components(~found, connectivity=4)
-    small = np.bincount(rest.ravel()) < LEAST_AREA / 2
-    small[0] = False
-    return found | small[rest]
+    rest = Areas(~found)
+    for number in np.flatnonzero(rest.sizes < LEAST_AREA / 2).tolist():
+        rest.paint(number, found)

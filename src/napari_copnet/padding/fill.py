@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 # A point mirrored into padding is mirrored again, this often at most; then the nearest one counts.
 BOUNCES = 8
@@ -26,22 +25,13 @@ def mirrored_source(padding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns : ndarray, shape (N,), int
         For each padding pixel, in memory order; all are valid pixels.
     """
-    nearest = ndimage.distance_transform_edt(padding, return_distances=False, return_indices=True)
-    at = np.stack(np.nonzero(padding))
-    for _ in range(BOUNCES):
-        stuck = np.flatnonzero(padding[tuple(at)])
-        if not stuck.size:
-            break
-        point = at[:, stuck]
-        beyond = 2 * nearest[(slice(None), *point)] - point
-        for axis, length in enumerate(padding.shape):
-            # Reflected repeatedly: from deep padding, a point may lie many slice widths outside.
-            index = beyond[axis] % (2 * length)
-            beyond[axis] = np.where(index < length, index, 2 * length - 1 - index)
-        at[:, stuck] = beyond
-    stuck = np.flatnonzero(padding[tuple(at)])
-    at[:, stuck] = nearest[(slice(None), *at[:, stuck])]
-    return at[0], at[1]
+    # Not before it is needed: it loads numba.
+    from napari_copnet.padding.nearest import mirror, nearest_valid
+
+    count = np.count_nonzero(padding)
+    rows, columns = np.empty(count, np.intp), np.empty(count, np.intp)
+    mirror(np.ascontiguousarray(padding), nearest_valid(padding), BOUNCES, rows, columns)
+    return rows, columns
 
 
 def fill_mirrored(image: np.ndarray, padding: np.ndarray | None) -> np.ndarray:

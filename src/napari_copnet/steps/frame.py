@@ -6,12 +6,14 @@ exactly the pixels that came.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cc3d
 import numpy as np
 from scipy.ndimage import distance_transform_edt
-from skimage.transform import resize
 
 from napari_copnet.errors import InputError
+from napari_copnet.steps.resize import resize_linear, resize_mask, without_rounding
 from napari_copnet.types import Frame, Preprocessed, is_contour
 
 KINDS = ("probability", "mask", "labels")
@@ -50,8 +52,8 @@ def moved_mask(mask: np.ndarray, frame: Frame, z: int) -> np.ndarray:
     ndarray, shape (Y, X) of the processed stack, bool
         True where more than half of a pixel is set; False where the shift left no data.
     """
-    soft = resize_linear((mask > 0).astype(np.float32), frame.processed_shape[1:])
-    return moved(soft > 0.5, _whole(frame.shifts[z]), "labels")
+    mostly = resize_mask(mask > 0, frame.processed_shape[1:])
+    return moved(mostly, _whole(frame.shifts[z]), "labels")
 
 
 def shift_mirrored(image: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
@@ -108,10 +110,10 @@ def to_original(
         return values.copy()
     out = np.empty(frame.original_shape, values.dtype)
     for z, image in enumerate(values):
-        dy, dx = _whole(frame.shifts[z])
-        shifted = moved(image, (-dy, -dx), kind)
-        edges = None if soft is None else moved(soft[z], (-dy, -dx), "probability")
-        out[z] = _resized(shifted, frame.original_shape[1:], kind, edges)
+        back = _back(frame, z)
+        shifted = moved(image, back, kind)
+        edges = None if soft is None else moved(soft[z], back, "probability")
+        _resized(shifted, frame.original_shape[1:], kind, edges, out[z])
     return out
 
 
@@ -197,10 +199,20 @@ def cells_to_original(
     -------
     labels, closed : ndarray, shape ``frame.original_shape``
     """
-    closed = to_original(closed, frame, "mask", soft)
-    labels = to_original(labels, frame, "labels")
-    labels[closed > 0] = 0
-    return labels, closed
+    lines = to_original(closed, frame, "mask", soft)
+    if frame.is_identity or _shrinks(frame.processed_shape[1:], frame.original_shape[1:]):
+        out = to_original(labels, frame, "labels")
+        out[lines > 0] = 0
+        return out, lines
+    # Both grow by repeating pixels: cleared before, cells are the same, and it is done sooner.
+    _check(labels, frame.processed_shape, "labels")
+    out = np.empty(frame.original_shape, labels.dtype)
+    for z, image in enumerate(labels):
+        back = _back(frame, z)
+        image = moved(image, back, "labels")
+        image[moved(closed[z], back, "mask") > 0] = 0
+        _resized(image, frame.original_shape[1:], "labels", out=out[z])
+    return out, lines
 
 
 def _check(values: np.ndarray, shape: tuple[int, ...], kind: str) -> None:
@@ -215,6 +227,16 @@ def _check(values: np.ndarray, shape: tuple[int, ...], kind: str) -> None:
 
 def _whole(shift: np.ndarray) -> tuple[int, int]:
     return round(float(shift[0])), round(float(shift[1]))
+
+
+def _back(frame: Frame, z: int) -> tuple[int, int]:
+    """Return the shift of slice z from the processed frame to the original one."""
+    dy, dx = _whole(frame.shifts[z])
+    return -dy, -dx
+
+
+def _shrinks(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    return any(n < m for n, m in zip(after, before, strict=True))
 
 
 def _outside(length: int, shifts: np.ndarray) -> np.ndarray:
@@ -248,22 +270,35 @@ def moved(image: np.ndarray, shift: tuple[int, int], kind: str) -> np.ndarray:
 
 
 def _resized(
-    image: np.ndarray, shape: tuple[int, ...], kind: str, soft: np.ndarray | None = None
+    image: np.ndarray,
+    shape: tuple[int, ...],
+    kind: str,
+    soft: np.ndarray | None = None,
+    out: Any = None,
 ) -> np.ndarray:
+    """Return an image in another size, written to `out` if that is given."""
     if image.shape == tuple(shape):
-        return image
-    if kind == "probability":
-        return resize_linear(image.astype(np.float32, copy=False), shape).astype(image.dtype)
-    if kind == "mask" and any(n < m for n, m in zip(shape, image.shape, strict=True)):
-        return _shrunk_mask(image, shape, image > 0 if soft is None else soft)
-    for axis in (0, 1):
-        image = np.take(image, _nearest(shape[axis], image.shape[axis]), axis)
-    return image
+        found = image
+    elif kind == "probability":
+        direct = out if out is not None and out.dtype == np.float32 else None
+        found = resize_linear(image, shape, direct).astype(image.dtype, copy=False)
+    elif kind == "mask" and _shrinks(image.shape, shape):
+        found = _shrunk_mask(image, shape, image > 0 if soft is None else soft)
+    else:
+        rows, columns = (_nearest(n, m) for n, m in zip(shape, image.shape, strict=True))
+        # Whatever is smaller in between. The mode is the one that needs no copy of the result.
+        if shape[0] * image.shape[1] <= image.shape[0] * shape[1]:
+            found = np.take(np.take(image, rows, 0), columns, 1, out, "clip")
+        else:
+            found = np.take(np.take(image, columns, 1), rows, 0, out, "clip")
+    if out is not None and found is not out:
+        out[:] = found
+    return found
 
 
 def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...], edges: np.ndarray) -> np.ndarray:
     """Scale a contour down without thickening it and without merging the cells it separates."""
-    soft = resize_linear(edges.astype(np.float32), shape)
+    soft = without_rounding(resize_linear(edges, shape))
     line = is_contour(soft)
     areas = cc3d.connected_components((mask == 0).astype(np.uint8), connectivity=4)
     if areas.max() > 1:
@@ -282,31 +317,6 @@ def _shrunk_mask(mask: np.ndarray, shape: tuple[int, ...], edges: np.ndarray) ->
             line[ahead] |= touch & first
             line[behind] |= touch & ~first
     return line.astype(mask.dtype)
-
-
-def resize_linear(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Resize an image linearly, with anti-aliasing along axes that shrink.
-
-    Parameters
-    ----------
-    image : ndarray, shape (Y, X), float32
-    shape : tuple of int
-
-    Returns
-    -------
-    ndarray, shape `shape`, float32
-    """
-    shrink = [n / m for n, m in zip(image.shape, shape, strict=True)]
-    sigma = [max(0.0, (factor - 1) / 2) for factor in shrink]
-    return resize(
-        image,
-        shape,
-        order=1,
-        mode="symmetric",
-        anti_aliasing=any(sigma),
-        anti_aliasing_sigma=sigma,
-        preserve_range=True,
-    ).astype(np.float32, copy=False)
 
 
 def _nearest(count: int, length: int) -> np.ndarray:

@@ -250,15 +250,17 @@ def is_blank(image: np.ndarray, z: int) -> bool:
     InputError
         Some pixels are NaN or infinite.
     """
-    finite = np.isfinite(image)
-    if not finite.all():
-        if finite.any():
-            raise InputError(
-                f"Slice {z} has {int((~finite).sum())} NaN or infinite pixels.",
-                "Read the stack with the option repair, which fills them from their neighbours.",
-            )
-        return True
-    return bool(image.min() == image.max())
+    low, high = image.min(), image.max()
+    # Both are finite only if all pixels are.
+    if np.isfinite(low) and np.isfinite(high):
+        return bool(low == high)
+    finite = np.count_nonzero(np.isfinite(image))
+    if finite:
+        raise InputError(
+            f"Slice {z} has {image.size - finite} NaN or infinite pixels.",
+            "Read the stack with the option repair, which fills them from their neighbours.",
+        )
+    return True
 
 
 def pair_shift(
