@@ -25,7 +25,7 @@ def fingerprint(stack: Stack) -> str:
         name = path.relative_to(source.parent).as_posix()
         digest.update(repr((name, found.st_size, found.st_mtime_ns)).encode())
     for z in sorted({0, stack.shape[0] // 2, stack.shape[0] - 1}):
-        digest.update(np.ascontiguousarray(stack.data[z]).tobytes())
+        digest.update(np.ascontiguousarray(stack.data[z]).data)
     return digest.hexdigest()
 
 
@@ -33,5 +33,5 @@ def stack_hash(stack: Stack) -> str:
     """Return the SHA-256 of a stack's grey values and shape, read slice by slice."""
     digest = hashlib.sha256(repr((stack.shape, str(stack.data.dtype))).encode())
     for z in range(stack.shape[0]):
-        digest.update(np.ascontiguousarray(stack.data[z]).tobytes())
+        digest.update(np.ascontiguousarray(stack.data[z]).data)
     return digest.hexdigest()

@@ -10,8 +10,8 @@ import numpy as np
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.pipeline import RunResult
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.steps.frame import cells_to_original, soft_contour, to_original
-from napari_copnet.types import Frame
+from napari_copnet.steps.frame import soft_contour, to_original
+from napari_copnet.types import Cells, Closing, Frame, Preprocessed
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def restored_lazily(result: RunResult) -> Restored:
     shape = result.preprocessed.frame.original_shape
     kept = result.closing.iterations
     return Restored(
-        LazyArray(shape, np.float32, _Contours(result)),
-        LazyArray(shape, np.uint8, _Closed(result)),
-        LazyArray(shape, np.uint32, _Cells(result)),
+        LazyArray(shape, np.float32, ProbabilityPlane(result.preprocessed, result.contours)),
+        LazyArray(shape, np.uint8, _closed_plane(result)),
+        LazyArray(shape, np.uint32, CellsPlane(_closed_plane(result), result.cells)),
         None
         if kept is None
         else LazyArray((kept.shape[0], *shape), np.float16, _Iterations(result)),
@@ -79,8 +79,10 @@ def restore(result: RunResult) -> Steps[Restored]:
     yield Progress("restore", 1, total, "images")
     closed = np.empty(lazy.closed.shape, np.uint8)
     cells = np.empty(lazy.cells.shape, np.uint32)
+    plane = CellsPlane(_closed_plane(result), result.cells)
     for z in range(len(closed)):
-        cells[z], closed[z] = _cells_and_closed(result, z)
+        closed[z] = plane.closed(z)
+        cells[z] = plane.beside(z, closed[z])
     yield Progress("restore", 3, total, "images")
     iterations = None
     if kept is not None:
@@ -92,11 +94,54 @@ def restore(result: RunResult) -> Steps[Restored]:
 
 
 @dataclass(frozen=True)
-class _Contours:
-    result: RunResult
+class ProbabilityPlane:
+    """Slices of the Step 1 probability in the original frame, float32: of a `LazyArray`."""
+
+    ready: Preprocessed
+    contours: Any
 
     def __call__(self, z: int) -> np.ndarray:
-        return _probability(self.result, self.result.contours[z], z)
+        return _probability(self.ready, self.contours[z], z)
+
+
+@dataclass(frozen=True)
+class ClosedPlane:
+    """Slices of the closed contour in the original frame, uint8: of a `LazyArray`."""
+
+    ready: Preprocessed
+    contours: Any
+    closing: Closing
+
+    def __call__(self, z: int) -> np.ndarray:
+        frame, mask = slice_frame(self.ready.frame, z), np.asarray(self.closing.mask[z])[None]
+        soft = None
+        if any(n < m for n, m in zip(frame.original_shape, frame.processed_shape, strict=True)):
+            # Only a mask that shrinks depends on it.
+            soft = soft_contour(
+                mask,
+                np.asarray(self.closing.probability[z])[None],
+                np.asarray(self.contours[z])[None],
+            )
+        return _cleared(to_original(mask, frame, "mask", soft)[0], self.ready, z)
+
+
+@dataclass(frozen=True)
+class CellsPlane:
+    """Slices of the cells in the original frame, uint32; 0 under the closed contour."""
+
+    closed: ClosedPlane
+    cells: Cells
+
+    def __call__(self, z: int) -> np.ndarray:
+        return self.beside(z, self.closed(z))
+
+    def beside(self, z: int, closed: np.ndarray) -> np.ndarray:
+        """Return the cells of a slice whose closed contour is known."""
+        ready = self.closed.ready
+        labels = np.asarray(self.cells.labels[z])[None]
+        labels = to_original(labels, slice_frame(ready.frame, z), "labels")[0]
+        labels[closed > 0] = 0
+        return _cleared(labels, ready, z)
 
 
 @dataclass(frozen=True)
@@ -106,52 +151,29 @@ class _Iterations:
     def __call__(self, number: int, z: int) -> np.ndarray:
         kept: Any = self.result.closing.iterations
         image = np.asarray(kept[number, z]).astype(np.float32)
-        return _probability(self.result, image, z).astype(np.float16)
+        return _probability(self.result.preprocessed, image, z).astype(np.float16)
 
 
-@dataclass(frozen=True)
-class _Closed:
-    result: RunResult
-
-    def __call__(self, z: int) -> np.ndarray:
-        return _cells_and_closed(self.result, z)[1]
+def _closed_plane(result: RunResult) -> ClosedPlane:
+    return ClosedPlane(result.preprocessed, result.contours, result.closing)
 
 
-@dataclass(frozen=True)
-class _Cells:
-    result: RunResult
-
-    def __call__(self, z: int) -> np.ndarray:
-        return _cells_and_closed(self.result, z)[0]
-
-
-def _frame(result: RunResult, z: int) -> Frame:
-    """Return the frame of one slice."""
-    frame = result.preprocessed.frame
+def slice_frame(frame: Frame, z: int) -> Frame:
+    """Return the frame of one slice, as a stack of depth 1."""
     return Frame(
         (1, *frame.original_shape[1:]), (1, *frame.processed_shape[1:]), frame.shifts[z : z + 1]
     )
 
 
-def _probability(result: RunResult, image: Any, z: int) -> np.ndarray:
+def _probability(ready: Preprocessed, image: Any, z: int) -> np.ndarray:
     image = np.asarray(image)[None]
-    return _cleared(to_original(image, _frame(result, z), "probability")[0], result, z)
+    frame = slice_frame(ready.frame, z)
+    return _cleared(to_original(image, frame, "probability")[0], ready, z)
 
 
-def _cells_and_closed(result: RunResult, z: int) -> tuple[np.ndarray, np.ndarray]:
-    closing = result.closing
-    mask = np.asarray(closing.mask[z])[None]
-    soft = soft_contour(
-        mask, np.asarray(closing.probability[z])[None], np.asarray(result.contours[z])[None]
-    )
-    labels = np.asarray(result.cells.labels[z])[None]
-    cells, closed = cells_to_original(labels, mask, _frame(result, z), soft)
-    return _cleared(cells[0], result, z), _cleared(closed[0], result, z)
-
-
-def _cleared(image: np.ndarray, result: RunResult, z: int) -> np.ndarray:
+def _cleared(image: np.ndarray, ready: Preprocessed, z: int) -> np.ndarray:
     """Set a slice to 0 where the original has padding; return it."""
-    padding = result.preprocessed.original_padding(z)
+    padding = ready.original_padding(z)
     if padding is not None:
         image[padding] = 0
     return image

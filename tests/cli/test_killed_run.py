@@ -16,7 +16,7 @@ KILLS = 8
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_run_killed_again_and_again_gives_what_one_gives_that_was_left_alone(tmp_path, tiny_models):
+def test_a_run_that_is_killed_again_and_again_gives_the_same(tmp_path, tiny_models):
     rng = np.random.default_rng(0)
     image = np.full((20, 48, 48), 180.0)
     image[:, ::12] = image[:, :, ::12] = 60

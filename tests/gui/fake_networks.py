@@ -47,7 +47,9 @@ def grow_once(image):
 
 
 def fake_model(name, kind):
-    return SimpleNamespace(name=name, kind=kind, sha256=f"{kind}-{name}", card={})
+    return SimpleNamespace(
+        name=name, kind=kind, sha256=f"{kind}-{name}", card={}, plan=FakeNetwork.plan
+    )
 
 
 class FakeModels:

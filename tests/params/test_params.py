@@ -11,7 +11,7 @@ from napari_copnet.errors import CopnetError
 KINDS = [
     kind
     for _, kind in inspect.getmembers(params, inspect.isclass)
-    if dataclasses.is_dataclass(kind) and kind is not params.Setting
+    if dataclasses.is_dataclass(kind) and kind not in (params.Setting, params.Settings)
 ]
 
 

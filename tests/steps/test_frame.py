@@ -11,12 +11,12 @@ from napari_copnet.errors import InputError
 from napari_copnet.steps.frame import (
     cells_to_original,
     margin,
-    moved_mask,
     shift_mirrored,
     soft_contour,
     to_original,
     to_processed,
 )
+from napari_copnet.steps.resize import resize_mask
 from napari_copnet.types import Frame
 
 
@@ -219,5 +219,5 @@ def test_cells_and_contours_come_back_as_by_the_nearest_pixel(plane, shift):
 def test_half_a_pixel_is_not_most_of_it(edge):
     mask = np.zeros((20, 20), bool)
     mask[:edge] = True
-    seen = moved_mask(mask, frame_of((20, 20), (10, 10)), 0)
+    seen = resize_mask(mask, (10, 10))
     assert seen[:, 0].tolist() == [row < edge // 2 for row in range(10)]

@@ -8,7 +8,8 @@ from napari_copnet.errors import InputError
 from napari_copnet.params import PreprocessParams
 from napari_copnet.plane_size import processed_plane
 from napari_copnet.progress import finish
-from napari_copnet.steps.preprocess import align_shifts, pair_shift, preprocess
+from napari_copnet.steps.preprocess import preprocess
+from napari_copnet.steps.registration import align_shifts, pair_shift
 from napari_copnet.types import Stack, VoxelSize
 
 KEEP = PreprocessParams(size=0)

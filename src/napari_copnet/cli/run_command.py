@@ -21,8 +21,6 @@ from napari_copnet.params import (
 )
 
 Format = Annotated[FormatName, typer.Option("--format", help="File format of the results.")]
-# Slices up to this side, px, come with their contour probability.
-WITH_PROBABILITY = 2048
 Outputs = Annotated[
     str | None,
     typer.Option(
@@ -89,7 +87,8 @@ def run_command(
     from napari_copnet.pipeline import run
     from napari_copnet.restored import restored_lazily
     from napari_copnet.runs.finished_run import finished_run
-    from napari_copnet.runs.run_record import save_run
+    from napari_copnet.runs.run_record import default_outputs
+    from napari_copnet.runs.saving import saving
     from napari_copnet.store.folder import FolderStore
 
     wanted = named_outputs(outputs, closing)
@@ -113,7 +112,7 @@ def run_command(
     record = finished_run(out, result.key, frame, format, wanted) if not result.seconds else None
     if record is None:
         restored = restored_lazily(result) if frame == "original" else None
-        record = save_run(result, restored, settings, out, format, wanted)
+        record = watched(saving(result, restored, settings, out, format, wanted))
     if not resume:
         store.remove()
     show(record, as_json, summary(record))
@@ -137,19 +136,6 @@ def named_outputs(outputs: str | None, closing: ClosingParams) -> tuple[str, ...
     if "iterations" in names and not closing.keep_iterations:
         raise InputError("Iterations are not kept.", "Add --keep-iterations.")
     return names
-
-
-def default_outputs(shape: tuple[int, int, int]) -> tuple[str, ...]:
-    """Return the results to write for a stack of this shape, if none are named.
-
-    A contour probability at the size of large slices holds no more than networks saw of them, and
-    takes most of the disk: it stays in OUT/store.
-    """
-    from napari_copnet.runs.run_record import OUTPUTS
-
-    if max(shape[1:]) <= WITH_PROBABILITY:
-        return OUTPUTS
-    return tuple(name for name in OUTPUTS if name != "contours")
 
 
 def refuse_own_input(out: Path, *inputs: Path) -> None:

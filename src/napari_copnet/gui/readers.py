@@ -180,7 +180,7 @@ def probability_tuple(
     extra: dict[str, Any] | None = None,
 ) -> LayerTuple:
     """Return contour probability, by iteration when `values` are given, as an image layer."""
-    from napari_copnet.gui.workflow.result_layers import NAMES
+    from napari_copnet.gui.viewer.placed_layers import NAMES
 
     more: dict[str, Any] = {
         "name": NAMES[role],
@@ -202,7 +202,7 @@ def labels_tuple(
     """Return labels, or a mask for the role ``"closed"``, as a labels layer that can be edited."""
     import numpy as np
 
-    from napari_copnet.gui.workflow.result_layers import CONTOUR_COLOUR, NAMES
+    from napari_copnet.gui.viewer.placed_layers import CONTOUR_COLOUR, NAMES
 
     more |= placed(stack) | {"name": name or NAMES[role]}
     if role:

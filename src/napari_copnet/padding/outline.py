@@ -155,6 +155,6 @@ class Hull:
         # Rows of pixels that lie in the same row of the hull.
         for row in range(top // self._step, (top + height - 1) // self._step + 1):
             rows = area[max(row * self._step - top, 0) : (row + 1) * self._step - top]
-            total += np.count_nonzero(rows)
-            outside += np.count_nonzero(rows & ~self._hull[row, columns])
+            total += int(np.count_nonzero(rows))
+            outside += int(np.count_nonzero(rows & ~self._hull[row, columns]))
         return outside / total

@@ -24,7 +24,20 @@ from napari_copnet.types import Preprocessed, Stack, VoxelSize
 
 # What a run makes, by the names of its files.
 OUTPUTS = ("contours", "closed", "cells", "iterations")
+# Slices up to this side, px, come with their contour probability.
+WITH_PROBABILITY = 2048
 _PACKAGES = ("torch", "nnunetv2", "numpy", "scipy", "scikit-image", "SimpleITK", "pystackreg")
+
+
+def default_outputs(shape: tuple[int, int, int]) -> tuple[str, ...]:
+    """Return the results to write for a stack of this shape, if none are named.
+
+    A contour probability at the size of large slices holds no more than networks saw of them, and
+    takes most of the disk: it stays in the store of the run.
+    """
+    if max(shape[1:]) <= WITH_PROBABILITY:
+        return OUTPUTS
+    return tuple(name for name in OUTPUTS if name != "contours")
 
 
 def save_run(

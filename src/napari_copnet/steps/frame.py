@@ -13,7 +13,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from napari_copnet.errors import InputError
-from napari_copnet.steps.resize import resize_linear, resize_mask, without_rounding
+from napari_copnet.steps.resize import resize_linear, without_rounding
 from napari_copnet.types import Frame, Preprocessed, is_contour
 
 KINDS = ("probability", "mask", "labels")
@@ -34,26 +34,6 @@ def margin(frame: Frame) -> np.ndarray:
     y_out = _outside(height, frame.shifts[:, 0])
     x_out = _outside(width, frame.shifts[:, 1])
     return y_out[:, :, None] | x_out[:, None, :]
-
-
-def moved_mask(mask: np.ndarray, frame: Frame, z: int) -> np.ndarray:
-    """Bring a mask of one slice of the original into the processed frame, without closing lines.
-
-    Parameters
-    ----------
-    mask : ndarray, shape (Y, X) of the original
-        Above 0 is set.
-    frame : Frame
-    z : int
-        The slice.
-
-    Returns
-    -------
-    ndarray, shape (Y, X) of the processed stack, bool
-        True where more than half of a pixel is set; False where the shift left no data.
-    """
-    mostly = resize_mask(mask > 0, frame.processed_shape[1:])
-    return moved(mostly, _whole(frame.shifts[z]), "labels")
 
 
 def shift_mirrored(image: np.ndarray, shift: tuple[int, int]) -> np.ndarray:

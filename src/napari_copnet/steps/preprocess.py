@@ -7,29 +7,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from pystackreg import StackReg
 
 from napari_copnet.errors import InputError
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.padding.detect import find_padding
-from napari_copnet.padding.grey import clean_slice, z_score
+from napari_copnet.padding.grey import clean_slice, mean_and_deviation
 from napari_copnet.params import PreprocessParams, checked
 from napari_copnet.plane_size import is_strip, processed_plane
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.fixed_size import fixed_size
-from napari_copnet.steps.frame import resize_linear
+from napari_copnet.steps.registration import (
+    align_shifts,
+    copy_plane,
+    pair_shift,
+    registration_copy,
+)
+from napari_copnet.steps.resize import resize_linear, resize_mask
 from napari_copnet.steps.slice_views import Margin, Shifted, inverted
 from napari_copnet.store.blocks import block_length, blocks_of, over_blocks
 from napari_copnet.store.memory import MemoryStage
 from napari_copnet.store.stage import Stage, Values
 from napari_copnet.types import Frame, Preprocessed, Stack, VoxelSize
-
-# StackReg takes 0.04 s for 256 px, 0.2 s for 512 px and 2.6 s for 2048 px, in which no other thread
-# of Python runs, the window's neither. Shifts of isbi2012 slices moved by known steps came out as
-# consistent at 256 px (0.74 px) as at 512 px (0.66 px).
-REGISTRATION_SIDE = 256
-# A drift of the stack by more than this share of the side is told to the user.
-LARGE_DRIFT = 0.1
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def preprocess(
     plane = processed_plane(shape[1:], size)
     depth = shape[0]
     align = params.align and depth > 1 and stack.axes != "tyx"
-    copy = _copy_plane(plane) if align else (1, 1)
+    copy = copy_plane(plane) if align else (1, 1)
     shared = _Shared(
         reopen or (lambda: stack),
         params,
@@ -182,7 +180,7 @@ def _prepare(block: tuple[int, ...], shared: _Shared) -> Steps[Values]:
     blank = np.zeros(len(block), bool)
     areas = np.zeros(len(block), np.int64)
     for index, z in enumerate(block):
-        image = np.asarray(stack.data[z], dtype=np.float32)
+        image = _read(stack, z)
         note = ""
         if is_blank(image, z):
             blank[index] = True
@@ -190,20 +188,28 @@ def _prepare(block: tuple[int, ...], shared: _Shared) -> Steps[Values]:
         else:
             found = find_padding(image) if params.padding else None
             image = clean_slice(image, found)
-            scored = z_score(image, found)
-            resized = resize_linear(scored if params.normalise else image, shared.plane)
+            # Resizing first is the same, and less work on large slices.
+            resized = resize_linear(image, shared.plane)
+            if params.normalise:
+                mean, deviation = mean_and_deviation(image, found)
+                resized = ((resized - mean) / deviation).astype(np.float32)
             if params.invert == "yes":
                 resized = inverted(resized, params.normalise)
             shared.resized[z] = resized
             if found is not None:
                 shared.bits[z] = np.packbits(found)
-                soft = resize_linear(found.astype(np.float32), shared.plane)
-                shared.padding[z] = soft > 0.5
+                shared.padding[z] = resize_mask(found, shared.plane)
                 areas[index] = np.count_nonzero(found)
             if shared.align:
-                shared.copies[z] = _registration_copy(resized)
+                shared.copies[z] = registration_copy(resized)
         yield Progress("preprocess", index + 1, len(block), "slices", note)
     return {"blank": blank, "padding": areas}
+
+
+def _read(stack: Stack, z: int) -> np.ndarray:
+    """Return a slice; whole numbers of up to 16 bits as they are, which takes less memory."""
+    image = np.asarray(stack.data[z])
+    return image if image.dtype in (np.uint8, np.uint16) else image.astype(np.float32)
 
 
 def _register(block: tuple[int, ...], shared: _Shared) -> Steps[Values]:
@@ -261,107 +267,6 @@ def is_blank(image: np.ndarray, z: int) -> bool:
             "Read the stack with the option repair, which fills them from their neighbours.",
         )
     return True
-
-
-def pair_shift(
-    before: np.ndarray, image: np.ndarray, plane: tuple[int, int], largest: float, z: int
-) -> tuple[tuple[float, float], str]:
-    """Register a slice to the last good one before it.
-
-    Parameters
-    ----------
-    before, image : ndarray, shape (Y, X)
-        The two slices, perhaps smaller copies.
-    plane : tuple of int
-        Shape of the processed slice, in whose pixels the shift is given.
-    largest : float
-        Largest believable shift along each axis, as a share of its side.
-    z : int
-        Number of the slice, for the note.
-
-    Returns
-    -------
-    shift : tuple of float
-        To move `image` by along y, x. Zero where registration failed: it is larger than
-        believable, or does not make the two slices more alike.
-    note : str
-        Why it was ignored, or empty.
-    """
-    matrix = StackReg(StackReg.TRANSLATION).register(before, image)
-    dy, dx = -float(matrix[1, 2]), -float(matrix[0, 2])
-    if not (abs(dy) <= largest * image.shape[0] and abs(dx) <= largest * image.shape[1]):
-        return (0.0, 0.0), f"Slice {z} could not be aligned: its shift is too large to be true."
-    whole = round(dy), round(dx)
-    if any(whole) and _likeness(before, image, whole) <= _likeness(before, image, (0, 0)):
-        return (0.0, 0.0), f"Slice {z} could not be aligned: shifting it does not help."
-    return (dy * plane[0] / image.shape[0], dx * plane[1] / image.shape[1]), ""
-
-
-def align_shifts(
-    pairs: np.ndarray, shape: tuple[int, int, int], plane: tuple[int, int]
-) -> tuple[np.ndarray, str]:
-    """Add up shifts between neighbours to one whole-pixel shift for each slice.
-
-    Registration follows cells that run obliquely through the stack: in a stack that is aligned
-    already it finds a part of a pixel in the same direction in slice after slice, which would
-    add up to a large false drift. So where most shifts are under one pixel (of the original or of
-    the processed stack, whichever is larger) those are ignored, and only jumps are corrected.
-    The median shift is taken off, so that little of the stack leaves the frame.
-
-    Parameters
-    ----------
-    pairs : ndarray, shape (Z, 2)
-        Shift of each slice onto the one before, along y, x, in processed pixels.
-    shape : tuple of int
-        Shape of the original stack.
-    plane : tuple of int
-        In-plane shape of the processed stack.
-
-    Returns
-    -------
-    shifts : ndarray, shape (Z, 2), float64
-        Whole numbers.
-    note : str
-        Warns of a large drift, or is empty.
-    """
-    pixel = np.maximum(1.0, np.divide(plane, shape[1:]))
-    lengths = np.hypot(*(pairs / pixel).T)
-    if lengths.size > 1 and np.median(lengths[1:]) < 1:
-        pairs = np.where(lengths[:, None] < 1, 0.0, pairs)
-    path = np.cumsum(pairs, axis=0)
-    shifts = np.round(path - np.median(path, axis=0))
-    reach = np.ptp(shifts, axis=0)
-    note = ""
-    if np.any(reach > LARGE_DRIFT * np.asarray(plane)):
-        note = (
-            f"Alignment moved slices by up to {int(reach[0])} px in y and {int(reach[1])} px in x; "
-            "if the stack was aligned already, turn Align off."
-        )
-    return shifts + 0.0, note
-
-
-def _copy_plane(plane: tuple[int, int]) -> tuple[int, int]:
-    """Return the shape of a copy for registration."""
-    return processed_plane(plane, REGISTRATION_SIDE) if max(plane) > REGISTRATION_SIDE else plane
-
-
-def _registration_copy(image: np.ndarray) -> np.ndarray:
-    plane = _copy_plane(image.shape)
-    if image.shape != plane:
-        image = resize_linear(image, plane)
-    deviation = float(image.std())
-    return (image - image.mean()) / (deviation if deviation > 0 else 1.0)
-
-
-def _likeness(before: np.ndarray, image: np.ndarray, shift: tuple[int, int]) -> float:
-    """Correlation of `before` with `image` moved by `shift`, where they overlap."""
-    dy, dx = shift
-    height, width = image.shape
-    fixed = before[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
-    moved = image[max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)]
-    fixed, moved = fixed - fixed.mean(), moved - moved.mean()
-    power = float(np.sqrt((fixed**2).sum() * (moved**2).sum()))
-    return float((fixed * moved).sum()) / power if power > 0 else 0.0
 
 
 def _padding_note(by_slice: np.ndarray, shape: tuple[int, int, int]) -> str:

@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeVar
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -31,6 +31,9 @@ CANCEL_SECONDS = 0.8
 CLOSE_SECONDS = 10.0
 # Of threads that compute, added to the window's own: a tenth of its share where both want one core.
 NICE = 10
+
+_WAIT_SECONDS = 0.05
+Value = TypeVar("Value")
 
 _alive: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
@@ -146,6 +149,14 @@ class Job(QObject):
     def _close(self, state: State) -> None:
         self._timer.stop()
         self.state = state
+
+
+def after(job: Job | None, work: Steps[Value]) -> Steps[Value]:
+    """Do work that must not meet what a cancelled job still has in hand."""
+    while job is not None and job.is_alive:
+        yield Progress("wait", 0, 1, "steps")
+        time.sleep(_WAIT_SECONDS)
+    return (yield from work)
 
 
 class _Mailbox:

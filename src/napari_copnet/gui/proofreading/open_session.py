@@ -76,6 +76,16 @@ def add_run(
     """
     yield Progress("session", 0, 2, "steps")
     start = yield from _start_of(result, settings, iterations)
+    return (yield from _add(folder, start, contour))
+
+
+def add_run_from_folder(folder: Path, run: Path) -> Steps[Path]:
+    """Take the folder of a run into a session; see `add_run`."""
+    yield Progress("session", 0, 2, "steps")
+    return (yield from _add(folder, from_run_folder(run), None))
+
+
+def _add(folder: Path, start: Start, contour: np.ndarray | None) -> Steps[Path]:
     with Session.open(folder) as session:
         image = session.image
         if start.stack is not None and image is not None and image.shape == start.stack.shape:

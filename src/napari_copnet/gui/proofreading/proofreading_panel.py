@@ -17,6 +17,7 @@ from napari_copnet.gui.napari_compat.canvas_widget import is_shown, repaint
 from napari_copnet.gui.proofreading.open_session import (
     Ready,
     add_run,
+    add_run_from_folder,
     begin_from_folder,
     begin_from_result,
     no_session,
@@ -79,11 +80,20 @@ class ProofreadPanel(ProofreadForm):
 
     def begin(self) -> None:
         """Begin a session of the run that the workflow dock has finished."""
-        run = self._finished_run()
-        if run is None:
+        source = self._finished_run()
+        if source is None:
             return
-        folder = self._new_folder(run[0].stack.name)
-        if folder is not None:
+        on_disk = source.folder
+        if on_disk is not None:
+            folder = self._new_folder(on_disk.name, on_disk.parent)
+        else:
+            folder = self._new_folder(source.result.stack.name)
+        if folder is None:
+            return
+        if on_disk is not None:
+            self._open_after(lambda: begin_from_folder(folder, on_disk))
+        else:
+            run = _of_memory(source)
             self._open_after(lambda: begin_from_result(folder, *run))
 
     def take_run(self) -> None:
@@ -92,15 +102,19 @@ class ProofreadPanel(ProofreadForm):
         What was edited and decided by hand stays; the rest becomes that of the run, as one edit.
         """
         session = self.session
-        run = self._finished_run() if session is not None and not session.read_only else None
-        if session is None or run is None:
+        source = self._finished_run() if session is not None and not session.read_only else None
+        if session is None or source is None:
             return
+        on_disk = source.folder
+        run = _of_memory(source) if on_disk is None else None
         folder, view = session.folder, View.of(self.viewer)
         self.close_session()
 
         def taken() -> Steps[Path]:
             try:
-                return (yield from add_run(folder, *run))
+                if run is not None:
+                    return (yield from add_run(folder, *run))
+                return (yield from add_run_from_folder(folder, on_disk))
             except CopnetError as error:
                 # The session opens again as it was.
                 problems.append(error)
@@ -182,17 +196,18 @@ class ProofreadPanel(ProofreadForm):
 
     # Work --------------------------------------------------------------------
 
-    def _new_folder(self, name: str) -> Path | None:
+    def _new_folder(self, name: str, where: Path | None = None) -> Path | None:
+        where = Path.home() if where is None else where
         path, _ = QFileDialog.getSaveFileName(
             self,
             "A folder for the session",
-            str(Path.home() / f"{name} proofreading"),
+            str(where / f"{name} proofreading"),
             options=QFileDialog.Option.DontConfirmOverwrite,
         )
         return Path(path) if path else None
 
-    def _finished_run(self) -> tuple[Any, Any, np.ndarray | None, Any] | None:
-        """Return result, settings, painted contour and iterations of the workflow's run."""
+    def _finished_run(self) -> Any:
+        """Return the workflow's `ImageRun`; None, and say so, where it has not finished."""
         workflow = panel_of(self.viewer)
         source = workflow.source if workflow is not None else None
         settings = source.settings if source is not None else None
@@ -204,15 +219,7 @@ class ProofreadPanel(ProofreadForm):
                 )
             )
             return None
-        result, layers = source.result, source.layers
-        contour = iterations = None
-        closed = layers.layer("closed")
-        if closed is not None and layers.editing is not None and layers.editing.is_edited():
-            data = np.array(closed.data)
-            contour = data if data.ndim == 3 else data[None]
-        if layers.iterations is not None and not layers.iterations.dropped:
-            iterations = layers.iterations.original(result.preprocessed.frame)
-        return result, settings, contour, iterations
+        return source
 
     def _open_after(
         self, work: Callable[[], Steps[Path]], tell: Callable[[], None] | None = None
@@ -292,3 +299,16 @@ class ProofreadPanel(ProofreadForm):
             event.accept()
             return
         super().keyPressEvent(event)
+
+
+def _of_memory(source: Any) -> tuple[Any, Any, np.ndarray | None, Any]:
+    """Return result, settings, painted contour and iterations of an `ImageRun` in memory."""
+    result, layers = source.result, source.layers
+    contour = iterations = None
+    closed = layers.layer("closed")
+    if closed is not None and layers.editing is not None and layers.editing.is_edited():
+        data = np.array(closed.data)
+        contour = data if data.ndim == 3 else data[None]
+    if layers.iterations is not None and not layers.iterations.dropped:
+        iterations = layers.iterations.original(result.preprocessed.frame)
+    return result, source.settings, contour, iterations

@@ -17,7 +17,7 @@ from napari_copnet.gui.napari_compat.thumbnails import Thumbnails
 from napari_copnet.gui.proofreading.open_session import Ready
 from napari_copnet.gui.proofreading.overlays import Overlays
 from napari_copnet.gui.viewer.layer_source import slice_in_view
-from napari_copnet.gui.workflow.result_layers import CONTOUR_COLOUR
+from napari_copnet.gui.viewer.placed_layers import CONTOUR_COLOUR
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.proofreading.session import Session, Touched
 

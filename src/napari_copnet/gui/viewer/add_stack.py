@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image
 
+from napari_copnet.gui.viewer.layer_source import SOURCE
 from napari_copnet.io.read import read_stack
 from napari_copnet.params import ReadParams
 from napari_copnet.progress import Progress, Steps
@@ -38,6 +39,7 @@ def image_layer(stack: Stack) -> Image:
         units=tuple("micrometer" if there else "pixel" for there in known),
         axis_labels=names,
         contrast_limits=(low, high if high > low else low + 1),
+        metadata={} if stack.source is None else {SOURCE: str(stack.source)},
     )
 
 

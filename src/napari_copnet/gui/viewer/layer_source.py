@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from napari.layers import Image
 from napari_copnet.errors import InputError
 from napari_copnet.types import Stack, VoxelSize
 
+# Under this name the metadata of a layer hold the path of its stack.
+SOURCE = "copnet_source"
 _TIME_NAMES = {"t", "time", "frame", "frames"}
 
 
@@ -103,14 +106,19 @@ def stack_from_layer(layer: Any, time: bool | None = None) -> Stack:
     data = data if data.ndim == 3 else data[None]
     if np.dtype(data.dtype) == bool:
         data = np.asarray(data).view(np.uint8)
-    source = layer.source.path if layer.source is not None else None
     return Stack(
         data,
         voxel_size_of(layer),
         axes="tyx" if (first_is_time(layer) if time is None else time) else "zyx",
         name=layer.name,
-        source=source,
+        source=source_of(layer),
     )
+
+
+def source_of(layer: Any) -> Path | None:
+    """Return the file or folder that a layer was read from; None where it is not known."""
+    path = layer.metadata.get(SOURCE) or (layer.source.path if layer.source is not None else None)
+    return Path(path) if path and Path(path).exists() else None
 
 
 def first_is_time(layer: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.lazy_array import LazyArray
+from napari_copnet.restored import slice_frame
 from napari_copnet.steps.frame import to_original
 from napari_copnet.types import Frame
 
@@ -23,6 +24,11 @@ class Grid:
     ----------
     frame : Frame
         Of the run.
+
+    Attributes
+    ----------
+    shown : Frame
+        From the processed pixels to those of the grid.
 
     Notes
     -----
@@ -41,7 +47,7 @@ class Grid:
         )
         self.shape = frame.original_shape if self.is_original else frame.processed_shape
         # Same shape on both sides: the shifts are undone, nothing is resized.
-        self._frame = (
+        self.shown = (
             frame
             if self.is_original
             else Frame((depth, *frame.processed_shape[1:]), frame.processed_shape, frame.shifts)
@@ -58,7 +64,7 @@ class Grid:
 
     def plane(self, values: np.ndarray, z: int, kind: str) -> np.ndarray:
         """Bring one processed slice, shape (Y, X), onto the grid; `kind` as for `to_original`."""
-        frame = slice_frame(self._frame, z)
+        frame = slice_frame(self.shown, z)
         return to_original(values[None], frame, kind)[0]
 
     def array(
@@ -79,13 +85,6 @@ class Grid:
         """
         stretch = np.divide(self.frame.original_shape, self.shape)
         return scale * stretch, translate + scale * (stretch - 1) / 2
-
-
-def slice_frame(frame: Frame, z: int) -> Frame:
-    """Return the frame of one slice, as a stack of depth 1."""
-    return Frame(
-        (1, *frame.original_shape[1:]), (1, *frame.processed_shape[1:]), frame.shifts[z : z + 1]
-    )
 
 
 class Iterations:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari.layers import Image, Labels
+from napari.utils.colormaps import CyclicLabelColormap
+
 from napari_copnet.gui.napari_compat.thumbnails import Thumbnails
 from napari_copnet.gui.viewer.layer_source import Placement
 from napari_copnet.gui.viewer.lazy_arrays import Grid
 
+CONTOUR_COLOUR = "#ffd54f"
 NAMES = {
     "contours": "Contour probability",
     "iterations": "Contour probability by iteration",
@@ -31,7 +35,11 @@ class PlacedLayers:
     ----------
     notes : list of str
         What the user shall be told of the layers after a run.
+    on_grid : frozenset of str
+        Roles whose layers have the pixels of the run's `Grid`; others have those of the image.
     """
+
+    on_grid = frozenset({"contours", "iterations"})
 
     def __init__(self, viewer: Any, placement: Placement) -> None:
         self.viewer = viewer
@@ -82,12 +90,44 @@ class PlacedLayers:
 
     def _arguments(self, role: str, lead: int) -> dict[str, Any]:
         placement = self.placement
-        if role not in ("closed", "cells") and self._grid is not None:
+        if role in self.on_grid and self._grid is not None:
             scale, translate = self._grid.placed(placement.scale, placement.translate)
             placement = Placement(
                 scale, translate, placement.units, placement.axis_labels, placement.flat
             )
         return placement.arguments(lead)
+
+    def _add_probability(self, role: str, data: Any) -> Any:
+        return self._add(
+            role,
+            Image,
+            data,
+            colormap="magma",
+            blending="additive",
+            opacity=0.8,
+            contrast_limits=(0, 1),
+        )
+
+    def _add_closed(self, data: Any) -> Any:
+        return self._add(
+            "closed",
+            Labels,
+            data,
+            # Not a DirectLabelColormap: for that napari compiles code, seconds on the main thread.
+            colormap=CyclicLabelColormap(colors=["transparent", CONTOUR_COLOUR, CONTOUR_COLOUR]),
+            opacity=0.8,
+        )
+
+    def _add_cells(self, data: Any) -> Any:
+        """Add cells under the closed contour, if that is there."""
+        layer = self._add("cells", Labels, data, opacity=0.45)
+        closed = self.layer("closed")
+        if layer is not None:
+            layer.editable = False
+            if closed is not None:
+                layers = self.viewer.layers
+                layers.move(layers.index(layer), layers.index(closed))
+        return layer
 
     def _hide(self, role: str) -> None:
         layer = self.layer(role)

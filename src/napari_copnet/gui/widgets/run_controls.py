@@ -23,6 +23,7 @@ from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.progress import Progress
 
 _WORDS = {
+    "wait": "Stopping the run before",
     "check": "Checking the stack",
     "read": "Reading",
     "sizes": "Choosing the size",
@@ -31,6 +32,7 @@ _WORDS = {
     "closing": "Closing gaps",
     "cells": "Labelling cells",
     "restore": "Restoring the frame of the stack",
+    "write": "Writing results",
     "session": "Creating the session",
     "open": "Opening the session",
     "queue": "Searching for likely errors",
@@ -57,9 +59,8 @@ class RunControls(QFrame):
         self.bar = Bar()
         column.addWidget(self.progress_text)
         column.addWidget(self.bar)
-        self.memory = quiet_label()
-        self.memory.setObjectName("memory")
-        column.addWidget(self.memory)
+        self._above = column_in(extra := QWidget())
+        column.addWidget(extra)
         row = QHBoxLayout()
         self.run_button = QPushButton("Run all")
         self.run_button.setObjectName("run_all")
@@ -76,6 +77,10 @@ class RunControls(QFrame):
         column.addLayout(row)
         self._pace = Pace()
         self.rest()
+
+    def add(self, widget: QWidget) -> None:
+        """Add a widget above the buttons."""
+        self._above.addWidget(widget)
 
     def start(self) -> None:
         """Show that work has begun."""

@@ -9,6 +9,7 @@ import psutil
 
 from napari_copnet.params import Settings
 from napari_copnet.plane_size import processed_plane
+from napari_copnet.runs.run_record import default_outputs
 from napari_copnet.steps.fixed_size import DEFAULT_SIZE
 
 # PyTorch itself, and the activations of nnU-Net's default 2D network on one tile.
@@ -30,10 +31,7 @@ class Estimate:
         return self.needed < self.free
 
     def __str__(self) -> str:
-        text = f"Needs about {size_text(self.needed)} of memory; {size_text(self.free)} are free."
-        if self.fits:
-            return text
-        return text + " Use a smaller Size in Preprocess, or fewer slices."
+        return f"Needs about {size_text(self.needed)} of memory; {size_text(self.free)} are free."
 
 
 def estimate(shape: tuple[int, int, int], settings: Settings) -> Estimate:
@@ -53,6 +51,12 @@ def estimate(shape: tuple[int, int, int], settings: Settings) -> Estimate:
     # float16 iterations; shown: closed contour 1, its shadow 1/8, cells 4, and 4 while relabelled.
     needed = processed * (36 + 2 * ITERATIONS_HELD) + original * 9.125 + NETWORK_BYTES
     return Estimate(int(needed), int(psutil.virtual_memory().available))
+
+
+def result_bytes(shape: tuple[int, int, int]) -> int:
+    """Return how much disk the results of a stack (Z, Y, X) may take, packed: a rough guess."""
+    each = {"contours": 4, "closed": 1, "cells": 4}
+    return math.prod(shape) * sum(each.get(name, 0) for name in default_outputs(shape)) // 4
 
 
 def iteration_bytes() -> int:

@@ -1,26 +1,23 @@
-"""Results of a run as layers of a viewer, from the first slice on."""
+"""Results of a run in memory as layers of a viewer, from the first slice on."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels
-from napari.utils.colormaps import CyclicLabelColormap
 from psygnal import Signal
 
 from napari_copnet.gui.napari_compat.brush_cursor import hide_brush_box
 from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view
-from napari_copnet.gui.viewer.lazy_arrays import Grid, Iterations, slice_frame
+from napari_copnet.gui.viewer.lazy_arrays import Grid, Iterations
 from napari_copnet.gui.viewer.placed_layers import NAMES, PlacedLayers
 from napari_copnet.gui.workflow.contour_editing import ContourEditing
 from napari_copnet.gui.workflow.run_stages import Contours, IterationSlices, ShownCells, ShownClosed
 from napari_copnet.params import CellParams
 from napari_copnet.proofreading.session_start import scaled_params
+from napari_copnet.restored import slice_frame
 from napari_copnet.steps.frame import to_original
 from napari_copnet.types import Frame, Preprocessed, SliceResult
-
-CONTOUR_COLOUR = "#ffd54f"
 
 
 class ResultLayers(PlacedLayers):
@@ -91,6 +88,12 @@ class ResultLayers(PlacedLayers):
                 self._show_closed(partial)
             elif isinstance(partial, ShownCells):
                 self._show_cells(partial)
+
+    def leave(self) -> None:
+        """Take the layers away, but for a contour that was painted on, and its cells."""
+        self._retire("closed")
+        for role in NAMES:
+            self._remove(role)
 
     def settle(self) -> None:
         """Take the iteration axis off the contours where no iterations came."""
@@ -242,18 +245,12 @@ class ResultLayers(PlacedLayers):
             and self.layer("closed") is not None
         ):
             return
+        assert shown.mask is not None
         self._closing = shown.closing
         self._retire("closed")
         self._cells = None
         self._shadow = shown.shadow
-        layer = self._add(
-            "closed",
-            Labels,
-            self._flat(shown.mask),
-            # Not a DirectLabelColormap: for that napari compiles code, seconds on the main thread.
-            colormap=CyclicLabelColormap(colors=["transparent", CONTOUR_COLOUR, CONTOUR_COLOUR]),
-            opacity=0.8,
-        )
+        layer = self._add_closed(self._flat(shown.mask))
         if layer is not None:
             hide_brush_box(self.viewer)
             layer.brush_size = 4
@@ -264,6 +261,7 @@ class ResultLayers(PlacedLayers):
     def _show_cells(self, shown: ShownCells) -> None:
         if shown.cells is self._cells and self.layer("cells") is not None:
             return
+        assert shown.labels is not None
         self._cells = shown.cells
         old = self.layer("cells")
         if self.editing is not None:
@@ -271,15 +269,12 @@ class ResultLayers(PlacedLayers):
             self.editing = None
         if old is not None:
             self._remove("cells")
-        layer = self._add("cells", Labels, self._flat(shown.labels), opacity=0.45)
+        layer = self._add_cells(self._flat(shown.labels))
         closed = self.layer("closed")
         if layer is None or closed is None:
             return
-        layer.editable = False
         # The contour lies over its cells, ready to be painted.
-        layers = self.viewer.layers
-        layers.move(layers.index(layer), layers.index(closed))
-        layers.selection.active = closed
+        self.viewer.layers.selection.active = closed
         frame = self._frame()
         self.editing = ContourEditing(
             closed,
@@ -313,17 +308,6 @@ class ResultLayers(PlacedLayers):
 
     def _flat(self, data: np.ndarray) -> np.ndarray:
         return data[0] if self.placement.flat else data
-
-    def _add_probability(self, role: str, data: Any) -> Any:
-        return self._add(
-            role,
-            Image,
-            data,
-            colormap="magma",
-            blending="additive",
-            opacity=0.8,
-            contrast_limits=(0, 1),
-        )
 
     def _retire(self, role: str) -> None:
         """Take a layer away before its successor comes, unless the user worked on it."""

@@ -35,9 +35,20 @@ STAGES = ("preprocess", "contours", "closing", "cells")
 
 @dataclass(frozen=True)
 class Contours:
-    """The finished contour probability, processed frame, shape (Z, Y, X), float32."""
+    """The finished contour probability, processed frame, shape (Z, Y, X), float32.
 
-    probability: np.ndarray
+    `share` is that of contour pixels in some slices, 0 to 1.
+    """
+
+    probability: Any
+    share: float
+
+    @classmethod
+    def of(cls, probability: Any) -> Contours:
+        """Return it with its share."""
+        some = range(0, len(probability), max(1, len(probability) // 8))
+        shares = [float(is_contour(probability[z]).mean()) for z in some]
+        return cls(probability, sum(shares) / len(shares))
 
 
 @dataclass(frozen=True)
@@ -59,11 +70,12 @@ class ShownClosed:
     """The closed contour in the frame of the original stack, shape (Z, Y, X), uint8.
 
     `closing` is what it came from, None for a cancelled run; `shadow` is its copy from `packed`.
+    Both arrays are None for a run on disk.
     """
 
     closing: Closing | None
-    mask: np.ndarray
-    shadow: np.ndarray
+    mask: np.ndarray | None
+    shadow: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -71,11 +83,11 @@ class ShownCells:
     """Cells in the frame of the original stack, shape (Z, Y, X), and their largest label.
 
     uint16 where labels are few enough, which napari draws without compiling code first; else
-    uint32.
+    uint32. None for a run on disk.
     """
 
     cells: Cells
-    labels: np.ndarray
+    labels: np.ndarray | None
     largest: int
 
 
@@ -113,7 +125,7 @@ def run_stages(
     Labels(np.zeros((1, 1), np.uint8))
     ready: Preprocessed | None = None
     contours: np.ndarray | None = None
-    shown: ShownClosed | None = None
+    closed: np.ndarray | None = None
     with contextlib.closing(
         run(stack, settings, store=store, repair=repair, first=first, load=load)
     ) as steps:
@@ -128,26 +140,26 @@ def run_stages(
                 ready = partial
                 yield progress
             elif isinstance(partial, Iteration):
-                yield _replaced(progress, _iteration(partial))
+                yield replaced(progress, _iteration(partial))
             elif isinstance(partial, Closing):
                 assert ready is not None
                 assert contours is not None
                 soft = soft_contour(partial.mask, partial.probability, contours)
-                shown = _shown_closed(partial, partial.mask, soft, ready)
-                yield _replaced(progress, shown)
+                closed = _closed(partial.mask, soft, ready)
+                yield replaced(progress, ShownClosed(partial, closed, packed(closed)))
             elif isinstance(partial, Cells):
                 assert ready is not None
-                assert shown is not None
-                yield _replaced(progress, _shown_cells(partial, shown.mask, ready))
+                assert closed is not None
+                yield replaced(progress, _shown_cells(partial, closed, ready))
             elif is_end:
                 contours = partial
-                yield _replaced(progress, Contours(partial))
+                yield replaced(progress, Contours.of(partial))
                 yield Progress(
                     "contours", 1, 1, partial=IterationSlices(0, _half(partial), 0.0, None)
                 )
             elif isinstance(partial, SliceResult):
                 image = partial.values.astype(np.float16)
-                yield _replaced(progress, SliceResult(partial.index, image))
+                yield replaced(progress, SliceResult(partial.index, image))
             else:
                 yield progress
             if is_end and progress.step == until and until != STAGES[-1]:
@@ -173,10 +185,10 @@ def close_early(
         mask |= is_contour(start)
     mask = mask.astype(np.uint8)
     soft = probability if start is None else soft_contour(mask, probability, start)
-    shown = _shown_closed(None, mask, soft, ready)
-    yield Progress("closing", 1, 1, partial=shown)
+    closed = _closed(mask, soft, ready)
+    yield Progress("closing", 1, 1, partial=ShownClosed(None, closed, packed(closed)))
     made = yield from label_cells(mask, cells, excluded=without_cells(ready))
-    yield Progress("cells", 1, 1, partial=_shown_cells(made, shown.mask, ready))
+    yield Progress("cells", 1, 1, partial=_shown_cells(made, closed, ready))
 
 
 def packed(mask: np.ndarray) -> np.ndarray:
@@ -189,19 +201,21 @@ def shown_cells(cells: Cells, labels: np.ndarray) -> ShownCells:
     largest = int(labels.max(initial=0))
     if largest <= _MOST_UINT16:
         return ShownCells(cells, labels.astype(np.uint16), largest)
-    # napari compiles the colours of uint32 labels when first used: here rather than in the window.
+    compile_colours()
+    return ShownCells(cells, labels, largest)
+
+
+def compile_colours() -> None:
+    """Have napari compile the colours of uint32 labels: in a thread rather than in the window."""
     from napari.utils.colormaps import label_colormap
 
     for shape in ((2, 2), (2, 2, 2)):
         label_colormap().map(np.zeros(shape, np.uint32))
-    return ShownCells(cells, labels, largest)
 
 
-def _shown_closed(
-    closing: Closing | None, mask: np.ndarray, soft: np.ndarray, ready: Preprocessed
-) -> ShownClosed:
-    mask = clear_padding(to_original(mask, ready.frame, "mask", soft), ready)
-    return ShownClosed(closing, mask, packed(mask))
+def _closed(mask: np.ndarray, soft: np.ndarray, ready: Preprocessed) -> np.ndarray:
+    """Return the closed contour in the frame of the original stack."""
+    return clear_padding(to_original(mask, ready.frame, "mask", soft), ready)
 
 
 def _shown_cells(cells: Cells, closed: np.ndarray, ready: Preprocessed) -> ShownCells:
@@ -211,7 +225,8 @@ def _shown_cells(cells: Cells, closed: np.ndarray, ready: Preprocessed) -> Shown
     return shown_cells(cells, labels)
 
 
-def _replaced(progress: Progress, partial: Any) -> Progress:
+def replaced(progress: Progress, partial: Any) -> Progress:
+    """Return progress with another partial result."""
     return Progress(
         progress.step, progress.done, progress.total, progress.unit, progress.note, partial
     )

@@ -65,7 +65,7 @@ def add_run(viewer: Any, result: RunResult, restored: Restored) -> ResultLayers:
     layers.show(
         [
             result.preprocessed,
-            Contours(result.contours),
+            Contours.of(result.contours),
             *iterations,
             ShownClosed(result.closing, restored.closed.copy(), packed(restored.closed)),
             shown_cells(result.cells, restored.cells.copy()),

@@ -14,7 +14,7 @@ from napari_copnet.gui.widgets.controls import named, row
 from napari_copnet.gui.widgets.dock_section import DockSection
 from napari_copnet.gui.widgets.model_picker import DevicePicker, ModelPicker
 from napari_copnet.gui.widgets.params_form import ParamsForm
-from napari_copnet.gui.workflow.run_stages import ShownCells, ShownClosed
+from napari_copnet.gui.workflow.run_stages import Contours, ShownCells, ShownClosed
 from napari_copnet.params import (
     CellParams,
     ClosingParams,
@@ -22,7 +22,7 @@ from napari_copnet.params import (
     DeviceParams,
     PreprocessParams,
 )
-from napari_copnet.types import Preprocessed, is_contour
+from napari_copnet.types import Preprocessed
 
 
 class PreprocessSection(DockSection):
@@ -93,10 +93,10 @@ class ContourSection(DockSection):
         return params if params.threads else dataclasses.replace(params, threads=free_cores())
 
     @staticmethod
-    def did(probability: np.ndarray) -> str:
+    def did(contours: Contours) -> str:
         """Say what was done."""
-        share = 100 * float(is_contour(probability[:: max(1, len(probability) // 8)]).mean())
-        return f"Contours predicted in {len(probability)} slices ({share:.0f} % of the area)."
+        depth, share = len(contours.probability), 100 * contours.share
+        return f"Contours predicted in {depth} slices ({share:.0f} % of the area)."
 
 
 class ClosingSection(DockSection):
@@ -155,6 +155,11 @@ class CellSection(DockSection):
     """
 
     next = "Next: look through the slices, and draw where a gap is left."
+    # What is too large for memory can't be drawn on here.
+    next_on_disk = (
+        "Next: look through the slices. To correct them, open the proofreading dock and press "
+        "Begin from this run."
+    )
     edit_asked = Signal(str)
 
     def __init__(self) -> None:

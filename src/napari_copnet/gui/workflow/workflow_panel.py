@@ -10,16 +10,17 @@ from psygnal import Signal as PySignal
 from qtpy.QtWidgets import QWidget
 
 from napari_copnet.errors import CopnetError, InputError, NeedsChoiceError
-from napari_copnet.gui.background.jobs import Job
+from napari_copnet.gui.background.jobs import Job, after
 from napari_copnet.gui.viewer.add_stack import add_stack, read
 from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view, stack_from_layer
 from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.gui.widgets.dock import Dock, delayed, scrolled
 from napari_copnet.gui.widgets.model_picker import ModelPicker
 from napari_copnet.gui.widgets.run_controls import RunControls
-from napari_copnet.gui.workflow.memory_estimate import estimate, iteration_bytes
+from napari_copnet.gui.workflow.image_runs import ImageRuns
 from napari_copnet.gui.workflow.result_controls import ResultControls
-from napari_copnet.gui.workflow.result_layers import ResultLayers
+from napari_copnet.gui.workflow.run_on_disk import run_on_disk
+from napari_copnet.gui.workflow.run_place import RunPlace
 from napari_copnet.gui.workflow.run_stages import STAGES, close_early, run_stages
 from napari_copnet.gui.workflow.size_choice import SizeChoice, pictured_sizes, sizes_for
 from napari_copnet.gui.workflow.stack_section import StackSection
@@ -28,7 +29,7 @@ from napari_copnet.gui.workflow.workflow_status import ImageRun, WorkflowStatus
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.params import Settings
 from napari_copnet.pipeline import RunResult
-from napari_copnet.progress import Progress
+from napari_copnet.progress import Progress, Steps
 from napari_copnet.types import Stack
 
 
@@ -47,9 +48,11 @@ class WorkflowPanel(Dock):
     sections : dict of str to Section
         Of the four stages.
     run_controls : RunControls
+    place : RunPlace
+        Where a run works.
     job : Job or None
         What runs now.
-    sources : list of ImageRun
+    runs : ImageRuns
         Images that were run in this dock.
     progressed, ended : Signal
         For further widgets: (Source, list of partial results) as they are shown, and
@@ -63,7 +66,8 @@ class WorkflowPanel(Dock):
         super().__init__()
         self.viewer = viewer
         self.job: Job | None = None
-        self.sources: list[ImageRun] = []
+        self._last: Job | None = None
+        self.runs = ImageRuns(viewer)
         self._load = load
         self._running: ImageRun | None = None
         self._until = STAGES[-1]
@@ -75,6 +79,8 @@ class WorkflowPanel(Dock):
         self.sections = stage_sections()
         self._narrator = WorkflowStatus(self.sections)
         self.run_controls = RunControls()
+        self.place = RunPlace()
+        self.run_controls.add(self.place)
         self._lay_out()
         self._connect()
         self._refresh()
@@ -110,6 +116,8 @@ class WorkflowPanel(Dock):
         self.controls = ResultControls(
             self.viewer, closing, self.sections["cells"], lambda: self.source, self._is_busy
         )
+        self.place.changed.connect(self._later)
+        self.runs.edited.connect(self.controls.tell_edit)
         # Typing changes a setting with each key: look once it pauses.
         self._timer = delayed(self._refresh, 100, self)
 
@@ -155,19 +163,33 @@ class WorkflowPanel(Dock):
         if given is None:
             return
         layer, settings, stack, repair = given
-        source = self._source(layer)
-        source.layers.begin(settings.cells, settings.closing.unite)
+        folder = None
+        if self.place.on_disk(layer, settings):
+            try:
+                folder = self.place.folder(layer)
+            except CopnetError as error:
+                self.run_controls.message.error(error)
+                return
+            if folder is None:
+                return
+        source = self.runs.begin(layer, folder, settings, until)
         self._running, self._until, self._settings = source, until, settings
         self._notes.clear()
-        first = slice_in_view(self.viewer, layer)
-        store, load = source.store, self._load
+        more: dict[str, Any] = {
+            "until": until,
+            "first": slice_in_view(self.viewer, layer),
+            "repair": repair,
+            "load": self._load,
+        }
         self._narrator.begin(source, settings, until)
-        job = Job(
-            lambda: run_stages(
-                stack, settings, store=store, until=until, first=first, repair=repair, load=load
-            ),
-            "copnet-run",
-        )
+        before, store = self._last, source.store
+
+        def work() -> Steps[RunResult | None]:
+            if folder is None:
+                return run_stages(stack, settings, store=store, **more)
+            return after(before, run_on_disk(stack, settings, folder, **more))
+
+        job = Job(work, "copnet-run")
         job.progressed.connect(self._on_progress)
         self._start(job, self._on_finished)
 
@@ -226,8 +248,12 @@ class WorkflowPanel(Dock):
     @property
     def source(self) -> ImageRun | None:
         """The chosen image and its results, when it was run."""
-        layer = self.stack.layer
-        return next((s for s in self.sources if layer is not None and s.layer == layer), None)
+        return self.runs.of(self.stack.layer)
+
+    @property
+    def sources(self) -> list[ImageRun]:
+        """Images that were run in this dock."""
+        return self.runs.every
 
     # Jobs --------------------------------------------------------------------
 
@@ -235,7 +261,7 @@ class WorkflowPanel(Dock):
         return self._is_closed or (self.job is not None and self.job.is_running)
 
     def _start(self, job: Job, finished: Callable[[Any], None]) -> None:
-        self.job = job
+        self.job = self._last = job
         job.progressed.connect(self._show_progress)
         job.finished.connect(finished)
         job.failed.connect(self._on_failed)
@@ -264,9 +290,11 @@ class WorkflowPanel(Dock):
     def _on_finished(self, result: RunResult | None) -> None:
         source = self._running
         assert source is not None
+        note = ""
         if result is not None:
             source.result, source.settings = result, self._settings
-        self._end(source, "finished")
+            note = f"The results are in {source.folder}." if source.folder is not None else ""
+        self._end(source, "finished", note)
 
     def _on_opened(self, stack: Any) -> None:
         layer = add_stack(self.viewer, stack)
@@ -296,6 +324,12 @@ class WorkflowPanel(Dock):
         last = source.layers.last_iteration
         ready = source.layers.preprocessed
         closing_done = source.is_done("closing", self._settings)
+        if source.folder is not None:
+            note = (
+                f"Cancelled. What is done is kept in {source.folder}. Run all goes on from there."
+            )
+            self._end(source, "cancelled", note)
+            return
         if self._until == "early" or last is None or last[0] == 0 or ready is None or closing_done:
             self._end(source, "cancelled", "Cancelled. Finished steps are kept.")
             return
@@ -338,24 +372,12 @@ class WorkflowPanel(Dock):
         self.run_controls.run_button.setEnabled(on)
         self.stack.open_file.setEnabled(on)
         self.stack.open_folder.setEnabled(on)
+        self.place.change_button.setEnabled(on)
         self.sections["preprocess"].sizes_button.setEnabled(on)
         for section in self.sections.values():
             section.run_button.setEnabled(on)
 
     # Keeping the words true --------------------------------------------------
-
-    def _source(self, layer: Any) -> ImageRun:
-        known = self.source
-        placement = Placement.of(layer)
-        if known is None:
-            # Only images still there can be run again; the others' caches are let go.
-            self.sources = [s for s in self.sources if s.layer in self.viewer.layers]
-            layers = ResultLayers(self.viewer, placement, iteration_bytes())
-            layers.edited.connect(self.controls.tell_edit)
-            known = ImageRun(layer, layers)
-            self.sources.append(known)
-        known.layers.place(placement)
-        return known
 
     def _on_source(self) -> None:
         self._later()
@@ -376,16 +398,5 @@ class WorkflowPanel(Dock):
         except CopnetError:
             settings = None
         self._narrator.refresh(source, layer is not None, settings)
-        self._tell_memory(layer, settings)
+        self.place.look(layer, settings)
         self.controls.refresh()
-
-    def _tell_memory(self, layer: Any, settings: Settings | None) -> None:
-        self.run_controls.memory.setVisible(layer is not None)
-        if layer is None or settings is None:
-            return
-        shape = layer.data[0].shape if layer.multiscale else layer.data.shape
-        needs = estimate((1,) * (3 - len(shape)) + tuple(shape), settings)
-        self.run_controls.memory.setText(str(needs))
-        self.run_controls.memory.setStyleSheet(
-            "color: #aab0ba;" if needs.fits else "color: #ffb74d;"
-        )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark
 from napari_copnet.gui.widgets.run_controls import duration
+from napari_copnet.gui.workflow.disk_layers import DiskLayers
 from napari_copnet.gui.workflow.result_layers import ResultLayers
 from napari_copnet.gui.workflow.run_stages import (
     STAGES,
@@ -56,10 +58,10 @@ class ImageRun:
     ----------
     layer : napari.layers.Image
         Held as an object: its name may change, and it may be deleted.
-    layers : ResultLayers
+    layers : ResultLayers or DiskLayers
         The layers of its results.
     store : MemoryStore
-        Results of finished stages.
+        Results of finished stages of runs in memory.
     done : dict of str to tuple
         The settings with which each finished stage ran.
     said : dict of str to str
@@ -72,10 +74,12 @@ class ImageRun:
         Closing iteration, and share of pixels it changed, 0 to 1.
     iteration : int or None
         Position along the iteration axis that was last in view.
+    folder : Path or None
+        Where a run on disk works and its results are; None for one in memory.
     """
 
     layer: Any
-    layers: ResultLayers
+    layers: ResultLayers | DiskLayers
     store: MemoryStore = field(default_factory=MemoryStore)
     done: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
@@ -83,6 +87,7 @@ class ImageRun:
     settings: Settings | None = None
     changed: list[tuple[int, float]] = field(default_factory=list)
     iteration: int | None = None
+    folder: Path | None = None
 
     def is_done(self, stage: str, settings: Settings) -> bool:
         """Whether a stage has finished with these settings."""
@@ -106,13 +111,10 @@ class WorkflowStatus:
     def begin(self, source: ImageRun, settings: Settings, until: str) -> None:
         """A run starts."""
         self._settings, self._start = settings, {}
-        stale = False
-        for stage in STAGES[: STAGES.index(until) + 1]:
-            stale = stale or not source.is_done(stage, settings)
-            if stale:
-                # Whatever comes of it, what was done before is no longer behind the layers.
-                source.done.pop(stage, None)
-                self.sections[stage].tell(Mark.WAITING, "Waiting.")
+        for stage in stale_stages(source, settings, until):
+            # Whatever comes of it, what was done before is no longer behind the layers.
+            source.done.pop(stage, None)
+            self.sections[stage].tell(Mark.WAITING, "Waiting.")
 
     def news(self, source: ImageRun, news: list[Progress], early: bool = False) -> None:
         """A run goes on; `early` for what a cancelled run leaves behind."""
@@ -144,12 +146,12 @@ class WorkflowStatus:
         stage = _STAGE_OF[type(partial)]
         section = self.sections[stage]
         if not source.is_done(stage, self._settings):
-            said = section.did(partial.probability if stage == "contours" else partial)
+            said = section.did(partial)
             took = now - self._start.get(stage, now)
             source.said[stage] = f"{said} Took {duration(took)}." if took >= 1 else said
             if not early:
                 source.done[stage] = parts(self._settings, stage)
-        section.tell(Mark.DONE, source.said[stage], section.next)
+        section.tell(Mark.DONE, source.said[stage], _next(section, source))
 
     def failed(self) -> None:
         """A run ended with an error."""
@@ -170,7 +172,7 @@ class WorkflowStatus:
                 stale or not ran or (settings is not None and not source.is_done(stage, settings))
             )
             if not stale:
-                section.tell(Mark.DONE, said, section.next)
+                section.tell(Mark.DONE, said, _next(section, source))
             else:
                 why = (
                     "Settings changed: will run again." if ran else "Not finished: will run again."
@@ -178,9 +180,21 @@ class WorkflowStatus:
                 section.tell(Mark.CHANGED, said, why)
 
 
+def stale_stages(source: ImageRun, settings: Settings, until: str) -> tuple[str, ...]:
+    """Return the stages up to `until` that are not done with these settings."""
+    asked = STAGES[: STAGES.index(until) + 1]
+    first = next((n for n, s in enumerate(asked) if not source.is_done(s, settings)), len(asked))
+    return asked[first:]
+
+
 def parts(settings: Settings, stage: str) -> tuple[Any, ...]:
     """Return the settings that a stage depends on, besides those of the stages before."""
     return tuple(getattr(settings, group) for group in _GROUPS[stage])
+
+
+def _next(section: Any, source: ImageRun) -> str:
+    on_disk = source.folder is not None
+    return getattr(section, "next_on_disk", section.next) if on_disk else section.next
 
 
 def percent(share: float) -> str:

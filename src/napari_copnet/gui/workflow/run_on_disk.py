@@ -1,0 +1,142 @@
+"""A run of a stack that is too large for memory, in a thread: its arrays and results are files."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_copnet.gui.workflow.run_stages import (
+    STAGES,
+    Contours,
+    IterationSlices,
+    ShownCells,
+    ShownClosed,
+    compile_colours,
+    replaced,
+)
+from napari_copnet.io.formats import FormatName
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.params import Settings
+from napari_copnet.pipeline import RunResult, run
+from napari_copnet.progress import Steps
+from napari_copnet.restored import restored_lazily
+from napari_copnet.runs.finished_run import finished_run
+from napari_copnet.runs.run_record import default_outputs
+from napari_copnet.runs.saving import saving
+from napari_copnet.store.folder import FolderStage, FolderStore
+from napari_copnet.types import Cells, Closing, Iteration, Preprocessed, SliceResult, Stack
+
+FORMAT: FormatName = "tiff"
+STORE = "store"
+
+
+@dataclass(frozen=True)
+class SliceOnDisk:
+    """A slice of the contour probability was written; `probability` is the array it lies in."""
+
+    index: int
+    probability: Any
+
+
+def run_on_disk(
+    stack: Stack,
+    settings: Settings,
+    folder: Path,
+    *,
+    until: str = STAGES[-1],
+    first: int = 0,
+    repair: bool = False,
+    load: Callable[..., Any] = Network.load,
+) -> Steps[RunResult | None]:
+    """Run the pipeline up to and with a stage; after the last one write the results.
+
+    What was done in the folder before, and does not depend on settings changed since, is not done
+    again.
+
+    Parameters
+    ----------
+    stack, settings, until, first, repair, load
+        As for `run_stages.run_stages`.
+    folder : Path
+        For the results, as of `copnet run`; made when missing.
+
+    Yields
+    ------
+    Progress
+        As `pipeline.run`; `partial` is a `Preprocessed`, `SliceOnDisk`, `Contours`,
+        `IterationSlices` without slices, or `ShownClosed` and `ShownCells` without arrays.
+
+    Returns
+    -------
+    RunResult or None
+        None when it stopped before the last stage.
+    """
+    # As in `run_stages`: what napari compiles for labels does not stop the window.
+    Labels(np.zeros((1, 1), np.uint8))
+    compile_colours()
+    store = _KnownStages(folder / STORE)
+    probability: Any = None
+    with contextlib.closing(
+        run(stack, settings, store=store, repair=repair, first=first, load=load)
+    ) as steps:
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                result: RunResult = end.value
+                break
+            partial = progress.partial
+            is_end = not progress.unit and partial is not None
+            if isinstance(partial, SliceResult):
+                if probability is None:
+                    shape = (stack.shape[0], *partial.values.shape)
+                    probability = store.stages["contours"].array("contours", shape, np.float32)
+                yield replaced(progress, SliceOnDisk(partial.index, probability))
+            elif isinstance(partial, Iteration):
+                yield replaced(progress, _numbers(partial))
+            elif isinstance(partial, Closing):
+                yield replaced(progress, ShownClosed(partial, None, None))
+            elif isinstance(partial, Cells):
+                yield replaced(progress, ShownCells(partial, None, partial.largest))
+            elif is_end and not isinstance(partial, Preprocessed):
+                yield replaced(progress, Contours.of(partial))
+            else:
+                yield progress
+            if is_end and progress.step == until and until != STAGES[-1]:
+                return None
+    outputs = default_outputs(stack.shape)
+    known = None
+    if not result.seconds:
+        known = finished_run(folder, result.key, "original", FORMAT, outputs)
+    if known is None:
+        yield from saving(result, restored_lazily(result), settings, folder, FORMAT, outputs)
+    return result
+
+
+class _KnownStages(FolderStore):
+    """Remembers the places of steps, to look at what a step has made so far."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.stages: dict[str, FolderStage] = {}
+
+    def stage(self, name: str, key: str) -> FolderStage:
+        """Return the place of a step."""
+        self.stages[name] = super().stage(name, key)
+        return self.stages[name]
+
+
+def _numbers(iteration: Iteration) -> IterationSlices:
+    return IterationSlices(
+        iteration.number,
+        {},
+        iteration.changed,
+        iteration.changed_by_slice,
+        iteration.likely_gaps,
+    )
