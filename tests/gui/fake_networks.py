@@ -19,7 +19,8 @@ class FakeNetwork:
         self.transform = transform
         self.pause = pause
         self.passes = 0
-        self.slices = []
+        # The first pixel of each image, in the order in which they were computed.
+        self.corners = []
 
     def predict(self, images, *, mirror=False, overlap=0.5, batch=0, order=None):
         self.passes += 1
@@ -27,7 +28,7 @@ class FakeNetwork:
         result = np.zeros((len(images), *images.shape[2:]), np.float32)
         for done, index in enumerate(order, start=1):
             result[index] = self.transform(images[index, 0])
-            self.slices.append(index)
+            self.corners.append(float(images[index, 0, 0, 0]))
             time.sleep(self.pause)
             yield Progress(
                 "predict", done, len(order), "slices", partial=SliceResult(index, result[index])

@@ -106,10 +106,14 @@ def test_the_slider_of_iterations_is_made_while_contours_come(make_panel, click,
 
 def test_the_slice_in_view_comes_first(make_panel, click, ended, models):
     viewer, panel = make_panel()
+    image = viewer.layers[0].data
+    image[:, 0, 0] = [180, 185, 190, 195]
     viewer.dims.set_current_step(0, 2)
     click(panel.run_controls.run_button)
     ended(panel)
-    assert models.networks["contours"].slices == [2, 3, 1, 0]
+    corners = models.networks["contours"].corners
+    # As bright as slices 2, 3, 1 and 0.
+    assert np.argsort(np.argsort(corners)).tolist() == [2, 3, 1, 0]
 
 
 def test_the_window_keeps_a_core(make_panel, click, ended, models):
