@@ -97,6 +97,6 @@ def need_memory(count: int, what: str) -> None:
         )
 
 
-def is_lazy(shape: tuple[int, ...], dtype: Any) -> bool:
-    """Whether an array is large enough to stay on disk."""
-    return math.prod(shape) * np.dtype(dtype).itemsize > LAZY_BYTES
+def is_lazy(shape: tuple[int, ...], dtype: Any, lazy: bool = False) -> bool:
+    """Whether an array stays on disk: it was asked for (`lazy`), or the array is large."""
+    return lazy or math.prod(shape) * np.dtype(dtype).itemsize > LAZY_BYTES

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.io.arrange import arrange
 from napari_copnet.io.damage import damage_explained
 from napari_copnet.io.raw import Raw
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import ReadParams, checked
 from napari_copnet.types import Stack
 
@@ -20,7 +23,9 @@ _HINT = (
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def read_stack(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
+def read_stack(
+    path: Path | str, params: ReadParams = ReadParams(), *, lazy: bool = False
+) -> Stack:
     """Open an image stack; a large one stays on disk and is read slice by slice.
 
     Parameters
@@ -30,6 +35,10 @@ def read_stack(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
         of numbered slices, or a Cell Tracking Challenge sequence (``NAME/01``).
     params : ReadParams
         Settles what the file leaves open.
+    lazy : bool
+        Leave a small one on disk too. By default what takes at most 512 MiB is read whole.
+        Gzipped NIfTI and MRC files have no slices to be found on their own: they are always read
+        whole.
 
     Returns
     -------
@@ -46,20 +55,28 @@ def read_stack(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
     """
     path = Path(path)
     checked(params)
-    return arrange(_read_raw(path, params), params, path)
+    return arrange(_read_raw(path, params, lazy), params, path, lazy)
 
 
-def read_image(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
+def read_image(
+    path: Path | str, params: ReadParams = ReadParams(), *, lazy: bool = False
+) -> Stack:
     """Open labels or a mask: as `read_stack`, values and type as the file has them."""
-    return read_stack(path, params)
+    return read_stack(path, params, lazy=lazy)
 
 
-def read_iterations(path: Path | str) -> np.ndarray:
+def read_iterations(path: Path | str, *, lazy: bool = False) -> Any:
     """Read the contour probability by iteration that a run has kept.
+
+    Parameters
+    ----------
+    path : path
+    lazy : bool
+        Leave them on disk and read a slice of an iteration when it is asked for.
 
     Returns
     -------
-    ndarray, shape (I, Z, Y, X)
+    ndarray or LazyArray, shape (I, Z, Y, X)
         Step 1 first.
 
     Raises
@@ -68,37 +85,47 @@ def read_iterations(path: Path | str) -> np.ndarray:
         As `read_stack`.
     """
     path = Path(path)
-    raw = _read_raw(path, ReadParams())
+    raw = _read_raw(path, ReadParams(), lazy)
     if set(raw.axes) - set("CTZYX") or not {"Y", "X"} <= set(raw.axes):
         raise InputError(
             f"{path.name} does not hold iterations: its axes are {raw.axes}.",
             "Choose a file written by a run.",
         )
-    with damage_explained(path):
-        values = np.asarray(raw.data[...])
-    order = [letter for letter in "CTZYX" if letter in raw.axes]
-    values = values.transpose([raw.axes.index(letter) for letter in order])
-    sizes = dict(zip(order, values.shape, strict=True))
-    first = "C" if "C" in sizes else "T"
-    return values.reshape(sizes.get(first, 1), -1, sizes["Y"], sizes["X"])
+    sizes = {letter: int(n) for letter, n in zip(raw.axes, raw.data.shape, strict=True)}
+    lead = [letter for letter in "CTZ" if letter in sizes]
+    counts = [sizes[letter] for letter in lead]
+    first = sizes.get("C" if "C" in sizes else "T", 1)
+    depth = math.prod(counts) // first
+    turned = raw.axes.index("Y") > raw.axes.index("X")
+
+    def plane(number: int, z: int) -> np.ndarray:
+        place = np.unravel_index(number * depth + z, counts) if lead else ()
+        at = dict(zip(lead, map(int, place), strict=True))
+        with damage_explained(path):
+            picked = np.asarray(raw.data[tuple(at.get(axis, slice(None)) for axis in raw.axes)])
+        return picked.T if turned else picked
+
+    dtype = np.dtype(raw.data.dtype).newbyteorder("=")
+    values = LazyArray((first, depth, sizes["Y"], sizes["X"]), dtype, plane)
+    return values if lazy else np.asarray(values)
 
 
-def _read_raw(path: Path, params: ReadParams) -> Raw:
+def _read_raw(path: Path, params: ReadParams, lazy: bool = False) -> Raw:
     if not path.exists():
         raise InputError(f"{path} does not exist.", "Check the name.")
     if path.is_dir():
         if any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")):
             from napari_copnet.io.omezarr import read_omezarr
 
-            return read_omezarr(path)
+            return read_omezarr(path, lazy)
         from napari_copnet.io.slice_folder import read_folder
 
-        return read_folder(path, params)
-    return read_file(path)
+        return read_folder(path, params, lazy)
+    return read_file(path, lazy)
 
 
-def read_file(path: Path) -> Raw:
-    """Read a single file by its first bytes, not by its name."""
+def read_file(path: Path, lazy: bool = False) -> Raw:
+    """Read a single file by its first bytes, not by its name; `lazy` leaves it on disk."""
     head = _head(path)
     name = path.name.lower()
     if not head:
@@ -110,15 +137,15 @@ def read_file(path: Path) -> Raw:
     if head[:4] in _TIFF:
         from napari_copnet.io.tiff import read_tiff
 
-        return read_tiff(path)
+        return read_tiff(path, lazy)
     if name.endswith((".nii", ".nii.gz")) or head[344:348] in (b"n+1\0", b"ni1\0"):
         from napari_copnet.io.nifti import read_nifti
 
-        return read_nifti(path)
+        return read_nifti(path, lazy)
     if head[208:212] == b"MAP " or name.endswith((".mrc", ".rec", ".mrcs", ".mrc.gz", ".map")):
         from napari_copnet.io.mrc import read_mrc
 
-        return read_mrc(path)
+        return read_mrc(path, lazy)
     if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")):
         from napari_copnet.io.slice_folder import read_picture
 

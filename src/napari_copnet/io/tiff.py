@@ -34,8 +34,11 @@ _PRINT_RESOLUTIONS = {72.0, 90.0, 96.0, 100.0, 120.0, 144.0, 150.0, 200.0, 300.0
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def read_tiff(path: Path) -> Raw:
+def read_tiff(path: Path, lazy: bool = False) -> Raw:
     """Read a TIFF file.
+
+    One that is large, or read with `lazy`, stays on disk: of a slice only its own strips or tiles
+    are read and decompressed, whichever slice it is.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def read_tiff(path: Path) -> Raw:
             _check_size(series, path)
             raw = Raw(None, series.axes, notes=notes)
             raw = _with_metadata(raw, tif)
-            if not is_lazy(series.shape, series.dtype):
+            if not is_lazy(series.shape, series.dtype, lazy):
                 need_memory(2 * series.nbytes, path.name)
                 data = series.asarray()
                 return _native(raw, data.reshape(series.shape))
