@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.io.contour_kinds import (
     CONTOUR_HALF_WIDTH,
     MOST_CONTOUR,
+    ImageValues,
     image_kind,
     image_values,
     marked,
@@ -22,21 +24,25 @@ from napari_copnet.types import is_contour
 KINDS = ("auto", "probability", "mask", "labels")
 
 
-def as_contour(image: Any, kind: str = "auto", *, invert: bool = False) -> Any:
+def as_contour(
+    image: Any, kind: str = "auto", *, invert: bool = False, values: ImageValues | None = None
+) -> Any:
     """Turn a probability, a mask or a label image into a contour mask.
 
     Parameters
     ----------
     image : array, shape (Y, X) or (Z, Y, X)
-        May be lazy. A probability is contour above 0.5 (8-bit and 16-bit ones count 255 and 65535 as 1), a mask
-        of two values where it has the higher one. Label images get a contour two pixels wide
-        between face neighbours of different labels, slice by slice; regions of label 0 that are
-        nowhere wider than 10 px are contours themselves, wider ones are background (see
+        May be lazy. A probability is contour above 0.5 (8-bit and 16-bit ones count 255 and 65535
+        as 1), a mask of two values where it has the higher one. Label images get a contour two
+        pixels wide between face neighbours of different labels, slice by slice; regions of label 0
+        that are nowhere wider than 10 px are contours themselves, wider ones are background (see
         `background`).
     kind : {"auto", "probability", "mask", "labels"}
         ``"auto"`` asks `contour_kinds.image_kind`.
     invert : bool
         The mask or probability is that of cells.
+    values : ImageValues, optional
+        Of `image`, where they were gathered already.
 
     Returns
     -------
@@ -56,7 +62,8 @@ def as_contour(image: Any, kind: str = "auto", *, invert: bool = False) -> Any:
         raise InputError(
             f"The contours have {image.ndim} axes.", "Give a slice (y, x) or a stack (z, y, x)."
         )
-    values = image_values(image)
+    if values is None and kind in ("auto", "mask"):
+        values = image_values(image)
     kind = image_kind(image, values) if kind == "auto" else kind
     if kind == "labels":
         if invert:
@@ -68,7 +75,7 @@ def as_contour(image: Any, kind: str = "auto", *, invert: bool = False) -> Any:
         return ~found if invert else found
 
     contour = by_slice(image, contour_of, np.uint8)
-    share = _count(contour) / values.size if values.size else 0.0
+    share = _count(contour) / max(math.prod(contour.shape), 1)
     if share > MOST_CONTOUR:
         raise InputError(
             f"{share:.0%} of the image would be contour: it seems to be a mask of cells.",
@@ -79,7 +86,7 @@ def as_contour(image: Any, kind: str = "auto", *, invert: bool = False) -> Any:
 
 def _count(contour: Any) -> int:
     planes = contour if contour.ndim == 3 else contour[None]
-    return sum(int(np.count_nonzero(planes[z])) for z in range(len(planes)))
+    return sum(int(np.count_nonzero(planes[z])) for z in range(planes.shape[0]))
 
 
 def background(labels: np.ndarray) -> np.ndarray:

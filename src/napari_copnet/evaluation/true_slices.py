@@ -11,7 +11,7 @@ import numpy as np
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.contour_input import as_contour, background
 from napari_copnet.evaluation.metrics import Outline, Partition, outline, partition
-from napari_copnet.io.contour_kinds import image_kind
+from napari_copnet.io.contour_kinds import image_kind, image_values
 from napari_copnet.params import ScoreParams, checked
 from napari_copnet.steps.cells import scoring_labels, true_cells
 
@@ -103,8 +103,9 @@ class TrueStack:
         if not hasattr(truth, "ndim"):
             truth = np.asarray(truth)
         self.params = checked(params or ScoreParams())
-        kind = image_kind(truth) if truth.ndim in (2, 3) else "auto"
-        self.contours = as_stack(as_contour(truth, kind))
+        values = image_values(truth)
+        kind = image_kind(truth, values) if truth.ndim in (2, 3) else "auto"
+        self.contours = as_stack(as_contour(truth, kind, values=values))
         self._pixels = _exclusion("excluded pixels", exclude_pixels, self.shape)
         self._structures = _exclusion("excluded structures", exclude_cell, self.shape)
         self._padding = _exclusion("padding", padding, self.shape)
@@ -116,7 +117,7 @@ class TrueStack:
         return tuple(int(n) for n in self.contours.shape)  # type: ignore[return-value]
 
     def __len__(self) -> int:
-        return len(self.contours)
+        return self.shape[0]
 
     def slice(self, z: int) -> TrueSlice:
         """Return the truth of slice `z`."""
@@ -147,9 +148,7 @@ class TrueStack:
             )
         return contour
 
-    def _excluded(
-        self, cells: np.ndarray, z: int, padding: np.ndarray | None
-    ) -> np.ndarray | None:
+    def _excluded(self, cells: np.ndarray, z: int, padding: np.ndarray | None) -> np.ndarray | None:
         if self._pixels is None and self._structures is None and padding is None:
             return None
         out = np.zeros(cells.shape, bool)

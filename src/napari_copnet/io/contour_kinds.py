@@ -58,7 +58,8 @@ def image_values(image: Any) -> ImageValues:
     image : array, shape (Y, X) or (Z, Y, X)
         May be lazy.
     """
-    size, found = 0, set()
+    size = 0
+    found: set[Any] = set()
     low = high = None
     two = finite = whole = True
     for plane in _planes(image):
@@ -75,8 +76,9 @@ def image_values(image: Any) -> ImageValues:
             finite = finite and bool(np.isfinite(plane).all())
             whole = whole and np.array_equal(plane, np.round(plane))
     nothing = np.zeros((), image.dtype)[()]
-    return ImageValues(size, nothing if low is None else low, nothing if high is None else high,
-                       two, finite, whole)
+    return ImageValues(
+        size, nothing if low is None else low, nothing if high is None else high, two, finite, whole
+    )
 
 
 def image_kind(image: Any, values: ImageValues | None = None) -> str:
@@ -216,7 +218,7 @@ def _planes(image: Any) -> Iterator[np.ndarray]:
     if image.ndim <= 2:
         yield np.asarray(image)
         return
-    for number in range(len(image)):
+    for number in range(image.shape[0]):
         yield np.asarray(image[number])
 
 

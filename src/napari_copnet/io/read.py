@@ -23,9 +23,7 @@ _HINT = (
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def read_stack(
-    path: Path | str, params: ReadParams = ReadParams(), *, lazy: bool = False
-) -> Stack:
+def read_stack(path: Path | str, params: ReadParams = ReadParams(), *, lazy: bool = False) -> Stack:
     """Open an image stack; a large one stays on disk and is read slice by slice.
 
     Parameters
@@ -58,9 +56,7 @@ def read_stack(
     return arrange(_read_raw(path, params, lazy), params, path, lazy)
 
 
-def read_image(
-    path: Path | str, params: ReadParams = ReadParams(), *, lazy: bool = False
-) -> Stack:
+def read_image(path: Path | str, params: ReadParams = ReadParams(), *, lazy: bool = False) -> Stack:
     """Open labels or a mask: as `read_stack`, values and type as the file has them."""
     return read_stack(path, params, lazy=lazy)
 
