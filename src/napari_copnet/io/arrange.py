@@ -43,8 +43,8 @@ def parse_voxel_size(text: str) -> VoxelSize:
     return VoxelSize(*sizes)
 
 
-def arrange(raw: Raw, params: ReadParams, path: Path, lazy: bool = False) -> Stack:
-    """Build a stack from the contents of a file; `lazy` leaves on disk what is there.
+def arrange(raw: Raw, params: ReadParams, path: Path) -> Stack:
+    """Build a stack from the contents of a file.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def arrange(raw: Raw, params: ReadParams, path: Path, lazy: bool = False) -> Sta
         data = raw.data.astype(dtype, copy=False).reshape(out_shape)
     else:
         data = LazyArray(out_shape, dtype, plane)
-        if eager or not is_lazy(out_shape, dtype, lazy):
+        if eager or not is_lazy(out_shape, dtype):
             data = np.asarray(data)
     size = parse_voxel_size(params.voxel_size) if params.voxel_size else raw.voxel_size
     translate = raw.translate

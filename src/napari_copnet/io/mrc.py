@@ -17,8 +17,8 @@ from napari_copnet.types import VoxelSize
 _MODES = {0: "i1", 1: "i2", 2: "f4", 3: "c4", 4: "c8", 6: "u2", 12: "f2"}
 
 
-def read_mrc(path: Path, lazy: bool = False) -> Raw:
-    """Read an MRC file; `lazy` leaves it on disk, but one that is compressed is loaded whole.
+def read_mrc(path: Path) -> Raw:
+    """Read an MRC file; one that is compressed is loaded whole.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def read_mrc(path: Path, lazy: bool = False) -> Raw:
                 "Copy or export the file again.",
             )
         data: Any
-        if packed or not is_lazy(shape, _MODES[mode], lazy):
+        if packed or not is_lazy(shape, _MODES[mode]):
             need_memory(2 * declared, path.name)
             with mrcfile.open(path, mode="r", permissive=False) as mrc:
                 data = np.array(mrc.data)

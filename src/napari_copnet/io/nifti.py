@@ -17,8 +17,8 @@ from napari_copnet.types import VoxelSize
 _MOST_PACKED = 1032
 
 
-def read_nifti(path: Path, lazy: bool = False) -> Raw:
-    """Read a NIfTI file; `lazy` leaves it on disk, but one that is gzipped is loaded whole.
+def read_nifti(path: Path) -> Raw:
+    """Read a NIfTI file; one that is gzipped is loaded whole.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def read_nifti(path: Path, lazy: bool = False) -> Raw:
         axes = "XYZTC"[: len(shape)][::-1]
         size, translate, notes = _frame(image, path)
         data: Any
-        if packed or not is_lazy(shape, dtype, lazy) or len(shape) < 2:
+        if packed or not is_lazy(shape, dtype) or len(shape) < 2:
             need_memory(2 * declared, path.name)
             data = np.ascontiguousarray(np.asarray(proxy[...]).astype(dtype, copy=False).T)
         else:

@@ -13,8 +13,8 @@ from napari_copnet.io.raw import Raw, in_micrometres, is_lazy, need_memory, posi
 from napari_copnet.types import VoxelSize
 
 
-def read_omezarr(path: Path, lazy: bool = False) -> Raw:
-    """Read the finest level of an OME-Zarr image, or a Zarr array; `lazy` leaves it on disk.
+def read_omezarr(path: Path) -> Raw:
+    """Read the finest level of an OME-Zarr image, or a Zarr array.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def read_omezarr(path: Path, lazy: bool = False) -> Raw:
     with damage_explained(path):
         node: Any = zarr.open(path.absolute(), mode="r")
         if isinstance(node, zarr.Array):
-            return _loaded(node, Raw(None, "Q" * (node.ndim - 2) + "YX"), path, lazy)
+            return _loaded(node, Raw(None, "Q" * (node.ndim - 2) + "YX"), path)
         image, multiscale, notes = _multiscale(node, path)
         dataset = multiscale["datasets"][0]
         name = str(dataset["path"])
@@ -49,7 +49,7 @@ def read_omezarr(path: Path, lazy: bool = False) -> Raw:
         }
         size = VoxelSize(*(sizes.get(letter) for letter in "ZYX"))
         translate = (places.get("Z", 0.0), places.get("Y", 0.0), places.get("X", 0.0))
-        return _loaded(array, Raw(None, letters, size, translate, notes), path, lazy)
+        return _loaded(array, Raw(None, letters, size, translate, notes), path)
 
 
 def _multiscale(group: Any, path: Path) -> tuple[Any, dict[str, Any], tuple[str, ...]]:
@@ -93,7 +93,7 @@ def _transform(
     return scale.tolist(), shift.tolist()
 
 
-def _loaded(array: Any, raw: Raw, path: Path, lazy: bool) -> Raw:
+def _loaded(array: Any, raw: Raw, path: Path) -> Raw:
     if array.dtype.kind not in "biuf":
         return Raw(array, raw.axes, raw.voxel_size, raw.translate, raw.notes)
     need_memory(
@@ -101,6 +101,6 @@ def _loaded(array: Any, raw: Raw, path: Path, lazy: bool) -> Raw:
         f"One chunk of {path.name}",
     )
     data = array
-    if not is_lazy(array.shape, array.dtype, lazy):
+    if not is_lazy(array.shape, array.dtype):
         data = np.asarray(array[...])
     return Raw(data, raw.axes, raw.voxel_size, raw.translate, raw.notes)

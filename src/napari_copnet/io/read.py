@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from napari_copnet.errors import InputError
 from napari_copnet.io.arrange import arrange
 from napari_copnet.io.damage import damage_explained
-from napari_copnet.io.raw import Raw
+from napari_copnet.io.raw import Raw, is_lazy, lazy_above
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import ReadParams, checked
 from napari_copnet.types import Stack
@@ -35,8 +36,8 @@ def read_stack(path: Path | str, params: ReadParams = ReadParams(), *, lazy: boo
         Settles what the file leaves open.
     lazy : bool
         Leave a small one on disk too. By default what takes at most 512 MiB is read whole.
-        Gzipped NIfTI and MRC files have no slices to be found on their own: they are always read
-        whole.
+        Gzipped NIfTI and MRC files have no slices that could be found on their own: they are
+        always read whole.
 
     Returns
     -------
@@ -53,7 +54,8 @@ def read_stack(path: Path | str, params: ReadParams = ReadParams(), *, lazy: boo
     """
     path = Path(path)
     checked(params)
-    return arrange(_read_raw(path, params, lazy), params, path, lazy)
+    with _lazily(lazy):
+        return arrange(_read_raw(path, params), params, path)
 
 
 def read_image(path: Path | str, params: ReadParams = ReadParams(), *, lazy: bool = False) -> Stack:
@@ -68,12 +70,12 @@ def read_iterations(path: Path | str, *, lazy: bool = False) -> Any:
     ----------
     path : path
     lazy : bool
-        Leave them on disk and read a slice of an iteration when it is asked for.
+        Leave a small one on disk too.
 
     Returns
     -------
-    ndarray or LazyArray, shape (I, Z, Y, X)
-        Step 1 first.
+    array, shape (I, Z, Y, X)
+        Step 1 first. A large one stays on disk and is read slice by slice.
 
     Raises
     ------
@@ -81,47 +83,50 @@ def read_iterations(path: Path | str, *, lazy: bool = False) -> Any:
         As `read_stack`.
     """
     path = Path(path)
-    raw = _read_raw(path, ReadParams(), lazy)
+    with _lazily(lazy):
+        raw = _read_raw(path, ReadParams())
     if set(raw.axes) - set("CTZYX") or not {"Y", "X"} <= set(raw.axes):
         raise InputError(
             f"{path.name} does not hold iterations: its axes are {raw.axes}.",
             "Choose a file written by a run.",
         )
-    sizes = {letter: int(n) for letter, n in zip(raw.axes, raw.data.shape, strict=True)}
-    lead = [letter for letter in "CTZ" if letter in sizes]
-    counts = [sizes[letter] for letter in lead]
-    first = sizes.get("C" if "C" in sizes else "T", 1)
-    depth = math.prod(counts) // first
-    turned = raw.axes.index("Y") > raw.axes.index("X")
+    sizes = dict(zip(raw.axes, (int(n) for n in raw.data.shape), strict=True))
+    first = "C" if "C" in sizes else "T"
+    rest = [letter for letter in "TZ" if letter in sizes and letter != first]
+    depths = [sizes[letter] for letter in rest]
+    shape = (sizes.get(first, 1), math.prod(depths), sizes["Y"], sizes["X"])
 
-    def plane(number: int, z: int) -> np.ndarray:
-        place = np.unravel_index(number * depth + z, counts) if lead else ()
-        at = dict(zip(lead, map(int, place), strict=True))
+    def plane(iteration: int, z: int) -> np.ndarray:
+        inner = np.unravel_index(z, depths) if rest else ()
+        at = {first: iteration, **{a: int(n) for a, n in zip(rest, inner, strict=True)}}
         with damage_explained(path):
-            picked = np.asarray(raw.data[tuple(at.get(axis, slice(None)) for axis in raw.axes)])
-        return picked.T if turned else picked
+            found = np.asarray(raw.data[tuple(at.get(a, slice(None)) for a in raw.axes)])
+        return found if raw.axes.index("Y") < raw.axes.index("X") else found.T
 
-    dtype = np.dtype(raw.data.dtype).newbyteorder("=")
-    values = LazyArray((first, depth, sizes["Y"], sizes["X"]), dtype, plane)
-    return values if lazy else np.asarray(values)
+    values = LazyArray(shape, raw.data.dtype, plane)
+    return values if lazy or is_lazy(shape, values.dtype) else np.asarray(values)
 
 
-def _read_raw(path: Path, params: ReadParams, lazy: bool = False) -> Raw:
+def _lazily(lazy: bool) -> AbstractContextManager[None]:
+    return lazy_above(0) if lazy else nullcontext()
+
+
+def _read_raw(path: Path, params: ReadParams) -> Raw:
     if not path.exists():
         raise InputError(f"{path} does not exist.", "Check the name.")
     if path.is_dir():
         if any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")):
             from napari_copnet.io.omezarr import read_omezarr
 
-            return read_omezarr(path, lazy)
+            return read_omezarr(path)
         from napari_copnet.io.slice_folder import read_folder
 
-        return read_folder(path, params, lazy)
-    return read_file(path, lazy)
+        return read_folder(path, params)
+    return read_file(path)
 
 
-def read_file(path: Path, lazy: bool = False) -> Raw:
-    """Read a single file by its first bytes, not by its name; `lazy` leaves it on disk."""
+def read_file(path: Path) -> Raw:
+    """Read a single file by its first bytes, not by its name."""
     head = _head(path)
     name = path.name.lower()
     if not head:
@@ -133,15 +138,15 @@ def read_file(path: Path, lazy: bool = False) -> Raw:
     if head[:4] in _TIFF:
         from napari_copnet.io.tiff import read_tiff
 
-        return read_tiff(path, lazy)
+        return read_tiff(path)
     if name.endswith((".nii", ".nii.gz")) or head[344:348] in (b"n+1\0", b"ni1\0"):
         from napari_copnet.io.nifti import read_nifti
 
-        return read_nifti(path, lazy)
+        return read_nifti(path)
     if head[208:212] == b"MAP " or name.endswith((".mrc", ".rec", ".mrcs", ".mrc.gz", ".map")):
         from napari_copnet.io.mrc import read_mrc
 
-        return read_mrc(path, lazy)
+        return read_mrc(path)
     if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")):
         from napari_copnet.io.slice_folder import read_picture
 

@@ -65,10 +65,8 @@ def slice_files(folder: Path) -> list[Path]:
     return sorted(files, key=lambda file: natural_order(file.name))
 
 
-def read_folder(folder: Path, params: ReadParams, lazy: bool = False) -> Raw:
+def read_folder(folder: Path, params: ReadParams) -> Raw:
     """Read a folder of slices; frames of the Cell Tracking Challenge make a time stack.
-
-    `lazy` leaves the slices on disk.
 
     Raises
     ------
@@ -105,7 +103,7 @@ def read_folder(folder: Path, params: ReadParams, lazy: bool = False) -> Raw:
 
     whole = (len(files), *shape)
     data: Any = LazyArray(whole, dtype, plane)
-    if not is_lazy(whole, dtype, lazy):
+    if not is_lazy(whole, dtype):
         need_memory(2 * data.nbytes, folder.name)
         data = np.asarray(data)
     axes = "TYX" if timed else "ZYX"

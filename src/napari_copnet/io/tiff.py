@@ -22,6 +22,7 @@ from napari_copnet.io.raw import (
     need_memory,
     positive,
 )
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.types import VoxelSize
 
 # The most that deflate and LZW can pack into a byte is 1032 and about 1400.
@@ -34,11 +35,8 @@ _PRINT_RESOLUTIONS = {72.0, 90.0, 96.0, 100.0, 120.0, 144.0, 150.0, 200.0, 300.0
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def read_tiff(path: Path, lazy: bool = False) -> Raw:
-    """Read a TIFF file.
-
-    One that is large, or read with `lazy`, stays on disk: of a slice only its own strips or tiles
-    are read and decompressed, whichever slice it is.
+def read_tiff(path: Path) -> Raw:
+    """Read a TIFF file; of a large one that stays on disk, each slice is read on its own.
 
     Raises
     ------
@@ -55,7 +53,7 @@ def read_tiff(path: Path, lazy: bool = False) -> Raw:
             _check_size(series, path)
             raw = Raw(None, series.axes, notes=notes)
             raw = _with_metadata(raw, tif)
-            if not is_lazy(series.shape, series.dtype, lazy):
+            if not is_lazy(series.shape, series.dtype):
                 need_memory(2 * series.nbytes, path.name)
                 data = series.asarray()
                 return _native(raw, data.reshape(series.shape))
@@ -78,11 +76,21 @@ def _native(raw: Raw, data: Any) -> Raw:
 
 
 def _lazy(path: Path, multifile: bool) -> Any:
+    # What reads from it keeps the file open for as long as the array lives.
+    tif = tifffile.TiffFile(path, _multifile=multifile)
+    series = tif.series[_main_index(tif)]
+    pages = series.pages
+    if series.axes.endswith("YX") and len(pages) == math.prod(series.shape[:-2]):
+
+        def plane(*at: int) -> np.ndarray:
+            # Four times as fast as through a store, which is made for parts of a page.
+            page: Any = pages[int(np.ravel_multi_index(at, series.shape[:-2])) if at else 0]
+            return page.asarray().reshape(series.shape[-2:])
+
+        return LazyArray(series.shape, series.dtype, plane)
     import zarr
 
-    # The store keeps the file open for as long as the array lives.
-    tif = tifffile.TiffFile(path, _multifile=multifile)
-    store: Any = tif.series[_main_index(tif)].aszarr(level=0)
+    store: Any = series.aszarr(level=0)
     return zarr.open_array(store, mode="r")
 
 
