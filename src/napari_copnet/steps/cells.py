@@ -8,6 +8,7 @@ import numpy as np
 from skimage.segmentation import expand_labels
 
 from napari_copnet.boundaries.components import connected8
+from napari_copnet.boundaries.stack_components import StackComponents
 from napari_copnet.errors import InputError
 from napari_copnet.params import CellParams, checked
 from napari_copnet.progress import Progress, Steps
@@ -56,15 +57,22 @@ def label_cells(
     labels = np.zeros(closed.shape, np.uint32)
     depth = closed.shape[0]
     if params.mode == "3d":
-        free = np.zeros(closed.shape, bool)
+        parts = StackComponents(closed.shape[1:])
         for z in range(depth):
-            free[z] = _free(closed[z], barrier[z] if barrier is not None else None, params)
+            parts.add(_free(closed[z], barrier[z] if barrier is not None else None, params))
             yield Progress("cells", z * 0.5, depth, "slices")
-        labels[:] = cc3d.connected_components(free, connectivity=6)
+        grows = params.rule == "scoring" and params.grow > 0
+        # Grown cells are measured with what they have grown by.
+        parts.number(0 if grows else params.min_size, params.remove_border and not grows)
         for z in range(depth):
-            labels[z] = _grown(labels[z], closed[z], params)
+            parts.draw(z, labels[z])
+            if grows:
+                labels[z] = _grown(labels[z], closed[z], params)
+            elif params.fill_holes:
+                labels[z] = filled(labels[z])
             yield Progress("cells", (depth + z) * 0.5, depth, "slices")
-        labels = _filtered_stack(labels, params)
+        if grows:
+            labels = _filtered_stack(labels, params)
     else:
         # Linking decides on whole cells, so their border is looked at afterwards.
         keep_border = params.mode == "linked"
@@ -82,6 +90,9 @@ def label_cells(
     if params.mode == "linked":
         labels, links = yield from _linked(labels, params)
     elif params.mode == "3d":
+        if not grows:
+            # A hole never begins before the cell around it, so its filling changes no number.
+            return Cells(labels=labels, counts=parts.counts, mode=params.mode, links=links)
         labels = renumbered(labels)
     counts = np.array([np.count_nonzero(np.bincount(s.ravel())[1:]) for s in labels], np.int64)
     return Cells(labels=labels, counts=counts, mode=params.mode, links=links)
