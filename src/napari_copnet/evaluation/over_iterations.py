@@ -76,7 +76,7 @@ def score_iterations(
             f"The iterations have the shape {tuple(iterations.shape)}, but the truth {true.shape}.",
             "Give the iterations of the run on this stack.",
         )
-    count = len(iterations)
+    count = int(iterations.shape[0])
 
     def after(k: int) -> LazyArray:
         return LazyArray(true.shape, bool, lambda z: contour_after(iterations, k, z, unite))
