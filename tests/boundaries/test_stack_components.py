@@ -57,6 +57,7 @@ def test_small_ones_and_those_at_the_border_are_left_out(free, min_size, remove_
     parts.number(min_size, remove_border)
     labels = drawn(parts, free.shape)
     np.testing.assert_array_equal(labels, lookup[expected])
+    assert parts.count == len(kept)
     np.testing.assert_array_equal(parts.counts, [len(set(s[s > 0].tolist())) for s in labels])
 
 

@@ -25,8 +25,10 @@ class StackComponents:
 
     Attributes
     ----------
+    count : int
+        Components that were numbered.
     counts : ndarray, shape (Z,), int64
-        Components in each slice, once they were numbered.
+        How many of them are in each slice.
     """
 
     def __init__(self, plane: tuple[int, int]) -> None:
@@ -37,6 +39,7 @@ class StackComponents:
         # Number of the first run of each row, and of the run behind the last.
         self._rows = np.zeros(1, np.int64)
         self._labels = np.zeros(0, np.uint32)
+        self.count = 0
         self.counts = np.zeros(0, np.int64)
 
     def add(self, free: np.ndarray) -> None:
@@ -67,7 +70,7 @@ class StackComponents:
         used = int(self._rows[-1])
         self._labels = np.empty(used, np.uint32)
         self.counts = np.zeros((self._rows.size - 1) // self._plane[0], np.int64)
-        _number(
+        self.count = _number(
             self._start[:used],
             self._stop[:used],
             self._first[:used],
@@ -175,6 +178,7 @@ def _number(start, stop, first, rows, height, width, min_size, remove_border, la
             if labels[run] and seen[root] != z:
                 seen[root] = z
                 counts[z] += 1
+    return int(label)
 
 
 @njit(cache=True, nogil=True)
