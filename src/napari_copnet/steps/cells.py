@@ -8,7 +8,6 @@ import numpy as np
 from skimage.segmentation import expand_labels
 
 from napari_copnet.boundaries.components import connected8
-from napari_copnet.boundaries.stack_components import StackComponents
 from napari_copnet.errors import InputError
 from napari_copnet.params import CellParams, checked
 from napari_copnet.progress import Progress, Steps
@@ -57,6 +56,9 @@ def label_cells(
     labels = np.zeros(closed.shape, np.uint32)
     depth = closed.shape[0]
     if params.mode == "3d":
+        # Not before it is needed: it loads numba.
+        from napari_copnet.boundaries.stack_components import StackComponents
+
         parts = StackComponents(closed.shape[1:])
         for z in range(depth):
             parts.add(_free(closed[z], barrier[z] if barrier is not None else None, params))
