@@ -54,7 +54,7 @@ experiments:
 	@$(BIN)/python -m research.experiments --data $(DATA) --models work-models \
 		--out docs --work work-experiments
 
-# make -s bench NAME=closing [ARGS="--quick"]: closing, degrade, dock, proofread or finetune.
+# make -s bench NAME=closing [ARGS="--quick"]: closing, degrade, dock, labels, proofread or finetune.
 bench:
 	@scripts/setup.sh $(if $(filter dock proofread,$(NAME)),gui,run)
 	@$(if $(filter dock proofread,$(NAME)),$(VIRTUAL)) $(BIN)/python -m benchmarks $(NAME) --json $(ARGS)

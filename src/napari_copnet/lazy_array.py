@@ -3,10 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+
+def is_in_memory(data: Any) -> bool:
+    """Whether an array lies in memory, not on disk and not to be computed."""
+    return isinstance(data, np.ndarray) and not isinstance(data, np.memmap)
+
+
+def by_slice(data: Any, compute: Callable[[np.ndarray], np.ndarray], dtype: Any) -> Any:
+    """Compute something for each slice: now for an array in memory, else when it is asked for.
+
+    Parameters
+    ----------
+    data : array, shape (Y, X) or (Z, Y, X)
+        May be lazy.
+    compute : callable
+        Takes a slice (Y, X) and returns another of its shape.
+    dtype : dtype
+        Of the result.
+
+    Returns
+    -------
+    ndarray, or LazyArray for a lazy array, of the shape of `data`
+    """
+    if data.ndim == 2:
+        return np.asarray(compute(np.asarray(data[:]))).astype(dtype, copy=False)
+    lazy = LazyArray(data.shape, dtype, lambda z: compute(np.asarray(data[z])))
+    return np.asarray(lazy) if is_in_memory(data) else lazy
+
+
+def chosen_slices(data: Any, numbers: Sequence[int]) -> Any:
+    """Return some slices of an array (Z, Y, X), in the order given; lazy if the array is."""
+    if is_in_memory(data):
+        return data[list(numbers)]
+    kept = [int(number) for number in numbers]
+    shape = (len(kept), *data.shape[1:])
+    return LazyArray(shape, data.dtype, lambda z: np.asarray(data[kept[z]]))
 
 
 class LazyArray:

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import bench_degrade, bench_proofread
+from benchmarks import bench_degrade, bench_labels, bench_proofread
 from benchmarks.__main__ import app
 from benchmarks.figure import Figure
 
@@ -65,3 +65,29 @@ def test_the_window_is_measured_first_where_there_is_a_display(bench, monkeypatc
     assert "effort: 2 x (goal >= 2: holds)" in text
     assert ("gap: 1 x (goal >= 2: falls short)" in text) is has_display
     assert ("No display" in text) is not has_display
+
+
+@pytest.fixture
+def small_labels(monkeypatch):
+    monkeypatch.setattr(bench_labels, "_SIDE", 96)
+    monkeypatch.setattr(bench_labels, "_SLICES", 8)
+
+
+def test_both_sides_of_the_labels_return_the_same(bench, small_labels):
+    found = json.loads(bench("labels", "--json").stdout)["figures"]
+    assert [one["name"].rsplit(", ")[-1] for one in found] == [
+        "speed", "pixels with the same label", "speed", "slices with the same counts",
+    ]  # fmt: skip
+    assert "8×96×96" in found[0]["name"]
+    for one in found:
+        if one["goal"] == "= 1":
+            assert one["value"] == 1 and one["holds"]
+        else:
+            assert one["value"] > 0 and "ms of one thread" in one["ours"] and one["theirs"]
+
+
+def test_counts_and_labels_that_differ_are_noticed(bench, small_labels, monkeypatch):
+    monkeypatch.setattr(bench_labels, "within", lambda mask, distance: mask)
+    monkeypatch.setattr(bench_labels, "label", lambda free, connectivity: free.astype(int))
+    found = json.loads(bench("labels", "--json").stdout)["figures"]
+    assert [one["holds"] for one in found if one["goal"] == "= 1"] == [False, False]

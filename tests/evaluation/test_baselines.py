@@ -20,7 +20,7 @@ from napari_copnet.evaluation.baselines.watershed import (
     lines,
 )
 from napari_copnet.evaluation.true_slices import TrueStack
-from napari_copnet.progress import finish
+from napari_copnet.progress import Progress, finish
 
 
 def walls(gap=0.0, length=12, faint=False):
@@ -162,6 +162,28 @@ def test_chen_sees_the_rounded_contour_and_keeps_it(monkeypatch):
     monkeypatch.setattr(chen.Network, "load", lambda *args: FillsDoors())
     mask = finish(chen.Chen().apply(SliceBlock(np.stack([walls(0.3)])), {"model": "m"}))
     np.testing.assert_array_equal(mask[0], walls(0.9) > 0.5)
+
+
+def test_chen_takes_a_few_slices_at_once(monkeypatch):
+    from napari_copnet.evaluation.baselines import chen
+
+    class Watched(FillsDoors):
+        seen = []
+
+        def predict(self, images):
+            self.seen.append(len(images))
+            yield Progress("predict", 0.5, len(images), "slices")
+            return (yield from super().predict(images))
+
+    monkeypatch.setattr(chen, "AT_ONCE", 2)
+    monkeypatch.setattr(chen, "load_package", lambda path: None)
+    monkeypatch.setattr(chen.Network, "load", lambda *args: Watched())
+    block, steps = SliceBlock(np.stack([walls(0.3)] * 5)), []
+    out = np.zeros(block.contours.shape, np.uint8)
+    mask = finish(chen.Chen().apply(block, {"model": "m"}, out), steps.append)
+    assert mask is out and Watched.seen == [2, 2, 1]
+    assert [(step.done, step.total) for step in steps] == [(0.5, 5), (2.5, 5), (4.5, 5)]
+    np.testing.assert_array_equal(mask, np.stack([walls(0.9) > 0.5] * 5))
 
 
 def test_radii_in_micrometres_become_pixels():

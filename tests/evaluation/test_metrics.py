@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.ndimage import binary_erosion, generate_binary_structure
+from scipy.ndimage import binary_erosion, distance_transform_edt, generate_binary_structure
 from skimage.morphology import skeletonize
 from skimage.segmentation import find_boundaries
 
@@ -18,6 +18,7 @@ from napari_copnet.evaluation.metrics import (
     outline,
     partition,
     surface_dice,
+    within,
 )
 
 NAMES = {LABELLED: "labelled", MERGED: "merged", SPLIT: "split"}
@@ -214,6 +215,22 @@ def nsd_by_hand(first, second, tolerance):
 def test_surface_dice_is_brute_force(first, second, tolerance):
     ours = surface_dice(outline(first, tolerance), outline(second, tolerance))
     assert ours == pytest.approx(nsd_by_hand(first, second, tolerance))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.booleans()),
+    st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 2.3, 5.0, 7.07, 40.0]),
+    st.booleans(),
+)
+def test_pixels_within_a_distance_are_those_of_a_distance_transform(mask, distance, by_transform):
+    expected = np.zeros(mask.shape, bool)
+    if mask.any():
+        expected = distance_transform_edt(~mask) <= distance + 1e-9
+    with pytest.MonkeyPatch.context() as patch:
+        if by_transform:
+            patch.setattr("napari_copnet.evaluation.metrics.WIDEST_DISK", -1)
+        np.testing.assert_array_equal(within(mask, distance), expected)
 
 
 def line(column, side=30, width=2):

@@ -178,7 +178,7 @@ def test_cells_in_place_of_contours_are_refused():
 
 def test_a_row_for_each_cell_says_what_became_of_it():
     evaluation = scored(grid(gap=True), grid(), baseline=grid(), numbers=[7])
-    rows = evaluation.cell_rows()
+    rows = list(evaluation.cell_rows())
     assert [row["cell"] for row in rows] == list(range(1, 10))
     first, second, third = rows[:3]
     assert (first["slice"], first["fate"], first["baseline_fate"]) == (7, "merged", "labelled")
@@ -194,7 +194,7 @@ def test_a_row_for_each_cell_says_what_became_of_it():
 
 
 def test_rows_name_the_label_that_was_given():
-    rows = scored(label_grid() * 11, label_grid() * 11).cell_rows()
+    rows = list(scored(label_grid() * 11, label_grid() * 11).cell_rows())
     assert [row["label"] for row in rows] == [11 * n for n in range(1, 10)]
 
 

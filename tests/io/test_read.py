@@ -12,7 +12,10 @@ import tifffile
 import zarr
 from PIL import Image
 
-from napari_copnet.io.read import read_stack
+from napari_copnet.errors import InputError
+from napari_copnet.io.read import read_iterations, read_stack
+from napari_copnet.io.write import write_image
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import ReadParams
 from napari_copnet.types import VoxelSize
 
@@ -20,6 +23,7 @@ from napari_copnet.types import VoxelSize
 imwrite = partial(tifffile.imwrite, photometric="minisblack")
 DATA = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
 UNKNOWN = VoxelSize()
+NOISY = np.random.default_rng(0).integers(0, 255, (3, 40, 50), np.uint8)
 
 
 @pytest.fixture(params=[False, True], ids=["eager", "lazy"])
@@ -40,6 +44,61 @@ def check(stack, data=DATA, lazy=False):
 
 
 # -- TIFF -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".nii", ".mrc", ".zarr", ""])
+def test_a_small_stack_stays_on_disk_when_asked_to(tmp_path, suffix):
+    if suffix:
+        kind = {".tif": "tiff", ".nii": "nifti", ".zarr": "ome-zarr"}.get(suffix)
+        path = tmp_path / f"a{suffix}"
+        if kind is None:
+            with mrcfile.new(path) as mrc:
+                mrc.set_data(DATA.astype(np.int8))
+        else:
+            path = write_image(path, DATA, format=kind)
+    else:
+        path = tmp_path
+        for z, plane in enumerate(DATA):
+            imwrite(path / f"{z}.tif", plane)
+    assert isinstance(read_stack(path).data, np.ndarray)
+    data = read_stack(path, lazy=True).data
+    assert isinstance(data, LazyArray) and data.shape == DATA.shape
+    for z in (2, 0, 1):
+        np.testing.assert_array_equal(data[z], DATA[z])
+    np.testing.assert_array_equal(np.asarray(data), DATA)
+    # What was asked for once does not stay.
+    assert isinstance(read_stack(path).data, np.ndarray)
+
+
+def test_slices_of_a_compressed_tiff_are_decoded_on_their_own(tmp_path):
+    path = write_image(tmp_path / "a.tif", NOISY)
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages[1]
+        at, count = page.dataoffsets[0], page.databytecounts[0]
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xff" * count)
+    data = read_stack(path, lazy=True).data
+    for z in (2, 0):
+        np.testing.assert_array_equal(data[z], NOISY[z])
+    with pytest.raises(InputError, match="damaged"):
+        data[1]
+
+
+@pytest.mark.parametrize("letters", ["TZYX", "CZYX", "ZYX", "ZTYX"])
+def test_iterations_are_read_by_slice_when_asked_to(tmp_path, letters):
+    values = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
+    if letters == "ZYX":
+        values = values[0]
+    imwrite(tmp_path / "i.ome.tif", values, metadata={"axes": letters})
+    whole = read_iterations(tmp_path / "i.ome.tif")
+    lazily = read_iterations(tmp_path / "i.ome.tif", lazy=True)
+    assert isinstance(whole, np.ndarray) and isinstance(lazily, LazyArray)
+    expected = {"ZYX": values[None]}.get(letters, values)
+    expected = expected.swapaxes(0, 1) if letters == "ZTYX" else expected
+    np.testing.assert_array_equal(whole, expected)
+    for k, z in np.ndindex(expected.shape[:2]):
+        np.testing.assert_array_equal(lazily[k, z], expected[k, z])
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"byteorder": ">"}])

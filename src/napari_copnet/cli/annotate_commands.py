@@ -55,21 +55,18 @@ def create_command(
     as_json: Json = False,
 ) -> None:
     """Create a project from the results of a run, or from an image."""
-    import numpy as np
-
-    from napari_copnet.cli.inputs import read_checked, read_values
+    from napari_copnet.cli.inputs import read_checked, read_slices
     from napari_copnet.errors import InputError
     from napari_copnet.teaching.project import Project
     from napari_copnet.teaching.project_start import start_from_images, start_from_run
 
-    stack = None if image is None else read_checked(image, read)
+    stack = None if image is None else read_checked(image, read, lazy=True)
     if run is not None:
         if contours is not None:
             raise InputError("A run already has contours.", "Leave out --contours.")
         start = start_from_run(run, stack)
     elif stack is not None:
-        drawn = read_values(contours, ReadParams())
-        start = start_from_images(stack, None if drawn is None else np.asarray(drawn), size)
+        start = start_from_images(stack, read_slices(contours, ReadParams()), size)
     else:
         raise InputError(
             "There is nothing to annotate.", "Name the folder of a run, or give --image."
@@ -177,20 +174,19 @@ def draw_command(
     """Replace the contours of slices by those in a file, such as one drawn in another program."""
     import numpy as np
 
+    from napari_copnet.cli.inputs import refuse_other_shapes
     from napari_copnet.evaluation.contour_input import as_contour
     from napari_copnet.io.read import read_image
     from napari_copnet.teaching.project import Project
     from napari_copnet.training.sources import parse_slices
 
-    image = read_image(contours)
+    image = read_image(contours, lazy=True).data
     with Project.open(project) as opened:
-        from napari_copnet.cli.inputs import refuse_other_shapes
-
-        refuse_other_shapes({"file": np.asarray(image.data[:])}, opened.shape)
-        drawn = as_contour(np.asarray(image.data[:]))
+        refuse_other_shapes({"file": image}, opened.shape)
+        drawn = as_contour(image)
         chosen = parse_slices(slices, opened.shape[0])
         for z in chosen:
-            opened.draw(z, drawn[z])
+            opened.draw(z, np.asarray(drawn[z]))
     show({"slices": chosen}, as_json, [f"Replaced the contours of {len(chosen)} slices"])
 
 
@@ -213,11 +209,11 @@ def done_command(
     """Check slices, and mark those without findings as done."""
     import numpy as np
 
-    from napari_copnet.cli.inputs import read_values
+    from napari_copnet.cli.inputs import read_slices
     from napari_copnet.teaching.project import DONE, Project
     from napari_copnet.training.sources import parse_slices
 
-    mask = read_values(reviewed, ReadParams())
+    mask = read_slices(reviewed, ReadParams())
     with Project.open(project) as opened:
         chosen = parse_slices(slices, opened.shape[0])
         found = {}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from napari_copnet.cli.console import Json, Out, show, watched
-from napari_copnet.cli.inputs import read_checked, read_values, refuse_other_shapes
+from napari_copnet.cli.inputs import read_checked, read_slices, refuse_other_shapes
 from napari_copnet.cli.options import add_command
 from napari_copnet.cli.step_commands import Invert, TruthKind
+from napari_copnet.lazy_array import chosen_slices
 from napari_copnet.params import BaselineParams, DeviceParams, ReadParams, ScoreParams, as_dict
 
 
@@ -64,18 +64,23 @@ def baselines_command(
     invert: Invert = False,
     as_json: Json = False,
 ) -> None:
-    """Tune each baseline on some slices, and score it on others next to Step 1."""
+    """Tune each baseline on some slices, and score it on others next to Step 1.
+
+    Files are read slice by slice: memory does not grow with the number of slices, except while
+    Cellpose is fine-tuned, which needs all slices to tune on at once.
+    """
     from napari_copnet.cli.run_command import refuse_own_input
     from napari_copnet.evaluation.baselines.base import SliceBlock
     from napari_copnet.evaluation.baselines.comparison import compare, split_for_tuning
     from napari_copnet.evaluation.baselines.comparison_files import lines, write_comparison
+    from napari_copnet.evaluation.baselines.disk_masks import DiskMasks
     from napari_copnet.evaluation.baselines.registry import make_baselines
     from napari_copnet.evaluation.contour_input import as_contour
     from napari_copnet.evaluation.true_slices import TrueStack
     from napari_copnet.files import check_writable
-    from napari_copnet.io.probability import as_probability
+    from napari_copnet.io.probability import probability_slices
 
-    stack = read_checked(contours, read)
+    stack = read_checked(contours, read, lazy=True)
     baselines, notes = make_baselines(
         [name.strip() for name in methods.split(",") if name.strip()],
         baseline,
@@ -83,12 +88,12 @@ def baselines_command(
         pixel_size=stack.voxel_size.x,
         image=image is not None,
     )
-    true = np.asarray(read_checked(truth, read).data[:])
+    true = read_slices(truth, read)
     if invert or truth_kind != "auto":
         true = as_contour(true, truth_kind, invert=invert)
-    beside = {name: read_values(path, read) for name, path in map(_named, closed or [])}
-    pixels, grey = read_values(exclude_pixels, read), read_values(image, read)
-    u = as_probability(stack)
+    beside = {name: read_slices(path, read) for name, path in map(_named, closed or [])}
+    pixels, grey = read_slices(exclude_pixels, read), read_slices(image, read)
+    u = probability_slices(stack)
     refuse_other_shapes(
         {"Step 1 map": u, "image": grey, "excluded pixels": pixels, **beside}, true.shape
     )
@@ -98,32 +103,34 @@ def baselines_command(
     check_writable(out)
 
     def part(array: Any, chosen: list[int]) -> Any:
-        return None if array is None else array[chosen]
+        return None if array is None else chosen_slices(array, chosen)
 
     def truth_of(chosen: list[int]) -> TrueStack:
-        return TrueStack(true[chosen], score, exclude_pixels=part(pixels, chosen))
+        return TrueStack(part(true, chosen), score, exclude_pixels=part(pixels, chosen))
 
-    compared = watched(
-        compare(
-            baselines,
-            SliceBlock(u[train], part(grey, train), truth_of(train)),
-            SliceBlock(u[test], part(grey, test)),
-            truth_of(test),
-            out / "work",
-            closed={name: part(mask, test) for name, mask in beside.items()},
-            numbers=test,
+    with DiskMasks(out, (len(test), *u.shape[1:])) as masks:
+        compared = watched(
+            compare(
+                baselines,
+                SliceBlock(part(u, train), part(grey, train), truth_of(train)),
+                SliceBlock(part(u, test), part(grey, test)),
+                truth_of(test),
+                out / "work",
+                closed={name: part(mask, test) for name, mask in beside.items()},
+                numbers=test,
+                masks=masks.new,
+            )
         )
-    )
-    record = {
-        "command": "baselines",
-        "train_slices": train,
-        "slices": test,
-        "settings": {**as_dict(score), **as_dict(baseline), **as_dict(device)},
-        "notes": notes,
-    }
-    record = write_comparison(
-        out, compared, record, stack, {baseline.name for baseline in baselines}
-    )
+        record = {
+            "command": "baselines",
+            "train_slices": train,
+            "slices": test,
+            "settings": {**as_dict(score), **as_dict(baseline), **as_dict(device)},
+            "notes": notes,
+        }
+        record = write_comparison(
+            out, compared, record, stack, {baseline.name for baseline in baselines}
+        )
     shown = [*notes, *lines(compared), f"See {out / 'baselines.csv'}"]
     show(record, as_json, shown)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,14 +11,15 @@ import typer
 
 from napari_copnet.cli.console import Json, show, watched
 from napari_copnet.cli.inputs import (
+    padding_beside,
     read_checked,
-    read_padding,
-    read_values,
+    read_slices,
     refuse_other_shapes,
 )
 from napari_copnet.cli.options import add_command
 from napari_copnet.cli.step_commands import Invert, TruthKind
 from napari_copnet.errors import InputError
+from napari_copnet.lazy_array import LazyArray, chosen_slices
 from napari_copnet.params import ReadParams, ScoreParams
 
 
@@ -80,7 +82,10 @@ def evaluate_command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score contours: labelled, merged, split, NSD and clDice, mean ± sd over slices."""
+    """Score contours: labelled, merged, split, NSD and clDice, mean ± sd over slices.
+
+    Files are read slice by slice: memory does not grow with the number of slices.
+    """
     import json
     from dataclasses import replace
 
@@ -97,21 +102,23 @@ def evaluate_command(
     from napari_copnet.runs.united import is_united
     from napari_copnet.training.sources import parse_slices
 
-    true = np.asarray(read_checked(truth, read).data[:])
+    true = read_slices(truth, read)
     if invert or truth_kind != "auto":
         true = as_contour(true, truth_kind, invert=invert)
-    padding = read_padding(pred, None, true.shape, read)
+    padding = padding_beside(pred, true.shape)
     if image is not None:
         padding = _with_padding_of(image, padding, true.shape, read)
     images = {
-        "prediction": read_values(pred, read),
-        "baseline": read_values(baseline, read),
-        "excluded pixels": read_values(exclude_pixels, read),
-        "excluded structure": read_values(exclude_cell, read),
+        "prediction": read_slices(pred, read),
+        "baseline": read_slices(baseline, read),
+        "excluded pixels": read_slices(exclude_pixels, read),
+        "excluded structure": read_slices(exclude_cell, read),
     }
     refuse_other_shapes(images, true.shape)
-    kept = read_iterations(iterations) if iterations is not None else None
-    refuse_other_shapes({"iterations": None if kept is None else kept[0]}, true.shape)
+    kept = read_iterations(iterations, lazy=True) if iterations is not None else None
+    if kept is not None:
+        step1 = LazyArray(kept.shape[1:], kept.dtype, lambda z: kept[0, z])
+        refuse_other_shapes({"iterations": step1}, true.shape)
     for folder in (out, *(file.parent for file in (csv, report) if file is not None)):
         if folder is not None:
             check_writable(folder)
@@ -121,28 +128,34 @@ def evaluate_command(
         check_file(report, is_page)
 
     numbers = parse_slices(slices or "", true.shape[0])
-    chosen = {name: None if image is None else image[numbers] for name, image in images.items()}
+    chosen = {
+        name: None if image is None else chosen_slices(image, numbers)
+        for name, image in images.items()
+    }
+    left_out = None if padding is None else chosen_slices(padding, numbers)
     stack = TrueStack(
-        true[numbers],
+        chosen_slices(true, numbers),
         score,
         exclude_pixels=chosen["excluded pixels"],
         exclude_cell=chosen["excluded structure"],
-        padding=None if padding is None else padding[numbers],
+        padding=left_out,
     )
     contours = {
         name: stack.prediction(name, predicted)
         for name in ("prediction", "baseline")
         if (predicted := chosen[name]) is not None
     }
-    scores = watched(evaluate_all(contours, stack, numbers))
+    tables = any(target is not None for target in (out, csv, report))
+    scores = watched(evaluate_all(contours, stack, numbers, by_cell=tables))
     evaluation = replace(scores["prediction"], baseline=scores.get("baseline"))
     result = plain(evaluation.as_dict())
-    if padding is not None:
-        result["padding"] = float(np.mean(padding[numbers]))
+    if left_out is not None:
+        pixels = sum(int(np.count_nonzero(left_out[z])) for z in range(len(left_out)))
+        result["padding"] = pixels / left_out.size
     by_iteration = None
     if kept is not None and iterations is not None:
         unite = is_united(_record_beside(iterations))
-        by_iteration = watched(score_iterations(kept[:, numbers], stack, numbers, unite))
+        by_iteration = watched(score_iterations(_of_slices(kept, numbers), stack, numbers, unite))
         result["iterations"] = by_iteration.as_dict()
 
     files: dict[str, str] = {}
@@ -175,24 +188,39 @@ def evaluate_command(
     show(result, as_json, [*rows, end, *(f"  {name:<12}{path}" for name, path in files.items())])
 
 
-def _with_padding_of(
-    image: Path, known: np.ndarray | None, shape: tuple[int, ...], read: ReadParams
-) -> np.ndarray | None:
-    """Add the padding found in a stack to the known padding."""
+def _of_slices(iterations: LazyArray, numbers: list[int]) -> LazyArray:
+    """Return the iterations (I, Z, Y, X) of some slices."""
+    shape = (iterations.shape[0], len(numbers), *iterations.shape[2:])
+    return LazyArray(shape, iterations.dtype, lambda k, z: iterations[k, numbers[z]])
+
+
+def _with_padding_of(image: Path, known: Any, shape: tuple[int, ...], read: ReadParams) -> Any:
+    """Add the padding found in a stack to the known padding, shape (Z, Y, X), lazy, or None."""
     from napari_copnet.padding.detect import find_padding
 
-    stack = read_checked(image, read)
+    stack = read_checked(image, read, lazy=True)
     if stack.shape != tuple(shape):
         raise InputError(
             f"The image has the shape {stack.shape}, but the truth {tuple(shape)}.",
             "Both must have the same frame.",
         )
+    # One bit a pixel, compressed: padding is a few straight borders.
+    found: dict[int, bytes] = {}
     for z in range(shape[0]):
         padding = find_padding(np.asarray(stack.data[z], np.float32))
         if padding is not None:
-            known = np.zeros(shape, bool) if known is None else known
-            known[z] |= padding
-    return known
+            found[z] = zlib.compress(np.packbits(padding).tobytes())
+    if not found:
+        return known
+
+    def plane(z: int) -> np.ndarray:
+        values = np.zeros(shape[1:], bool) if known is None else np.array(known[z])
+        if z in found:
+            bits = np.frombuffer(zlib.decompress(found[z]), np.uint8)
+            values |= np.unpackbits(bits, count=values.size).reshape(values.shape).view(bool)
+        return values
+
+    return LazyArray(shape, bool, plane)
 
 
 def _record_beside(iterations: Path) -> dict[str, Any] | None:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_copnet.lazy_array import by_slice
 from napari_copnet.params import ReadParams
 
 if TYPE_CHECKING:
     from napari_copnet.types import Stack
 
 
-def read_checked(path: Path, read: ReadParams) -> Stack:
-    """Open a stack and check its pixels, repairing them if asked to."""
+def read_checked(path: Path, read: ReadParams, *, lazy: bool = False) -> Stack:
+    """Open a stack and check its pixels, repairing them if asked to; `lazy` leaves it on disk."""
     from napari_copnet.io.check import check_pixels
     from napari_copnet.io.read import read_stack
 
-    return check_pixels(read_stack(path, read), read.repair)
+    return check_pixels(read_stack(path, read, lazy=lazy), read.repair)
 
 
-def read_values(path: Path | None, read: ReadParams) -> np.ndarray | None:
-    """Read a stack whole: shape (Z, Y, X); None for no path."""
-    return None if path is None else np.asarray(read_checked(path, read).data[:])
+def read_slices(path: Path | None, read: ReadParams) -> Any:
+    """Open a stack to be read slice by slice: shape (Z, Y, X); None for no path."""
+    return None if path is None else read_checked(path, read, lazy=True).data
 
 
 def read_padding(
@@ -43,15 +44,8 @@ def read_padding(
     read : ReadParams
         How to read the mask given by the user.
     """
-    from napari_copnet.io.read import read_image
-    from napari_copnet.runs.run_folder import PADDING, newest
-
-    masks = []
-    found = newest(beside.parent, PADDING) if (beside.parent / "run.json").is_file() else None
-    if found is not None and found != beside:
-        values = np.asarray(read_image(found).data)
-        # Padding of another shape is from another run.
-        masks += [values > 0] if values.shape == tuple(shape) else []
+    found = padding_beside(beside, shape)
+    masks = [] if found is None else [np.asarray(found)]
     if exclude is not None:
         values = np.asarray(read_checked(exclude, read).data[:])
         if values.shape == (1, *shape[1:]):
@@ -62,8 +56,37 @@ def read_padding(
     return whole if whole is not None and whole.any() else None
 
 
+def padding_beside(result: Path, shape: tuple[int, ...]) -> Any:
+    """Return the padding that a step found and saved beside its result, to be read by slice.
+
+    Parameters
+    ----------
+    result : Path
+        The step's result.
+    shape : tuple of int
+        Shape of the image that the padding is for.
+
+    Returns
+    -------
+    LazyArray, shape (Z, Y, X), bool, or None
+        None where there is none.
+    """
+    from napari_copnet.io.read import read_image
+    from napari_copnet.runs.run_folder import PADDING, newest
+
+    found = newest(result.parent, PADDING) if (result.parent / "run.json").is_file() else None
+    if found is None or found == result:
+        return None
+    values = read_image(found, lazy=True).data
+    # Padding of another shape is from another run.
+    if values.shape != tuple(shape):
+        return None
+    padding = by_slice(values, lambda plane: plane > 0, bool)
+    return padding if any(padding[z].any() for z in range(len(padding))) else None
+
+
 def refuse_other_shapes(
-    images: Mapping[str, np.ndarray | None], shape: tuple[int, ...], of: str = "truth"
+    images: Mapping[str, Any], shape: tuple[int, ...], of: str = "truth"
 ) -> None:
     """Refuse images whose shape is not that of the truth, or of the image that `of` names.
 
@@ -75,7 +98,7 @@ def refuse_other_shapes(
     from napari_copnet.errors import InputError
 
     for name, image in images.items():
-        if image is not None and image.shape != shape:
+        if image is not None and tuple(image.shape) != shape:
             raise InputError(
                 f"The {name} has the shape {image.shape}, but the {of} {shape}.",
                 "Both must have the same frame; copnet run writes results in the original frame.",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 from scipy import ndimage
 
@@ -9,34 +12,41 @@ from napari_copnet.errors import InputError
 from napari_copnet.io.contour_kinds import (
     CONTOUR_HALF_WIDTH,
     MOST_CONTOUR,
+    ImageValues,
     image_kind,
+    image_values,
     marked,
     scaled,
 )
+from napari_copnet.lazy_array import by_slice
 from napari_copnet.types import is_contour
 
 KINDS = ("auto", "probability", "mask", "labels")
 
 
-def as_contour(image: np.ndarray, kind: str = "auto", *, invert: bool = False) -> np.ndarray:
+def as_contour(
+    image: Any, kind: str = "auto", *, invert: bool = False, values: ImageValues | None = None
+) -> Any:
     """Turn a probability, a mask or a label image into a contour mask.
 
     Parameters
     ----------
-    image : ndarray, shape (Y, X) or (Z, Y, X)
-        A probability is contour above 0.5 (8-bit and 16-bit ones count 255 and 65535 as 1), a mask
-        of two values where it has the higher one. Label images get a contour two pixels wide
-        between face neighbours of different labels, slice by slice; regions of label 0 that are
-        nowhere wider than 10 px are contours themselves, wider ones are background (see
+    image : array, shape (Y, X) or (Z, Y, X)
+        May be lazy. A probability is contour above 0.5 (8-bit and 16-bit ones count 255 and 65535
+        as 1), a mask of two values where it has the higher one. Label images get a contour two
+        pixels wide between face neighbours of different labels, slice by slice; regions of label 0
+        that are nowhere wider than 10 px are contours themselves, wider ones are background (see
         `background`).
     kind : {"auto", "probability", "mask", "labels"}
         ``"auto"`` asks `contour_kinds.image_kind`.
     invert : bool
         The mask or probability is that of cells.
+    values : ImageValues, optional
+        Of `image`, where they were gathered already.
 
     Returns
     -------
-    ndarray, of the shape of `image`, uint8
+    ndarray, or LazyArray for a lazy image, of the shape of `image`, uint8
         1 on contours.
 
     Raises
@@ -44,30 +54,39 @@ def as_contour(image: np.ndarray, kind: str = "auto", *, invert: bool = False) -
     InputError
         Not a contour image, or more than 60 % of it would be contour.
     """
-    image = np.asarray(image)
+    if not hasattr(image, "ndim"):
+        image = np.asarray(image)
     if kind not in KINDS:
         raise ValueError(f"kind is one of {KINDS}, not {kind!r}")
     if image.ndim not in (2, 3):
         raise InputError(
             f"The contours have {image.ndim} axes.", "Give a slice (y, x) or a stack (z, y, x)."
         )
-    kind = image_kind(image) if kind == "auto" else kind
+    if values is None and kind in ("auto", "mask"):
+        values = image_values(image)
+    kind = image_kind(image, values) if kind == "auto" else kind
     if kind == "labels":
         if invert:
             raise InputError("A label image can't be inverted.", "Leave out the option invert.")
-        if image.ndim == 2:
-            return _label_contour(image)
-        return np.stack([_label_contour(plane) for plane in image])
-    contour = is_contour(scaled(image)) if kind == "probability" else marked(image)
-    if invert:
-        contour = ~contour
-    share = float(contour.mean())
+        return by_slice(image, _label_contour, np.uint8)
+
+    def contour_of(plane: np.ndarray) -> np.ndarray:
+        found = is_contour(scaled(plane)) if kind == "probability" else marked(plane, values)
+        return ~found if invert else found
+
+    contour = by_slice(image, contour_of, np.uint8)
+    share = _count(contour) / max(math.prod(contour.shape), 1)
     if share > MOST_CONTOUR:
         raise InputError(
             f"{share:.0%} of the image would be contour: it seems to be a mask of cells.",
             "Use the option invert for a mask of cells, or the kind labels for a label image.",
         )
-    return contour.astype(np.uint8)
+    return contour
+
+
+def _count(contour: Any) -> int:
+    planes = contour if contour.ndim == 3 else contour[None]
+    return sum(int(np.count_nonzero(planes[z])) for z in range(planes.shape[0]))
 
 
 def background(labels: np.ndarray) -> np.ndarray:

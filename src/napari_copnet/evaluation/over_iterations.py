@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.scores import Evaluation, evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.progress import Steps
 from napari_copnet.steps.iteration_history import changed_share, contour_after
 
@@ -41,7 +40,7 @@ class OverIterations:
 
 
 def score_iterations(
-    iterations: np.ndarray,
+    iterations: Any,
     true: TrueStack,
     numbers: Sequence[int] | None = None,
     unite: bool = True,
@@ -50,8 +49,8 @@ def score_iterations(
 
     Parameters
     ----------
-    iterations : ndarray, shape (I + 1, Z, Y, X), float
-        Contour probability by iteration, Step 1 first, as a run keeps it.
+    iterations : array, shape (I + 1, Z, Y, X), float
+        Contour probability by iteration, Step 1 first, as a run keeps it. May be lazy.
     true : TrueStack
     numbers : sequence of int, optional
         What the slices are called.
@@ -72,19 +71,18 @@ def score_iterations(
     InputError
         They do not lie on the truth.
     """
-    if iterations.ndim != 4 or iterations.shape[1:] != true.shape:
+    if iterations.ndim != 4 or tuple(iterations.shape[1:]) != true.shape:
         raise InputError(
             f"The iterations have the shape {tuple(iterations.shape)}, but the truth {true.shape}.",
             "Give the iterations of the run on this stack.",
         )
-    count = len(iterations)
-    masks = {
-        str(k): np.stack([contour_after(iterations, k, z, unite) for z in range(len(true))]).astype(
-            np.uint8
-        )
-        for k in range(count)
-    }
-    scores = yield from evaluate_all(masks, true, numbers)
+    count = int(iterations.shape[0])
+
+    def after(k: int) -> LazyArray:
+        return LazyArray(true.shape, bool, lambda z: contour_after(iterations, k, z, unite))
+
+    masks = {str(k): after(k) for k in range(count)}
+    scores = yield from evaluate_all(masks, true, numbers, by_cell=False)
     return OverIterations(
         tuple(scores[str(k)] for k in range(count)),
         tuple(changed_share(iterations, k) for k in range(1, count)),

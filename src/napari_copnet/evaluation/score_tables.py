@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ CELL_COLUMNS = (
 SLICE_COLUMNS = ("slice", *CELL_SCORES, "cells", *CONTOUR_SCORES, "neighbour_cldice")
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Path:
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Path:
     """Write rows as CSV, whole or not at all; None becomes an empty field."""
     with whole_file(path) as beside, beside.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="", extrasaction="raise")

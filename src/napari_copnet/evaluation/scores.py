@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -97,8 +97,8 @@ class SliceScores:
     neighbour_cldice, true_neighbour_cldice : float or None
         Centre-line Dice between the predicted (true) contour of this slice and that of the slice
         before; None when that one was not scored.
-    by_cell : CellScores
-        Each true cell.
+    by_cell : CellScores or None
+        Each true cell, where they were asked for.
     """
 
     slice: int
@@ -161,12 +161,11 @@ class Evaluation:
         mean, sd = mean_sd(ours)
         return {"cldice": mean, "sd": sd, "truth": mean_sd(true)[0], "pairs": len(ours)}
 
-    def cell_rows(self) -> list[dict[str, Any]]:
-        """Return a row for each true cell of each slice: see `CellScores.rows`.
+    def cell_rows(self) -> Iterator[dict[str, Any]]:
+        """Yield a row for each true cell of each slice: see `CellScores.rows`.
 
         Each row begins with its ``slice``; with a baseline it also has ``baseline_fate``.
         """
-        rows = []
         for number, scores in enumerate(self.slices):
             if scores.by_cell is None:
                 continue
@@ -175,8 +174,7 @@ class Evaluation:
             if theirs is not None:
                 for row, fate in zip(found, theirs.fates.fates, strict=True):
                     row["baseline_fate"] = FATES[int(fate)]
-            rows += found
-        return rows
+            yield from found
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the single cells as plain values.
@@ -215,24 +213,27 @@ class Evaluation:
 
 
 def evaluate(
-    predicted: np.ndarray,
-    truth: np.ndarray,
+    predicted: Any,
+    truth: Any,
     params: ScoreParams | None = None,
     *,
-    baseline: np.ndarray | None = None,
-    exclude_pixels: np.ndarray | None = None,
-    exclude_cell: np.ndarray | None = None,
+    baseline: Any = None,
+    exclude_pixels: Any = None,
+    exclude_cell: Any = None,
     numbers: Sequence[int] | None = None,
 ) -> Steps[Evaluation]:
     """Score predicted contours against true ones as the paper does.
 
+    Arrays may be lazy, such as ``read_stack(path, lazy=True).data``: memory is then set by a few
+    slices, whatever the size of the stack.
+
     Parameters
     ----------
-    predicted, truth, baseline : ndarray, shape (Y, X) or (Z, Y, X)
+    predicted, truth, baseline : array, shape (Y, X) or (Z, Y, X)
         Contours as probability, mask or label image: see `contour_input.as_contour`. With a label
         image for truth only its labelled cells are scored.
     params : ScoreParams, optional
-    exclude_pixels, exclude_cell : ndarray, shape (Y, X) or (Z, Y, X), optional
+    exclude_pixels, exclude_cell : array, shape (Y, X) or (Z, Y, X), optional
         See `true_slices.TrueStack`.
     numbers : sequence of int, optional
         What the slices are called, when they are some of a larger stack; from 0 by default.
@@ -261,7 +262,11 @@ def evaluate(
 
 
 def evaluate_all(
-    methods: Mapping[str, np.ndarray], true: TrueStack, numbers: Sequence[int] | None = None
+    methods: Mapping[str, Any],
+    true: TrueStack,
+    numbers: Sequence[int] | None = None,
+    *,
+    by_cell: bool = True,
 ) -> Steps[dict[str, Evaluation]]:
     """Score the contours of several methods against one truth.
 
@@ -272,6 +277,8 @@ def evaluate_all(
     true : TrueStack
     numbers : sequence of int, optional
         As for `evaluate`.
+    by_cell : bool
+        Keep what became of each cell, some 60 bytes a cell and method.
 
     Yields
     ------
@@ -298,10 +305,10 @@ def evaluate_all(
         if z and number != names[z - 1] + 1:
             before, true_before = {}, None
         for name, stack in contours.items():
-            ours = this.outline_of(stack[z])
-            scores[name].append(
-                _score_slice(number, stack[z], ours, this, before.get(name), true_before)
-            )
+            contour = np.asarray(stack[z])
+            ours = this.outline_of(contour)
+            found = _score_slice(number, contour, ours, this, before.get(name), true_before)
+            scores[name].append(found if by_cell else replace(found, by_cell=None))
             before[name] = ours
         true_before = this.outline
         yield Progress("evaluate", z + 1, len(names), "slices")

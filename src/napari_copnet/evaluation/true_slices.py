@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.contour_input import as_contour, background
 from napari_copnet.evaluation.metrics import Outline, Partition, outline, partition
-from napari_copnet.io.contour_kinds import image_kind
+from napari_copnet.io.contour_kinds import image_kind, image_values
 from napari_copnet.params import ScoreParams, checked
 from napari_copnet.steps.cells import scoring_labels, true_cells
 
@@ -64,20 +65,23 @@ class TrueSlice:
 
 
 class TrueStack:
-    """The truth of a stack; `slices` are made when asked for.
+    """The truth of a stack; each `slice` is made when it is asked for.
+
+    All arrays may be lazy: they are then read slice by slice, and nothing of the size of the stack
+    is held.
 
     Parameters
     ----------
-    truth : ndarray, shape (Y, X) or (Z, Y, X)
+    truth : array, shape (Y, X) or (Z, Y, X)
         Contours as probability, mask or label image: see `contour_input.as_contour`. Of a label
         image only the labelled cells are scored.
     params : ScoreParams, optional
-    exclude_pixels : ndarray, shape (Y, X) or (Z, Y, X), optional
+    exclude_pixels : array, shape (Y, X) or (Z, Y, X), optional
         Pixels above 0 are zeroed in truth and prediction after cells were labelled.
-    exclude_cell : ndarray, shape (Y, X) or (Z, Y, X), optional
+    exclude_cell : array, shape (Y, X) or (Z, Y, X), optional
         Marks structures (each value above 0 is one): the true cell that covers most of it is
         zeroed in truth and prediction, slice by slice.
-    padding : ndarray, shape (Y, X) or (Z, Y, X), optional
+    padding : array, shape (Y, X) or (Z, Y, X), optional
         Pixels above 0 are excluded before cells are labelled: there is no contour and no cell, and
         cells that padding cuts are cells of their own, not one through the padding.
 
@@ -89,44 +93,47 @@ class TrueStack:
 
     def __init__(
         self,
-        truth: np.ndarray,
+        truth: Any,
         params: ScoreParams | None = None,
         *,
-        exclude_pixels: np.ndarray | None = None,
-        exclude_cell: np.ndarray | None = None,
-        padding: np.ndarray | None = None,
+        exclude_pixels: Any = None,
+        exclude_cell: Any = None,
+        padding: Any = None,
     ) -> None:
-        truth = np.asarray(truth)
+        if not hasattr(truth, "ndim"):
+            truth = np.asarray(truth)
         self.params = checked(params or ScoreParams())
-        self.contours = as_stack(as_contour(truth))
+        values = image_values(truth)
+        kind = image_kind(truth, values) if truth.ndim in (2, 3) else "auto"
+        self.contours = as_stack(as_contour(truth, kind, values=values))
         self._pixels = _exclusion("excluded pixels", exclude_pixels, self.shape)
         self._structures = _exclusion("excluded structures", exclude_cell, self.shape)
         self._padding = _exclusion("padding", padding, self.shape)
-        self._labels = as_stack(truth) if image_kind(truth) == "labels" else None
+        self._labels = as_stack(truth) if kind == "labels" else None
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape (Z, Y, X)."""
-        return self.contours.shape
+        return tuple(int(n) for n in self.contours.shape)  # type: ignore[return-value]
 
     def __len__(self) -> int:
-        return len(self.contours)
+        return self.shape[0]
 
     def slice(self, z: int) -> TrueSlice:
         """Return the truth of slice `z`."""
-        contour = self.contours[z]
-        labels = None if self._labels is None else self._labels[z]
-        padding = None if self._padding is None else self._padding[z] > 0
+        contour = np.asarray(self.contours[z])
+        labels = None if self._labels is None else np.asarray(self._labels[z])
+        padding = None if self._padding is None else np.asarray(self._padding[z]) > 0
         cells = true_cells(contour, self.params.closing_radius, padding)
         if labels is not None:
             cells = without_background(cells, background(labels))
-        out = self._excluded(cells, z)
+        out = self._excluded(cells, z, padding)
         if out is not None:
             cells = np.where(out, np.uint32(0), cells)
         return TrueSlice(cells, contour, out, labels, self.params, padding)
 
-    def prediction(self, name: str, predicted: np.ndarray) -> np.ndarray:
-        """Return predicted contours as a mask (Z, Y, X) in the frame of this truth.
+    def prediction(self, name: str, predicted: Any) -> Any:
+        """Return predicted contours as a mask (Z, Y, X) in the frame of this truth; may be lazy.
 
         Raises
         ------
@@ -134,26 +141,27 @@ class TrueStack:
             Another shape, or no contours; `name` says of what.
         """
         contour = as_stack(as_contour(predicted))
-        if contour.shape != self.shape:
+        if tuple(contour.shape) != self.shape:
             raise InputError(
                 f"The {name} has shape {contour.shape}, but the truth has {self.shape}.",
                 "Both must be in the same frame, with the same slices and the same size.",
             )
         return contour
 
-    def _excluded(self, cells: np.ndarray, z: int) -> np.ndarray | None:
-        if self._pixels is None and self._structures is None and self._padding is None:
+    def _excluded(self, cells: np.ndarray, z: int, padding: np.ndarray | None) -> np.ndarray | None:
+        if self._pixels is None and self._structures is None and padding is None:
             return None
         out = np.zeros(cells.shape, bool)
         if self._structures is not None:
-            for value in np.unique(self._structures[z]):
-                cell = covering_cell(cells, self._structures[z] == value) if value > 0 else 0
+            structures = np.asarray(self._structures[z])
+            for value in np.unique(structures):
+                cell = covering_cell(cells, structures == value) if value > 0 else 0
                 if cell:
                     out |= cells == cell
         if self._pixels is not None:
-            out |= self._pixels[z] > 0
-        if self._padding is not None:
-            out |= self._padding[z] > 0
+            out |= np.asarray(self._pixels[z]) > 0
+        if padding is not None:
+            out |= padding
         return out
 
 
@@ -184,18 +192,21 @@ def covering_cell(cells: np.ndarray, structure: np.ndarray) -> int:
     return int(counts.argmax())
 
 
-def as_stack(image: np.ndarray) -> np.ndarray:
+def as_stack(image: Any) -> Any:
     """Return a slice (Y, X) as a stack of one, a stack as it is."""
-    return image[None] if image.ndim == 2 else image
+    return np.asarray(image[:])[None] if image.ndim == 2 else image
 
 
-def _exclusion(name: str, image: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
+def _exclusion(name: str, image: Any, shape: tuple[int, ...]) -> Any:
+    """Return a mask of the shape of a stack, lazy if the one given is; None for none."""
     if image is None:
         return None
-    image = np.asarray(image)
-    if image.shape not in (shape, shape[1:]):
+    if not hasattr(image, "ndim"):
+        image = np.asarray(image)
+    given = tuple(int(n) for n in image.shape)
+    if given not in (shape, shape[1:]):
         raise InputError(
-            f"The mask of {name} has shape {image.shape}, but the truth has {shape}.",
+            f"The mask of {name} has shape {given}, but the truth has {shape}.",
             "Give a mask of the same size.",
         )
-    return np.broadcast_to(image, shape)
+    return image if given == shape else np.broadcast_to(np.asarray(image[:]), shape)

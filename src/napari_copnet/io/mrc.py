@@ -11,6 +11,7 @@ import numpy as np
 from napari_copnet.errors import InputError
 from napari_copnet.io.damage import damage_explained
 from napari_copnet.io.raw import Raw, in_micrometres, is_lazy, need_memory, positive
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.types import VoxelSize
 
 _MODES = {0: "i1", 1: "i2", 2: "f4", 3: "c4", 4: "c8", 6: "u2", 12: "f2"}
@@ -59,16 +60,28 @@ def read_mrc(path: Path) -> Raw:
             with mrcfile.open(path, mode="r", permissive=False) as mrc:
                 data = np.array(mrc.data)
         else:
-            data = mrcfile.mmap(path, mode="r", permissive=False).data
-        if isinstance(data, np.ndarray) and not data.dtype.isnative and not is_memmap(data):
+            with mrcfile.mmap(path, mode="r", permissive=False) as mrc:
+                data = _lazy(path, mrc.data.shape, mrc.data.dtype, 1024 + extended)
+        if isinstance(data, np.ndarray) and not data.dtype.isnative:
             data = data.astype(data.dtype.newbyteorder("="))
     axes = {2: "YX", 3: "ZYX", 4: "QZYX"}[data.ndim]
     return Raw(data, axes, size, translate, notes)
 
 
-def is_memmap(data: np.ndarray) -> bool:
-    """Whether an array lies on disk."""
-    return isinstance(data, np.memmap)
+def _lazy(path: Path, shape: tuple[int, ...], dtype: np.dtype, start: int) -> LazyArray:
+    """Return the array that begins at a byte of a file, each slice read when it is asked for.
+
+    Mapped into memory instead, slices that were read would count as memory of the process.
+    """
+    side = math.prod(shape[-2:])
+
+    def plane(*at: int) -> np.ndarray:
+        number = int(np.ravel_multi_index(at, shape[:-2])) if at else 0
+        offset = start + number * side * dtype.itemsize
+        with damage_explained(path):
+            return np.fromfile(path, dtype, side, offset=offset).reshape(shape[-2:])
+
+    return LazyArray(shape, dtype.newbyteorder("="), plane)
 
 
 def _frame(

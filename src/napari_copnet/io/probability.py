@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.io.contour_kinds import probability_of
+from napari_copnet.io.contour_kinds import image_values, probability_of
+from napari_copnet.lazy_array import by_slice
 from napari_copnet.types import Stack
 
 
 def as_probability(stack: Stack) -> np.ndarray:
-    """Return a stack of contour maps as probability.
+    """Return a stack of contour maps as probability, in memory.
+
+    Parameters and errors are those of `probability_slices`.
+
+    Returns
+    -------
+    ndarray, shape (Z, Y, X), float32
+        In 0 to 1.
+    """
+    return np.asarray(probability_slices(stack))
+
+
+def probability_slices(stack: Stack) -> Any:
+    """Return a stack of contour maps as probability, lazy if the stack is.
 
     Parameters
     ----------
     stack : Stack
         float in 0 to 1; 8-bit or 16-bit integers whose full range stands for 0 to 1; or a mask
-        of two values, of which the higher is contour.
+        of two values, of which the higher is contour. What it is, all of its slices decide.
 
     Returns
     -------
-    ndarray, shape (Z, Y, X), float32
+    ndarray or LazyArray, shape (Z, Y, X), float32
         In 0 to 1.
 
     Raises
@@ -28,12 +44,12 @@ def as_probability(stack: Stack) -> np.ndarray:
     InputError
         Values outside 0 to 1 that are not an 8-bit or 16-bit image's.
     """
-    data = np.asarray(stack.data[:])
-    values = probability_of(data)
-    low, high = (float(values.min()), float(values.max())) if data.size else (0.0, 0.0)
-    if low >= 0 and high <= 1:
-        return values
-    raise InputError(
-        f"{stack.name} holds values from {low:g} to {high:g}, not contour probabilities.",
-        "Give a probability from 0 to 1, an 8- or 16-bit image of it, or a mask of 0 and 1.",
-    )
+    values = image_values(stack.data)
+    ends = probability_of(np.array([values.low, values.high], stack.data.dtype), values)
+    low, high = map(float, ends)
+    if not (low >= 0 and high <= 1):
+        raise InputError(
+            f"{stack.name} holds values from {low:g} to {high:g}, not contour probabilities.",
+            "Give a probability from 0 to 1, an 8- or 16-bit image of it, or a mask of 0 and 1.",
+        )
+    return by_slice(stack.data, lambda plane: probability_of(plane, values), np.float32)

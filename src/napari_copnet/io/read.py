@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.io.arrange import arrange
 from napari_copnet.io.damage import damage_explained
-from napari_copnet.io.raw import Raw
+from napari_copnet.io.raw import Raw, is_lazy, lazy_above
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import ReadParams, checked
 from napari_copnet.types import Stack
 
@@ -20,7 +24,7 @@ _HINT = (
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def read_stack(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
+def read_stack(path: Path | str, params: ReadParams = ReadParams(), *, lazy: bool = False) -> Stack:
     """Open an image stack; a large one stays on disk and is read slice by slice.
 
     Parameters
@@ -30,6 +34,10 @@ def read_stack(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
         of numbered slices, or a Cell Tracking Challenge sequence (``NAME/01``).
     params : ReadParams
         Settles what the file leaves open.
+    lazy : bool
+        Leave a small one on disk too. By default what takes at most 512 MiB is read whole.
+        Gzipped NIfTI and MRC files have no slices that could be found on their own: they are
+        always read whole.
 
     Returns
     -------
@@ -46,21 +54,28 @@ def read_stack(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
     """
     path = Path(path)
     checked(params)
-    return arrange(_read_raw(path, params), params, path)
+    with _lazily(lazy):
+        return arrange(_read_raw(path, params), params, path)
 
 
-def read_image(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
+def read_image(path: Path | str, params: ReadParams = ReadParams(), *, lazy: bool = False) -> Stack:
     """Open labels or a mask: as `read_stack`, values and type as the file has them."""
-    return read_stack(path, params)
+    return read_stack(path, params, lazy=lazy)
 
 
-def read_iterations(path: Path | str) -> np.ndarray:
+def read_iterations(path: Path | str, *, lazy: bool = False) -> Any:
     """Read the contour probability by iteration that a run has kept.
+
+    Parameters
+    ----------
+    path : path
+    lazy : bool
+        Leave a small one on disk too.
 
     Returns
     -------
-    ndarray, shape (I, Z, Y, X)
-        Step 1 first.
+    array, shape (I, Z, Y, X)
+        Step 1 first. A large one stays on disk and is read slice by slice.
 
     Raises
     ------
@@ -68,19 +83,32 @@ def read_iterations(path: Path | str) -> np.ndarray:
         As `read_stack`.
     """
     path = Path(path)
-    raw = _read_raw(path, ReadParams())
+    with _lazily(lazy):
+        raw = _read_raw(path, ReadParams())
     if set(raw.axes) - set("CTZYX") or not {"Y", "X"} <= set(raw.axes):
         raise InputError(
             f"{path.name} does not hold iterations: its axes are {raw.axes}.",
             "Choose a file written by a run.",
         )
-    with damage_explained(path):
-        values = np.asarray(raw.data[...])
-    order = [letter for letter in "CTZYX" if letter in raw.axes]
-    values = values.transpose([raw.axes.index(letter) for letter in order])
-    sizes = dict(zip(order, values.shape, strict=True))
+    sizes = dict(zip(raw.axes, (int(n) for n in raw.data.shape), strict=True))
     first = "C" if "C" in sizes else "T"
-    return values.reshape(sizes.get(first, 1), -1, sizes["Y"], sizes["X"])
+    rest = [letter for letter in "TZ" if letter in sizes and letter != first]
+    depths = [sizes[letter] for letter in rest]
+    shape = (sizes.get(first, 1), math.prod(depths), sizes["Y"], sizes["X"])
+
+    def plane(iteration: int, z: int) -> np.ndarray:
+        inner = np.unravel_index(z, depths) if rest else ()
+        at = {first: iteration, **{a: int(n) for a, n in zip(rest, inner, strict=True)}}
+        with damage_explained(path):
+            found = np.asarray(raw.data[tuple(at.get(a, slice(None)) for a in raw.axes)])
+        return found if raw.axes.index("Y") < raw.axes.index("X") else found.T
+
+    values = LazyArray(shape, raw.data.dtype, plane)
+    return values if lazy or is_lazy(shape, values.dtype) else np.asarray(values)
+
+
+def _lazily(lazy: bool) -> AbstractContextManager[None]:
+    return lazy_above(0) if lazy else nullcontext()
 
 
 def _read_raw(path: Path, params: ReadParams) -> Raw:

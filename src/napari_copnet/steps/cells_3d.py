@@ -48,6 +48,40 @@ class _Parts:
         return np.where(parts > 0, parts + self.first[z], 0)
 
 
+def fits_one_look(params: CellParams, stage: Stage, block: int) -> bool:
+    """Whether `label_in_memory` does the same: nobody asked for blocks, and no label grows."""
+    grows = params.rule == "scoring" and params.grow > 0
+    return stage.in_memory and stage.workers is None and not block and not grows
+
+
+def label_in_memory(closed: Any, barrier: Any, params: CellParams, stage: Stage) -> Steps[Cells]:
+    """Label the components of a stack whose labels lie in memory.
+
+    The same as `label`, in a tenth of the time: see `boundaries.stack_components`.
+    """
+    # Not before it is needed: it loads numba.
+    from napari_copnet.boundaries.stack_components import StackComponents
+
+    shape = tuple(closed.shape)
+    work = SliceWork(closed, barrier, params, stage.array("labels", shape, np.uint32))
+    parts = StackComponents(shape[1:])
+    for z in range(shape[0]):
+        parts.add(free_pixels(np.asarray(closed[z]), work.excluded(z), params))
+        yield Progress("cells", 0.5 * (z + 1), shape[0], "slices")
+    parts.number(params.min_size, params.remove_border)
+    for z in range(shape[0]):
+        parts.draw(z, work.labels[z])
+        if params.fill_holes:
+            # A hole never begins before the cell around it, so its filling changes no number.
+            work.labels[z] = filled(work.labels[z])
+            excluded = work.excluded(z)
+            if excluded is not None:
+                work.labels[z][excluded] = 0
+        yield Progress("cells", 0.5 * (shape[0] + z + 1), shape[0], "slices")
+    stage.keep("labels", "all", {})
+    return Cells(work.labels, parts.counts, params.mode, largest=parts.count)
+
+
 def label(
     closed: Any, barrier: Any, params: CellParams, stage: Stage, blocks: Sequence[Block]
 ) -> Steps[Cells]:

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.contour_input import as_contour
-from napari_copnet.io.contour_kinds import image_kind, scaled
+from napari_copnet.io.contour_kinds import image_kind, image_values, scaled
+from napari_copnet.lazy_array import by_slice
 from napari_copnet.params import CellParams
 from napari_copnet.proofreading.session_start import Start, from_run_folder
 from napari_copnet.types import Stack
 
 
-def start_from_images(stack: Stack, contours: np.ndarray | None = None, size: int = 512) -> Start:
+def start_from_images(stack: Stack, contours: Any = None, size: int = 512) -> Start:
     """Return what a project of an image begins with when no run was made of it.
 
     Parameters
     ----------
     stack : Stack
         Shape (Z, Y, X).
-    contours : ndarray, shape (Z, Y, X), optional
-        Contours drawn so far, as probability, mask or label image; none when not given.
+    contours : array, shape (Z, Y, X), optional
+        Contours drawn so far, as probability, mask or label image; none when not given. May be
+        lazy: what the project begins with then is, too.
     size : int
         Longer in-plane side at which networks shall see the slices; 0 keeps it.
 
@@ -32,19 +35,26 @@ def start_from_images(stack: Stack, contours: np.ndarray | None = None, size: in
     InputError
         Shapes differ, or the contours are none.
     """
+    mask: Any
     if contours is None:
-        mask = np.zeros(stack.shape, np.uint8)
-        step1 = np.zeros(stack.shape, np.float32)
+        # Nothing is drawn: zeros that take no memory.
+        mask = np.broadcast_to(np.uint8(0), stack.shape)
+        step1 = np.broadcast_to(np.float32(0), stack.shape)
     else:
-        contours = np.asarray(contours)
-        if contours.shape != stack.shape:
+        if not hasattr(contours, "ndim"):
+            contours = np.asarray(contours)
+        if tuple(contours.shape) != stack.shape:
             raise InputError(
-                f"The contours have the shape {contours.shape}, the image {stack.shape}.",
+                f"The contours have the shape {tuple(contours.shape)}, the image {stack.shape}.",
                 "Both must be of the same stack and size.",
             )
-        mask = as_contour(contours)
-        soft = image_kind(contours) == "probability"
-        step1 = scaled(contours) if soft else mask.astype(np.float32)
+        values = image_values(contours)
+        kind = image_kind(contours, values)
+        mask = as_contour(contours, kind, values=values)
+        if kind == "probability":
+            step1 = by_slice(contours, scaled, np.float32)
+        else:
+            step1 = by_slice(mask, lambda plane: plane, np.float32)
     record = {"settings": {"preprocess": {"size": int(size)}}}
     return Start(mask, step1, stack, cells=CellParams(), record=record)
 

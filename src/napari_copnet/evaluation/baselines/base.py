@@ -15,32 +15,33 @@ import numpy as np
 from napari_copnet.evaluation.metrics import LABELLED
 from napari_copnet.evaluation.stats import mean_sd
 from napari_copnet.evaluation.true_slices import TrueStack
+from napari_copnet.lazy_array import by_slice
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.types import is_contour
 
 
 @dataclass(frozen=True)
 class SliceBlock:
-    """Slices to tune on or to apply to.
+    """Slices to tune on or to apply to; arrays may be lazy, and are read slice by slice.
 
     Attributes
     ----------
-    contours : ndarray, shape (Z, Y, X), float32
+    contours : array, shape (Z, Y, X), float32
         Step 1 probability u.
-    image : ndarray, shape (Z, Y, X), or None
+    image : array, shape (Z, Y, X), or None
         The image Step 1 saw.
     true : TrueStack or None
         The truth, in a block to tune on.
     """
 
-    contours: np.ndarray
-    image: np.ndarray | None = None
+    contours: Any
+    image: Any = None
     true: TrueStack | None = None
 
     @property
-    def rounded(self) -> np.ndarray:
-        """The contour of Step 1, round(u): shape (Z, Y, X), bool."""
-        return is_contour(self.contours)
+    def rounded(self) -> Any:
+        """The contour of Step 1, round(u): shape (Z, Y, X), bool, lazy where u is."""
+        return by_slice(self.contours, is_contour, bool)
 
 
 class Baseline(ABC):
@@ -72,8 +73,28 @@ class Baseline(ABC):
         """Find settings on a block with truth; files it makes go to the folder `work`."""
 
     @abstractmethod
-    def apply(self, block: SliceBlock, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
-        """Return the closed contour mask, shape (Z, Y, X), uint8, 1 on contours."""
+    def apply(self, block: SliceBlock, settings: Mapping[str, Any], out: Any = None) -> Steps[Any]:
+        """Close the contours of a block, slice by slice.
+
+        Parameters
+        ----------
+        block : SliceBlock
+        settings : mapping
+            From `tune`.
+        out : array, shape (Z, Y, X), uint8, optional
+            Where each slice is put when it is ready, such as an array on disk; a new one in
+            memory by default.
+
+        Returns
+        -------
+        array
+            `out`: the closed contour mask, 1 on contours.
+        """
+
+
+def mask_of(block: SliceBlock, out: Any = None) -> Any:
+    """Return the array that `Baseline.apply` fills: `out`, or a new one in memory."""
+    return np.zeros(block.contours.shape, np.uint8) if out is None else out
 
 
 class Tried(Baseline):
@@ -98,9 +119,9 @@ class Tried(Baseline):
         labelled: list[list[float]] = [[] for _ in candidates]
         total = len(block.true) * len(candidates)
         for z in range(len(block.true)):
-            true = block.true.slice(z)
+            true, u = block.true.slice(z), np.asarray(block.contours[z])
             for number, settings in enumerate(candidates):
-                mask = self.closed(block.contours[z], settings)
+                mask = self.closed(u, settings)
                 fates = true.fates(mask)
                 if fates.ids.size:
                     labelled[number].append(fates.share(LABELLED))
@@ -109,13 +130,13 @@ class Tried(Baseline):
         best = int(np.argmax(means))
         return {**candidates[best], "labelled": means[best]}
 
-    def apply(self, block: SliceBlock, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
+    def apply(self, block: SliceBlock, settings: Mapping[str, Any], out: Any = None) -> Steps[Any]:
         """Return the closed contour mask, united with the rounded contour."""
         chosen = {name: settings[name] for name in self.candidates()[0]}
-        masks = np.zeros(block.contours.shape, np.uint8)
-        for z, u in enumerate(block.contours):
-            masks[z] = self.closed(u, chosen)
-            yield Progress(self.name, z + 1, len(masks), "slices")
+        masks, depth = mask_of(block, out), block.contours.shape[0]
+        for z in range(depth):
+            masks[z] = self.closed(np.asarray(block.contours[z]), chosen).astype(np.uint8)
+            yield Progress(self.name, z + 1, depth, "slices")
         return masks
 
     def closed(self, u: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
@@ -129,6 +150,7 @@ def fingerprint(block: SliceBlock, **settings: Any) -> str:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for array in (block.contours, block.image, block.true.contours):
         if array is not None:
-            digest.update(repr(array.shape).encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
+            digest.update(repr(tuple(array.shape)).encode())
+            for z in range(array.shape[0]):
+                digest.update(np.ascontiguousarray(array[z]).tobytes())
     return digest.hexdigest()

@@ -17,7 +17,12 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
-from napari_copnet.evaluation.baselines.base import Baseline, SliceBlock, fingerprint
+from napari_copnet.evaluation.baselines.base import (
+    Baseline,
+    SliceBlock,
+    fingerprint,
+    mask_of,
+)
 from napari_copnet.evaluation.metrics import LABELLED
 from napari_copnet.evaluation.stats import mean_sd
 from napari_copnet.files import whole_file
@@ -99,11 +104,15 @@ class Cellpose(Baseline):
         return fetched
 
     def tune(self, block: SliceBlock, work: Path) -> Steps[dict[str, Any]]:
-        """Fine-tune in ``WORK/cellpose`` and choose the threshold; a finished model is kept."""
+        """Fine-tune in ``WORK/cellpose`` and choose the threshold; a finished model is kept.
+
+        The package trains on lists of images, so all slices to train on are in memory while it
+        does; those to score are read one by one.
+        """
         assert block.true is not None
         assert block.image is not None
         start, epochs = self.weights(), self.params.cellpose_epochs
-        true = [block.true.slice(z) for z in range(len(block.true))]
+        depth = len(block.true)
         model = start
         settings: dict[str, Any] = {"epochs": epochs, "weights": start.name}
         if epochs:
@@ -113,8 +122,8 @@ class Cellpose(Baseline):
             if not (model.exists() and note.exists() and note.read_text() == recipe):
                 yield from fine_tune(
                     self._load(start),
-                    list(block.image),
-                    [one.cells for one in true],
+                    [np.asarray(block.image[z]) for z in range(depth)],
+                    [block.true.slice(z).cells for z in range(depth)],
                     model,
                     epochs,
                 )
@@ -123,26 +132,28 @@ class Cellpose(Baseline):
             yield Progress(self.name, epochs, epochs, "epochs")
         network = self._load(model)
         labelled: list[list[float]] = [[] for _ in THRESHOLDS]
-        for z, one in enumerate(true):
-            probability = cell_probability(network, block.image[z])
+        for z in range(depth):
+            one = block.true.slice(z)
+            probability = cell_probability(network, np.asarray(block.image[z]))
             for number, threshold in enumerate(THRESHOLDS):
                 fates = one.fates(contour_of(probability > threshold))
                 if fates.ids.size:
                     labelled[number].append(fates.share(LABELLED))
-            yield Progress(self.name, z + 1, len(true), "slices")
+            yield Progress(self.name, z + 1, depth, "slices")
         means = [mean_sd(values)[0] for values in labelled]
         best = int(np.argmax(means))
         settings |= {"threshold": THRESHOLDS[best], "labelled": means[best], "model": str(model)}
         return settings
 
-    def apply(self, block: SliceBlock, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
+    def apply(self, block: SliceBlock, settings: Mapping[str, Any], out: Any = None) -> Steps[Any]:
         """Return the contours of where the cell probability exceeds the threshold."""
         assert block.image is not None
         network = self._load(Path(settings["model"]))
-        masks = np.zeros(block.image.shape, np.uint8)
-        for z, image in enumerate(block.image):
-            masks[z] = contour_of(cell_probability(network, image) > settings["threshold"])
-            yield Progress(self.name, z + 1, len(masks), "slices")
+        masks, depth = mask_of(block, out), block.image.shape[0]
+        for z in range(depth):
+            inside = cell_probability(network, np.asarray(block.image[z]))
+            masks[z] = contour_of(inside > settings["threshold"])
+            yield Progress(self.name, z + 1, depth, "slices")
         return masks
 
     def _load(self, weights: Path) -> Any:

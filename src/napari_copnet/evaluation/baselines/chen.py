@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.baselines.base import Baseline, SliceBlock, fingerprint
+from napari_copnet.evaluation.baselines.base import (
+    Baseline,
+    SliceBlock,
+    fingerprint,
+    mask_of,
+)
 from napari_copnet.files import whole_file
+from napari_copnet.lazy_array import LazyArray, by_slice
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import find_model, load_package
 from napari_copnet.params import (
@@ -27,6 +33,9 @@ from napari_copnet.training.sources import Source
 from napari_copnet.training.truth import IGNORE
 from napari_copnet.training.work import remove_model
 from napari_copnet.types import is_contour
+
+# Slices that the network gets in one call.
+AT_ONCE = 8
 
 
 class Chen(Baseline):
@@ -132,20 +141,27 @@ class Chen(Baseline):
             "scores": package.card["scores"],
         }
 
-    def apply(self, block: SliceBlock, settings: Mapping[str, Any]) -> Steps[np.ndarray]:
+    def apply(self, block: SliceBlock, settings: Mapping[str, Any], out: Any = None) -> Steps[Any]:
         """Return the output of one pass over the binary contour, united with round(u)."""
         package = load_package(settings["model"])
         network = Network.load(package, self.device)
-        work = network.predict(block.rounded[:, None].astype(np.float32))
-        try:
-            while True:
-                try:
-                    progress = next(work)
-                except StopIteration as end:
-                    return (is_contour(end.value) | block.rounded).astype(np.uint8)
-                yield Progress(self.name, progress.done, progress.total, "slices", progress.note)
-        finally:
-            work.close()
+        masks, rounded, depth = mask_of(block, out), block.rounded, block.contours.shape[0]
+        for first in range(0, depth, AT_ONCE):
+            part = slice(first, min(first + AT_ONCE, depth))
+            contours = np.asarray(rounded[part])
+            work = network.predict(contours[:, None].astype(np.float32))
+            try:
+                while True:
+                    try:
+                        progress = next(work)
+                    except StopIteration as end:
+                        masks[part] = (is_contour(end.value) | contours).astype(np.uint8)
+                        break
+                    done = first + progress.done
+                    yield Progress(self.name, done, depth, "slices", progress.note)
+            finally:
+                work.close()
+        return masks
 
     def _train(self, folder: Path, gaps: DegradeParams, size: int, resume: bool) -> Steps[Any]:
         source = Source(
@@ -172,16 +188,27 @@ class Chen(Baseline):
         import tifffile
 
         assert block.true is not None
-        truth = (block.true.contours > 0).astype(np.uint8)
-        for z in range(len(truth)):
-            out = block.true.slice(z).out
-            if out is not None:
-                truth[z][out] = IGNORE
+        true = block.true
+
+        def truth(z: int) -> np.ndarray:
+            this = true.slice(z)
+            classes = (this.contour > 0).astype(np.uint8)
+            if this.out is not None:
+                classes[this.out] = IGNORE
+            return classes
+
         for name, array in (
-            ("truth", truth),
-            ("contours", block.rounded.astype(np.float32)),
+            ("truth", LazyArray(true.shape, np.uint8, truth)),
+            ("contours", by_slice(block.rounded, lambda plane: plane, np.float32)),
         ):
             with whole_file(folder / f"{name}.tif") as beside:
-                tifffile.imwrite(beside, array, photometric="minisblack", metadata={"axes": "ZYX"})
+                tifffile.imwrite(
+                    beside,
+                    (np.asarray(array[z]) for z in range(len(array))),
+                    shape=tuple(array.shape),
+                    dtype=array.dtype,
+                    photometric="minisblack",
+                    metadata={"axes": "ZYX"},
+                )
         # A model trained with other settings can't be resumed.
         remove_model(folder / "model")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from napari_copnet.errors import InputError
 from napari_copnet.evaluation.baselines.base import Baseline, SliceBlock
 from napari_copnet.evaluation.scores import Evaluation, evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
+from napari_copnet.lazy_array import by_slice
 from napari_copnet.progress import Steps
 from napari_copnet.training.cases import MARGIN, split_slices
 from napari_copnet.training.sources import parse_slices
+from napari_copnet.types import is_contour
 
 STEP1, CEILING = "step1", "truth"
 TITLES = {STEP1: "Step 1 alone", CEILING: "the truth scored as a prediction"}
@@ -32,10 +34,10 @@ class Compared:
     ----------
     title : str
         For people.
-    mask : ndarray, shape (Z, Y, X), uint8
-        Its closed contour on the slices that were scored.
+    mask : array, shape (Z, Y, X), uint8
+        Its closed contour on the slices that were scored; may be lazy.
     scores : Evaluation
-        With Step 1 alone for baseline, but for Step 1 itself.
+        With Step 1 alone for baseline, but for Step 1 itself. Without single cells.
     settings : dict
         What tuning chose; empty for what was not tuned here.
     seconds : dict
@@ -43,7 +45,7 @@ class Compared:
     """
 
     title: str
-    mask: np.ndarray
+    mask: Any
     scores: Evaluation
     settings: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -103,15 +105,19 @@ def compare(
     true: TrueStack,
     work: Path,
     *,
-    closed: Mapping[str, np.ndarray] | None = None,
+    closed: Mapping[str, Any] | None = None,
     numbers: Sequence[int] | None = None,
+    masks: Callable[[str], Any] | None = None,
 ) -> Steps[dict[str, Compared]]:
     """Tune baselines on one block, apply them to another, and score them beside Step 1.
+
+    With lazy blocks and `masks` on disk nothing of the size of the stack is in memory, but for
+    baselines that say so.
 
     Parameters
     ----------
     baselines : sequence of Baseline
-        See `registry.make_rivals`.
+        See `registry.make_baselines`.
     training : SliceBlock
         With truth.
     test : SliceBlock
@@ -124,6 +130,9 @@ def compare(
         Name to closed contours of `test`, (Z, Y, X), to score beside.
     numbers : sequence of int, optional
         What the slices of `test` are called.
+    masks : callable, optional
+        Returns the array, (Z, Y, X), uint8, that takes the contours of the baseline named, such as
+        `disk_masks.DiskMasks.new`; in memory by default.
 
     Yields
     ------
@@ -141,7 +150,7 @@ def compare(
     InputError
         `closed` has another shape, or there is no image for a baseline that needs one.
     """
-    masks: dict[str, np.ndarray] = {STEP1: test.rounded.astype(np.uint8)}
+    found: dict[str, Any] = {STEP1: by_slice(test.contours, is_contour, np.uint8)}
     titles = dict(TITLES)
     settings: dict[str, dict[str, Any]] = {}
     seconds: dict[str, dict[str, float]] = {}
@@ -159,12 +168,13 @@ def compare(
         started = time.monotonic()
         settings[baseline.name] = yield from baseline.tune(training, work)
         tuned = time.monotonic()
-        masks[baseline.name] = yield from baseline.apply(test, settings[baseline.name])
+        chosen, mask = settings[baseline.name], None if masks is None else masks(baseline.name)
+        found[baseline.name] = yield from baseline.apply(test, chosen, mask)
         seconds[baseline.name] = {"tune": tuned - started, "apply": time.monotonic() - tuned}
         titles[baseline.name] = baseline.title
-    masks |= given
-    masks[CEILING] = true.contours
-    scores = yield from evaluate_all(masks, true, numbers)
+    found |= given
+    found[CEILING] = true.contours
+    scores = yield from evaluate_all(found, true, numbers, by_cell=False)
     return {
         name: Compared(
             titles.get(name, name),
@@ -173,5 +183,5 @@ def compare(
             settings.get(name, {}),
             seconds.get(name, {}),
         )
-        for name, mask in masks.items()
+        for name, mask in found.items()
     }

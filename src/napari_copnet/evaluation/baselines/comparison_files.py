@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from napari_copnet.evaluation.report import score_table
 from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.files import whole_file
 from napari_copnet.io.write import write_image
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.runs.run_record import described, surroundings
 from napari_copnet.types import Stack
 
@@ -35,6 +36,16 @@ def lines(compared: Mapping[str, Compared]) -> list[str]:
         if chosen:
             text.append(f"  {one.title}: {chosen}")
     return [line.rstrip() for line in text]
+
+
+def _in_stack(mask: Any, numbers: Sequence[int], shape: tuple[int, ...]) -> LazyArray:
+    """Return the mask of some slices as one of the whole stack, 0 on the others."""
+    place = {number: position for position, number in enumerate(numbers)}
+
+    def plane(z: int) -> np.ndarray:
+        return np.asarray(mask[place[z]]) if z in place else np.zeros(shape[1:], np.uint8)
+
+    return LazyArray(shape, np.uint8, plane)
 
 
 def write_comparison(
@@ -65,8 +76,7 @@ def write_comparison(
     """
     files: dict[str, str] = {}
     for name in baselines:
-        whole = np.zeros(stack.shape, np.uint8)
-        whole[list(record["slices"])] = compared[name].mask
+        whole = _in_stack(compared[name].mask, record["slices"], stack.shape)
         files[name] = str(write_image(out / name, whole, like=stack, kind="closed", format="tiff"))
     with whole_file(out / "baselines.csv") as beside, beside.open("w", newline="") as file:
         writer = csv.writer(file)
