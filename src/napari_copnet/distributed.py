@@ -43,7 +43,9 @@ class StackOnDisk:
 
         if self not in _opened:
             _opened.clear()
-            _opened[self] = check_pixels(read_stack(self.path, self.read), self.read.repair)
+            _opened[self] = check_pixels(
+                read_stack(self.path, self.read, lazy=True), self.read.repair
+            )
         return _opened[self]
 
 

@@ -92,7 +92,7 @@ def run_command(
     from napari_copnet.store.folder import FolderStore
 
     wanted = named_outputs(outputs, closing)
-    image = read_stack(stack, read)
+    image = read_stack(stack, read, lazy=True)
     check_writable(out)
     refuse_own_input(out, stack)
     settings = Settings(preprocess, device, contours, closing, cells)

@@ -78,10 +78,11 @@ def label_cells(
         return Cells(shared.labels, counts, params.mode, largest=largest)
     from napari_copnet.steps import cells_3d, cells_linked
 
+    if params.mode == "linked":
+        return (yield from cells_linked.label(closed, barrier, params, stage, blocks))
     if cells_3d.fits_one_look(params, stage, block):
         return (yield from cells_3d.label_in_memory(closed, barrier, params, stage))
-    work = cells_3d.label if params.mode == "3d" else cells_linked.label
-    return (yield from work(closed, barrier, params, stage, blocks))
+    return (yield from cells_3d.label(closed, barrier, params, stage, blocks))
 
 
 @dataclass(frozen=True)
