@@ -5,7 +5,7 @@ A session's folder holds::
     session.json     shape, voxel size, cell settings, where the image is, the record of each run
     image.npy        the image, unless it is only referred to by its hash
     runs/N/          contours.npy, iterations.npy, closed.npy, converged.npy of run N
-    start.npz        the state before the first edit
+    start.npz        the state before the first edit: see `state_files`
     snapshot.npz     the state after some edit, so that opening need not make all of them again
     journal.sqlite   every edit
     session.lock     held by the one who writes
@@ -14,8 +14,8 @@ A session's folder holds::
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,22 +26,18 @@ from napari_copnet.errors import InputError
 from napari_copnet.files import check_writable, sha256, whole_file
 from napari_copnet.folders import check_free, holds_only, whole_folder
 from napari_copnet.params import CellParams, as_dict, from_dict
-from napari_copnet.progress import Progress, Steps
-from napari_copnet.proofreading.edits import Edit, Judge
+from napari_copnet.progress import Steps
+from napari_copnet.proofreading.first_cells import first_cells
 from napari_copnet.proofreading.journal import Journal
-from napari_copnet.proofreading.links import Links
-from napari_copnet.proofreading.packing import from_plain, to_plain
-from napari_copnet.proofreading.relabel import first_pixels
-from napari_copnet.proofreading.session_model import SessionModel
+from napari_copnet.proofreading.planes import pack
 from napari_copnet.proofreading.session_start import Start
+from napari_copnet.proofreading.state_files import START, StateWriter, pack_mask, tables_of
 from napari_copnet.runs.run_record import described
-from napari_copnet.steps.cells import label_cells, label_slice
-from napari_copnet.steps.linking import link_slices
 from napari_copnet.types import VoxelSize
 
-FORMAT = 1
+# 2: states hold slices one by one, see `state_files`.
+FORMAT = 2
 FACTS, JOURNAL, LOCK = "session.json", "journal.sqlite", "session.lock"
-START, SNAPSHOT = "start.npz", "snapshot.npz"
 
 
 @dataclass(frozen=True)
@@ -111,9 +107,9 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
             "Give the results of a run.",
         )
     check_writable(folder.parent, 8 * int(np.prod(shape)))
-    model = yield from _first_model(start)
     stack = start.stack
     with whole_folder(folder) as beside:
+        yield from _write_results(beside, start)
         image: dict[str, Any] = {"kept": False}
         if stack is not None:
             image = {**described(stack), "kept": keep_image or stack.source is None}
@@ -129,17 +125,40 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
             image,
             (start.record,),
         )
-        _write_run(beside / "runs" / "0", start)
         write_facts(beside, facts)
-        write_state(beside / START, pack_state(model, 0, start.excluded))
         Journal.create(beside / JOURNAL)
     return folder
 
 
+def _write_results(folder: Path, start: Start) -> Steps[None]:
+    """Write the start of a session, and its first run, while cells are derived."""
+    shape = tuple(int(n) for n in start.contour.shape)
+    run = folder / "runs" / "0"
+    run.mkdir(parents=True)
+    with StateWriter(folder / START) as state, _packed_masks(run, shape) as put:
+
+        def taken(z: int, contour: np.ndarray) -> None:
+            put(contour)
+            state.plane("contour", z, pack(contour))
+            unseen = None if start.excluded is None else np.asarray(start.excluded[z])
+            if unseen is not None and unseen.any():
+                state.plane("excluded", z, pack_mask(unseen))
+
+        cells = yield from first_cells(start, taken)
+        state.tables(tables_of(shape, *cells, is_first_run=True))
+    _write_probability(run, start)
+
+
 def _write_run(folder: Path, start: Start) -> None:
     folder.mkdir(parents=True)
+    with _packed_masks(folder, start.contour.shape) as put:
+        for z in range(start.contour.shape[0]):
+            put(np.asarray(start.contour[z]) > 0)
+    _write_probability(folder, start)
+
+
+def _write_probability(folder: Path, start: Start) -> None:
     _write_slices(folder / "contours.npy", start.step1, np.float32)
-    _write_slices(folder / "closed.npy", _packed(np.asarray(start.contour)), np.uint8)
     if start.iterations is not None:
         _write_slices(folder / "iterations.npy", start.iterations, np.float16)
     if start.converged is not None:
@@ -170,6 +189,14 @@ def write_facts(folder: Path, facts: Facts) -> None:
     values = {"format": FORMAT, **vars(facts), "cells": as_dict(facts.cells)}
     with whole_file(folder / FACTS) as beside:
         beside.write_text(json.dumps(values, indent=1) + "\n")
+
+
+def renew_format(folder: Path) -> None:
+    """Note in `session.json` that states are written as now: earlier versions can't read them."""
+    values = json.loads((folder / FACTS).read_text())
+    if values["format"] < FORMAT:
+        with whole_file(folder / FACTS) as beside:
+            beside.write_text(json.dumps({**values, "format": FORMAT}, indent=1) + "\n")
 
 
 def read_facts(folder: Path) -> Facts:
@@ -242,155 +269,41 @@ def find_image(folder: Path, facts: Facts) -> np.ndarray | None:
     return stack.data if stack.shape == facts.shape else None
 
 
-# State ---------------------------------------------------------------------
-
-
-def pack_state(
-    model: SessionModel, at: int, excluded: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
-    """Return a copy of what edits have made, packed, as of edit `at`."""
-    seeds = [np.fromiter(ids.keys(), np.int64, len(ids)) for ids in model.ids]
-    called = [np.fromiter(ids.values(), np.uint32, len(ids)) for ids in model.ids]
-    marked = [z for z, marks in enumerate(model.marks) if marks.any()]
-    marks = [zlib.compress(model.marks[z].tobytes(), 1) for z in marked]
-    verdicts = Edit("", tuple(Judge(None, verdict) for verdict in model.verdicts.values()))
-    state = {
-        "at": np.array(at),
-        "shape": np.array(model.shape),
-        "contour": _packed(model.contour),
-        "marked": np.array(marked, np.int64),
-        "marks_end": np.cumsum([len(data) for data in marks], dtype=np.int64),
-        "marks": np.frombuffer(b"".join(marks), np.uint8),
-        "counts": np.array([len(ids) for ids in model.ids], np.int64),
-        "seeds": np.concatenate(seeds),
-        "names": np.concatenate(called),
-        "places": model.places().copy(),
-        "links": np.array(list(model.links), np.int64).reshape(-1, 2),
-        "verdicts": np.array(json.dumps(to_plain(verdicts))),
-    }
-    if excluded is not None:
-        state["excluded"] = _packed(excluded)
-    return state
-
-
-def write_state(path: Path, state: dict[str, np.ndarray]) -> None:
-    """Write a packed state whole."""
-    with whole_file(path) as beside:
-        np.savez(beside, allow_pickle=False, **state)
-
-
-def read_state(path: Path) -> tuple[SessionModel, int, np.ndarray | None]:
-    """Return a model, the edit it is as of, and where there can be no cells.
-
-    Raises
-    ------
-    InputError
-        Missing or damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as state:
-            shape = tuple(int(n) for n in state["shape"])
-            model = SessionModel(_unpacked(state["contour"], shape))
-            data, end = state["marks"].tobytes(), 0
-            for z, stop in zip(state["marked"].tolist(), state["marks_end"].tolist(), strict=True):
-                marks = np.frombuffer(zlib.decompress(data[end:stop]), np.uint8)
-                model.marks[z] = marks.reshape(shape[1:])
-                end = stop
-            seeds, ids = state["seeds"].tolist(), state["names"].tolist()
-            first = 0
-            for z, count in enumerate(state["counts"].tolist()):
-                last = first + count
-                model.ids[z] = dict(zip(seeds[first:last], ids[first:last], strict=True))
-                first = last
-            places = state["places"]
-            model.restore_places(places)
-            model.next_id = len(places)
-            model.links = Links(state["links"], len(places))
-            for change in from_plain(json.loads(str(state["verdicts"]))).changes:
-                change.apply(model)
-            excluded = state.get("excluded")
-            at = int(state["at"])
-            return model, at, None if excluded is None else _unpacked(excluded, shape).view(bool)
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path} is missing or damaged.", "Recover the session with `copnet session recover`."
-        ) from error
-
-
-def _first_model(start: Start) -> Steps[SessionModel]:
-    """Derive cells and links of a run's contours, as `steps.cells` does."""
-    model = SessionModel((np.asarray(start.contour) > 0).astype(np.uint8))
-    depth = len(model.contour)
-    slices = np.zeros(model.shape, np.uint32)
-    offsets = np.zeros(depth + 1, np.int64)
-    for z, contour in enumerate(model.contour):
-        excluded = None if start.excluded is None else start.excluded[z]
-        slices[z] = label_slice(contour, start.cells, excluded=excluded)
-        seeds = first_pixels(slices[z]).tolist()
-        ids = range(int(offsets[z]) + 1, int(offsets[z]) + 1 + len(seeds))
-        model.ids[z] = dict(zip(seeds, ids, strict=True))
-        for name in ids:
-            model.place(name, z)
-        offsets[z + 1] = offsets[z] + len(seeds)
-        yield Progress("session", z + 1, depth, "slices")
-    model.next_id = int(offsets[-1]) + 1
-    pairs = np.zeros((0, 2), np.int64)
-    if start.cells.mode == "linked":
-        pairs = _linked_pairs(slices, offsets, start.cells.link_overlap)
-    elif start.cells.mode == "3d":
-        pairs = yield from _joined_pairs(slices, offsets, start)
-    model.links = Links(pairs, model.next_id)
-    return model
-
-
-def _linked_pairs(slices: np.ndarray, offsets: np.ndarray, link_overlap: float) -> np.ndarray:
-    pairs = []
-    last: dict[int, int] = {}
-    for z, (_, lookup) in enumerate(link_slices(slices, link_overlap)):
-        for local, cell in enumerate(lookup.tolist()):
-            if local:
-                name = int(offsets[z]) + local
-                if cell in last:
-                    pairs.append((last[cell], name))
-                last[cell] = name
-    return np.array(pairs, np.int64).reshape(-1, 2)
-
-
-def _joined_pairs(slices: np.ndarray, offsets: np.ndarray, start: Start) -> Steps[np.ndarray]:
-    """Link slice cells that are one in 3D, each with the next one of its cell."""
-    cells = yield from label_cells(np.asarray(start.contour), start.cells, excluded=start.excluded)
-    pairs = []
-    last: dict[int, int] = {}
-    for z, image in enumerate(slices):
-        seeds = first_pixels(image)
-        for local, cell in enumerate(cells.labels[z].ravel()[seeds].tolist(), start=1):
-            name = int(offsets[z]) + local
-            if cell and cell in last:
-                pairs.append((last[cell], name))
-            if cell:
-                last[cell] = name
-    return np.array(pairs, np.int64).reshape(-1, 2)
-
-
-def _packed(mask: np.ndarray) -> np.ndarray:
-    """Pack a mask, shape (Z, Y, X), at one bit a pixel: shape (Z, bytes), uint8."""
-    return np.packbits(mask.reshape(len(mask), -1) != 0, axis=1)
-
-
-def _unpacked(bits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    return np.unpackbits(bits, axis=1, count=shape[1] * shape[2]).reshape(shape)
-
-
 def unpacked_slice(bits: np.ndarray, z: int, shape: tuple[int, ...]) -> np.ndarray:
     """Return slice z of a packed mask, shape (Y, X), bool."""
     plane = np.unpackbits(np.asarray(bits[z]), count=shape[1] * shape[2])
     return plane.reshape(shape[1:]).view(bool)
 
 
+@contextmanager
+def _packed_masks(folder: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], None]]:
+    """Write ``closed.npy``, shape (Z, bytes), uint8, by what is yielded, one slice after another.
+
+    It takes slices of shape (Y, X), which are kept at one bit a pixel.
+    """
+    packed = (int(shape[0]), -(-int(shape[1]) * int(shape[2]) // 8))
+    with _written(folder / "closed.npy", np.uint8, packed) as write:
+        yield lambda mask: write(np.packbits(mask))
+
+
 def _write_slices(path: Path, data: Any, dtype: Any) -> None:
-    """Write an array that may be lazy, one slice at a time."""
-    out = np.lib.format.open_memmap(path, "w+", np.dtype(dtype), tuple(data.shape))
-    for index in range(len(data)):
-        out[index] = np.asarray(data[index])
-    out.flush()
-    del out
+    """Write an array that may be lazy, one plane at a time."""
+    with _written(path, dtype, data.shape) as write:
+        for at in np.ndindex(*data.shape[:-2]):
+            write(np.asarray(data[at]))
+
+
+@contextmanager
+def _written(
+    path: Path, dtype: Any, shape: tuple[int, ...]
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Write an array as NumPy does, by what is yielded, one part after another."""
+    dtype = np.dtype(dtype)
+    header = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": tuple(int(n) for n in shape),
+    }
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        yield lambda part: file.write(np.ascontiguousarray(part, dtype).data)
