@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +17,7 @@ from napari_copnet.types import VoxelSize
 
 # Larger arrays stay on disk and are read slice by slice.
 LAZY_BYTES = 512 * 2**20
+_lazy_bytes: ContextVar[int | None] = ContextVar("lazy bytes", default=None)
 
 # Micrometres in a unit, by the names that TIFF, OME, NIfTI and NGFF metadata use.
 _MICROMETRES = {
@@ -99,4 +103,15 @@ def need_memory(count: int, what: str) -> None:
 
 def is_lazy(shape: tuple[int, ...], dtype: Any) -> bool:
     """Whether an array is large enough to stay on disk."""
-    return math.prod(shape) * np.dtype(dtype).itemsize > LAZY_BYTES
+    most = _lazy_bytes.get()
+    return math.prod(shape) * np.dtype(dtype).itemsize > (LAZY_BYTES if most is None else most)
+
+
+@contextmanager
+def lazy_above(most: int) -> Iterator[None]:
+    """Leave arrays of more bytes than `most` on disk, for those who look at a few slices."""
+    token = _lazy_bytes.set(most)
+    try:
+        yield
+    finally:
+        _lazy_bytes.reset(token)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.io.arrange import arrange
 from napari_copnet.io.damage import damage_explained
-from napari_copnet.io.raw import Raw
+from napari_copnet.io.raw import Raw, is_lazy
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import ReadParams, checked
 from napari_copnet.types import Stack
 
@@ -54,13 +57,13 @@ def read_image(path: Path | str, params: ReadParams = ReadParams()) -> Stack:
     return read_stack(path, params)
 
 
-def read_iterations(path: Path | str) -> np.ndarray:
+def read_iterations(path: Path | str) -> Any:
     """Read the contour probability by iteration that a run has kept.
 
     Returns
     -------
-    ndarray, shape (I, Z, Y, X)
-        Step 1 first.
+    array, shape (I, Z, Y, X)
+        Step 1 first. A large one stays on disk and is read slice by slice.
 
     Raises
     ------
@@ -74,13 +77,21 @@ def read_iterations(path: Path | str) -> np.ndarray:
             f"{path.name} does not hold iterations: its axes are {raw.axes}.",
             "Choose a file written by a run.",
         )
-    with damage_explained(path):
-        values = np.asarray(raw.data[...])
-    order = [letter for letter in "CTZYX" if letter in raw.axes]
-    values = values.transpose([raw.axes.index(letter) for letter in order])
-    sizes = dict(zip(order, values.shape, strict=True))
+    sizes = dict(zip(raw.axes, (int(n) for n in raw.data.shape), strict=True))
     first = "C" if "C" in sizes else "T"
-    return values.reshape(sizes.get(first, 1), -1, sizes["Y"], sizes["X"])
+    rest = [letter for letter in "TZ" if letter in sizes and letter != first]
+    depths = [sizes[letter] for letter in rest]
+    shape = (sizes.get(first, 1), math.prod(depths), sizes["Y"], sizes["X"])
+
+    def plane(iteration: int, z: int) -> np.ndarray:
+        inner = np.unravel_index(z, depths) if rest else ()
+        at = {first: iteration, **{a: int(n) for a, n in zip(rest, inner, strict=True)}}
+        with damage_explained(path):
+            found = np.asarray(raw.data[tuple(at.get(a, slice(None)) for a in raw.axes)])
+        return found if raw.axes.index("Y") < raw.axes.index("X") else found.T
+
+    values = LazyArray(shape, raw.data.dtype, plane)
+    return values if is_lazy(shape, values.dtype) else np.asarray(values)
 
 
 def _read_raw(path: Path, params: ReadParams) -> Raw:

@@ -9,7 +9,6 @@ import numpy as np
 
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.links import Links
-from napari_copnet.proofreading.relabel import first_pixels
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.proofreading.slice_ids import SliceIds
 from napari_copnet.steps.cells import label_cells, label_slice
@@ -75,7 +74,7 @@ def first_cells(start: Start, taken: Callable[[int, np.ndarray], None]) -> Steps
     counts = np.zeros(depth, np.int64)
     pairs = _Pairs()
     for z, (labels, cells) in enumerate(_linked(_Labels(start, taken), start)):
-        seeds.append(first_pixels(labels))
+        seeds.append(_firsts(labels))
         counts[z] = seeds[-1].size
         if cells is not None:
             pairs.add(cells)
@@ -99,6 +98,12 @@ def _linked(labels: _Labels, start: Start) -> Iterator[tuple[np.ndarray, np.ndar
     window: Any = labels
     for z, (_, lookup) in enumerate(link_slices(window, start.cells.link_overlap)):
         yield labels[z], lookup[1:]
+
+
+def _firsts(labels: np.ndarray) -> np.ndarray:
+    """Return the first pixel of each label, where labels are numbered in their order."""
+    highest = np.maximum.accumulate(labels.ravel())
+    return np.flatnonzero(np.diff(highest, prepend=np.uint32(0)))
 
 
 def _labelled_in_3d(start: Start) -> Steps[np.ndarray]:
