@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.proofreading.slice_cache import SliceCache, slices_in
+from napari_copnet.proofreading.whole_array import WholeArray
 
 # Slices in use, unpacked.
 MEGABYTES = 32
 
 
-class Planes(NDArrayOperatorsMixin):
+class Planes(WholeArray):
     """A mask of shape (Z, Y, X), uint8, whose slices are read when they are looked at.
 
     To readers it is an array that can't be written to. `change` returns a slice to be changed.
@@ -89,10 +89,6 @@ class Planes(NDArrayOperatorsMixin):
         if copy is False:
             raise ValueError("slices that are packed can't be an array without a copy")
         return np.stack([self[z] for z in range(len(self))]).astype(dtype or self.dtype, copy=False)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **more: Any) -> Any:
-        arrays = (np.asarray(one) if isinstance(one, Planes) else one for one in inputs)
-        return getattr(ufunc, method)(*arrays, **more)
 
     def copy(self) -> np.ndarray:
         """Return all of it as an array."""

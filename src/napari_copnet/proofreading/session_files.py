@@ -30,14 +30,16 @@ from napari_copnet.progress import Steps
 from napari_copnet.proofreading.first_cells import first_cells
 from napari_copnet.proofreading.journal import Journal
 from napari_copnet.proofreading.planes import pack
-from napari_copnet.proofreading.session_start import Start
+from napari_copnet.proofreading.session_start import EAGER_BYTES, Start
 from napari_copnet.proofreading.state_files import START, StateWriter, pack_mask, tables_of
+from napari_copnet.proofreading.stored_array import StoredArray
 from napari_copnet.runs.run_record import described
 from napari_copnet.types import VoxelSize
 
 # 2: states hold slices one by one, see `state_files`.
 FORMAT = 2
 FACTS, JOURNAL, LOCK = "session.json", "journal.sqlite", "session.lock"
+CONVERGED = "converged.npy"
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,9 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
         yield from _write_results(beside, start)
         image: dict[str, Any] = {"kept": False}
         if stack is not None:
-            image = {**described(stack), "kept": keep_image or stack.source is None}
+            stamp = _stamp(stack.source)
+            kept = keep_image or stack.source is None
+            image = {**described(stack), "stamp": stamp, "kept": kept}
             if image["kept"]:
                 _write_slices(beside / "image.npy", stack.data, stack.data.dtype)
         facts = Facts(
@@ -162,7 +166,7 @@ def _write_probability(folder: Path, start: Start) -> None:
     if start.iterations is not None:
         _write_slices(folder / "iterations.npy", start.iterations, np.float16)
     if start.converged is not None:
-        np.save(folder / "converged.npy", start.converged)
+        np.save(folder / CONVERGED, start.converged)
 
 
 def add_run(folder: Path, facts: Facts, start: Start) -> Facts:
@@ -240,8 +244,10 @@ def facts_stamp(folder: Path) -> tuple[int, ...]:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def read_array(path: Path) -> np.ndarray | None:
-    """Return an array of a session, left on disk; None where there is none.
+def read_array(path: Path) -> Any:
+    """Return an array of a session; None where there is none.
+
+    One of two axes or more stays on disk, and is read plane by plane: see `StoredArray`.
 
     Raises
     ------
@@ -251,25 +257,51 @@ def read_array(path: Path) -> np.ndarray | None:
     if not path.is_file():
         return None
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        if path.name == CONVERGED:
+            return np.load(path, allow_pickle=False)
+        return StoredArray(path)
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{path} is damaged.", "Restore it from a copy.") from error
 
 
-def find_image(folder: Path, facts: Facts) -> np.ndarray | None:
-    """Return the copy of the image, or else the file it was read from if that is unchanged."""
+def find_image(folder: Path, facts: Facts) -> Any:
+    """Return the copy of the image, or else the file it was read from if that is unchanged.
+
+    Returns
+    -------
+    array, shape (Z, Y, X), or None
+        A large one is read slice by slice.
+    """
     if facts.image.get("kept"):
         return read_array(folder / "image.npy")
     path = facts.image.get("path")
-    if not path or not Path(path).exists() or sha256(path) != facts.image.get("sha256"):
+    if not path or not Path(path).exists() or not _is_unchanged(Path(path), facts.image):
         return None
+    from napari_copnet.io.raw import lazy_above
     from napari_copnet.io.read import read_stack
 
-    stack = read_stack(path)
+    with lazy_above(EAGER_BYTES):
+        stack = read_stack(path)
     return stack.data if stack.shape == facts.shape else None
 
 
-def unpacked_slice(bits: np.ndarray, z: int, shape: tuple[int, ...]) -> np.ndarray:
+def _is_unchanged(path: Path, image: dict[str, Any]) -> bool:
+    """Whether a file is the one that was read: size and time tell at once, else its hash does."""
+    stamp = image.get("stamp")
+    if stamp is not None and stamp == _stamp(path):
+        return True
+    return sha256(path) == image.get("sha256")
+
+
+def _stamp(path: Path | None) -> list[int] | None:
+    """Return size and time of a file; None for a folder, which they do not tell about."""
+    if path is None or not path.is_file():
+        return None
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]
+
+
+def unpacked_slice(bits: Any, z: int, shape: tuple[int, ...]) -> np.ndarray:
     """Return slice z of a packed mask, shape (Y, X), bool."""
     plane = np.unpackbits(np.asarray(bits[z]), count=shape[1] * shape[2])
     return plane.reshape(shape[1:]).view(bool)
@@ -306,4 +338,8 @@ def _written(
     }
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        yield lambda part: file.write(np.ascontiguousarray(part, dtype).data)
+
+        def write(part: np.ndarray) -> None:
+            file.write(np.ascontiguousarray(part, dtype).data)
+
+        yield write

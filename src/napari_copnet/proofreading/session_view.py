@@ -15,6 +15,7 @@ from napari_copnet.proofreading.planes import Planes
 from napari_copnet.proofreading.relabel import labelled_slice
 from napari_copnet.proofreading.session_model import SessionModel
 from napari_copnet.proofreading.slice_cache import SliceCache, slices_in
+from napari_copnet.proofreading.stored_array import StoredArray
 from napari_copnet.runs.united import is_united
 
 # Labels of the slices used last.
@@ -40,8 +41,8 @@ class SessionView:
         most = slices_in(LABELS_MEGABYTES, 4 * model.shape[1] * model.shape[2], least=5)
         self._labels: SliceCache[np.ndarray] = SliceCache(self._labelled, most)
         # Arrays of the run in use that were opened, by path, and the copy of the image.
-        self._arrays: dict[Path, np.ndarray] = {}
-        self._image: np.ndarray | None = None
+        self._arrays: dict[Path, Any] = {}
+        self._image: Any = None
 
     @property
     def _run(self) -> Path:
@@ -80,7 +81,7 @@ class SessionView:
         return dict(self._model.verdicts)
 
     @property
-    def step1(self) -> np.ndarray:
+    def step1(self) -> StoredArray:
         """Contour probability of Step 1 in the last run, shape (Z, Y, X), float32, on disk."""
         array = self._run_array("contours.npy")
         if array is None:
@@ -88,7 +89,7 @@ class SessionView:
         return array
 
     @property
-    def iterations(self) -> np.ndarray | None:
+    def iterations(self) -> StoredArray | None:
         """Contour probability by iteration of the last run, (I, Z, Y, X), float16, on disk."""
         return self._run_array("iterations.npy")
 
@@ -200,7 +201,7 @@ class SessionView:
             self._model.contour[z], self.facts.cells, self._model.ids[z], self.excluded(z)
         )
 
-    def _run_array(self, name: str) -> np.ndarray | None:
+    def _run_array(self, name: str) -> Any:
         """Return an array of the run in use, opened once; None where there is none."""
         path = self._run / name
         if path not in self._arrays:

@@ -32,6 +32,7 @@ from napari_copnet.proofreading.packing import from_plain, to_plain
 from napari_copnet.proofreading.planes import Planes, pack, unpack
 from napari_copnet.proofreading.session_model import SessionModel
 from napari_copnet.proofreading.slice_ids import SliceIds
+from napari_copnet.proofreading.stored_array import StoredArray
 
 START, SNAPSHOT = "start.npz", "snapshot.npz"
 # A start of no more bytes is checked whole when it is opened, a larger one slice by slice.
@@ -136,7 +137,7 @@ class PackedRows:
 
     Parameters
     ----------
-    bits : ndarray, shape (Z, bytes), uint8
+    bits : array, shape (Z, bytes) or (Z, 1, bytes), uint8
         `numpy.packbits` of each slice.
     shape : tuple of int
         (Z, Y, X).
@@ -144,7 +145,7 @@ class PackedRows:
         Whether it is the contour of the session's first run.
     """
 
-    def __init__(self, bits: np.ndarray, shape: tuple[int, ...], is_first_run: bool) -> None:
+    def __init__(self, bits: Any, shape: tuple[int, ...], is_first_run: bool) -> None:
         self._bits, self._shape, self.is_first_run = bits, shape, is_first_run
 
     def __call__(self, z: int) -> np.ndarray | None:
@@ -260,8 +261,8 @@ def write_state(path: Path, state: PackedState) -> None:
         for z in state.slices:
             out.plane("contour", z, state.contour.packed(z))
         for name, planes in (("marks", state.marks), ("excluded", state.excluded)):
-            for z in range(state.contour.shape[0]) if planes is not None else ():
-                if planes.is_set(z):
+            for z in range(state.contour.shape[0]):
+                if planes is not None and planes.is_set(z):
                     out.plane(name, z, planes.packed(z))
         out.tables(state.tables)
 
@@ -343,8 +344,7 @@ def _first_run(
             return start
     except _DAMAGE:
         pass
-    bits = np.load(folder / "runs" / "0" / "closed.npy", mmap_mode="r", allow_pickle=False)
-    return PackedRows(bits, shape, True)
+    return PackedRows(StoredArray(folder / "runs" / "0" / "closed.npy"), shape, True)
 
 
 def _planes_before(state: Any, shape: tuple[int, ...]) -> tuple[Planes, Planes, Planes | None]:
