@@ -13,6 +13,7 @@ from napari.utils.colormaps import label_colormap
 
 from napari_copnet.errors import InputError
 from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
+from napari_copnet.gui.proofreading.painted_contour import PaintedContour
 from napari_copnet.pipeline import RunResult, Settings, restore
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading import session_files
@@ -98,15 +99,15 @@ class Ready:
     session : Session
     image : array, shape (Z, Y, X), or None
         None where it was not found.
-    contour : ndarray, shape (Z, Y, X), uint8
-        A copy for napari to paint on.
+    contour : PaintedContour
+        For napari to paint on.
     marked : frozenset of int
         Slices with marks.
     """
 
     session: Session
     image: Any
-    contour: np.ndarray
+    contour: PaintedContour
     marked: frozenset[int]
 
 
@@ -133,9 +134,9 @@ def open_session(folder: Path, made: list[Ready]) -> Steps[Ready]:
     try:
         yield Progress("open", 1, 3, "steps")
         image = session.image
-        contour = np.array(session.contour)
+        contour = PaintedContour(session)
         yield Progress("open", 2, 3, "steps")
-        marked = frozenset(z for z, marks in enumerate(session.marks) if marks.any())
+        marked = frozenset(session.marked_slices())
         # The slice that is shown first.
         session.ids(session.shape[0] // 2)
         yield Progress("open", 3, 3, "steps")
