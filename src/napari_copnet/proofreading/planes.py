@@ -151,4 +151,7 @@ def unpack(data: bytes, shape: tuple[int, ...], *, is_mask: bool = True) -> np.n
         The bytes are damaged.
     """
     values = np.frombuffer(bytearray(zlib.decompress(data)), np.uint8)
-    return (np.unpackbits(values, count=shape[0] * shape[1]) if is_mask else values).reshape(shape)
+    count = shape[0] * shape[1]
+    if values.size != (-(-count // 8) if is_mask else count):
+        raise ValueError(f"{values.size} bytes are no slice of {shape[0]}×{shape[1]} pixels")
+    return (np.unpackbits(values, count=count) if is_mask else values).reshape(shape)

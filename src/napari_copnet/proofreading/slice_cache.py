@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -10,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class SliceCache(Generic[Item]):
-    """Values by slice, the ones used last.
+    """Values by slice, the ones used last. Several threads may look at them.
 
     Parameters
     ----------
@@ -31,18 +32,18 @@ class SliceCache(Generic[Item]):
         self._load, self._keep, self._most = load, keep, most
         self._values: OrderedDict[int, Item] = OrderedDict()
         self._changed: set[int] = set()
+        self._lock = threading.RLock()
 
     def __contains__(self, z: int) -> bool:
         return z in self._values
 
     def __getitem__(self, z: int) -> Item:
         """Return the value of a slice."""
-        if z in self._values:
+        with self._lock:
+            if z not in self._values:
+                self.put(z, self._load(z))
             self._values.move_to_end(z)
             return self._values[z]
-        value = self._load(z)
-        self.put(z, value)
-        return value
 
     def peek(self, z: int) -> Item | None:
         """Return the value of a slice if it is here."""
@@ -50,27 +51,31 @@ class SliceCache(Generic[Item]):
 
     def put(self, z: int, value: Item) -> None:
         """Take a value; the one used longest ago goes where there are too many."""
-        self._values[z] = value
-        self._values.move_to_end(z)
-        while len(self._values) > self._most:
-            oldest, gone = self._values.popitem(last=False)
-            self._write(oldest, gone)
+        with self._lock:
+            self._values[z] = value
+            self._values.move_to_end(z)
+            while len(self._values) > self._most:
+                oldest, gone = self._values.popitem(last=False)
+                self._write(oldest, gone)
 
     def change(self, z: int) -> Item:
         """Return the value of a slice to be changed in place."""
-        value = self[z]
-        self._changed.add(z)
-        return value
+        with self._lock:
+            value = self[z]
+            self._changed.add(z)
+            return value
 
     def drop(self, z: int) -> None:
         """Forget the value of a slice."""
-        self._values.pop(z, None)
-        self._changed.discard(z)
+        with self._lock:
+            self._values.pop(z, None)
+            self._changed.discard(z)
 
     def flush(self) -> None:
         """Have what was changed kept."""
-        for z in sorted(self._changed):
-            self._write(z, self._values[z])
+        with self._lock:
+            for z in sorted(self._changed):
+                self._write(z, self._values[z])
 
     def _write(self, z: int, value: Item) -> None:
         if z in self._changed:
