@@ -54,7 +54,9 @@ class _Labels:
         return self._last[z]
 
 
-def first_cells(start: Start, taken: Callable[[int, np.ndarray], None]) -> Steps[FirstCells]:
+def first_cells(
+    start: Start, taken: Callable[[int, np.ndarray], None], planes: int
+) -> Steps[FirstCells]:
     """Derive cells and links of a run's contours, as `steps.cells` does.
 
     Parameters
@@ -63,6 +65,8 @@ def first_cells(start: Start, taken: Callable[[int, np.ndarray], None]) -> Steps
         Its arrays may be lazy: each slice is read once, except in mode ``"3d"``.
     taken : callable
         Called with the number of each slice and its contour, shape (Y, X), uint8, 0 or 1.
+    planes : int
+        Slices to be done in all, for the progress.
 
     Yields
     ------
@@ -78,7 +82,7 @@ def first_cells(start: Start, taken: Callable[[int, np.ndarray], None]) -> Steps
         counts[z] = seeds[-1].size
         if cells is not None:
             pairs.add(cells)
-        yield Progress("session", z + 1, depth, "slices")
+        yield Progress("session", z + 1, planes, "slices")
     if start.cells.mode == "3d":
         labelled = yield from _labelled_in_3d(start)
         for z, firsts in enumerate(seeds):

@@ -14,8 +14,7 @@ A session's folder holds::
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,13 @@ from napari_copnet.errors import InputError
 from napari_copnet.files import check_writable, sha256, whole_file
 from napari_copnet.folders import check_free, holds_only, whole_folder
 from napari_copnet.params import CellParams, as_dict, from_dict
-from napari_copnet.progress import Steps
+from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.first_cells import first_cells
 from napari_copnet.proofreading.journal import Journal
 from napari_copnet.proofreading.planes import pack
 from napari_copnet.proofreading.session_start import EAGER_BYTES, Start
 from napari_copnet.proofreading.state_files import START, StateWriter, pack_mask, tables_of
-from napari_copnet.proofreading.stored_array import StoredArray
+from napari_copnet.proofreading.stored_array import StoredArray, packed_masks, write_slices
 from napari_copnet.runs.run_record import described
 from napari_copnet.types import VoxelSize
 
@@ -111,14 +110,18 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
     check_writable(folder.parent, 8 * int(np.prod(shape)))
     stack = start.stack
     with whole_folder(folder) as beside:
-        yield from _write_results(beside, start)
         image: dict[str, Any] = {"kept": False}
+        planes = _planes_of(start)
         if stack is not None:
-            stamp = _stamp(stack.source)
             kept = keep_image or stack.source is None
-            image = {**described(stack), "stamp": stamp, "kept": kept}
-            if image["kept"]:
-                _write_slices(beside / "image.npy", stack.data, stack.data.dtype)
+            image = {**described(stack), "stamp": _stamp(stack.source), "kept": kept}
+            planes += shape[0] * kept
+        done = yield from _write_results(beside, start, planes)
+        if stack is not None and image["kept"]:
+            written = write_slices(beside / "image.npy", stack.data, stack.data.dtype)
+            for _ in written:
+                done += 1
+                yield Progress("session", done, planes, "slices")
         facts = Facts(
             shape,
             stack.voxel_size if stack else VoxelSize(),
@@ -134,12 +137,21 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
     return folder
 
 
-def _write_results(folder: Path, start: Start) -> Steps[None]:
-    """Write the start of a session, and its first run, while cells are derived."""
+def _planes_of(start: Start) -> int:
+    """Return how many slices the results of a run are made of, those of each iteration apart."""
+    depth, kept = start.contour.shape[0], start.iterations
+    return depth * (2 + (0 if kept is None else kept.shape[0]))
+
+
+def _write_results(folder: Path, start: Start, planes: int) -> Steps[int]:
+    """Write the start of a session, and its first run, while cells are derived.
+
+    Of `planes` slices to be written; returns how many these were.
+    """
     shape = tuple(int(n) for n in start.contour.shape)
     run = folder / "runs" / "0"
     run.mkdir(parents=True)
-    with StateWriter(folder / START) as state, _packed_masks(run, shape) as put:
+    with StateWriter(folder / START) as state, packed_masks(run / "closed.npy", shape) as put:
 
         def taken(z: int, contour: np.ndarray) -> None:
             put(contour)
@@ -148,23 +160,28 @@ def _write_results(folder: Path, start: Start) -> Steps[None]:
             if unseen is not None and unseen.any():
                 state.plane("excluded", z, pack_mask(unseen))
 
-        cells = yield from first_cells(start, taken)
+        cells = yield from first_cells(start, taken, planes)
         state.tables(tables_of(shape, *cells, is_first_run=True))
-    _write_probability(run, start)
+    done = shape[0]
+    for _ in _write_probability(run, start):
+        done += 1
+        yield Progress("session", done, planes, "slices")
+    return done
 
 
 def _write_run(folder: Path, start: Start) -> None:
     folder.mkdir(parents=True)
-    with _packed_masks(folder, start.contour.shape) as put:
+    with packed_masks(folder / "closed.npy", start.contour.shape) as put:
         for z in range(start.contour.shape[0]):
             put(np.asarray(start.contour[z]) > 0)
-    _write_probability(folder, start)
+    for _ in _write_probability(folder, start):
+        pass
 
 
-def _write_probability(folder: Path, start: Start) -> None:
-    _write_slices(folder / "contours.npy", start.step1, np.float32)
+def _write_probability(folder: Path, start: Start) -> Iterator[None]:
+    yield from write_slices(folder / "contours.npy", start.step1, np.float32)
     if start.iterations is not None:
-        _write_slices(folder / "iterations.npy", start.iterations, np.float16)
+        yield from write_slices(folder / "iterations.npy", start.iterations, np.float16)
     if start.converged is not None:
         np.save(folder / CONVERGED, start.converged)
 
@@ -305,41 +322,3 @@ def unpacked_slice(bits: Any, z: int, shape: tuple[int, ...]) -> np.ndarray:
     """Return slice z of a packed mask, shape (Y, X), bool."""
     plane = np.unpackbits(np.asarray(bits[z]), count=shape[1] * shape[2])
     return plane.reshape(shape[1:]).view(bool)
-
-
-@contextmanager
-def _packed_masks(folder: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], None]]:
-    """Write ``closed.npy``, shape (Z, bytes), uint8, by what is yielded, one slice after another.
-
-    It takes slices of shape (Y, X), which are kept at one bit a pixel.
-    """
-    packed = (int(shape[0]), -(-int(shape[1]) * int(shape[2]) // 8))
-    with _written(folder / "closed.npy", np.uint8, packed) as write:
-        yield lambda mask: write(np.packbits(mask))
-
-
-def _write_slices(path: Path, data: Any, dtype: Any) -> None:
-    """Write an array that may be lazy, one plane at a time."""
-    with _written(path, dtype, data.shape) as write:
-        for at in np.ndindex(*data.shape[:-2]):
-            write(np.asarray(data[at]))
-
-
-@contextmanager
-def _written(
-    path: Path, dtype: Any, shape: tuple[int, ...]
-) -> Iterator[Callable[[np.ndarray], None]]:
-    """Write an array as NumPy does, by what is yielded, one part after another."""
-    dtype = np.dtype(dtype)
-    header = {
-        "descr": np.lib.format.dtype_to_descr(dtype),
-        "fortran_order": False,
-        "shape": tuple(int(n) for n in shape),
-    }
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-
-        def write(part: np.ndarray) -> None:
-            file.write(np.ascontiguousarray(part, dtype).data)
-
-        yield write

@@ -328,7 +328,12 @@ def _members(archive: zipfile.ZipFile, name: str) -> dict[int, bytes]:
 def _start(path: Path, shape: tuple[int, ...], check: bool) -> StartContour:
     start = StartContour(path, shape)
     if check or path.stat().st_size <= CHECKED_BYTES:
-        start.check()
+        try:
+            start.check()
+        except BaseException:
+            # On Windows a file that is open can't be set aside.
+            start.close()
+            raise
     return start
 
 

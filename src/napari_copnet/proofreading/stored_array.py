@@ -1,10 +1,13 @@
-"""Arrays of a session that stay on disk, read plane by plane."""
+"""Arrays of a session that stay on disk, written and read plane by plane."""
 
 from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,3 +64,42 @@ class StoredArray(LazyArray, WholeArray):
             if self._file.readinto(plane.reshape(-1).view(np.uint8).data) != plane.nbytes:
                 raise OSError(f"{self._file.name} is shorter than it was")
         return plane
+
+
+@contextmanager
+def packed_masks(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], None]]:
+    """Write a mask of shape (Z, Y, X) at one bit a pixel: shape (Z, bytes), uint8.
+
+    What is yielded takes slices, shape (Y, X), one after another.
+    """
+    packed = (int(shape[0]), -(-int(shape[1]) * int(shape[2]) // 8))
+    with _written(path, np.uint8, packed) as write:
+        yield lambda mask: write(np.packbits(mask))
+
+
+def write_slices(path: Path, data: Any, dtype: Any) -> Iterator[None]:
+    """Write an array that may be lazy, one plane for each step of this."""
+    with _written(path, dtype, data.shape) as write:
+        for at in np.ndindex(*data.shape[:-2]):
+            write(np.asarray(data[at]))
+            yield
+
+
+@contextmanager
+def _written(
+    path: Path, dtype: Any, shape: tuple[int, ...]
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Write an array as NumPy does, by what is yielded, one part after another."""
+    dtype = np.dtype(dtype)
+    header = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": tuple(int(n) for n in shape),
+    }
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+
+        def write(part: np.ndarray) -> None:
+            file.write(np.ascontiguousarray(part, dtype).data)
+
+        yield write
