@@ -22,7 +22,6 @@ from napari_copnet.io.raw import (
     need_memory,
     positive,
 )
-from napari_copnet.lazy_array import LazyArray
 from napari_copnet.types import VoxelSize
 
 # The most that deflate and LZW can pack into a byte is 1032 and about 1400.
@@ -76,21 +75,12 @@ def _native(raw: Raw, data: Any) -> Raw:
 
 
 def _lazy(path: Path, multifile: bool) -> Any:
-    # What reads from it keeps the file open for as long as the array lives.
-    tif = tifffile.TiffFile(path, _multifile=multifile)
-    series = tif.series[_main_index(tif)]
-    pages = series.pages
-    if series.axes.endswith("YX") and len(pages) == math.prod(series.shape[:-2]):
-
-        def plane(*at: int) -> np.ndarray:
-            # Four times as fast as through a store, which is made for parts of a page.
-            page: Any = pages[int(np.ravel_multi_index(at, series.shape[:-2])) if at else 0]
-            return page.asarray().reshape(series.shape[-2:])
-
-        return LazyArray(series.shape, series.dtype, plane)
     import zarr
 
-    store: Any = series.aszarr(level=0)
+    # The store keeps the file open for as long as the array lives.
+    tif = tifffile.TiffFile(path, _multifile=multifile)
+    # A slice is read whole, so its strips need not be handed on one by one.
+    store: Any = tif.series[_main_index(tif)].aszarr(level=0, chunkmode="page")
     return zarr.open_array(store, mode="r")
 
 

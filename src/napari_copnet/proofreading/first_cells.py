@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from napari_copnet.proofreading.links import Links
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.proofreading.slice_ids import SliceIds
 from napari_copnet.steps.cells import label_cells, label_slice
-from napari_copnet.steps.linking import LONGEST_GAP, link_slices
+from napari_copnet.steps.linking import LONGEST_GAP, best_mutual
 
 
 class FirstCells(NamedTuple):
@@ -30,28 +30,6 @@ class FirstCells(NamedTuple):
     ids: SliceIds
     links: Links
     places: np.ndarray
-
-
-class _Labels:
-    """Labels of each slice on its own, made one after another; the last few can be looked up."""
-
-    def __init__(self, start: Start, taken: Callable[[int, np.ndarray], None]) -> None:
-        self._start, self._taken = start, taken
-        self._last: dict[int, np.ndarray] = {}
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        start = self._start
-        for z in range(start.contour.shape[0]):
-            contour = (np.asarray(start.contour[z]) > 0).view(np.uint8)
-            excluded = None if start.excluded is None else np.asarray(start.excluded[z])
-            labels = label_slice(contour, start.cells, excluded=excluded)
-            self._last[z] = labels
-            self._last.pop(z - LONGEST_GAP - 2, None)
-            self._taken(z, contour)
-            yield labels
-
-    def __getitem__(self, z: int) -> np.ndarray:
-        return self._last[z]
 
 
 def first_cells(
@@ -75,73 +53,78 @@ def first_cells(
     """
     depth = start.contour.shape[0]
     seeds: list[np.ndarray] = []
-    counts = np.zeros(depth, np.int64)
-    pairs = _Pairs()
-    for z, (labels, cells) in enumerate(_linked(_Labels(start, taken), start)):
+    linking = _Linking(start.cells.link_overlap) if start.cells.mode == "linked" else None
+    for z in range(depth):
+        contour = (np.asarray(start.contour[z]) > 0).view(np.uint8)
+        excluded = None if start.excluded is None else np.asarray(start.excluded[z])
+        labels = label_slice(contour, start.cells, excluded=excluded)
+        taken(z, contour)
         seeds.append(_firsts(labels))
-        counts[z] = seeds[-1].size
-        if cells is not None:
-            pairs.add(cells)
+        if linking is not None:
+            linking.add(labels, seeds[-1].size)
         yield Progress("session", z + 1, planes, "slices")
+    pairs = np.zeros((0, 2), np.int64) if linking is None else linking.pairs()
     if start.cells.mode == "3d":
-        labelled = yield from _labelled_in_3d(start)
-        for z, firsts in enumerate(seeds):
-            pairs.add(labelled[z].ravel()[firsts])
+        pairs = yield from _joined_in_3d(start, seeds)
+    counts = np.array([firsts.size for firsts in seeds], np.int64)
     total = int(counts.sum())
     names = np.arange(1, total + 1, dtype=np.uint32)
     places = np.concatenate([[-1], np.repeat(np.arange(depth), counts)]).astype(np.int32)
     ids = SliceIds(depth, counts, np.concatenate(seeds), names)
-    return FirstCells(ids, Links(pairs.table(), total + 1), places)
+    return FirstCells(ids, Links(pairs, total + 1), places)
 
 
-def _linked(labels: _Labels, start: Start) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Yield the labels of each slice, and the cell of each label where slices are linked."""
-    if start.cells.mode != "linked":
-        yield from ((image, None) for image in labels)
-        return
-    window: Any = labels
-    for z, (_, lookup) in enumerate(link_slices(window, start.cells.link_overlap)):
-        yield labels[z], lookup[1:]
+class _Linking:
+    """Links the cells of each slice with those of the last one that has any, as `steps` does."""
+
+    def __init__(self, link_overlap: float) -> None:
+        self._link_overlap = link_overlap
+        self._found = [np.zeros((0, 2), np.int64)]
+        self._labels: np.ndarray | None = None
+        # Slices since then; the highest id before it, and before the next one.
+        self._ago = self._before = self._next = 0
+
+    def add(self, labels: np.ndarray, count: int) -> None:
+        """Take the labels of the next slice, shape (Y, X), 1 to `count`."""
+        self._ago += 1
+        if not count:
+            return
+        if self._labels is not None and self._ago <= LONGEST_GAP + 1:
+            matched = best_mutual(self._labels, labels, self._link_overlap)
+            self._found.append(matched + np.array([self._before, self._next]))
+        self._labels, self._ago = labels, 0
+        self._before, self._next = self._next, self._next + count
+
+    def pairs(self) -> np.ndarray:
+        """Return the links, shape (N, 2), int64."""
+        return np.concatenate(self._found)
+
+
+def _joined_in_3d(start: Start, seeds: list[np.ndarray]) -> Steps[np.ndarray]:
+    """Link slice cells that are one in 3D, each with the next one of its cell."""
+    excluded = None if start.excluded is None else np.asarray(start.excluded)
+    cells = yield from label_cells(np.asarray(start.contour), start.cells, excluded=excluded)
+    pairs = [np.zeros((0, 2), np.int64)]
+    last = np.zeros(int(cells.labels.max(initial=0)) + 1, np.int64)
+    name = 0
+    for z, firsts in enumerate(seeds):
+        found = cells.labels[z].ravel()[firsts]
+        ids = name + 1 + np.arange(found.size)
+        name += found.size
+        order = np.argsort(found, kind="stable")
+        found, ids = found[order], ids[order]
+        before = last[found]
+        # Of several in a slice each is linked with the one before it.
+        same = np.flatnonzero(found[1:] == found[:-1]) + 1
+        before[same] = ids[same - 1]
+        linked = (found > 0) & (before > 0)
+        pairs.append(np.stack([before[linked], ids[linked]], axis=1))
+        last[found] = ids
+        last[0] = 0
+    return np.concatenate(pairs)
 
 
 def _firsts(labels: np.ndarray) -> np.ndarray:
     """Return the first pixel of each label, where labels are numbered in their order."""
     highest = np.maximum.accumulate(labels.ravel())
     return np.flatnonzero(np.diff(highest, prepend=np.uint32(0)))
-
-
-def _labelled_in_3d(start: Start) -> Steps[np.ndarray]:
-    excluded = None if start.excluded is None else np.asarray(start.excluded)
-    cells = yield from label_cells(np.asarray(start.contour), start.cells, excluded=excluded)
-    return cells.labels
-
-
-class _Pairs:
-    """Links of each slice cell with the one before it in the same cell."""
-
-    def __init__(self) -> None:
-        self._next = 1
-        self._last = np.zeros(1024, np.int64)
-        self._found: list[np.ndarray] = [np.zeros((0, 2), np.int64)]
-
-    def add(self, cells: np.ndarray) -> None:
-        """Take the cells of the next slice's ids, in their order; 0 for none."""
-        size = int(cells.max(initial=0)) + 1
-        if size > self._last.size:
-            more = np.zeros(max(size, 2 * self._last.size) - self._last.size, np.int64)
-            self._last = np.concatenate([self._last, more])
-        ids = np.arange(self._next, self._next + cells.size)
-        self._next += cells.size
-        # Two of one slice may be one cell in 3D: each is linked with the one before it.
-        order = np.argsort(cells, kind="stable")
-        ordered = cells[order]
-        before = self._last[ordered]
-        same = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
-        before[same] = ids[order[same - 1]]
-        linked = (before > 0) & (ordered > 0)
-        self._found.append(np.stack([before[linked], ids[order[linked]]], axis=1))
-        self._last[ordered[ordered > 0]] = ids[order[ordered > 0]]
-
-    def table(self) -> np.ndarray:
-        """Return the links, shape (N, 2), int64."""
-        return np.concatenate(self._found)
