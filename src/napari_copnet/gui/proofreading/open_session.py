@@ -178,9 +178,9 @@ def _paint(session: Session, start: Start, contour: np.ndarray | None) -> None:
     """Make an edit of what was painted on the contour of a run: it counts as done by hand."""
     if contour is None:
         return
-    painted = np.asarray(contour) > 0
     changes = []
-    for z, plane in enumerate(painted):
+    for z in range(session.shape[0]):
+        plane = np.asarray(contour[z]) > 0
         change = plane != (np.asarray(start.contour[z]) > 0)
         change &= plane != session.contour[z].view(bool)
         if change.any():
