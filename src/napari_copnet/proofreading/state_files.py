@@ -13,9 +13,7 @@ it hold every slice, as do those beside starts that earlier versions wrote.
 from __future__ import annotations
 
 import json
-import threading
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +22,6 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import InputError
 from napari_copnet.files import whole_file
 from napari_copnet.proofreading.edits import Edit, Judge, Verdict
 from napari_copnet.proofreading.links import Links
@@ -32,12 +29,18 @@ from napari_copnet.proofreading.packing import from_plain, to_plain
 from napari_copnet.proofreading.planes import Planes, pack, unpack
 from napari_copnet.proofreading.session_model import SessionModel
 from napari_copnet.proofreading.slice_ids import SliceIds
+from napari_copnet.proofreading.start_contour import (
+    DAMAGE,
+    START,
+    PackedRows,
+    StartContour,
+    damaged,
+)
 from napari_copnet.proofreading.stored_array import StoredArray
 
-START, SNAPSHOT = "start.npz", "snapshot.npz"
+SNAPSHOT = "snapshot.npz"
 # A start of no more bytes is checked whole when it is opened, a larger one slice by slice.
 CHECKED_BYTES = 64 << 20
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -58,103 +61,6 @@ class PackedState:
     marks: Planes
     excluded: Planes | None
     slices: tuple[int, ...]
-
-
-class StartContour:
-    """The contour before the first edit, from the start of a session, slice by slice.
-
-    Parameters
-    ----------
-    path : Path
-        Of the start.
-    shape : tuple of int
-        (Z, Y, X).
-
-    Attributes
-    ----------
-    is_first_run : bool
-        Whether it is that of the session's first run.
-
-    Raises
-    ------
-    zipfile.BadZipFile, OSError, KeyError
-        It is missing or damaged.
-    """
-
-    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
-        self._path, self._shape = path, shape
-        self._lock = threading.Lock()
-        self._zip: zipfile.ZipFile | None = None
-        with np.load(path, allow_pickle=False) as state:
-            self.is_first_run = bool(state["is_first_run"])
-        archive = self._opened()
-        for z in range(shape[0]):
-            archive.getinfo(f"contour/{z}")
-
-    def check(self) -> None:
-        """Read all of it.
-
-        Raises
-        ------
-        zipfile.BadZipFile
-            A part of it is damaged.
-        """
-        with self._lock:
-            bad = self._opened().testzip()
-        if bad is not None:
-            raise zipfile.BadZipFile(bad)
-
-    def __call__(self, z: int) -> np.ndarray:
-        """Return a slice, shape (Y, X), uint8.
-
-        Raises
-        ------
-        InputError
-            It is damaged.
-        """
-        try:
-            with self._lock:
-                data = self._opened().read(f"contour/{z}")
-            return unpack(data, self._shape[1:])
-        except _DAMAGE as error:
-            raise _damaged(self._path) from error
-
-    def close(self) -> None:
-        """Close the file; it is opened again when another slice is asked for."""
-        with self._lock:
-            if self._zip is not None:
-                self._zip.close()
-            self._zip = None
-
-    def _opened(self) -> zipfile.ZipFile:
-        if self._zip is None:
-            self._zip = zipfile.ZipFile(self._path)
-        return self._zip
-
-
-class PackedRows:
-    """A mask at one bit a pixel, slice by slice.
-
-    Parameters
-    ----------
-    bits : array, shape (Z, bytes) or (Z, 1, bytes), uint8
-        `numpy.packbits` of each slice.
-    shape : tuple of int
-        (Z, Y, X).
-    is_first_run : bool
-        Whether it is the contour of the session's first run.
-    """
-
-    def __init__(self, bits: Any, shape: tuple[int, ...], is_first_run: bool) -> None:
-        self._bits, self._shape, self.is_first_run = bits, shape, is_first_run
-
-    def __call__(self, z: int) -> np.ndarray | None:
-        """Return a slice, shape (Y, X), uint8, or None where nothing is set."""
-        row = np.asarray(self._bits[z])
-        height, width = self._shape[1:]
-        if not row.any():
-            return None
-        return np.unpackbits(row, count=height * width).reshape(height, width)
 
 
 # Writing ---------------------------------------------------------------------
@@ -347,7 +253,7 @@ def _first_run(
         start = _start(folder / START, shape, False)
         if start.is_first_run:
             return start
-    except _DAMAGE:
+    except DAMAGE:
         pass
     return PackedRows(StoredArray(folder / "runs" / "0" / "closed.npy"), shape, True)
 
@@ -378,11 +284,5 @@ def pack_mask(plane: np.ndarray) -> bytes:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except _DAMAGE as error:
-        raise _damaged(path) from error
-
-
-def _damaged(path: Path) -> InputError:
-    return InputError(
-        f"{path} is missing or damaged.", "Recover the session with `copnet session recover`."
-    )
+    except DAMAGE as error:
+        raise damaged(path) from error
