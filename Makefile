@@ -54,10 +54,11 @@ experiments:
 	@$(BIN)/python -m research.experiments --data $(DATA) --models work-models \
 		--out docs --work work-experiments
 
-# make -s bench NAME=closing [ARGS="--quick"]: closing, degrade, dock, labels, proofread or finetune.
+# make -s bench NAME=closing [ARGS="--quick"]: closing, degrade, dock, finetune, labels, proofread,
+# scale or session.
 bench:
-	@scripts/setup.sh $(if $(filter dock proofread,$(NAME)),gui,run)
-	@$(if $(filter dock proofread,$(NAME)),$(VIRTUAL)) $(BIN)/python -m benchmarks $(NAME) --json $(ARGS)
+	@scripts/setup.sh $(if $(filter scale,$(NAME)),dev,$(if $(filter dock proofread session,$(NAME)),gui,run))
+	@$(if $(filter dock proofread session,$(NAME)),$(VIRTUAL)) $(BIN)/python -m benchmarks $(NAME) --json $(ARGS)
 
 tour:
 	@scripts/setup.sh gui

@@ -364,7 +364,7 @@ def test_a_new_session_has_a_list_of_edits_and_one_without_still_opens(tmp_path,
     assert not (folder / "journal.sqlite").exists()
     with Session.open(folder) as session:
         session.apply(edit_tools.draw(session, [0], [(1, 0), (1, 3)]))
-    assert json.loads((folder / "session.json").read_text())["format"] == 1
+    assert json.loads((folder / "session.json").read_text())["format"] == session_files.FORMAT
     with Session.open(folder, read_only=True) as session:
         assert len(session.history) == 1
 

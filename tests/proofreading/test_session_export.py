@@ -16,6 +16,7 @@ from napari_copnet.proofreading.packing import from_plain
 from napari_copnet.proofreading.recover import recover
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_export import export
+from napari_copnet.proofreading.session_model import SessionModel
 
 
 def edited(session):
@@ -45,7 +46,7 @@ def test_contours_cells_marks_and_edits_are_written(session, tmp_path):
     before = session.contour.copy()
     session.jump(0)
     flips = [change for change in whole.changes if type(change).__name__ == "Flip"]
-    model = type("Model", (), {"contour": session.contour.copy(), "marks": session.marks.copy()})
+    model = SessionModel(session.contour.copy(), session.marks.copy())
     for flip in flips:
         flip.apply(model)
     assert np.array_equal(model.contour, before)

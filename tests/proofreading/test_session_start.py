@@ -8,6 +8,7 @@ import pytest
 
 from napari_copnet.errors import InputError
 from napari_copnet.io.write import write_image
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import (
     CellParams,
     ClosingParams,
@@ -18,6 +19,7 @@ from napari_copnet.params import (
 from napari_copnet.pipeline import run
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.session import Session
+from napari_copnet.proofreading.session_files import make
 from napari_copnet.proofreading.session_start import from_result, from_run_folder, scaled_params
 from napari_copnet.restored import restore
 from napari_copnet.runs.run_record import save_run
@@ -57,6 +59,27 @@ def test_a_run_and_its_folder_begin_the_same_session(made):
     assert np.array_equal(first.converged, second.converged)
     assert first.cells == second.cells and first.cells.min_size == 16
     assert np.array_equal(first.stack.data, second.stack.data)
+
+
+def test_a_large_run_is_read_slice_by_slice(made, tmp_path, monkeypatch):
+    eager = from_run_folder(made[3])
+    monkeypatch.setattr("napari_copnet.proofreading.session_start.EAGER_BYTES", 0)
+    start = from_run_folder(made[3])
+    for name in ("contour", "step1", "iterations", "excluded"):
+        lazy, known = getattr(start, name), getattr(eager, name)
+        assert isinstance(lazy, LazyArray) and isinstance(known, np.ndarray)
+        assert lazy.dtype == known.dtype and np.array_equal(lazy, known)
+    # Never whole: it would not fit.
+    monkeypatch.setattr(LazyArray, "__array__", None)
+    told = []
+    folder = finish(make(tmp_path / "s", start), told.append)
+    assert [p.done for p in told] == [*range(1, 1 + int(told[-1].total))]
+    with Session.open(folder) as session, Session.create(tmp_path / "eager", eager) as other:
+        for z in range(3):
+            assert np.array_equal(session.contour[z], other.contour[z])
+            assert np.array_equal(session.cells(z), other.cells(z))
+            assert np.array_equal(session.probability(z), other.probability(z))
+            assert np.array_equal(session.image[z], other.image[z])
 
 
 def test_the_processed_frame_can_be_kept(made):

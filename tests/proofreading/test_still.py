@@ -4,6 +4,7 @@ import builtins
 import io
 import sqlite3
 import threading
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from drawn_contours import two_rooms
 
 from napari_copnet.params import CellParams
 from napari_copnet.progress import finish
-from napari_copnet.proofreading import session_files
+from napari_copnet.proofreading import session_files, state_files
 from napari_copnet.proofreading.closing_history import scores_by_edit
 from napari_copnet.proofreading.edits import Edit, Flip, Patch
 from napari_copnet.proofreading.queue import build_queue, slices_for
@@ -69,7 +70,8 @@ def no_files(monkeypatch):
         (np, "load"),
         (sqlite3, "connect"),
         (session_files, "read_array"),
-        (session_files, "read_state"),
+        (state_files, "read_state"),
+        (zipfile, "ZipFile"),
     ):
         monkeypatch.setattr(module, name, refuse(name, getattr(module, name)))
 

@@ -54,7 +54,7 @@ def info_command(folder: Folder, *, as_json: Json = False) -> None:
     with Session.open(folder, read_only=True) as session:
         history, verdicts = session.history, session.verdicts.values()
         edits = [history[index] for index in range(len(history))]
-        cells = [len(session.present(z)) for z in range(session.shape[0])]
+        cells = [session.cell_count(z) for z in range(session.shape[0])]
         result = {
             "folder": str(folder),
             "shape": list(session.shape),

@@ -14,6 +14,7 @@ from napari_copnet.params import ClosingParams
 from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.proofreading.edits import CONTOUR, Edit, Patch
 from napari_copnet.proofreading.packing import from_bytes
+from napari_copnet.proofreading.planes import Planes
 from napari_copnet.proofreading.session_view import SessionView
 from napari_copnet.steps.iteration_history import births_in
 from napari_copnet.types import is_contour
@@ -133,13 +134,15 @@ def birth_of(session: SessionView, patch: Patch) -> Birth | None:
     return Birth(None if is_open else int(born.max()) - 1, values)
 
 
-def scores_by_edit(contour: np.ndarray, edits: Sequence[bytes], truth: np.ndarray) -> Steps[None]:
+def scores_by_edit(
+    contour: Planes | np.ndarray, edits: Sequence[bytes], truth: np.ndarray
+) -> Steps[None]:
     """Score the contour against a truth as it was before the first edit and after each.
 
     Parameters
     ----------
-    contour : ndarray, shape (Z, Y, X), uint8
-        As it is after all edits: a copy, which is changed.
+    contour : Planes, or ndarray of shape (Z, Y, X), uint8
+        As it is after all edits, such as ``session.contour.still()``; it stays as it is.
     edits : sequence of bytes
         From `EditHistory.packed` of the same moment.
     truth : ndarray, shape (Z, Y, X)
@@ -151,6 +154,7 @@ def scores_by_edit(contour: np.ndarray, edits: Sequence[bytes], truth: np.ndarra
         In slices and edits; `partial` is (edits made, scores by name: means over slices with
         cells, 0 to 1).
     """
+    contour = contour.still() if isinstance(contour, Planes) else Planes.of(contour)
     # A flip is its own inverse.
     for packed in reversed(edits):
         _flip(contour, from_bytes(packed))
@@ -175,13 +179,13 @@ def scores_by_edit(contour: np.ndarray, edits: Sequence[bytes], truth: np.ndarra
         yield Progress("score", depth + position, depth + count, "steps", partial=partial)
 
 
-def _flip(contour: np.ndarray, edit: Edit) -> None:
+def _flip(contour: Planes, edit: Edit) -> None:
     for flip in edit.flips:
         if flip.plane == CONTOUR:
-            contour[flip.patch.z][flip.patch.box] ^= flip.patch.mask.view(np.uint8)
+            contour.change(flip.patch.z)[flip.patch.box] ^= flip.patch.mask.view(np.uint8)
 
 
-def _score(contour: np.ndarray, truth: np.ndarray, z: int) -> SliceScores:
+def _score(contour: Planes, truth: np.ndarray, z: int) -> SliceScores:
     return finish(evaluate(contour[z : z + 1], truth[z : z + 1])).slices[0]
 
 

@@ -114,11 +114,10 @@ class Flip:
         """Flip the pixels."""
         patch = self.patch
         if self.plane == CONTOUR:
-            model.contour[patch.z][patch.box] ^= patch.mask.view(np.uint8)
+            model.contour.change(patch.z)[patch.box] ^= patch.mask.view(np.uint8)
         else:
-            model.marks[patch.z][patch.box] ^= patch.mask.view(np.uint8) * np.uint8(
-                MARKS[self.plane]
-            )
+            bit = np.uint8(MARKS[self.plane])
+            model.marks.change(patch.z)[patch.box] ^= patch.mask.view(np.uint8) * bit
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ class Renumber:
 
     def apply(self, model: SessionModel) -> None:
         """Give the cells their new ids."""
-        ids = model.ids[self.z]
+        ids = model.ids.change(self.z)
         for seed, _ in self.before:
             del ids[seed]
         ids.update(self.after)
@@ -286,8 +285,10 @@ def joined(tool: str, *edits: Edit) -> Edit:
 def united(edit: Edit) -> list[Patch]:
     """Return one patch for each slice an edit changes: all its flipped pixels, of any plane."""
     found = []
-    for z in edit.slices:
-        patches = [flip.patch for flip in edit.flips if flip.patch.z == z]
+    by_slice: dict[int, list[Patch]] = {}
+    for flip in edit.flips:
+        by_slice.setdefault(flip.patch.z, []).append(flip.patch)
+    for z, patches in sorted(by_slice.items()):
         if len(patches) == 1:
             found.append(patches[0])
             continue

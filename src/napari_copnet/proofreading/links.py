@@ -15,48 +15,77 @@ class Links:
     may be linked though no cell bears it at present: so two cells stay one when the cell between
     them is deleted, and deleting can be undone.
 
+    Links known from the beginning are kept as a sorted table, since a large stack has millions;
+    those of ids whose links have changed since, as sets.
+
     Parameters
     ----------
     pairs : ndarray, shape (N, 2), int
         Ids that are linked.
     ids : int
         Ids in use are below this.
+    cells : ndarray, shape (ids,), uint32, optional
+        From `lookup`, where the cell of each id is known.
     """
 
-    def __init__(self, pairs: np.ndarray | None = None, ids: int = 1) -> None:
+    def __init__(
+        self,
+        pairs: np.ndarray | None = None,
+        ids: int = 1,
+        cells: np.ndarray | None = None,
+    ) -> None:
         pairs = np.zeros((0, 2), np.int64) if pairs is None else np.asarray(pairs, np.int64)
+        pairs = np.unique(np.sort(pairs, axis=1), axis=0)
         size = max(ids, int(pairs.max(initial=0)) + 1, 1)
+        both = np.concatenate([pairs, pairs[:, ::-1]]).astype(np.uint32)
+        both = both[np.argsort(both[:, 0], kind="stable")]
+        self._from, self._to = np.ascontiguousarray(both.T)
+        # By id, for those whose links have changed.
         self._near: dict[int, set[int]] = {}
-        for first, second in pairs.tolist():
-            self._near.setdefault(first, set()).add(second)
-            self._near.setdefault(second, set()).add(first)
+        if cells is not None and cells.size >= size:
+            self._cell = np.array(cells, np.uint32)
+            return
         self._cell = np.arange(size, dtype=np.uint32)
         if len(pairs):
-            graph = sparse.coo_array((np.ones(len(pairs)), pairs.T), (size, size))
+            graph = sparse.coo_array((np.ones(len(pairs), bool), pairs.T), (size, size))
             _, parts = sparse.csgraph.connected_components(graph, directed=False)
             lowest = np.full(int(parts.max()) + 1, size, np.uint32)
             np.minimum.at(lowest, parts, self._cell)
             self._cell = lowest[parts]
 
     def __len__(self) -> int:
-        return sum(len(near) for near in self._near.values()) // 2
+        return len(self.pairs())
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        for first in sorted(self._near):
-            yield from ((first, second) for second in sorted(self._near[first]) if first < second)
+        return ((first, second) for first, second in self.pairs().tolist())
 
     def __contains__(self, pair: tuple[int, int]) -> bool:
-        return pair[1] in self._near.get(pair[0], ())
+        return pair[1] in self._known(pair[0])
+
+    def pairs(self) -> np.ndarray:
+        """Return all links, shape (N, 2), int64: the lower id first, in order."""
+        first, second = self._from.astype(np.int64), self._to.astype(np.int64)
+        if self._near:
+            other = np.fromiter(self._near, np.int64, len(self._near))
+            known = ~(np.isin(first, other) | np.isin(second, other))
+            first, second = first[known], second[known]
+        table = np.stack([first, second], axis=1)[first < second]
+        changed = {
+            (min(one, near), max(one, near)) for one, all_ in self._near.items() for near in all_
+        }
+        if changed:
+            table = np.concatenate([table, np.array(sorted(changed), np.int64)])
+        return table[np.lexsort((table[:, 1], table[:, 0]))]
 
     def near(self, cell_id: int) -> set[int]:
         """Return the ids directly linked with one."""
-        return set(self._near.get(cell_id, ()))
+        return set(self._known(cell_id))
 
     def together(self, cell_id: int) -> set[int]:
         """Return all ids that are one cell with `cell_id`, itself included."""
         found, open_ends = {cell_id}, [cell_id]
         while open_ends:
-            for other in self._near.get(open_ends.pop(), ()):
+            for other in self._known(open_ends.pop()):
                 if other not in found:
                     found.add(other)
                     open_ends.append(other)
@@ -75,8 +104,8 @@ class Links:
         """Add links; return the ids whose cell may have another number now."""
         touched: set[int] = set()
         for first, second in pairs:
-            self._near.setdefault(first, set()).add(second)
-            self._near.setdefault(second, set()).add(first)
+            self._change(first).add(second)
+            self._change(second).add(first)
             touched |= {first, second}
         return self._renumber(touched)
 
@@ -84,13 +113,25 @@ class Links:
         """Remove links; return the ids whose cell may have another number now."""
         touched: set[int] = set()
         for first, second in pairs:
-            for one, other in ((first, second), (second, first)):
-                near = self._near.get(one, set())
-                near.discard(other)
-                if not near:
-                    self._near.pop(one, None)
+            self._change(first).discard(second)
+            self._change(second).discard(first)
             touched |= {first, second}
         return self._renumber(touched)
+
+    def _known(self, cell_id: int) -> set[int]:
+        changed = self._near.get(cell_id)
+        if changed is not None:
+            return changed
+        if not 0 <= cell_id < self._cell.size:
+            return set()
+        key = np.uint32(cell_id)
+        first, last = (np.searchsorted(self._from, key, side) for side in ("left", "right"))
+        return set(self._to[first:last].tolist())
+
+    def _change(self, cell_id: int) -> set[int]:
+        if cell_id not in self._near:
+            self._near[cell_id] = self._known(cell_id)
+        return self._near[cell_id]
 
     def _renumber(self, touched: set[int]) -> set[int]:
         changed: set[int] = set()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from napari_copnet.proofreading.edits import Change, Edit, Relink, Renumber, united
+from napari_copnet.proofreading.edits import Change, Edit, Flip, Relink, Renumber, united
 from napari_copnet.proofreading.link_edited_cells import new_links
 from napari_copnet.proofreading.relabel import relabel
 from napari_copnet.proofreading.session_view import SessionView
@@ -25,22 +25,29 @@ class LiveCells(SessionView):
     def _perform(self, edit: Edit) -> tuple[Edit, list[Touched]]:
         """Apply an edit and what follows from it; return all of it as one edit."""
         model, touched = self._model, []
-        for z in edit.slices:
-            self._label(z)
         before = model.links.lookup(model.next_id).copy()
-        edit.apply(model)
+        flips: dict[int, list[Flip]] = {}
+        for change in edit.changes:
+            if isinstance(change, Flip):
+                flips.setdefault(change.patch.z, []).append(change)
+            else:
+                change.apply(model)
         changes: list[Change] = list(edit.changes)
         for patch in united(edit):
             first = model.next_id
+            # Slice by slice: what a slice showed before is labelled before its pixels change.
+            labels = self._label(patch.z)
+            for flip in flips[patch.z]:
+                flip.apply(model)
             done = relabel(
                 model.contour[patch.z],
-                self._ids[patch.z],
+                labels,
                 patch,
                 self.facts.cells,
                 next_id=first,
                 excluded=self.excluded(patch.z),
             )
-            self._ids[patch.z][done.box] = done.labels
+            labels[done.box] = done.labels
             touched.append(Touched(patch.z, done.box))
             if done.before or done.after:
                 rename = Renumber(patch.z, done.before, done.after, first, done.next_id)
@@ -61,23 +68,25 @@ class LiveCells(SessionView):
         before = model.links.lookup(model.next_id).copy()
         edit.apply(model)
         if whole_slices:
-            self._labelled[list(edit.slices)] = False
+            for z in edit.slices:
+                self._labels.drop(z)
             return [self._whole(z) for z in edit.slices] + self._renumbered(before)
         for patch in united(edit):
             z = patch.z
-            if not self._labelled[z]:
+            labels = self._labels.peek(z)
+            if labels is None:
                 touched.append(self._whole(z))
                 continue
             done = relabel(
                 model.contour[z],
-                self._ids[z],
+                labels,
                 patch,
                 self.facts.cells,
                 next_id=model.next_id,
                 excluded=self.excluded(z),
                 ids=model.ids[z],
             )
-            self._ids[z][done.box] = done.labels
+            labels[done.box] = done.labels
             touched.append(Touched(z, done.box))
         return touched + self._renumbered(before)
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from napari_copnet.errors import InputError
 from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.edits import (
@@ -29,6 +27,7 @@ from napari_copnet.proofreading.edits import (
 from napari_copnet.proofreading.journal import Head, JournalEntry
 from napari_copnet.proofreading.live_cells import LiveCells
 from napari_copnet.proofreading.packing import from_bytes, to_bytes
+from napari_copnet.proofreading.planes import Planes
 from napari_copnet.proofreading.salvage import Salvaged
 from napari_copnet.proofreading.session_model import SessionModel
 
@@ -42,7 +41,7 @@ class State:
 
     model: SessionModel
     at: int
-    excluded: np.ndarray | None
+    excluded: Planes | None
 
 
 @dataclass

@@ -15,6 +15,13 @@ from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.journal import Journal
 from napari_copnet.proofreading.rebuild import Rebuilt, State, rebuild
 from napari_copnet.proofreading.salvage import Salvaged, salvage
+from napari_copnet.proofreading.state_files import (
+    SNAPSHOT,
+    START,
+    pack_state,
+    read_state,
+    write_state,
+)
 
 
 @dataclass(frozen=True)
@@ -68,18 +75,19 @@ def recover(folder: Path | str) -> Recovered:
 
 def _recovered(folder: Path, facts: session_files.Facts) -> Recovered:
     notes: list[str] = []
-    start, snapshot = _state(folder / session_files.START), _state(folder / session_files.SNAPSHOT)
+    start, snapshot = _state(folder / START), _state(folder / SNAPSHOT)
     if start is None and snapshot is None:
-        session_files.read_state(folder / session_files.START)  # says so
+        read_state(folder / START, check=True)  # says so
     path = folder / session_files.JOURNAL
     _put_in_place(path)
     is_missing = not path.is_file()
     found = Salvaged(sound=False) if is_missing else salvage(path)
     whole = rebuild(found, start, snapshot, facts)
     if start is None:
-        _put_start(folder, whole, notes)
-    if (folder / session_files.SNAPSHOT).is_file() and snapshot is None:
-        _set_aside(folder / session_files.SNAPSHOT)
+        assert snapshot is not None
+        _put_start(folder, whole, snapshot, notes)
+    if (folder / SNAPSHOT).is_file() and snapshot is None:
+        _set_aside(folder / SNAPSHOT)
         notes.append("The snapshot was damaged: the session was rebuilt from its edits.")
     if not found.sound or whole.entries != found.entries or whole.head != found.head:
         notes.append(_note(found, whole, is_missing))
@@ -89,16 +97,20 @@ def _recovered(folder: Path, facts: session_files.Facts) -> Recovered:
 
 def _state(path: Path) -> State | None:
     try:
-        return State(*session_files.read_state(path))
+        return State(*read_state(path, check=True))
     except InputError:
         return None
 
 
-def _put_start(folder: Path, whole: Rebuilt, notes: list[str]) -> None:
+def _put_start(folder: Path, whole: Rebuilt, snapshot: State, notes: list[str]) -> None:
     assert whole.start is not None
-    state = session_files.pack_state(whole.start.model, 0, whole.start.excluded)
-    _set_aside(folder / session_files.START)
-    session_files.write_state(folder / session_files.START, state)
+    session_files.renew_format(folder)
+    # What builds on the start that is damaged shall not build on this one.
+    state = pack_state(snapshot.model, snapshot.at, snapshot.excluded, whole=True)
+    write_state(folder / SNAPSHOT, state)
+    _set_aside(folder / START)
+    state = pack_state(whole.start.model, 0, whole.start.excluded, whole=True)
+    write_state(folder / START, state)
     notes.append("The state before the first edit was damaged: it was rebuilt from the snapshot.")
 
 

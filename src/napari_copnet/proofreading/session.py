@@ -24,6 +24,14 @@ from napari_copnet.proofreading.live_cells import LiveCells, Touched
 from napari_copnet.proofreading.new_run import edit_of_run
 from napari_copnet.proofreading.packing import from_bytes
 from napari_copnet.proofreading.session_start import Start
+from napari_copnet.proofreading.state_files import (
+    SNAPSHOT,
+    START,
+    StartContour,
+    pack_state,
+    read_state,
+    write_state,
+)
 
 __all__ = ["Session", "Touched"]
 # Edits after which a snapshot is written beside the work.
@@ -269,9 +277,13 @@ class Session(LiveCells):
         """Have the present state written, so that opening stays fast; returns at once."""
         self._check_writable()
         self._since_snapshot = 0
-        state = session_files.pack_state(self._model, self.history.current, self._excluded)
-        path = self.folder / session_files.SNAPSHOT
-        self._journal.then(lambda: session_files.write_state(path, state))
+        state = pack_state(self._model, self.history.current, self._excluded)
+
+        def write() -> None:
+            session_files.renew_format(self.folder)
+            write_state(self.folder / SNAPSHOT, state)
+
+        self._journal.then(write)
 
     def close(self) -> None:
         """Save what is left and let the session go.
@@ -292,6 +304,8 @@ class Session(LiveCells):
             # On Windows a folder whose files are open can't be removed.
             self._arrays.clear()
             self._image = None
+            if isinstance(self._model.contour.base, StartContour):
+                self._model.contour.base.close()
             self._lock.release()
 
     # Helpers -----------------------------------------------------------------
@@ -307,9 +321,9 @@ class Session(LiveCells):
         return True
 
     def _load(self, begun: bool) -> None:
-        snapshot = self.folder / session_files.SNAPSHOT
-        path = snapshot if snapshot.is_file() else self.folder / session_files.START
-        model, at, excluded = session_files.read_state(path)
+        snapshot = self.folder / SNAPSHOT
+        path = snapshot if snapshot.is_file() else self.folder / START
+        model, at, excluded = read_state(path)
         # Earlier versions made sessions without a list of edits, until they were opened.
         is_new = not begun and not snapshot.is_file()
         self._journal = Journal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ import numpy as np
 
 from napari_copnet.files import check_writable, whole_file
 from napari_copnet.io.write import write_image
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.edits import MARKS
 from napari_copnet.proofreading.packing import to_plain
 from napari_copnet.proofreading.session import Session
 from napari_copnet.runs.run_record import surroundings
-from napari_copnet.steps.cells import renumbered
 
 
 def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dict[str, Any]]:
@@ -47,11 +48,18 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
     """
     out, facts = Path(out), session.facts
     check_writable(out, 8 * int(np.prod(session.shape)))
-    marked = [name for name, bit in MARKS.items() if (session.marks & bit).any()]
+    slices = sorted(session.marked_slices())
+    marked = [n for n, bit in MARKS.items() if any((session.marks[z] & bit).any() for z in slices)]
     total = 4 + len(marked)
     files: dict[str, str] = {}
 
-    def write(name: str, data: np.ndarray, kind: str) -> Progress:
+    def lazy(dtype: Any, plane: Callable[[int], np.ndarray]) -> LazyArray:
+        return LazyArray(session.shape, dtype, plane)
+
+    def mark(bit: int) -> LazyArray:
+        return lazy(np.uint8, lambda z: (session.marks[z] & bit > 0).view(np.uint8))
+
+    def write(name: str, data: LazyArray, kind: str) -> Progress:
         path = write_image(
             out / name,
             data,
@@ -64,11 +72,11 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
         files[name] = str(path)
         return Progress("export", len(files), total, "files")
 
-    cells = renumbered(session.all_cells())
-    yield write("closed", session.contour, "closed")
-    yield write("cells", cells, "cells")
+    numbers = _consecutive(session)
+    yield write("closed", lazy(np.uint8, session.contour.__getitem__), "closed")
+    yield write("cells", lazy(np.uint32, lambda z: numbers[session.cells(z)]), "cells")
     for name in marked:
-        yield write(name, (session.marks & MARKS[name] > 0).astype(np.uint8), "closed")
+        yield write(name, mark(MARKS[name]), "closed")
     files["edits"] = str(out / "edits.json")
     with whole_file(out / "edits.json") as beside:
         beside.write_text(json.dumps(edits_as_plain(session), indent=1) + "\n")
@@ -78,8 +86,8 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
         **surroundings(),
         "session": str(session.folder),
         "edits": session.history.position,
-        "cells": int(cells.max(initial=0)),
-        "cells_by_slice": [len(session.present(z)) for z in range(session.shape[0])],
+        "cells": int(numbers.max(initial=0)),
+        "cells_by_slice": [session.cell_count(z) for z in range(session.shape[0])],
         "runs": list(facts.runs),
     }
     files["run.json"] = str(out / "run.json")
@@ -88,6 +96,22 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
         beside.write_text(json.dumps(record, indent=1) + "\n")
     yield Progress("export", total, total, "files")
     return record
+
+
+def _consecutive(session: Session) -> np.ndarray:
+    """Return a number for each cell of a session, consecutive from 1 by its first pixel."""
+    numbers, used = np.zeros(1, np.uint32), 0
+    for z in range(session.shape[0]):
+        labels = session.cells(z).ravel()
+        if labels.max(initial=0) >= numbers.size:
+            more = np.zeros(max(int(labels.max()) + 1, 2 * numbers.size) - numbers.size, np.uint32)
+            numbers = np.concatenate([numbers, more])
+        cells, first = np.unique(labels, return_index=True)
+        new = (numbers[cells] == 0) & (cells > 0)
+        cells = cells[new][np.argsort(first[new])]
+        numbers[cells] = used + 1 + np.arange(cells.size, dtype=np.uint32)
+        used += cells.size
+    return numbers
 
 
 def edits_as_plain(session: Session) -> list[dict[str, Any]]:

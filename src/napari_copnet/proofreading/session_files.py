@@ -5,7 +5,7 @@ A session's folder holds::
     session.json     shape, voxel size, cell settings, where the image is, the record of each run
     image.npy        the image, unless it is only referred to by its hash
     runs/N/          contours.npy, iterations.npy, closed.npy, converged.npy of run N
-    start.npz        the state before the first edit
+    start.npz        the state before the first edit: see `state_files`
     snapshot.npz     the state after some edit, so that opening need not make all of them again
     journal.sqlite   every edit
     session.lock     held by the one who writes
@@ -14,8 +14,7 @@ A session's folder holds::
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,21 +26,19 @@ from napari_copnet.files import check_writable, sha256, whole_file
 from napari_copnet.folders import check_free, holds_only, whole_folder
 from napari_copnet.params import CellParams, as_dict, from_dict
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.proofreading.edits import Edit, Judge
+from napari_copnet.proofreading.first_cells import first_cells
 from napari_copnet.proofreading.journal import Journal
-from napari_copnet.proofreading.links import Links
-from napari_copnet.proofreading.packing import from_plain, to_plain
-from napari_copnet.proofreading.relabel import first_pixels
-from napari_copnet.proofreading.session_model import SessionModel
-from napari_copnet.proofreading.session_start import Start
+from napari_copnet.proofreading.planes import pack
+from napari_copnet.proofreading.session_start import EAGER_BYTES, Start
+from napari_copnet.proofreading.state_files import START, StateWriter, pack_mask, tables_of
+from napari_copnet.proofreading.stored_array import StoredArray, packed_masks, write_slices
 from napari_copnet.runs.run_record import described
-from napari_copnet.steps.cells import label_cells, label_slice
-from napari_copnet.steps.linking import link_slices
 from napari_copnet.types import VoxelSize
 
-FORMAT = 1
+# 2: states hold slices one by one, see `state_files`.
+FORMAT = 2
 FACTS, JOURNAL, LOCK = "session.json", "journal.sqlite", "session.lock"
-START, SNAPSHOT = "start.npz", "snapshot.npz"
+CONVERGED = "converged.npy"
 
 
 @dataclass(frozen=True)
@@ -111,14 +108,20 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
             "Give the results of a run.",
         )
     check_writable(folder.parent, 8 * int(np.prod(shape)))
-    model = yield from _first_model(start)
     stack = start.stack
     with whole_folder(folder) as beside:
         image: dict[str, Any] = {"kept": False}
+        planes = _planes_of(start)
         if stack is not None:
-            image = {**described(stack), "kept": keep_image or stack.source is None}
-            if image["kept"]:
-                _write_slices(beside / "image.npy", stack.data, stack.data.dtype)
+            kept = keep_image or stack.source is None
+            image = {**described(stack), "stamp": _stamp(stack.source), "kept": kept}
+            planes += shape[0] * kept
+        done = yield from _write_results(beside, start, planes)
+        if stack is not None and image["kept"]:
+            written = write_slices(beside / "image.npy", stack.data, stack.data.dtype)
+            for _ in written:
+                done += 1
+                yield Progress("session", done, planes, "slices")
         facts = Facts(
             shape,
             stack.voxel_size if stack else VoxelSize(),
@@ -129,21 +132,58 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
             image,
             (start.record,),
         )
-        _write_run(beside / "runs" / "0", start)
         write_facts(beside, facts)
-        write_state(beside / START, pack_state(model, 0, start.excluded))
         Journal.create(beside / JOURNAL)
     return folder
 
 
+def _planes_of(start: Start) -> int:
+    """Return how many slices the results of a run are made of, those of each iteration apart."""
+    depth, kept = start.contour.shape[0], start.iterations
+    return depth * (2 + (0 if kept is None else kept.shape[0]))
+
+
+def _write_results(folder: Path, start: Start, planes: int) -> Steps[int]:
+    """Write the start of a session, and its first run, while cells are derived.
+
+    Of `planes` slices to be written; returns how many these were.
+    """
+    shape = tuple(int(n) for n in start.contour.shape)
+    run = folder / "runs" / "0"
+    run.mkdir(parents=True)
+    with StateWriter(folder / START) as state, packed_masks(run / "closed.npy", shape) as put:
+
+        def taken(z: int, contour: np.ndarray) -> None:
+            put(contour)
+            state.plane("contour", z, pack(contour))
+            unseen = None if start.excluded is None else np.asarray(start.excluded[z])
+            if unseen is not None and unseen.any():
+                state.plane("excluded", z, pack_mask(unseen))
+
+        cells = yield from first_cells(start, taken, planes)
+        state.tables(tables_of(shape, *cells, is_first_run=True))
+    done = shape[0]
+    for _ in _write_probability(run, start):
+        done += 1
+        yield Progress("session", done, planes, "slices")
+    return done
+
+
 def _write_run(folder: Path, start: Start) -> None:
     folder.mkdir(parents=True)
-    _write_slices(folder / "contours.npy", start.step1, np.float32)
-    _write_slices(folder / "closed.npy", _packed(np.asarray(start.contour)), np.uint8)
+    with packed_masks(folder / "closed.npy", start.contour.shape) as put:
+        for z in range(start.contour.shape[0]):
+            put(np.asarray(start.contour[z]) > 0)
+    for _ in _write_probability(folder, start):
+        pass
+
+
+def _write_probability(folder: Path, start: Start) -> Iterator[None]:
+    yield from write_slices(folder / "contours.npy", start.step1, np.float32)
     if start.iterations is not None:
-        _write_slices(folder / "iterations.npy", start.iterations, np.float16)
+        yield from write_slices(folder / "iterations.npy", start.iterations, np.float16)
     if start.converged is not None:
-        np.save(folder / "converged.npy", start.converged)
+        np.save(folder / CONVERGED, start.converged)
 
 
 def add_run(folder: Path, facts: Facts, start: Start) -> Facts:
@@ -170,6 +210,14 @@ def write_facts(folder: Path, facts: Facts) -> None:
     values = {"format": FORMAT, **vars(facts), "cells": as_dict(facts.cells)}
     with whole_file(folder / FACTS) as beside:
         beside.write_text(json.dumps(values, indent=1) + "\n")
+
+
+def renew_format(folder: Path) -> None:
+    """Note in `session.json` that states are written as now: earlier versions can't read them."""
+    values = json.loads((folder / FACTS).read_text())
+    if values["format"] < FORMAT:
+        with whole_file(folder / FACTS) as beside:
+            beside.write_text(json.dumps({**values, "format": FORMAT}, indent=1) + "\n")
 
 
 def read_facts(folder: Path) -> Facts:
@@ -213,8 +261,10 @@ def facts_stamp(folder: Path) -> tuple[int, ...]:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def read_array(path: Path) -> np.ndarray | None:
-    """Return an array of a session, left on disk; None where there is none.
+def read_array(path: Path) -> Any:
+    """Return an array of a session; None where there is none.
+
+    One of two axes or more stays on disk, and is read plane by plane: see `StoredArray`.
 
     Raises
     ------
@@ -224,173 +274,51 @@ def read_array(path: Path) -> np.ndarray | None:
     if not path.is_file():
         return None
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        if path.name == CONVERGED:
+            return np.load(path, allow_pickle=False)
+        return StoredArray(path)
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{path} is damaged.", "Restore it from a copy.") from error
 
 
-def find_image(folder: Path, facts: Facts) -> np.ndarray | None:
-    """Return the copy of the image, or else the file it was read from if that is unchanged."""
+def find_image(folder: Path, facts: Facts) -> Any:
+    """Return the copy of the image, or else the file it was read from if that is unchanged.
+
+    Returns
+    -------
+    array, shape (Z, Y, X), or None
+        A large one is read slice by slice.
+    """
     if facts.image.get("kept"):
         return read_array(folder / "image.npy")
     path = facts.image.get("path")
-    if not path or not Path(path).exists() or sha256(path) != facts.image.get("sha256"):
+    if not path or not Path(path).exists() or not _is_unchanged(Path(path), facts.image):
         return None
+    from napari_copnet.io.raw import lazy_above
     from napari_copnet.io.read import read_stack
 
-    stack = read_stack(path)
+    with lazy_above(EAGER_BYTES):
+        stack = read_stack(path)
     return stack.data if stack.shape == facts.shape else None
 
 
-# State ---------------------------------------------------------------------
+def _is_unchanged(path: Path, image: dict[str, Any]) -> bool:
+    """Whether a file is the one that was read: size and time tell at once, else its hash does."""
+    stamp = image.get("stamp")
+    if stamp is not None and stamp == _stamp(path):
+        return True
+    return sha256(path) == image.get("sha256")
 
 
-def pack_state(
-    model: SessionModel, at: int, excluded: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
-    """Return a copy of what edits have made, packed, as of edit `at`."""
-    seeds = [np.fromiter(ids.keys(), np.int64, len(ids)) for ids in model.ids]
-    called = [np.fromiter(ids.values(), np.uint32, len(ids)) for ids in model.ids]
-    marked = [z for z, marks in enumerate(model.marks) if marks.any()]
-    marks = [zlib.compress(model.marks[z].tobytes(), 1) for z in marked]
-    verdicts = Edit("", tuple(Judge(None, verdict) for verdict in model.verdicts.values()))
-    state = {
-        "at": np.array(at),
-        "shape": np.array(model.shape),
-        "contour": _packed(model.contour),
-        "marked": np.array(marked, np.int64),
-        "marks_end": np.cumsum([len(data) for data in marks], dtype=np.int64),
-        "marks": np.frombuffer(b"".join(marks), np.uint8),
-        "counts": np.array([len(ids) for ids in model.ids], np.int64),
-        "seeds": np.concatenate(seeds),
-        "names": np.concatenate(called),
-        "places": model.places().copy(),
-        "links": np.array(list(model.links), np.int64).reshape(-1, 2),
-        "verdicts": np.array(json.dumps(to_plain(verdicts))),
-    }
-    if excluded is not None:
-        state["excluded"] = _packed(excluded)
-    return state
+def _stamp(path: Path | None) -> list[int] | None:
+    """Return size and time of a file; None for a folder, which they do not tell about."""
+    if path is None or not path.is_file():
+        return None
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]
 
 
-def write_state(path: Path, state: dict[str, np.ndarray]) -> None:
-    """Write a packed state whole."""
-    with whole_file(path) as beside:
-        np.savez(beside, allow_pickle=False, **state)
-
-
-def read_state(path: Path) -> tuple[SessionModel, int, np.ndarray | None]:
-    """Return a model, the edit it is as of, and where there can be no cells.
-
-    Raises
-    ------
-    InputError
-        Missing or damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as state:
-            shape = tuple(int(n) for n in state["shape"])
-            model = SessionModel(_unpacked(state["contour"], shape))
-            data, end = state["marks"].tobytes(), 0
-            for z, stop in zip(state["marked"].tolist(), state["marks_end"].tolist(), strict=True):
-                marks = np.frombuffer(zlib.decompress(data[end:stop]), np.uint8)
-                model.marks[z] = marks.reshape(shape[1:])
-                end = stop
-            seeds, ids = state["seeds"].tolist(), state["names"].tolist()
-            first = 0
-            for z, count in enumerate(state["counts"].tolist()):
-                last = first + count
-                model.ids[z] = dict(zip(seeds[first:last], ids[first:last], strict=True))
-                first = last
-            places = state["places"]
-            model.restore_places(places)
-            model.next_id = len(places)
-            model.links = Links(state["links"], len(places))
-            for change in from_plain(json.loads(str(state["verdicts"]))).changes:
-                change.apply(model)
-            excluded = state.get("excluded")
-            at = int(state["at"])
-            return model, at, None if excluded is None else _unpacked(excluded, shape).view(bool)
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path} is missing or damaged.", "Recover the session with `copnet session recover`."
-        ) from error
-
-
-def _first_model(start: Start) -> Steps[SessionModel]:
-    """Derive cells and links of a run's contours, as `steps.cells` does."""
-    model = SessionModel((np.asarray(start.contour) > 0).astype(np.uint8))
-    depth = len(model.contour)
-    slices = np.zeros(model.shape, np.uint32)
-    offsets = np.zeros(depth + 1, np.int64)
-    for z, contour in enumerate(model.contour):
-        excluded = None if start.excluded is None else start.excluded[z]
-        slices[z] = label_slice(contour, start.cells, excluded=excluded)
-        seeds = first_pixels(slices[z]).tolist()
-        ids = range(int(offsets[z]) + 1, int(offsets[z]) + 1 + len(seeds))
-        model.ids[z] = dict(zip(seeds, ids, strict=True))
-        for name in ids:
-            model.place(name, z)
-        offsets[z + 1] = offsets[z] + len(seeds)
-        yield Progress("session", z + 1, depth, "slices")
-    model.next_id = int(offsets[-1]) + 1
-    pairs = np.zeros((0, 2), np.int64)
-    if start.cells.mode == "linked":
-        pairs = _linked_pairs(slices, offsets, start.cells.link_overlap)
-    elif start.cells.mode == "3d":
-        pairs = yield from _joined_pairs(slices, offsets, start)
-    model.links = Links(pairs, model.next_id)
-    return model
-
-
-def _linked_pairs(slices: np.ndarray, offsets: np.ndarray, link_overlap: float) -> np.ndarray:
-    pairs = []
-    last: dict[int, int] = {}
-    for z, (_, lookup) in enumerate(link_slices(slices, link_overlap)):
-        for local, cell in enumerate(lookup.tolist()):
-            if local:
-                name = int(offsets[z]) + local
-                if cell in last:
-                    pairs.append((last[cell], name))
-                last[cell] = name
-    return np.array(pairs, np.int64).reshape(-1, 2)
-
-
-def _joined_pairs(slices: np.ndarray, offsets: np.ndarray, start: Start) -> Steps[np.ndarray]:
-    """Link slice cells that are one in 3D, each with the next one of its cell."""
-    cells = yield from label_cells(np.asarray(start.contour), start.cells, excluded=start.excluded)
-    pairs = []
-    last: dict[int, int] = {}
-    for z, image in enumerate(slices):
-        seeds = first_pixels(image)
-        for local, cell in enumerate(cells.labels[z].ravel()[seeds].tolist(), start=1):
-            name = int(offsets[z]) + local
-            if cell and cell in last:
-                pairs.append((last[cell], name))
-            if cell:
-                last[cell] = name
-    return np.array(pairs, np.int64).reshape(-1, 2)
-
-
-def _packed(mask: np.ndarray) -> np.ndarray:
-    """Pack a mask, shape (Z, Y, X), at one bit a pixel: shape (Z, bytes), uint8."""
-    return np.packbits(mask.reshape(len(mask), -1) != 0, axis=1)
-
-
-def _unpacked(bits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    return np.unpackbits(bits, axis=1, count=shape[1] * shape[2]).reshape(shape)
-
-
-def unpacked_slice(bits: np.ndarray, z: int, shape: tuple[int, ...]) -> np.ndarray:
+def unpacked_slice(bits: Any, z: int, shape: tuple[int, ...]) -> np.ndarray:
     """Return slice z of a packed mask, shape (Y, X), bool."""
     plane = np.unpackbits(np.asarray(bits[z]), count=shape[1] * shape[2])
     return plane.reshape(shape[1:]).view(bool)
-
-
-def _write_slices(path: Path, data: Any, dtype: Any) -> None:
-    """Write an array that may be lazy, one slice at a time."""
-    out = np.lib.format.open_memmap(path, "w+", np.dtype(dtype), tuple(data.shape))
-    for index in range(len(data)):
-        out[index] = np.asarray(data[index])
-    out.flush()
-    del out

@@ -6,18 +6,25 @@ import numpy as np
 
 from napari_copnet.proofreading.edits import Change, Flip, Relink, Renumber, Verdict
 from napari_copnet.proofreading.links import Links
+from napari_copnet.proofreading.planes import Planes
+from napari_copnet.proofreading.slice_ids import SliceIds
 
 
 class SessionModel:
     """The truth of a session, from which cells are derived.
 
+    Parameters
+    ----------
+    contour, marks : Planes, or ndarray of shape (Z, Y, X), uint8
+        By default there are no marks.
+
     Attributes
     ----------
-    contour : ndarray, shape (Z, Y, X), uint8
+    contour : Planes
         1 on the closed contour.
-    marks : ndarray, shape (Z, Y, X), uint8
+    marks : Planes
         Bits of `edits.MARKS`: areas without cells.
-    ids : list of dict
+    ids : SliceIds
         For each slice: first pixel (row times width plus column) of each cell to its id.
     links : Links
     verdicts : dict of str to Verdict
@@ -26,10 +33,14 @@ class SessionModel:
         The id that the next new cell gets.
     """
 
-    def __init__(self, contour: np.ndarray, marks: np.ndarray | None = None) -> None:
-        self.contour = contour
-        self.marks = np.zeros(contour.shape, np.uint8) if marks is None else marks
-        self.ids: list[dict[int, int]] = [{} for _ in range(len(contour))]
+    def __init__(
+        self, contour: Planes | np.ndarray, marks: Planes | np.ndarray | None = None
+    ) -> None:
+        self.contour = contour if isinstance(contour, Planes) else Planes.of(contour)
+        if marks is None:
+            marks = Planes(contour.shape, is_mask=False)
+        self.marks = marks if isinstance(marks, Planes) else Planes.of(marks, is_mask=False)
+        self.ids = SliceIds(len(contour))
         self.links = Links()
         self.verdicts: dict[str, Verdict] = {}
         self.next_id = 1
@@ -37,18 +48,24 @@ class SessionModel:
 
     def copy(self) -> SessionModel:
         """Return a model that changes by itself."""
-        other = SessionModel(self.contour.copy(), self.marks.copy())
-        other.ids = [dict(ids) for ids in self.ids]
-        other.links = Links(np.array(list(self.links), np.int64).reshape(-1, 2), self.next_id)
+        other = self.still()
+        other.links = Links(self.links.pairs(), self.next_id)
+        other.restore_places(self._slices)
+        return other
+
+    def still(self) -> SessionModel:
+        """Return a model, without links, that other threads may read while this one changes."""
+        other = SessionModel(self.contour.still(), self.marks.still())
+        other.ids = self.ids.still()
         other.verdicts = dict(self.verdicts)
         other.next_id = self.next_id
-        other.restore_places(self._slices)
         return other
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape (Z, Y, X)."""
-        return tuple(int(n) for n in self.contour.shape)  # type: ignore[return-value]
+        depth, height, width = self.contour.shape
+        return depth, height, width
 
     def fits(self, change: Change) -> bool:
         """Whether a change that a tool made can be applied now. Ids are not for tools."""

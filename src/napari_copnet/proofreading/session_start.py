@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.io.raw import is_lazy, lazy_above
 from napari_copnet.io.read import read_image, read_iterations, read_stack
+from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import CellParams, Settings, from_dict
 from napari_copnet.pipeline import RunResult
 from napari_copnet.restored import Restored
@@ -20,6 +22,9 @@ from napari_copnet.runs.run_record import padding_mask, run_record
 from napari_copnet.steps.frame import to_original
 from napari_copnet.types import Frame, Stack
 
+# Images of a run with more bytes are read slice by slice.
+EAGER_BYTES = 32 << 20
+
 
 @dataclass(frozen=True)
 class Start:
@@ -27,9 +32,10 @@ class Start:
 
     Attributes
     ----------
-    contour : ndarray, shape (Z, Y, X)
-        Closed contour; anything above 0 is contour.
-    step1 : ndarray, shape (Z, Y, X), float
+    contour : array, shape (Z, Y, X)
+        Closed contour; anything above 0 is contour. This and the others may be lazy: index them
+        slice by slice.
+    step1 : array, shape (Z, Y, X), float
         Contour probability of Step 1, 0 to 1.
     stack : Stack or None
         The image.
@@ -37,7 +43,7 @@ class Start:
         Contour probability by iteration, Step 1 first.
     converged : ndarray, shape (Z,), bool, or None
         Whether closing converged in each slice, where it is known.
-    excluded : ndarray, shape (Z, Y, X), bool, or None
+    excluded : array, shape (Z, Y, X), bool, or None
         Where there can be no cells: blank slices, padding, and what alignment moved out of
         sight.
     cells : CellParams
@@ -46,12 +52,12 @@ class Start:
         The run's record, as in ``run.json``.
     """
 
-    contour: np.ndarray
-    step1: np.ndarray
+    contour: Any
+    step1: Any
     stack: Stack | None = None
     iterations: Any = None
     converged: np.ndarray | None = None
-    excluded: np.ndarray | None = None
+    excluded: Any = None
     cells: CellParams = CellParams()
     record: dict[str, Any] = field(default_factory=dict)
 
@@ -80,7 +86,7 @@ def from_result(
             stack,
             closing.iterations,
             closing.converged,
-            _with_padding(_unseen(ready.frame, ready.blank, processed=True), ready.padding),
+            _excluded(ready.frame, ready.blank, ready.padding, processed=True),
             settings.cells,
             run_record(result, settings, "processed"),
         )
@@ -91,10 +97,7 @@ def from_result(
         result.stack,
         restored.iterations,
         closing.converged,
-        _with_padding(
-            _unseen(frame, ready.blank),
-            None if ready.padding_bits is None else np.asarray(padding_mask(ready)),
-        ),
+        _excluded(frame, ready.blank, None if ready.padding_bits is None else padding_mask(ready)),
         scaled_params(settings.cells, frame.original_shape[1:], frame.processed_shape[1:]),
         run_record(result, settings, "original"),
     )
@@ -107,14 +110,19 @@ def from_run_folder(folder: Path | str) -> Start:
     ----------
     folder : path
         With ``contours`` and ``closed``; ``iterations``, ``image`` and ``run.json`` are taken when
-        there. The image is else looked for where the record says it was.
+        there. The image is else looked for where the record says it was. What is large stays on
+        disk and is read slice by slice.
 
     Raises
     ------
     InputError
         No such folder, no closed contours in it, or images that do not belong together.
     """
-    folder = Path(folder)
+    with lazy_above(EAGER_BYTES):
+        return _from_run_folder(Path(folder))
+
+
+def _from_run_folder(folder: Path) -> Start:
     found = read_run(folder)
     if "closed" not in found:
         raise InputError(
@@ -122,10 +130,8 @@ def from_run_folder(folder: Path | str) -> Start:
             "Choose the folder of a complete run.",
         )
     framed = read_image(found["closed"])
-    closed = np.asarray(framed.data)
-    step1 = closed.astype(np.float32)
-    if "contours" in found:
-        step1 = np.asarray(read_image(found["contours"]).data, np.float32)
+    closed = framed.data
+    step1 = _as_float(read_image(found["contours"]).data if "contours" in found else closed)
     record: dict[str, Any] = json.loads(found["run"].read_text()) if "run" in found else {}
     iterations = read_iterations(found["iterations"]) if "iterations" in found else None
     shapes = {"contours": step1.shape}
@@ -147,8 +153,8 @@ def from_run_folder(folder: Path | str) -> Start:
             tuple(frame["processed_shape"]),
             np.array(frame["shifts"], float).reshape(-1, 2),
         )
-        excluded = _unseen(whole, tuple(record.get("blank_slices", ())), processed)
-        excluded = _with_padding(excluded, _padding_file(found, closed.shape))
+        blank = tuple(record.get("blank_slices", ()))
+        excluded = _excluded(whole, blank, _padding_file(found, closed.shape), processed)
         if not processed:
             params = scaled_params(params, whole.original_shape[1:], whole.processed_shape[1:])
     stack = _image(folder, record, closed.shape)
@@ -189,35 +195,51 @@ def scaled_params(
     )
 
 
-def _unseen(frame: Frame, blank: tuple[int, ...], processed: bool = False) -> np.ndarray | None:
-    """Return where there are no results, or None where there are results everywhere."""
+def _excluded(
+    frame: Frame, blank: tuple[int, ...], padding: Any = None, processed: bool = False
+) -> Any:
+    """Return where there are no results, shape (Z, Y, X), bool, or None where there are everywhere.
+
+    It is lazy where it is large.
+    """
     shape = frame.processed_shape if processed else frame.original_shape
-    excluded = np.zeros(shape, bool)
-    excluded[list(blank)] = True
-    if not processed and np.any(frame.shifts):
-        for z in range(shape[0]):
-            if np.any(frame.shifts[z]):
-                one = Frame(
-                    (1, *frame.original_shape[1:]),
-                    (1, *frame.processed_shape[1:]),
-                    frame.shifts[z : z + 1],
-                )
-                seen = to_original(np.ones(one.processed_shape, np.uint8), one, "labels")
-                excluded[z] |= seen[0] == 0
-    return excluded if excluded.any() else None
+    is_moved = not processed and bool(np.any(frame.shifts))
+    if not blank and not is_moved and padding is None:
+        return None
 
-
-def _with_padding(excluded: np.ndarray | None, padding: np.ndarray | None) -> np.ndarray | None:
-    if padding is None or not np.any(padding):
+    def plane(z: int) -> np.ndarray:
+        excluded = np.full(shape[1:], z in blank)
+        if is_moved and np.any(frame.shifts[z]):
+            one = Frame(
+                (1, *frame.original_shape[1:]),
+                (1, *frame.processed_shape[1:]),
+                frame.shifts[z : z + 1],
+            )
+            seen = to_original(np.ones(one.processed_shape, np.uint8), one, "labels")
+            excluded |= seen[0] == 0
+        if padding is not None:
+            excluded |= np.asarray(padding[z]) > 0
         return excluded
-    return (padding > 0) if excluded is None else excluded | (padding > 0)
+
+    excluded = LazyArray(shape, bool, plane)
+    if excluded.nbytes > EAGER_BYTES:
+        return excluded
+    found = np.asarray(excluded)
+    return found if found.any() else None
 
 
-def _padding_file(found: dict[str, Path], shape: tuple[int, ...]) -> np.ndarray | None:
+def _as_float(values: Any) -> Any:
+    """Return an array as float32; a large one is converted slice by slice."""
+    if not is_lazy(values.shape, values.dtype):
+        return np.asarray(values, np.float32)
+    return LazyArray(values.shape, np.float32, lambda z: np.asarray(values[z]))
+
+
+def _padding_file(found: dict[str, Path], shape: tuple[int, ...]) -> Any:
     """Return the padding a run found; an earlier run's, of other slices, does not count."""
     if PADDING not in found:
         return None
-    padding = np.asarray(read_image(found[PADDING]).data)
+    padding = read_image(found[PADDING]).data
     return padding if padding.shape == shape else None
 
 

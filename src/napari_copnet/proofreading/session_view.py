@@ -11,9 +11,15 @@ from napari_copnet.errors import InputError
 from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.edits import Verdict
 from napari_copnet.proofreading.links import Links
+from napari_copnet.proofreading.planes import Planes
 from napari_copnet.proofreading.relabel import labelled_slice
 from napari_copnet.proofreading.session_model import SessionModel
+from napari_copnet.proofreading.slice_cache import SliceCache, slices_in
+from napari_copnet.proofreading.stored_array import StoredArray
 from napari_copnet.runs.united import is_united
+
+# Labels of the slices used last.
+LABELS_MEGABYTES = 64
 
 
 class SessionView:
@@ -29,14 +35,14 @@ class SessionView:
     folder: Path
     facts: session_files.Facts
 
-    def _show(self, model: SessionModel, excluded: np.ndarray | None) -> None:
+    def _show(self, model: SessionModel, excluded: Planes | None) -> None:
         self._model = model
         self._excluded = excluded
-        self._ids = np.zeros(model.shape, np.uint32)
-        self._labelled = np.zeros(model.shape[0], bool)
+        most = slices_in(LABELS_MEGABYTES, 4 * model.shape[1] * model.shape[2], least=5)
+        self._labels: SliceCache[np.ndarray] = SliceCache(self._labelled, most)
         # Arrays of the run in use that were opened, by path, and the copy of the image.
-        self._arrays: dict[Path, np.ndarray] = {}
-        self._image: np.ndarray | None = None
+        self._arrays: dict[Path, Any] = {}
+        self._image: Any = None
 
     @property
     def _run(self) -> Path:
@@ -48,14 +54,21 @@ class SessionView:
         return self._model.shape
 
     @property
-    def contour(self) -> np.ndarray:
-        """Closed contour, shape (Z, Y, X), uint8, 0 or 1. A view: change it by `apply` only."""
-        return self._view(self._model.contour)
+    def contour(self) -> Planes:
+        """Closed contour, shape (Z, Y, X), uint8, 0 or 1; read slice by slice as it is indexed.
+
+        A view: change it by `apply` only.
+        """
+        return self._model.contour
 
     @property
-    def marks(self) -> np.ndarray:
-        """Bits of `edits.MARKS`, shape (Z, Y, X), uint8. A view: change it by `apply` only."""
-        return self._view(self._model.marks)
+    def marks(self) -> Planes:
+        """Bits of `edits.MARKS`, shape (Z, Y, X), uint8; as `contour`."""
+        return self._model.marks
+
+    def marked_slices(self) -> set[int]:
+        """Return the slices with marks."""
+        return {z for z in range(self.shape[0]) if self._model.marks.is_set(z)}
 
     @property
     def links(self) -> Links:
@@ -68,7 +81,7 @@ class SessionView:
         return dict(self._model.verdicts)
 
     @property
-    def step1(self) -> np.ndarray:
+    def step1(self) -> StoredArray:
         """Contour probability of Step 1 in the last run, shape (Z, Y, X), float32, on disk."""
         array = self._run_array("contours.npy")
         if array is None:
@@ -76,7 +89,7 @@ class SessionView:
         return array
 
     @property
-    def iterations(self) -> np.ndarray | None:
+    def iterations(self) -> StoredArray | None:
         """Contour probability by iteration of the last run, (I, Z, Y, X), float16, on disk."""
         return self._run_array("iterations.npy")
 
@@ -120,28 +133,29 @@ class SessionView:
 
     def excluded(self, z: int) -> np.ndarray | None:
         """Return where a slice can have no cells (marks included), shape (Y, X), or None."""
-        marks = self._model.marks[z]
-        marked = marks > 0 if marks.any() else None
-        if self._excluded is None or not self._excluded[z].any():
-            return marked
-        return self._excluded[z] if marked is None else self._excluded[z] | marked
+        marked = self._model.marks[z] > 0 if self._model.marks.is_set(z) else None
+        unseen = self.unseen(z)
+        if unseen is None or marked is None:
+            return marked if unseen is None else unseen
+        return unseen | marked
 
     def unseen(self, z: int) -> np.ndarray | None:
         """Return where a slice has no results of networks, shape (Y, X), bool, or None.
 
         These are blank slices, and what alignment moved out of sight.
         """
-        if self._excluded is None or not self._excluded[z].any():
+        if self._excluded is None or not self._excluded.is_set(z):
             return None
-        return self._view(self._excluded[z])
+        return self._excluded[z].view(bool)
 
     def ids(self, z: int) -> np.ndarray:
         """Return the slice cells of a slice by id, shape (Y, X), uint32. A view.
 
         An id is a number that no other slice cell of the stack has.
         """
-        self._label(z)
-        return self._view(self._ids[z])
+        view = self._label(z).view()
+        view.flags.writeable = False
+        return view
 
     def id_at(self, z: int, y: int, x: int) -> int:
         """Return the id of the slice cell at a pixel, 0 where there is none."""
@@ -149,7 +163,7 @@ class SessionView:
 
     def cell_count(self, z: int) -> int:
         """Return the number of cells of a slice."""
-        return len(self._model.ids[z])
+        return self._model.ids.count(z)
 
     def present(self, z: int) -> set[int]:
         """Return the ids of the cells of a slice."""
@@ -178,14 +192,16 @@ class SessionView:
         """Return the cells of all slices, shape (Z, Y, X), uint32."""
         return np.stack([self.cells(z) for z in range(self.shape[0])])
 
-    def _label(self, z: int) -> None:
-        if not self._labelled[z]:
-            self._ids[z] = labelled_slice(
-                self._model.contour[z], self.facts.cells, self._model.ids[z], self.excluded(z)
-            )
-            self._labelled[z] = True
+    def _label(self, z: int) -> np.ndarray:
+        """Return the ids of a slice, shape (Y, X), uint32, to be changed with the contour."""
+        return self._labels[z]
 
-    def _run_array(self, name: str) -> np.ndarray | None:
+    def _labelled(self, z: int) -> np.ndarray:
+        return labelled_slice(
+            self._model.contour[z], self.facts.cells, self._model.ids[z], self.excluded(z)
+        )
+
+    def _run_array(self, name: str) -> Any:
         """Return an array of the run in use, opened once; None where there is none."""
         path = self._run / name
         if path not in self._arrays:
@@ -196,9 +212,3 @@ class SessionView:
             self._arrays = {p: a for p, a in self._arrays.items() if p.parent == path.parent}
             self._arrays[path] = array
         return self._arrays[path]
-
-    @staticmethod
-    def _view(array: np.ndarray) -> np.ndarray:
-        view = array.view()
-        view.flags.writeable = False
-        return view

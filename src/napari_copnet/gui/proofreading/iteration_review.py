@@ -153,7 +153,7 @@ class IterationReview:
         try:
             true = truth_stack(truth, session.shape)
             # For the thread: the session goes on meanwhile.
-            contour, edits = np.array(session.contour), session.history.packed()
+            contour, edits = session.contour.still(), session.history.packed()
         except CopnetError as error:
             self.failed.emit(error)
             return

@@ -13,6 +13,7 @@ from napari.utils.colormaps import label_colormap
 
 from napari_copnet.errors import InputError
 from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
+from napari_copnet.gui.proofreading.painted_contour import PaintedContour
 from napari_copnet.params import Settings
 from napari_copnet.pipeline import RunResult
 from napari_copnet.progress import Progress, Steps
@@ -110,15 +111,15 @@ class Ready:
     session : Session
     image : array, shape (Z, Y, X), or None
         None where it was not found.
-    contour : ndarray, shape (Z, Y, X), uint8
-        A copy for napari to paint on.
+    contour : PaintedContour
+        For napari to paint on.
     marked : frozenset of int
         Slices with marks.
     """
 
     session: Session
     image: Any
-    contour: np.ndarray
+    contour: PaintedContour
     marked: frozenset[int]
 
 
@@ -145,9 +146,9 @@ def open_session(folder: Path, made: list[Ready]) -> Steps[Ready]:
     try:
         yield Progress("open", 1, 3, "steps")
         image = session.image
-        contour = np.array(session.contour)
+        contour = PaintedContour(session)
         yield Progress("open", 2, 3, "steps")
-        marked = frozenset(z for z, marks in enumerate(session.marks) if marks.any())
+        marked = frozenset(session.marked_slices())
         # The slice that is shown first.
         session.ids(session.shape[0] // 2)
         yield Progress("open", 3, 3, "steps")
@@ -189,9 +190,9 @@ def _paint(session: Session, start: Start, contour: np.ndarray | None) -> None:
     """Make an edit of what was painted on the contour of a run: it counts as done by hand."""
     if contour is None:
         return
-    painted = np.asarray(contour) > 0
     changes = []
-    for z, plane in enumerate(painted):
+    for z in range(session.shape[0]):
+        plane = np.asarray(contour[z]) > 0
         change = plane != (np.asarray(start.contour[z]) > 0)
         change &= plane != session.contour[z].view(bool)
         if change.any():

@@ -29,8 +29,8 @@ BRUSH_PX = 4
 class SessionLayers:
     """Image, contour probability, cells, marks and contour of a session in a viewer.
 
-    Cells, marks and probability are read from the session slice by slice. The contour is a copy,
-    since napari paints on it: what a stroke changed is found by comparing it with the session.
+    All are read from the session slice by slice. Of the contour, on which napari paints, a slice
+    that was painted on is a copy: what a stroke changed is found by comparing it with the session.
 
     Parameters
     ----------
@@ -62,6 +62,7 @@ class SessionLayers:
         self._is_listening = False
         self._beside: list[Any] = []
         self._marked = set(ready.marked)
+        self._painted = ready.contour
         self._hidden: list[Any] = []
         self.arguments = _frame(session)
         self.image = None if ready.image is None else self._image(ready.image)
@@ -170,12 +171,12 @@ class SessionLayers:
     def show(self, touched: list[Touched]) -> None:
         """Show what has changed."""
         for z, box in touched:
-            self.contour.data[z][box] = self.session.contour[z][box]
+            self._painted.renew(z, box)
         # Most slices have no marks, and drawing a layer anew takes a third of the time.
         slices = {change.z for change in touched}
         marked, first = bool(slices & self._marked), not self._marked
         self._marked -= slices
-        self._marked |= {z for z in slices if self.session.marks[z].any()}
+        self._marked |= slices & self.session.marked_slices()
         marked = marked or bool(slices & self._marked)
         if first and self._marked:
             self.marks.visible = True
@@ -191,9 +192,12 @@ class SessionLayers:
         if not self._is_listening or self.contour not in self.viewer.layers:
             return
         z = self.z
-        painted, known = self.contour.data[z] > 0, self.session.contour[z] > 0
+        if not self._painted.is_painted(z):
+            return
+        painted, known = self._painted.plane(z) > 0, self.session.contour[z] > 0
         flipped = painted != known
         if not flipped.any():
+            self._painted.renew(z, (slice(None), slice(None)))
             return
         for drawn in (True, False):
             change = flipped & (painted == drawn)
