@@ -26,7 +26,7 @@ test:
 test-all:
 	@scripts/setup.sh dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/mypy
-	@$(PARALLEL) $(BIN)/python $(TESTS)
+	@HYPOTHESIS_PROFILE=search $(PARALLEL) $(BIN)/python $(TESTS)
 
 # With the lowest version of each dependency, on the lowest Python.
 test-lowest:

@@ -1,6 +1,15 @@
 """Fixtures shared by all tests."""
 
+import os
+
 import pytest
+from hypothesis import settings
+
+# Property tests draw the same examples each time, so that a change is judged by what it changed;
+# `make test-all` draws others (HYPOTHESIS_PROFILE=search).
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("search", print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 @pytest.fixture(scope="session")
