@@ -9,6 +9,7 @@ from fake_networks import made_image
 
 from napari_copnet.gui.background.jobs import threads_alive
 from napari_copnet.gui.widgets.dock_section import Mark
+from napari_copnet.types import SliceResult
 
 
 def names(viewer):
@@ -107,9 +108,11 @@ def test_the_slider_of_iterations_is_made_while_contours_come(make_panel, click,
 def test_the_slice_in_view_comes_first(make_panel, click, ended, models):
     viewer, panel = make_panel()
     viewer.dims.set_current_step(0, 2)
+    came = []
+    panel.progressed.connect(lambda _, partials: came.extend(partials))
     click(panel.run_controls.run_button)
     ended(panel)
-    assert models.networks["contours"].slices == [2, 3, 1, 0]
+    assert [p.index for p in came if isinstance(p, SliceResult)] == [2, 3, 1, 0]
 
 
 def test_the_window_keeps_a_core(make_panel, click, ended, models):

@@ -77,29 +77,21 @@ class RunPlace(QWidget):
         self.path.setText(str(folder))
         self.path.setToolTip(f"Results are written to {folder}.")
 
-    def on_disk(self, layer: Any, settings: Settings) -> bool:
-        """Return whether a run works on disk."""
-        return bool(self._why_on_disk(layer, settings))
-
-    def folder(self, layer: Any) -> Path | None:
-        """Return the folder of a run on disk, ready to be written to; ask where there is none.
-
-        Returns
-        -------
-        Path or None
-            None when the user chose none.
+    def folder(self, layer: Any, settings: Settings) -> Path | None:
+        """Return the folder of a run on disk, and ask where there is none; None for memory.
 
         Raises
         ------
         OutputError
-            Other files lie there, it can't be written to, or there is too little room.
+            None was chosen, other files lie there, it can't be written to, or there is too little
+            room.
         """
-        folder = self._folder(layer)
-        if folder is None:
-            self._layer = layer
-            folder = self.ask()
-        if folder is None:
+        if not self._why_on_disk(layer, settings):
             return None
+        self._layer = layer
+        folder = self._folder(layer) or self.ask()
+        if folder is None:
+            raise OutputError("There is no folder for the results.", "Choose one with Change.")
         if not _is_free(folder):
             raise OutputError(
                 f"The folder {folder} holds other files.",

@@ -162,15 +162,11 @@ class WorkflowPanel(Dock):
         if given is None:
             return
         layer, settings, stack, repair = given
-        folder = None
-        if self.place.on_disk(layer, settings):
-            try:
-                folder = self.place.folder(layer)
-            except CopnetError as error:
-                self.run_controls.message.error(error)
-                return
-            if folder is None:
-                return
+        try:
+            folder = self.place.folder(layer, settings)
+        except CopnetError as error:
+            self.run_controls.message.error(error)
+            return
         source = self.runs.begin(layer, folder, settings, until)
         self._running, self._until, self._settings = source, until, settings
         self._notes.clear()
