@@ -129,7 +129,7 @@ def test_a_cancelled_run_goes_on_and_a_finished_one_shows_at_once(
     ended(panel)
     assert "Run all goes on" in panel.run_controls.message.text
     assert panel.sections["contours"].mark is not Mark.DONE
-    assert "It is used again" in panel.place.text.text()
+    assert "goes on with what is there" in panel.place.text.text()
     qtbot.waitUntil(lambda: not panel._last.is_alive)
     network.pause = 0
     network.slices.clear()
@@ -173,13 +173,20 @@ def test_a_stack_that_fits_runs_in_memory_and_leaves_no_folder(panel, memory, pa
     assert [p.name for p in path.parent.iterdir()] == ["tissue.tif"]
     assert isinstance(layer(panel, "cells").data, np.ndarray)
     assert panel.source.layers.editing is not None
-    # With another setting it no longer fits: its layers give way to those of the run on disk.
+    # What it took is there for it again.
     memory.available = 0
+    panel._refresh()
+    assert panel.place.path.parent().isHidden()
+    # Larger slices do not fit: its layers give way to those of the run on disk, but for edits.
+    layer(panel, "closed").paint((3, 5, 5), 1)
+    panel.sections["preprocess"].form.rows["size"].value = 64
     panel._refresh()
     click(panel.run_controls.run_button)
     ended(panel)
     assert isinstance(layer(panel, "cells").data, LazyArray)
-    assert [x.name for x in panel.viewer.layers].count("Cells") == 1
+    names = [x.name for x in panel.viewer.layers]
+    assert names.count("Cells") == 1 and "Cells (edited, earlier run)" in names
+    assert "Your edited contour" in panel.run_controls.message.text
     assert len(panel.sources) == 1
 
 
@@ -243,7 +250,7 @@ def test_a_stack_that_was_not_read_into_memory_runs_on_disk(
     panel.open(path)
     ended(panel)
     panel._refresh()
-    assert "read from disk" in panel.place.text.text()
+    assert "too large to be held in memory" in panel.place.text.text()
 
 
 def test_proofreading_begins_from_the_folder_of_the_run(

@@ -23,6 +23,8 @@ from napari_copnet.io.raw import is_lazy
 from napari_copnet.pipeline import Settings
 
 ENDING = "-copnet"
+_ON_DISK = "The run works on disk, and its results are written to the folder below."
+_AGAIN = "If it is stopped, Run goes on from there."
 
 
 class RunPlace(QWidget):
@@ -38,6 +40,8 @@ class RunPlace(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        # What runs in memory were expected to take: it is there for the next one of the same layer.
+        self._held: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._chosen: weakref.WeakKeyDictionary[Any, Path] = weakref.WeakKeyDictionary()
         self._layer: Any = None
         self.text = quiet_label()
@@ -72,8 +76,8 @@ class RunPlace(QWidget):
             self.text.setText(f"{why} Choose the folder when you press Run.")
             self.path.setText("No folder chosen")
             return
-        then = "It is used again from there" if is_begun(folder) else "If stopped, it goes on there"
-        self.text.setText(f"{why} {then}.")
+        then = "Run goes on with what is there." if is_begun(folder) else _AGAIN
+        self.text.setText(f"{why} {then}")
         self.path.setText(str(folder))
         self.path.setToolTip(f"Results are written to {folder}.")
 
@@ -87,6 +91,8 @@ class RunPlace(QWidget):
             room.
         """
         if not self._why_on_disk(layer, settings):
+            held = self._held.get(layer, 0)
+            self._held[layer] = max(held, _estimate(layer, settings).needed)
             return None
         self._layer = layer
         folder = self._folder(layer) or self.ask()
@@ -117,17 +123,16 @@ class RunPlace(QWidget):
     def _why_on_disk(self, layer: Any, settings: Settings) -> str:
         """Return a sentence; empty for a run in memory."""
         needs = _estimate(layer, settings)
-        if not needs.fits:
+        if not needs.fits and needs.needed > self._held.get(layer, 0):
             return (
-                "Too large for memory: about "
-                f"{size_text(needs.needed)} needed, {size_text(needs.free)} free. "
-                "The run works on disk, in this folder."
+                f"Too large for memory (about {size_text(needs.needed)} needed, "
+                f"{size_text(needs.free)} free). {_ON_DISK}"
             )
         if _stays_on_disk(layer):
-            return "This stack is read from disk, and the run works on disk, in this folder."
+            return f"This stack is too large to be held in memory. {_ON_DISK}"
         folder = self._folder(layer)
         if folder is not None and is_begun(folder):
-            return "A run of this stack was begun on disk, in this folder."
+            return "A run of this stack was begun on disk, in the folder below."
         return ""
 
     def _folder(self, layer: Any) -> Path | None:

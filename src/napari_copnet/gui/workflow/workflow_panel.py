@@ -320,9 +320,7 @@ class WorkflowPanel(Dock):
         ready = source.layers.preprocessed
         closing_done = source.is_done("closing", self._settings)
         if source.folder is not None:
-            note = (
-                f"Cancelled. What is done is kept in {source.folder}. Run all goes on from there."
-            )
+            note = "Cancelled. What is done is kept on disk, and Run all goes on from there."
             self._end(source, "cancelled", note)
             return
         if self._until == "early" or last is None or last[0] == 0 or ready is None or closing_done:
