@@ -254,7 +254,7 @@ def test_a_stack_that_was_not_read_into_memory_runs_on_disk(
 
 
 def test_proofreading_begins_from_the_folder_of_the_run(
-    panel, click, ended, qtbot, monkeypatch, tmp_path
+    panel, click, ended, models, qtbot, monkeypatch, tmp_path
 ):
     from napari_copnet.gui.proofreading import proofreading_panel
 
@@ -279,4 +279,16 @@ def test_proofreading_begins_from_the_folder_of_the_run(
     assert offered == [str(panel.source.folder.parent / "tissue-copnet proofreading")]
     closed = read_image(panel.source.folder / "closed.tif").data
     np.testing.assert_array_equal(np.asarray(dock.session.contour[4]) > 0, closed[4] > 0)
+
+    # A run with other settings is taken into the session from the folder too.
+    monkeypatch.setattr(proofreading_panel, "add_run", from_memory)
+    models.networks["closing"].transform = np.array
+    panel.sections["closing"].form.rows["likely_gaps"].value = False
+    click(panel.run_controls.run_button)
+    ended(panel)
+    gap = read_image(panel.source.folder / "closed.tif").data
+    assert not np.array_equal(gap[4], closed[4])
+    with qtbot.waitSignal(dock.opened, timeout=20000):
+        dock.take_run_button.click()
+    np.testing.assert_array_equal(np.asarray(dock.session.contour[4]) > 0, gap[4] > 0)
     dock.shut_down()
