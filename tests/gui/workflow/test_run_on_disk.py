@@ -130,7 +130,7 @@ def test_a_cancelled_run_goes_on_and_a_finished_one_shows_at_once(
     assert "Run all goes on" in panel.run_controls.message.text
     assert panel.sections["contours"].mark is not Mark.DONE
     assert "goes on with what is there" in panel.place.text.text()
-    qtbot.waitUntil(lambda: not panel._last.is_alive)
+    qtbot.waitUntil(lambda: not panel._last.is_alive())
     network.pause = 0
     network.slices.clear()
     click(panel.run_controls.run_button)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QWidget
 
 from napari_copnet.errors import OutputError
 from napari_copnet.files import check_writable
@@ -46,11 +46,10 @@ class RunPlace(QWidget):
         self._layer: Any = None
         self.text = quiet_label()
         self.text.setObjectName("memory")
-        self.path = QLabel()
+        # A label would make the dock as wide as a long path.
+        self.path = QLineEdit()
         self.path.setObjectName("run_folder")
-        self.path.setWordWrap(True)
-        self.path.setTextFormat(Qt.TextFormat.PlainText)
-        self.path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.path.setReadOnly(True)
         self.change_button = named(
             QPushButton("Change …"), "change_folder", "Choose another folder for the results."
         )

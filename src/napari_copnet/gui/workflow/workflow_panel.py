@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class WorkflowPanel(Dock):
         super().__init__()
         self.viewer = viewer
         self.job: Job | None = None
-        self._last: Job | None = None
+        self._last: threading.Thread | None = None
         self.runs = ImageRuns(viewer)
         self._load = load
         self._running: ImageRun | None = None
@@ -256,7 +257,7 @@ class WorkflowPanel(Dock):
         return self._is_closed or (self.job is not None and self.job.is_running)
 
     def _start(self, job: Job, finished: Callable[[Any], None]) -> None:
-        self.job = self._last = job
+        self.job, self._last = job, job.thread
         job.progressed.connect(self._show_progress)
         job.finished.connect(finished)
         job.failed.connect(self._on_failed)
