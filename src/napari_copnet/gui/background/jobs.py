@@ -102,7 +102,7 @@ class Job(QObject):
         return self._thread.is_alive()
 
     @property
-    def thread(self) -> threading.Thread:
+    def worker(self) -> threading.Thread:
         """The thread; once it has ended it holds nothing of the work."""
         return self._thread
 

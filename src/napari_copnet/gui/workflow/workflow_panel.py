@@ -257,7 +257,7 @@ class WorkflowPanel(Dock):
         return self._is_closed or (self.job is not None and self.job.is_running)
 
     def _start(self, job: Job, finished: Callable[[Any], None]) -> None:
-        self.job, self._last = job, job.thread
+        self.job, self._last = job, job.worker
         job.progressed.connect(self._show_progress)
         job.finished.connect(finished)
         job.failed.connect(self._on_failed)
