@@ -63,7 +63,7 @@ def make_panel(make_napari_viewer_proxy, models, qtbot):
 def ended(qtbot):
     """Wait until a panel has nothing to do."""
 
-    def wait(panel, timeout=20000):
+    def wait(panel, timeout=60000):
         qtbot.waitUntil(lambda: panel.job is None, timeout=timeout)
 
     return wait

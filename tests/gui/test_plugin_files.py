@@ -72,6 +72,16 @@ def run_folder(tmp_path):
     return folder
 
 
+def test_results_too_large_for_memory_are_read_slice_by_slice(run_folder, monkeypatch):
+    from napari_copnet.gui.readers import read_run_folder
+
+    monkeypatch.setattr("napari_copnet.io.raw.LAZY_BYTES", 0)
+    data = {more["name"]: data for data, more, _ in read_run_folder(str(run_folder))}
+    for name in ("Contour probability", "Closed contour", "Cells"):
+        assert not isinstance(data[name], np.ndarray)
+    assert data["Cells"][1].max() == 70000
+
+
 class TestInTheWindow:
     @pytest.mark.parametrize("suffix", [".tif", ".nii.gz", ".ome.zarr"])
     def test_a_stack_lies_where_its_file_says(self, make_napari_viewer, tmp_path, suffix):

@@ -199,10 +199,14 @@ def probability_tuple(
 def labels_tuple(
     data: Any, stack: Stack, name: str = "", role: str = "", **more: Any
 ) -> LayerTuple:
-    """Return labels, or a mask for the role ``"closed"``, as a labels layer that can be edited."""
+    """Return labels, or a mask for the role ``"closed"``, as a labels layer.
+
+    It can be edited unless it is so large that it stays on disk.
+    """
     import numpy as np
 
     from napari_copnet.gui.viewer.placed_layers import CONTOUR_COLOUR, NAMES
+    from napari_copnet.io.raw import is_lazy
 
     more |= placed(stack) | {"name": name or NAMES[role]}
     if role:
@@ -213,7 +217,7 @@ def labels_tuple(
         more["colormap"] = CyclicLabelColormap(
             colors=["transparent", CONTOUR_COLOUR, CONTOUR_COLOUR]
         )
-    return np.asarray(data), more, "labels"
+    return data if is_lazy(data.shape, data.dtype) else np.asarray(data), more, "labels"
 
 
 def _image_of(folder: Path, record: dict[str, Any], shape: Any) -> Stack | None:

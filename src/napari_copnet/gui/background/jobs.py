@@ -101,6 +101,11 @@ class Job(QObject):
         """Whether the thread is still at work, which it may be for a while after `cancelled`."""
         return self._thread.is_alive()
 
+    @property
+    def worker(self) -> threading.Thread:
+        """The thread; once it has ended it holds nothing of the work."""
+        return self._thread
+
     def cancel(self) -> None:
         """Ask the work to stop; `cancelled` follows within a second."""
         if self.is_running and self._asked_to_stop is None:
@@ -151,9 +156,9 @@ class Job(QObject):
         self.state = state
 
 
-def after(job: Job | None, work: Steps[Value]) -> Steps[Value]:
-    """Do work that must not meet what a cancelled job still has in hand."""
-    while job is not None and job.is_alive:
+def after(thread: threading.Thread | None, work: Steps[Value]) -> Steps[Value]:
+    """Do work that must not meet what a cancelled job still has in hand in its thread."""
+    while thread is not None and thread.is_alive():
         yield Progress("wait", 0, 1, "steps")
         time.sleep(_WAIT_SECONDS)
     return (yield from work)

@@ -35,7 +35,7 @@ class ImageRuns:
     def __init__(self, viewer: Any) -> None:
         self.viewer = viewer
         self.every: list[ImageRun] = []
-        # A painted contour stays in step with its cells for as long as these are held.
+        # A contour that was painted on stays in step with its cells for as long as these are held.
         self._left: list[ResultLayers | DiskLayers] = []
 
     def of(self, layer: Any) -> ImageRun | None:
@@ -56,10 +56,14 @@ class ImageRuns:
         """
         known = self.of(layer)
         placement = Placement.of(layer)
+        told: list[str] = []
         if known is not None and known.folder != folder:
+            known.layers.notes.clear()
             known.layers.leave()
+            told = known.layers.notes
+            if told:
+                self._left.append(known.layers)
             self.every.remove(known)
-            self._left.append(known.layers)
             known = None
         if known is None:
             # Only images still there can be run again; the others' caches are let go.
@@ -68,6 +72,7 @@ class ImageRuns:
             self.every.append(known)
         known.layers.place(placement)
         known.layers.begin(settings.cells, settings.closing.unite)
+        known.layers.notes += told
         stale = stale_stages(known, settings, until)
         if isinstance(known.layers, DiskLayers) and stale:
             known.layers.forget(STAGES[STAGES.index(stale[0]) :])

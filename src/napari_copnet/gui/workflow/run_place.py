@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QWidget
 
 from napari_copnet.errors import OutputError
 from napari_copnet.files import check_writable
@@ -23,6 +23,8 @@ from napari_copnet.io.raw import is_lazy
 from napari_copnet.params import Settings
 
 ENDING = "-copnet"
+_ON_DISK = "The run works on disk, and its results are written to the folder below."
+_AGAIN = "If it is stopped, Run goes on from there."
 
 
 class RunPlace(QWidget):
@@ -38,15 +40,16 @@ class RunPlace(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        # What runs in memory were expected to take: it is there for the next one of the same layer.
+        self._held: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._chosen: weakref.WeakKeyDictionary[Any, Path] = weakref.WeakKeyDictionary()
         self._layer: Any = None
         self.text = quiet_label()
         self.text.setObjectName("memory")
-        self.path = QLabel()
+        # A label would make the dock as wide as a long path.
+        self.path = QLineEdit()
         self.path.setObjectName("run_folder")
-        self.path.setWordWrap(True)
-        self.path.setTextFormat(Qt.TextFormat.PlainText)
-        self.path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.path.setReadOnly(True)
         self.change_button = named(
             QPushButton("Change …"), "change_folder", "Choose another folder for the results."
         )
@@ -72,34 +75,28 @@ class RunPlace(QWidget):
             self.text.setText(f"{why} Choose the folder when you press Run.")
             self.path.setText("No folder chosen")
             return
-        then = "It is used again from there" if is_begun(folder) else "If stopped, it goes on there"
-        self.text.setText(f"{why} {then}.")
+        then = "Run goes on with what is there." if is_begun(folder) else _AGAIN
+        self.text.setText(f"{why} {then}")
         self.path.setText(str(folder))
         self.path.setToolTip(f"Results are written to {folder}.")
 
-    def on_disk(self, layer: Any, settings: Settings) -> bool:
-        """Return whether a run works on disk."""
-        return bool(self._why_on_disk(layer, settings))
-
-    def folder(self, layer: Any) -> Path | None:
-        """Return the folder of a run on disk, ready to be written to; ask where there is none.
-
-        Returns
-        -------
-        Path or None
-            None when the user chose none.
+    def folder(self, layer: Any, settings: Settings) -> Path | None:
+        """Return the folder of a run on disk, and ask where there is none; None for memory.
 
         Raises
         ------
         OutputError
-            Other files lie there, it can't be written to, or there is too little room.
+            None was chosen, other files lie there, it can't be written to, or there is too little
+            room.
         """
-        folder = self._folder(layer)
-        if folder is None:
-            self._layer = layer
-            folder = self.ask()
-        if folder is None:
+        if not self._why_on_disk(layer, settings):
+            held = self._held.get(layer, 0)
+            self._held[layer] = max(held, _estimate(layer, settings).needed)
             return None
+        self._layer = layer
+        folder = self._folder(layer) or self.ask()
+        if folder is None:
+            raise OutputError("There is no folder for the results.", "Choose one with Change.")
         if not _is_free(folder):
             raise OutputError(
                 f"The folder {folder} holds other files.",
@@ -125,17 +122,16 @@ class RunPlace(QWidget):
     def _why_on_disk(self, layer: Any, settings: Settings) -> str:
         """Return a sentence; empty for a run in memory."""
         needs = _estimate(layer, settings)
-        if not needs.fits:
+        if not needs.fits and needs.needed > self._held.get(layer, 0):
             return (
-                "Too large for memory: about "
-                f"{size_text(needs.needed)} needed, {size_text(needs.free)} free. "
-                "The run works on disk, in this folder."
+                f"Too large for memory (about {size_text(needs.needed)} needed, "
+                f"{size_text(needs.free)} free). {_ON_DISK}"
             )
         if _stays_on_disk(layer):
-            return "This stack is read from disk, and the run works on disk, in this folder."
+            return f"This stack is too large to be held in memory. {_ON_DISK}"
         folder = self._folder(layer)
         if folder is not None and is_begun(folder):
-            return "A run of this stack was begun on disk, in this folder."
+            return "A run of this stack was begun on disk, in the folder below."
         return ""
 
     def _folder(self, layer: Any) -> Path | None:

@@ -46,7 +46,8 @@ class Contours:
     @classmethod
     def of(cls, probability: Any) -> Contours:
         """Return it with its share."""
-        some = range(0, len(probability), max(1, len(probability) // 8))
+        depth = probability.shape[0]
+        some = range(0, depth, max(1, depth // 8))
         shares = [float(is_contour(probability[z]).mean()) for z in some]
         return cls(probability, sum(shares) / len(shares))
 

@@ -95,7 +95,7 @@ class ContourSection(DockSection):
     @staticmethod
     def did(contours: Contours) -> str:
         """Say what was done."""
-        depth, share = len(contours.probability), 100 * contours.share
+        depth, share = contours.probability.shape[0], 100 * contours.share
         return f"Contours predicted in {depth} slices ({share:.0f} % of the area)."
 
 

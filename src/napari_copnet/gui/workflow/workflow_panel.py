@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ class WorkflowPanel(Dock):
         super().__init__()
         self.viewer = viewer
         self.job: Job | None = None
-        self._last: Job | None = None
+        self._last: threading.Thread | None = None
         self.runs = ImageRuns(viewer)
         self._load = load
         self._running: ImageRun | None = None
@@ -163,15 +164,11 @@ class WorkflowPanel(Dock):
         if given is None:
             return
         layer, settings, stack, repair = given
-        folder = None
-        if self.place.on_disk(layer, settings):
-            try:
-                folder = self.place.folder(layer)
-            except CopnetError as error:
-                self.run_controls.message.error(error)
-                return
-            if folder is None:
-                return
+        try:
+            folder = self.place.folder(layer, settings)
+        except CopnetError as error:
+            self.run_controls.message.error(error)
+            return
         source = self.runs.begin(layer, folder, settings, until)
         self._running, self._until, self._settings = source, until, settings
         self._notes.clear()
@@ -261,7 +258,7 @@ class WorkflowPanel(Dock):
         return self._is_closed or (self.job is not None and self.job.is_running)
 
     def _start(self, job: Job, finished: Callable[[Any], None]) -> None:
-        self.job = self._last = job
+        self.job, self._last = job, job.worker
         job.progressed.connect(self._show_progress)
         job.finished.connect(finished)
         job.failed.connect(self._on_failed)
@@ -325,9 +322,7 @@ class WorkflowPanel(Dock):
         ready = source.layers.preprocessed
         closing_done = source.is_done("closing", self._settings)
         if source.folder is not None:
-            note = (
-                f"Cancelled. What is done is kept in {source.folder}. Run all goes on from there."
-            )
+            note = "Cancelled. What is done is kept on disk, and Run all goes on from there."
             self._end(source, "cancelled", note)
             return
         if self._until == "early" or last is None or last[0] == 0 or ready is None or closing_done:
