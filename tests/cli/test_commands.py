@@ -71,7 +71,8 @@ def test_run_writes_what_it_promises_in_the_frame_of_the_stack(
     assert "torch" in saved["versions"]
     assert saved["seconds"].keys() == {"preprocess", "contours", "closing", "cells"}
     # What the next run of the same stack needs.
-    assert {path.name for path in (out / "store").iterdir()} == saved["seconds"].keys()
+    kept = {path.name for path in (out / "store").iterdir() if path.is_dir()}
+    assert kept == saved["seconds"].keys()
 
 
 def test_run_in_the_processed_frame_brings_its_image(answer, stack, tmp_path, tiny_models):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_copnet.errors import OutputError
+from napari_copnet.errors import CopnetError, OutputError
 from napari_copnet.progress import Progress, finish
 from napari_copnet.store.blocks import block_length, blocks_of, once, over_blocks
 from napari_copnet.store.folder import FolderStage, FolderStore, is_store
@@ -133,3 +133,13 @@ def test_blocks_are_short_where_slices_are_large():
     assert block_length((6000, 6000)) == 1
     assert blocks_of([5, 3, 4], 2) == [(5, 3), (4,)]
     assert blocks_of([], 2) == []
+
+
+def test_only_one_run_works_in_a_folder(tmp_path):
+    store = FolderStore(tmp_path / "store")
+    with store.alone():
+        filled(store.stage("contours", "key"))
+        with pytest.raises(CopnetError, match="Another run"), FolderStore(store.folder).alone():
+            raise AssertionError
+    with FolderStore(store.folder).alone():
+        assert is_store(store.folder)

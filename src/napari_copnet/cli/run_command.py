@@ -100,6 +100,7 @@ def run_command(
     if not resume:
         store.remove()
     with contextlib.ExitStack() as held:
+        held.enter_context(store.alone())
         reopen = None
         if cluster is not None:
             from napari_copnet.distributed import StackOnDisk, workers_of
@@ -108,11 +109,13 @@ def run_command(
             reopen = StackOnDisk(stack.absolute(), read)
             say(f"The cluster can be watched at {dashboard}")
         result = watched(run(image, settings, store=store, repair=read.repair, reopen=reopen))
-    wanted = wanted or default_outputs(image.shape)
-    record = finished_run(out, result.key, frame, format, wanted) if not result.seconds else None
-    if record is None:
-        restored = restored_lazily(result) if frame == "original" else None
-        record = watched(saving(result, restored, settings, out, format, wanted))
+        wanted = wanted or default_outputs(image.shape)
+        record = None
+        if not result.seconds:
+            record = finished_run(out, result.key, frame, format, wanted)
+        if record is None:
+            restored = restored_lazily(result) if frame == "original" else None
+            record = watched(saving(result, restored, settings, out, format, wanted))
     if not resume:
         store.remove()
     show(record, as_json, summary(record))

@@ -98,14 +98,17 @@ def close(
         The network is a 3D one or takes an even number of channels.
     """
     stage = stage or MemoryStage()
-    shape = _checked(contours)
+    contours = contours if hasattr(contours, "shape") else np.asarray(contours)
+    yield from once(stage, "checked", _checked(contours))
+    depth, height, width = (int(n) for n in contours.shape)
+    shape = depth, height, width
     padding = broadcast(padding, shape)
     plan = getattr(network, "plan", None)
     if plan is not None and plan.dimensions != 2:
         raise ModelError(
             "Closing needs a 2D network, and this one is 3D.", "Choose another closing model."
         )
-    depth, length = shape[0], block or block_length(shape[1:])
+    length = block or block_length(shape[1:])
     every = blocks_of(range(depth), length)
     known = yield from _certainty(stage, contours, padding, params, skip)
     passes = Passes(
@@ -306,9 +309,9 @@ def _quiet(work: Steps[Any]) -> Steps[None]:
         work.close()
 
 
-def _checked(contours: Any) -> tuple[int, int, int]:
-    """Return the shape of contours, after looking at all values."""
-    contours = contours if hasattr(contours, "shape") else np.asarray(contours)
+def _checked(contours: Any) -> Steps[Values]:
+    """Raise an error if contours are not the probabilities of a stack."""
+    yield from ()
     if len(contours.shape) != 3 or 0 in contours.shape:
         raise InputError(
             f"Closing needs contours with axes (Z, Y, X), not an array of shape {contours.shape}.",
@@ -326,4 +329,4 @@ def _checked(contours: Any) -> tuple[int, int, int]:
             f"{'is' if len(bad) == 1 else 'are'} not.",
             "Divide a mask of 255 by 255; for grey values predict contours first.",
         )
-    return tuple(int(n) for n in contours.shape)  # type: ignore[return-value]
+    return {}

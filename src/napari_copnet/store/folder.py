@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import OutputError
+from napari_copnet.errors import CopnetError, OutputError
 from napari_copnet.files import explained, whole_file
 from napari_copnet.folders import holds_only_kinds
 from napari_copnet.store.stage import Values, Workers
 
 _KEY = "key.json"
 _ARRAYS, _DONE = "arrays", "done"
+_LOCK = "lock"
 # All that a store writes; see `is_store`.
 _FILES = re.compile(
     r"[\w-]+/(key\.json|done/[\w.-]+/[\w.-]+\.npz|arrays/[\w-]+/(zarr\.json|c/[\d/]+(\.\w+\.partial)?))"
-    r"|(.*/)?\.writing-.*"
+    r"|(.*/)?\.writing-.*|lock"
 )
 # Chunks are one slice, or a part of a large one.
 _CHUNK = 2048
@@ -130,6 +133,39 @@ class FolderStore:
     def stage(self, name: str, key: str) -> FolderStage:
         """Return the place of a step; see `stage.RunStore`."""
         return FolderStage(self.folder / name, key, self.workers)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep others out while a run works in the folder.
+
+        Raises
+        ------
+        CopnetError
+            Another run works there.
+        """
+        import filelock
+
+        made = [path for path in (self.folder, self.folder.parent) if not path.exists()]
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / _LOCK)
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout as error:
+                raise CopnetError(
+                    f"Another run works in {self.folder.parent}.",
+                    "Wait for it, stop it, or choose another folder.",
+                ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+            if os.listdir(self.folder) == [_LOCK]:
+                # Work stopped before it began: nothing is left behind.
+                (self.folder / _LOCK).unlink()
+                with contextlib.suppress(OSError):
+                    for path in made:
+                        path.rmdir()
 
     def remove(self) -> None:
         """Remove all that lies in the folder, and the folder."""

@@ -121,7 +121,7 @@ def test_a_cancelled_run_goes_on_and_a_finished_one_shows_at_once(
     network.pause = 0.03
     panel.viewer.dims.set_current_step(0, 12)
     click(panel.run_controls.run_button)
-    qtbot.waitUntil(lambda: len(network.slices) > 10, timeout=20000)
+    qtbot.waitUntil(lambda: len(network.corners) > 10, timeout=20000)
     # The slices that are done are seen, those to come are empty.
     shown = layer(panel, "contours").data
     assert shown[12].any() and not shown[0].any()
@@ -132,11 +132,11 @@ def test_a_cancelled_run_goes_on_and_a_finished_one_shows_at_once(
     assert "goes on with what is there" in panel.place.text.text()
     qtbot.waitUntil(lambda: not panel._last.is_alive())
     network.pause = 0
-    network.slices.clear()
+    network.corners.clear()
     click(panel.run_controls.run_button)
     ended(panel)
     # The first of the blocks was done before.
-    assert len(network.slices) == DEPTH - 8
+    assert len(network.corners) == DEPTH - 8
     expected = in_memory(path, panel, models)
     np.testing.assert_array_equal(
         read_image(panel.source.folder / "cells.tif").data, expected.cells

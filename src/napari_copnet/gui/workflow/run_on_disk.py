@@ -81,42 +81,43 @@ def run_on_disk(
     Labels(np.zeros((1, 1), np.uint8))
     compile_colours()
     store = _KnownStages(folder / STORE)
-    probability: Any = None
-    with contextlib.closing(
-        run(stack, settings, store=store, repair=repair, first=first, load=load)
-    ) as steps:
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as end:
-                result: RunResult = end.value
-                break
-            partial = progress.partial
-            is_end = not progress.unit and partial is not None
-            if isinstance(partial, SliceResult):
-                if probability is None:
-                    shape = (stack.shape[0], *partial.values.shape)
-                    probability = store.stages["contours"].array("contours", shape, np.float32)
-                yield replaced(progress, SliceOnDisk(partial.index, probability))
-            elif isinstance(partial, Iteration):
-                yield replaced(progress, _numbers(partial))
-            elif isinstance(partial, Closing):
-                yield replaced(progress, ShownClosed(partial, None, None))
-            elif isinstance(partial, Cells):
-                yield replaced(progress, ShownCells(partial, None, partial.largest))
-            elif is_end and not isinstance(partial, Preprocessed):
-                yield replaced(progress, Contours.of(partial))
-            else:
-                yield progress
-            if is_end and progress.step == until and until != STAGES[-1]:
-                return None
-    outputs = default_outputs(stack.shape)
-    known = None
-    if not result.seconds:
-        known = finished_run(folder, result.key, "original", FORMAT, outputs)
-    if known is None:
-        yield from saving(result, restored_lazily(result), settings, folder, FORMAT, outputs)
-    return result
+    with store.alone():
+        probability: Any = None
+        with contextlib.closing(
+            run(stack, settings, store=store, repair=repair, first=first, load=load)
+        ) as steps:
+            while True:
+                try:
+                    progress = next(steps)
+                except StopIteration as end:
+                    result: RunResult = end.value
+                    break
+                partial = progress.partial
+                is_end = not progress.unit and partial is not None
+                if isinstance(partial, SliceResult):
+                    if probability is None:
+                        shape = (stack.shape[0], *partial.values.shape)
+                        probability = store.stages["contours"].array("contours", shape, np.float32)
+                    yield replaced(progress, SliceOnDisk(partial.index, probability))
+                elif isinstance(partial, Iteration):
+                    yield replaced(progress, _numbers(partial))
+                elif isinstance(partial, Closing):
+                    yield replaced(progress, ShownClosed(partial, None, None))
+                elif isinstance(partial, Cells):
+                    yield replaced(progress, ShownCells(partial, None, partial.largest))
+                elif is_end and not isinstance(partial, Preprocessed):
+                    yield replaced(progress, Contours.of(partial))
+                else:
+                    yield progress
+                if is_end and progress.step == until and until != STAGES[-1]:
+                    return None
+        outputs = default_outputs(stack.shape)
+        known = None
+        if not result.seconds:
+            known = finished_run(folder, result.key, "original", FORMAT, outputs)
+        if known is None:
+            yield from saving(result, restored_lazily(result), settings, folder, FORMAT, outputs)
+        return result
 
 
 class _KnownStages(FolderStore):
