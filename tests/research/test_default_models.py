@@ -4,7 +4,7 @@ import numpy as np
 
 from made_networks import made_network, made_plan, weights_of
 from napari_copnet.networks.package import load_package, save_package
-from research.default_models import averaged, default_sources
+from research.default_models import averaged, default_sources, with_offset
 
 
 def package(folder, seed):
@@ -46,3 +46,22 @@ def test_a_model_for_the_travel_table_has_not_seen_what_it_is_scored_on(tmp_path
     assert named >= {"fib25", "snemi3d", "chm-sbfsem", "platelets"} and "isbi2012" not in named
     mask = tifffile.imread(tmp_path / "out" / "chm-sbfsem-top.tif")
     assert mask[:350].all() and not mask[350:].any()
+
+
+def test_an_offset_makes_contour_likelier_everywhere_by_the_same_odds(tmp_path):
+    import torch
+
+    from napari_copnet.networks.architecture import network_with_weights
+
+    def logit(model):
+        weights = {name: values.astype(np.float32) for name, values in model.weights().items()}
+        with torch.no_grad():
+            image = torch.arange(32.0 * 32).reshape(1, 1, 32, 32)
+            seen = network_with_weights(model.plan, weights)(image)
+        return (seen[0, 1] - seen[0, 0]).numpy()
+
+    model = package(tmp_path / "model", 3)
+    before = logit(model)
+    moved = with_offset(model, 0.75)
+    np.testing.assert_allclose(logit(moved) - before, 0.75, atol=2e-3)
+    assert moved.card["logit_offset"] == 0.75
