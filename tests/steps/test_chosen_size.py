@@ -8,7 +8,12 @@ from scipy import ndimage
 
 from napari_copnet.params import ClosingParams, ContourParams, PreprocessParams
 from napari_copnet.progress import Progress, finish
-from napari_copnet.steps.size_choice import choose_size, sizes_worth_a_try, spread_slices
+from napari_copnet.steps.size_choice import (
+    choose_size,
+    chosen_size,
+    sizes_worth_a_try,
+    spread_slices,
+)
 from napari_copnet.steps.size_measures import Seen, measure_sizes
 from napari_copnet.types import Stack
 
@@ -125,3 +130,14 @@ def test_cells_that_come_again_are_counted_and_others_are_not():
     assert measures[1]["certainty"] == pytest.approx(0.9)
     assert measures[1]["parting"] == 1
     assert measures[0]["parting"] == 0
+
+
+@pytest.mark.parametrize(
+    ("second", "own", "expected"), [(99.5, 512, 512), (98, 512, 384), (99.5, 0, 384)]
+)
+def test_of_sizes_that_are_as_good_the_nearest_to_the_slices_is_taken(second, own, expected):
+    tried = [
+        {"size": size, "score": score, "steady": 1.0, "parting": 1.0}
+        for size, score in ((256, 99.9), (384, 100.0), (512, second))
+    ]
+    assert chosen_size(tried, [0], own).size == expected

@@ -7,6 +7,7 @@ setting of a run matters more. `size_measures` compares the sizes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -36,6 +37,8 @@ SHRUNK = 8
 WINDOW = 768
 # Memory that a run needs for each processed pixel of a stack, bytes.
 BYTES = 48
+# Scores of at least this share of the best are as good as it.
+AS_GOOD = 0.99
 # A single pass shows which gaps a network would close.
 CHEAP: dict[str, Any] = {
     "max_iterations": 1,
@@ -156,12 +159,14 @@ def choose_size(
                 yield Progress("sizes", number + index / len(slices), len(sizes), "sizes")
         yield Progress("sizes", number + 1, len(sizes), "sizes")
     tried = measure_sizes(sizes, found)
-    choice = chosen_size(tried, slices)
+    choice = chosen_size(tried, slices, max(stack.shape[1:]))
     yield Progress("sizes", len(sizes), len(sizes), "sizes", choice.reason)
     return choice
 
 
-def chosen_size(tried: Sequence[dict[str, float]], slices: Sequence[int]) -> SizeChoice:
+def chosen_size(
+    tried: Sequence[dict[str, float]], slices: Sequence[int], own: float = 0.0
+) -> SizeChoice:
     """Return the choice of the size with the best score, and why it is the best.
 
     Parameters
@@ -169,8 +174,14 @@ def chosen_size(tried: Sequence[dict[str, float]], slices: Sequence[int]) -> Siz
     tried : sequence of dict
         From `size_measures.measure_sizes`.
     slices : sequence of int
+    own : float
+        Longer side of the slices, px. Of sizes whose scores hardly differ the nearest to it is
+        taken: resizing less changes less. 0 takes the best in any case.
     """
     best = max(tried, key=lambda one: one["score"])
+    if own:
+        as_good = [one for one in tried if one["score"] >= AS_GOOD * best["score"]]
+        best = min(as_good, key=lambda one: abs(math.log(one["size"] / own)))
     size = int(best["size"])
     reason = (
         f"Size {size} px, chosen from {', '.join(str(int(one['size'])) for one in tried)}: at this "
