@@ -19,7 +19,7 @@ import tifffile
 from benchmarks.child_runs import ChildRun, folder_bytes, run_copnet, start_copnet, write_stack
 from benchmarks.figure import Figure, machine_name
 
-_SETTINGS = ("--size", "512", "--invert", "no", "--max-iterations", "1")
+SETTINGS = ("--size", "512", "--invert", "no", "--max-iterations", "1")
 _FLAT = 1.10
 _MOST = 3e9
 _KILLS = 20
@@ -46,7 +46,7 @@ def run(quick: bool = False) -> list[Figure]:
 def _run(folder: Path, slices: int, side: int) -> tuple[ChildRun, float]:
     """Run a made stack; return the run, and the size of its results over that of the stack."""
     stack, out = write_stack(folder / "stack.tif", slices, side), folder / "out"
-    done = run_copnet(["run", stack, "--out", out, *_SETTINGS])
+    done = run_copnet(["run", stack, "--out", out, *SETTINGS])
     share = folder_bytes(out) / (slices * side * side)
     shutil.rmtree(out)
     stack.unlink()
@@ -133,9 +133,9 @@ def _a_slice(runs: dict[int, ChildRun]) -> float:
 
 def _workers(folder: Path, slices: int, machine: str) -> list[Figure]:
     stack = write_stack(folder / "stack.tif", slices, 512)
-    alone = run_copnet(["run", stack, "--out", folder / "alone", *_SETTINGS], threads=2)
+    alone = run_copnet(["run", stack, "--out", folder / "alone", *SETTINGS], threads=2)
     shared = run_copnet(
-        ["run", stack, "--out", folder / "shared", *_SETTINGS, "--cluster", "local",
+        ["run", stack, "--out", folder / "shared", *SETTINGS, "--cluster", "local",
          "--workers", "2"]
     )  # fmt: skip
     one, two = (sum(done.record["seconds"].values()) for done in (alone, shared))
@@ -158,11 +158,11 @@ def _workers(folder: Path, slices: int, machine: str) -> list[Figure]:
 
 def _killed(folder: Path, kills: int, machine: str) -> list[Figure]:
     stack = write_stack(folder / "stack.tif", 12, 512)
-    whole = run_copnet(["run", stack, "--out", folder / "whole", *_SETTINGS])
+    whole = run_copnet(["run", stack, "--out", folder / "whole", *SETTINGS])
     rng = random.Random(0)
     ended = 0
     for _ in range(kills):
-        process = start_copnet(["run", stack, "--out", folder / "killed", *_SETTINGS])
+        process = start_copnet(["run", stack, "--out", folder / "killed", *SETTINGS])
         # Most of a process's time goes into starting; what it does comes after.
         time.sleep(rng.uniform(0.2, 1.0) * whole.seconds)
         if process.poll() is not None:
@@ -172,7 +172,7 @@ def _killed(folder: Path, kills: int, machine: str) -> list[Figure]:
         else:
             process.kill()
         process.communicate()
-    run_copnet(["run", stack, "--out", folder / "killed", *_SETTINGS])
+    run_copnet(["run", stack, "--out", folder / "killed", *SETTINGS])
     same = _equal(folder / "whole", folder / "killed")
     return [
         Figure(
