@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -40,8 +41,12 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same(tmp_path, tiny_mode
     for _ in range(KILLS):
         process = start(tmp_path / "killed")
         time.sleep(chance.uniform(0.4, 1.0) * length)
-        killed += process.poll() is None
-        process.kill()
+        if process.poll() is None:
+            killed += 1
+            process.kill()
+        else:
+            # It was done: the next begins anew.
+            shutil.rmtree(tmp_path / "killed")
         process.communicate()
     assert killed > KILLS // 4
     process = start(tmp_path / "killed")
