@@ -45,7 +45,7 @@ def test_a_turned_border_leaves_no_seam(seed, angle, offset, other):
     steps = np.abs(np.diff(filled, axis=1))[edge[:, 1:]]
     usual = np.abs(np.diff(image, axis=1))
     # At a slanted edge mirrored pixels lie a few pixels apart.
-    assert steps.max(initial=0) <= 5 * usual.max()
+    assert steps.max(initial=0) <= 4 * usual.max()
 
 
 def test_deep_padding_takes_valid_pixels_alone():
