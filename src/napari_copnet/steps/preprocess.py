@@ -10,7 +10,6 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.lazy_array import LazyArray
-from napari_copnet.padding.detect import find_padding
 from napari_copnet.padding.grey import clean_slice, mean_and_deviation
 from napari_copnet.params import PreprocessParams, checked
 from napari_copnet.plane_size import is_strip, processed_plane
@@ -176,6 +175,9 @@ def preprocess(
 
 def _prepare(block: tuple[int, ...], shared: _Shared) -> Steps[Values]:
     """Read, clean, normalise and resize the slices of a block."""
+    # Not before it is needed: it loads numba.
+    from napari_copnet.padding.detect import find_padding
+
     stack, params = shared.stack(), shared.params
     blank = np.zeros(len(block), bool)
     areas = np.zeros(len(block), np.int64)
