@@ -119,3 +119,10 @@ def test_a_stack_is_opened_once_a_process(stack):
     opened = StackOnDisk(stack, ReadParams())
     assert opened() is StackOnDisk(stack, ReadParams())()
     assert opened().shape == (9, 40, 40)
+
+
+def test_a_stack_that_changed_is_opened_again(stack):
+    first = StackOnDisk(stack, ReadParams(), "before")()
+    write_image(stack, np.zeros((2, 40, 40), np.uint8))
+    assert StackOnDisk(stack, ReadParams(), "before")() is first
+    assert StackOnDisk(stack, ReadParams(), "after")().shape == (2, 40, 40)

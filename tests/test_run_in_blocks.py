@@ -198,3 +198,11 @@ def test_a_finished_run_of_light_membranes_does_nothing_either(settings, tmp_pat
     again = finish(run(light, settings, load=None, store=FolderStore(tmp_path / "store")))
     assert again.seconds == {}
     same(first, again)
+
+
+def test_what_another_version_made_is_made_again(settings, tmp_path, monkeypatch):
+    first = finish(run(tissue(), settings, load=Growing, store=FolderStore(tmp_path / "store")))
+    monkeypatch.setattr("napari_copnet.pipeline.__version__", "another")
+    again = finish(run(tissue(), settings, load=Growing, store=FolderStore(tmp_path / "store")))
+    assert set(again.seconds) == set(first.seconds) and again.key != first.key
+    same(first, again)

@@ -32,10 +32,13 @@ class StackOnDisk:
     path : Path
         On a disk that all processes share.
     read : ReadParams
+    fingerprint : str
+        Of the stack, so that a worker that read the file before it changed reads it again.
     """
 
     path: Path
     read: ReadParams
+    fingerprint: str = ""
 
     def __call__(self) -> Stack:
         from napari_copnet.io.check import check_pixels

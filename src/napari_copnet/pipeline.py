@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from napari_copnet import __version__
 from napari_copnet.fingerprint import fingerprint
 from napari_copnet.io.check import check_pixels
 from napari_copnet.networks.device import choose_device
@@ -127,7 +128,8 @@ def run(
     if store.workers is None:
         choose_device(settings.device)
     stack = check_pixels(stack, repair)
-    begun = key_of(fingerprint(stack), stack.voxel_size, stack.axes, repair, block)
+    # Another version may do another thing with the same settings.
+    begun = key_of(__version__, fingerprint(stack), stack.voxel_size, stack.axes, repair, block)
     work = RunSteps(
         stack=stack,
         settings=settings,

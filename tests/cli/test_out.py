@@ -15,6 +15,7 @@ from napari_copnet.cli import app as application
 from napari_copnet.cli import modules
 from napari_copnet.networks.package import load_package
 from napari_copnet.params import TissueParams
+from napari_copnet.store.folder import FolderStore
 from napari_copnet.synthetic import make_tissue
 from napari_copnet.training import fit
 
@@ -304,3 +305,15 @@ def test_a_run_without_resume_removes_what_one_with_it_kept(copnet, given, tiny_
     assert (tmp_path / "store" / "cells").is_dir()
     assert copnet(*command, "--no-resume").exit_code == 0
     assert not (tmp_path / "store").exists()
+
+
+def test_a_run_that_starts_anew_waits_for_the_one_at_work(copnet, given, tiny_models, tmp_path):
+    arguments, _ = commands(given, tiny_models)["run"]
+    command = ("run", *arguments, "--out", tmp_path, "--no-resume")
+    store = FolderStore(tmp_path / "store")
+    with store.alone():
+        kept = store.stage("contours", "key").array("contours", (1, 2, 2), np.float32)
+        kept[0] = 1
+        done = copnet(*command)
+        assert done.exit_code == 1 and "Another run" in done.output
+        assert np.asarray(kept[0]).all()

@@ -103,11 +103,13 @@ def test_a_folder_with_files_of_others_is_refused_and_kept(tmp_path):
     filled(store.stage("contours", "key"))
     assert is_store(store.folder)
     (store.folder / "contours" / "notes.txt").write_text("mine")
-    store.remove()
+    with store.alone():
+        store.clear()
     assert (store.folder / "contours" / "notes.txt").exists()
     (store.folder / "contours" / "notes.txt").unlink()
-    store.remove()
-    assert not store.folder.exists()
+    with store.alone():
+        store.clear()
+    assert not store.folder.exists() and tmp_path.exists()
 
 
 def test_dropped_arrays_are_gone(stage):

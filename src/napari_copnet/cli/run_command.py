@@ -82,6 +82,7 @@ def run_command(
 ) -> None:
     """Run all steps on a stack: contours, closed contours and labelled cells."""
     from napari_copnet.files import check_writable
+    from napari_copnet.fingerprint import fingerprint
     from napari_copnet.io.read import read_stack
     from napari_copnet.params import Settings
     from napari_copnet.pipeline import run
@@ -97,16 +98,16 @@ def run_command(
     refuse_own_input(out, stack)
     settings = Settings(preprocess, device, contours, closing, cells)
     store = FolderStore(out / "store")
-    if not resume:
-        store.remove()
     with contextlib.ExitStack() as held:
         held.enter_context(store.alone())
+        if not resume:
+            store.clear()
         reopen = None
         if cluster is not None:
             from napari_copnet.distributed import StackOnDisk, workers_of
 
             store.workers, dashboard = held.enter_context(workers_of(cluster, workers))
-            reopen = StackOnDisk(stack.absolute(), read)
+            reopen = StackOnDisk(stack.absolute(), read, fingerprint(image))
             say(f"The cluster can be watched at {dashboard}")
         result = watched(run(image, settings, store=store, repair=read.repair, reopen=reopen))
         wanted = wanted or default_outputs(image.shape)
@@ -116,8 +117,8 @@ def run_command(
         if record is None:
             restored = restored_lazily(result) if frame == "original" else None
             record = watched(saving(result, restored, settings, out, format, wanted))
-    if not resume:
-        store.remove()
+        if not resume:
+            store.clear()
     show(record, as_json, summary(record))
 
 

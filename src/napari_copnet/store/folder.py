@@ -145,7 +145,7 @@ class FolderStore:
         """
         import filelock
 
-        made = [path for path in (self.folder, self.folder.parent) if not path.exists()]
+        new = not self.folder.parent.exists()
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(self.folder / _LOCK)
@@ -161,16 +161,19 @@ class FolderStore:
         finally:
             lock.release()
             if os.listdir(self.folder) == [_LOCK]:
-                # Work stopped before it began: nothing is left behind.
+                # Work stopped before it began, or all of it was cleared: nothing is left behind.
                 (self.folder / _LOCK).unlink()
                 with contextlib.suppress(OSError):
-                    for path in made:
-                        path.rmdir()
+                    self.folder.rmdir()
+                    if new:
+                        self.folder.parent.rmdir()
 
-    def remove(self) -> None:
-        """Remove all that lies in the folder, and the folder."""
-        if self.folder.exists() and is_store(self.folder):
-            shutil.rmtree(self.folder)
+    def clear(self) -> None:
+        """Remove what steps have kept, while `alone`; files of others stay."""
+        if is_store(self.folder):
+            for path in self.folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
 
 
 def is_store(folder: Path) -> bool:
