@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -55,3 +56,19 @@ def finish(work: Steps[Result], report: Callable[[Progress], None] | None = None
             return end.value
         if report is not None:
             report(progress)
+
+
+def mapped(work: Steps[Result], change: Callable[[Progress], Progress | None]) -> Steps[Result]:
+    """Run a step, passing on what `change` makes of its progress; None is left out.
+
+    Closing it closes the step.
+    """
+    with contextlib.closing(work):
+        while True:
+            try:
+                progress = next(work)
+            except StopIteration as end:
+                return end.value
+            changed = change(progress)
+            if changed is not None:
+                yield changed

@@ -22,7 +22,7 @@ from napari_copnet.params import (
     Settings,
     as_dict,
 )
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.progress import Progress, Steps, mapped
 from napari_copnet.steps.cells import label_cells
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
@@ -165,13 +165,10 @@ class RunSteps:
             normalised=params.normalise,
         )
         depth = ready.data.shape[0]
-        with contextlib.closing(asked):
-            while True:
-                try:
-                    progress = next(asked)
-                except StopIteration as end:
-                    return {"light": np.array(end.value)}
-                yield Progress("preprocess", depth, depth, "slices", progress.note)
+        light = yield from mapped(
+            asked, lambda told: Progress("preprocess", depth, depth, "slices", told.note)
+        )
+        return {"light": np.array(light)}
 
     def contours(self, ready: Preprocessed, first: int) -> Steps[Any]:
         """Do Step 1."""

@@ -11,7 +11,7 @@ from napari_copnet.errors import InputError, ModelError
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.padding.mask import broadcast
 from napari_copnet.params import ClosingParams
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.progress import Progress, Steps, mapped
 from napari_copnet.steps.certainty import Certainty, certainty
 from napari_copnet.steps.closing_passes import Passes, do_pass, make_mask, make_start
 from napari_copnet.steps.closing_views import Now, OfIteration
@@ -286,27 +286,21 @@ def _context(plan: Any) -> int:
 
 def _within(work: Steps[Any], number: int, most: int) -> Steps[Any]:
     """Pass progress on as a fraction of iteration `number`."""
-    try:
-        while True:
-            try:
-                progress = next(work)
-            except StopIteration as end:
-                return end.value
-            fraction = progress.done / progress.total if progress.total else 0.0
-            done = number - 1 + min(fraction, NEARLY)
-            yield Progress("closing", done, most, "iterations", note=progress.note)
-    finally:
-        work.close()
+
+    def change(progress: Progress) -> Progress:
+        fraction = progress.done / progress.total if progress.total else 0.0
+        done = number - 1 + min(fraction, NEARLY)
+        return Progress("closing", done, most, "iterations", note=progress.note)
+
+    return mapped(work, change)
 
 
-def _quiet(work: Steps[Any]) -> Steps[None]:
+def _quiet(work: Steps[Any]) -> Steps[Any]:
     """Run what takes little time, passing only its notes on."""
-    try:
-        for progress in work:
-            if progress.note:
-                yield Progress("closing", 0, 1, "iterations", note=progress.note)
-    finally:
-        work.close()
+    return mapped(
+        work,
+        lambda told: Progress("closing", 0, 1, "iterations", told.note) if told.note else None,
+    )
 
 
 def _checked(contours: Any) -> Steps[Values]:

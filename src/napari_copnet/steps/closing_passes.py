@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.params import ClosingParams
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.progress import Progress, Steps, mapped
 from napari_copnet.steps.parting import parting_lines
 from napari_copnet.store.stage import Values
 from napari_copnet.types import CONTOUR_ABOVE, is_contour
@@ -101,16 +101,11 @@ def do_pass(block: tuple[int, ...], passes: Passes) -> Steps[Values]:
     params, count = passes.params, len(block)
     tidies = params.hold and params.tidy
     before = np.stack([passes.before(z) for z in block])
-    passing = passes.passed(block, before)
-    with contextlib.closing(passing):
-        while True:
-            try:
-                progress = next(passing)
-            except StopIteration as end:
-                passed = end.value
-                break
-            share = 1 - _TIDYING if tidies else 1.0
-            yield replace(progress, done=share * progress.done, total=count, partial=None)
+    share = 1 - _TIDYING if tidies else 1.0
+    passed = yield from mapped(
+        passes.passed(block, before),
+        lambda told: replace(told, done=share * told.done, total=count, partial=None),
+    )
     held = held_back(before, passed) if params.hold else passed
     flipped = np.zeros(count, np.int64)
     for index, z in enumerate(block):

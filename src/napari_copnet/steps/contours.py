@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +12,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.networks.tiles import check_finite
 from napari_copnet.padding.mask import broadcast
 from napari_copnet.params import ContourParams
-from napari_copnet.progress import Steps
+from napari_copnet.progress import Progress, Steps, mapped
 from napari_copnet.store.blocks import block_length, blocks_of, over_blocks
 from napari_copnet.store.memory import MemoryStage
 from napari_copnet.store.stage import Stage, Values
@@ -121,21 +120,17 @@ class _Shared:
 def _predict_slices(block: tuple[int, ...], shared: _Shared) -> Steps[Values]:
     images = np.stack([np.asarray(shared.data[z], np.float32) for z in block])
     check_finite(images, names=block)
-    work = shared.predict(images[:, None])
     put = set()
-    with contextlib.closing(work):
-        while True:
-            try:
-                progress = next(work)
-            except StopIteration as end:
-                result = end.value
-                break
-            partial = progress.partial
-            if isinstance(partial, SliceResult):
-                z = block[partial.index]
-                put.add(z)
-                progress = replace(progress, partial=SliceResult(z, shared.put(z, partial.values)))
-            yield progress
+
+    def change(progress: Progress) -> Progress:
+        partial = progress.partial
+        if not isinstance(partial, SliceResult):
+            return progress
+        z = block[partial.index]
+        put.add(z)
+        return replace(progress, partial=SliceResult(z, shared.put(z, partial.values)))
+
+    result = yield from mapped(shared.predict(images[:, None]), change)
     for index, z in enumerate(block):
         if z not in put:
             shared.put(z, result[index])
@@ -146,16 +141,12 @@ def _predict_volume(block: tuple[int, ...], shared: _Shared) -> Steps[Values]:
     volume = np.stack([np.asarray(shared.data[z], np.float32) for z in block])
     # Blank slices may hold anything (NaN too); the network shall not see it.
     volume[list(shared.blank)] = 0
-    work = shared.predict(volume[None])
-    with contextlib.closing(work):
-        while True:
-            try:
-                progress = next(work)
-            except StopIteration as end:
-                result = end.value
-                break
-            share = progress.done / progress.total if progress.total else 0.0
-            yield replace(progress, done=share * len(block), unit="slices", partial=None)
+
+    def change(progress: Progress) -> Progress:
+        share = progress.done / progress.total if progress.total else 0.0
+        return replace(progress, done=share * len(block), unit="slices", partial=None)
+
+    result = yield from mapped(shared.predict(volume[None]), change)
     for z in block:
         shared.put(z, np.zeros_like(result[z]) if z in shared.blank else result[z])
     return {}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.params import CellParams, ContourParams
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.progress import Progress, Steps, mapped
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.steps.slice_views import inverted
 from napari_copnet.types import is_contour
@@ -125,9 +125,4 @@ def _slices(depth: int, blank: tuple[int, ...]) -> list[int]:
 
 def _quiet(work: Steps[np.ndarray]) -> Steps[np.ndarray]:
     """Run a prediction to its end, passing on only its notes."""
-    while True:
-        try:
-            progress = next(work)
-        except StopIteration as end:
-            return end.value
-        yield Progress("contrast", 0, 1, "slices", note=progress.note)
+    return mapped(work, lambda told: Progress("contrast", 0, 1, "slices", note=told.note))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ from napari_copnet.boundaries.gap_classifier import (
 from napari_copnet.boundaries.gaps import SlicePlane, gaps
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import CellParams
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.progress import Progress, Steps, mapped
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.steps.closing_passes import SURELY, Passes, held_back, tidied
 from napari_copnet.store.blocks import Block, over_blocks, recalled
@@ -280,16 +279,7 @@ def _draw(block: tuple[int, ...], shared: _Drawing) -> Steps[Values]:
     if not shown:
         return {"flipped": flipped}
     slices, before = list(shown), np.stack(list(shown.values()))
-    passing = passes.passed(slices, before)
-    with contextlib.closing(passing):
-        while True:
-            try:
-                progress = next(passing)
-            except StopIteration as end:
-                passed = end.value
-                break
-            done = count * (0.1 + 0.9 * progress.done / len(slices))
-            yield Progress("likely gaps", done, count, "slices", note=progress.note)
+    passed = yield from _part(passes.passed(slices, before), 0.1 * count, count, count)
     held = held_back(before, passed)
     for number, z in enumerate(slices):
         after = tidied(passes.start[z], held[number], passed[number], params.faint)
@@ -313,13 +303,12 @@ def _put(
         passes.kept[z] = passes.inside(z, after).astype(np.float16)
 
 
-def _part(work: Steps[Any], low: float, high: float) -> Steps[Any]:
-    """Pass progress on as a part of a whole of 1."""
-    with contextlib.closing(work):
-        while True:
-            try:
-                progress = next(work)
-            except StopIteration as end:
-                return end.value
-            share = progress.done / progress.total if progress.total else 0.0
-            yield Progress("likely gaps", low + (high - low) * share, 1.0, note=progress.note)
+def _part(work: Steps[Any], low: float, high: float, whole: float = 1.0) -> Steps[Any]:
+    """Pass progress on as the part from `low` to `high` of a whole."""
+
+    def change(progress: Progress) -> Progress:
+        share = progress.done / progress.total if progress.total else 0.0
+        done = low + (high - low) * share
+        return Progress("likely gaps", done, whole, "slices", note=progress.note)
+
+    return mapped(work, change)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.progress import Progress, Steps, mapped
 from napari_copnet.store.stage import Stage, Values, Work
 
 Block = tuple[int, ...]
@@ -97,14 +97,7 @@ def over_blocks(
         return [values for values in found if values is not None]
     for number in missing:
         block = blocks[number]
-        with contextlib.closing(work(block, shared)) as doing:
-            while True:
-                try:
-                    progress = next(doing)
-                except StopIteration as end:
-                    values = end.value
-                    break
-                yield replace(progress, step=step, done=done + progress.done, total=total)
+        values = yield from mapped(work(block, shared), _over(step, done, total))
         stage.keep(phase, _name(block), values)
         found[number] = _chosen(values, wanted)
         done += len(block)
@@ -132,6 +125,11 @@ def recalled(stage: Stage, phase: str, block: Block) -> Values:
 
 def _chosen(values: Values, wanted: Sequence[str] | None) -> Values:
     return values if wanted is None else {name: values[name] for name in wanted}
+
+
+def _over(step: str, before: int, total: int) -> Callable[[Progress], Progress]:
+    """Return what makes progress in a block that of all blocks."""
+    return lambda told: replace(told, step=step, done=before + told.done, total=total)
 
 
 def _note(values: Values) -> str:
