@@ -134,13 +134,14 @@ def _a_slice(runs: dict[int, ChildRun]) -> float:
 def _workers(folder: Path, slices: int, machine: str) -> list[Figure]:
     stack = write_stack(folder / "stack.tif", slices, 512)
     alone = run_copnet(["run", stack, "--out", folder / "alone", *SETTINGS], threads=2)
+    half = run_copnet(["run", stack, "--out", folder / "half", *SETTINGS], threads=1)
     shared = run_copnet(
         ["run", stack, "--out", folder / "shared", *SETTINGS, "--cluster", "local",
          "--workers", "2"]
     )  # fmt: skip
-    one, two = (sum(done.record["seconds"].values()) for done in (alone, shared))
+    one, single, two = (sum(done.record["seconds"].values()) for done in (alone, half, shared))
     same = _equal(folder / "alone", folder / "shared")
-    for name in ("alone", "shared"):
+    for name in ("alone", "half", "shared"):
         shutil.rmtree(folder / name)
     return [
         Figure(
@@ -152,7 +153,17 @@ def _workers(folder: Path, slices: int, machine: str) -> list[Figure]:
             f"{two:.1f} s for {slices} slices, results {'equal' if same else 'different'}",
             f"{one:.1f} s",
             machine,
-        )
+        ),
+        Figure(
+            "two dask workers against one process of one thread, half the cores",
+            single / two,
+            "x",
+            ">= 1.7",
+            single >= 1.7 * two,
+            f"{two:.1f} s for {slices} slices",
+            f"{single:.1f} s",
+            machine,
+        ),
     ]
 
 
