@@ -41,7 +41,7 @@ from napari_copnet.restored import restore
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.frame import resize_linear, to_original
 from napari_copnet.steps.size_choice import middle
-from napari_copnet.steps.size_measures import Seen, measure_sizes
+from napari_copnet.steps.size_measures import Seen, measure_sizes, membrane_width
 from napari_copnet.training.cases import read_array
 from napari_copnet.types import Frame, Stack
 from research.datasets import hela_folders
@@ -142,6 +142,19 @@ def _synthetic(_: Path) -> Sample:
     )
 
 
+def _kind(kind: str, seed: int) -> Callable[[Path], Sample]:
+    def make(_: Path) -> Sample:
+        from napari_copnet.synthetic import make_tissue, random_tissue_params
+
+        params = random_tissue_params(np.random.default_rng(seed), kind=kind)
+        tissue = make_tissue(replace(params, slices=3, size=512, padding=0.0), seed=seed)
+        return Sample(
+            np.asarray(tissue.stack.data), tissue.contours.astype(np.uint8), tissue.excluded
+        )
+
+    return make
+
+
 def _stack(image: np.ndarray) -> np.ndarray:
     return image[None] if image.ndim == 2 else image
 
@@ -157,6 +170,9 @@ SAMPLES: dict[str, Callable[[Path], Sample]] = {
     "hela": _hela,
     "gala": _volume("gala-fibsem", "test-image.tif", "test-instances-3d.tif", (5, 25, 45)),
     "snemi3d": _volume("snemi3d", "raw.tif", "instances.tif", (60, 64, 69)),
+    "tumour1": _kind("tumour", 9001),
+    "tumour2": _kind("tumour", 9002),
+    "cortex": _kind("cortex", 9001),
 }
 
 
@@ -213,7 +229,11 @@ def measure(
         "cheap_probability": np.round(cheap.probability * 255).astype(np.uint8),
         "cells": result.cells.labels,
     }
-    return maps, {"size": size, "seconds": seconds, "scores": scores}
+    membrane = [
+        membrane_width(np.asarray(one), probability)
+        for one, probability in zip(result.preprocessed.data, result.contours, strict=True)
+    ]
+    return maps, {"size": size, "seconds": seconds, "scores": scores, "membrane": membrane}
 
 
 @dataclass(frozen=True)
@@ -290,8 +310,8 @@ def _kept(path: Path) -> tuple[list[Seen], dict[str, Any]]:
     box = tuple(middle(side) for side in whole)
     share = tuple((part.stop - part.start) / side for part, side in zip(box, whole, strict=True))
     seen = [
-        Seen(one[box], other[box], np.zeros(one[box].shape, bool), share)
-        for one, other in zip(contours, closed, strict=True)
+        Seen(one[box], other[box], np.zeros(one[box].shape, bool), share, membrane)
+        for one, other, membrane in zip(contours, closed, facts["membrane"], strict=True)
     ]
     return seen, facts
 

@@ -1,5 +1,6 @@
 """The size of a run, chosen on slices whose lines are as wide as a network knows at one of them."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_copnet.steps.size_choice import (
     sizes_worth_a_try,
     spread_slices,
 )
-from napari_copnet.steps.size_measures import Seen, measure_sizes
+from napari_copnet.steps.size_measures import Seen, measure_sizes, membrane_width
 from napari_copnet.types import Stack
 
 
@@ -125,19 +126,43 @@ def test_cells_that_come_again_are_counted_and_others_are_not():
     found = [[seen(64, [])], [seen(128, [0.25, 0.5, 0.75])], [seen(256, [0.25, 0.5])]]
     measures = measure_sizes([64, 128, 256], found)
     assert [one["cells"] for one in measures] == [1, 4, 3]
-    # No cell of the smallest size comes again, two of the next do at the largest.
-    assert [one["steady"] for one in measures] == [0, 1, 1]
+    # The smallest size shows none of the four, which show two of the three of the largest.
+    assert [one["steady"] for one in measures] == [0, 0, 2]
     assert measures[1]["certainty"] == pytest.approx(0.9)
     assert measures[1]["parting"] == 1
     assert measures[0]["parting"] == 0
 
 
-@pytest.mark.parametrize(
-    ("second", "own", "expected"), [(99.5, 512, 512), (98, 512, 384), (99.5, 0, 384)]
-)
-def test_of_sizes_that_are_as_good_the_nearest_to_the_slices_is_taken(second, own, expected):
-    tried = [
-        {"size": size, "score": score, "steady": 1.0, "parting": 1.0}
-        for size, score in ((256, 99.9), (384, 100.0), (512, second))
-    ]
-    assert chosen_size(tried, [0], own).size == expected
+def test_a_size_where_lines_are_thinner_than_membranes_loses():
+    """Two sizes show the same four columns; at the larger one membranes are 9 px wide, not 4.5."""
+
+    def seen(side, membrane):
+        closed = np.zeros((side, side), bool)
+        for share in (0.25, 0.5, 0.75):
+            closed[:, round(share * side)] = True
+        contours = np.where(closed, 0.9, 0.0)
+        return [Seen(contours, closed, np.zeros((side, side), bool), membrane=membrane)]
+
+    measures = measure_sizes([128, 256], [seen(128, 4.5), seen(256, 9.0)])
+    assert measures[0]["score"] == pytest.approx(measures[1]["score"] * 2**0.75)
+    assert [one["membrane"] for one in measures] == [4.5, 9.0]
+    assert chosen_size(measures, [0]).size == 128
+    # Thin membranes lose nothing, and what is not known is neither said nor punished.
+    thin = measure_sizes([128, 256], [seen(128, 2.0), seen(256, math.nan)])
+    assert thin[0]["score"] == thin[1]["score"] == pytest.approx(measures[0]["score"])
+    assert "membrane" not in thin[1]
+    assert "px wide" in chosen_size(thin, [0]).reason
+
+
+@pytest.mark.parametrize("dark", [2, 4, 6])
+def test_membranes_are_as_wide_as_they_are_drawn(dark):
+    """Dark bands across an image, beside a contour of one pixel in the middle of each."""
+    image, contours = np.full((120, 120), 200.0), np.zeros((120, 120), np.float32)
+    for middle in (30, 60, 90):
+        image[:, middle - dark // 2 : middle + dark // 2 + 1] = 50.0
+        contours[:, middle] = 0.9
+    # The band is one pixel wider than `dark`; grey values pass the middle between two pixels.
+    assert membrane_width(image, contours) == pytest.approx(dark + 1, abs=0.5)
+    # Bright lines, and too few lines, tell nothing.
+    assert math.isnan(membrane_width(-image, contours))
+    assert math.isnan(membrane_width(image, np.zeros_like(contours)))

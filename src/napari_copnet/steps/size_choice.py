@@ -7,7 +7,6 @@ setting of a run matters more. `size_measures` compares the sizes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +21,7 @@ from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
 from napari_copnet.steps.fixed_size import DEFAULT_SIZE
 from napari_copnet.steps.preprocess import preprocess
-from napari_copnet.steps.size_measures import Seen, measure_sizes
+from napari_copnet.steps.size_measures import Seen, measure_sizes, membrane_width
 from napari_copnet.types import SizeChoice, Stack
 
 # Longer sides, px: in steps of about √2, and multiples of what networks can halve repeatedly.
@@ -37,8 +36,6 @@ SHRUNK = 8
 WINDOW = 768
 # Memory that a run needs for each processed pixel of a stack, bytes.
 BYTES = 48
-# Scores of at least this share of the best are as good as it.
-AS_GOOD = 0.99
 # A single pass shows which gaps a network would close.
 CHEAP: dict[str, Any] = {
     "max_iterations": 1,
@@ -159,14 +156,12 @@ def choose_size(
                 yield Progress("sizes", number + index / len(slices), len(sizes), "sizes")
         yield Progress("sizes", number + 1, len(sizes), "sizes")
     tried = measure_sizes(sizes, found)
-    choice = chosen_size(tried, slices, max(stack.shape[1:]))
+    choice = chosen_size(tried, slices)
     yield Progress("sizes", len(sizes), len(sizes), "sizes", choice.reason)
     return choice
 
 
-def chosen_size(
-    tried: Sequence[dict[str, float]], slices: Sequence[int], own: float = 0.0
-) -> SizeChoice:
+def chosen_size(tried: Sequence[dict[str, float]], slices: Sequence[int]) -> SizeChoice:
     """Return the choice of the size with the best score, and why it is the best.
 
     Parameters
@@ -174,19 +169,15 @@ def chosen_size(
     tried : sequence of dict
         From `size_measures.measure_sizes`.
     slices : sequence of int
-    own : float
-        Longer side of the slices, px. Of sizes whose scores hardly differ the nearest to it is
-        taken: resizing less changes less. 0 takes the best in any case.
     """
     best = max(tried, key=lambda one: one["score"])
-    if own:
-        as_good = [one for one in tried if one["score"] >= AS_GOOD * best["score"]]
-        best = min(as_good, key=lambda one: abs(math.log(one["size"] / own)))
     size = int(best["size"])
+    wide = f", and membranes are {best['membrane']:.1f} px wide" if "membrane" in best else ""
     reason = (
-        f"Size {size} px, chosen from {', '.join(str(int(one['size'])) for one in tried)}: at this "
-        f"size, {best['steady']:.0f} cells per slice stay the same when the size changes, and "
-        f"{best['parting']:.0%} of the contour length separates cells. Use Size to set another."
+        f"Size {size} px, chosen from {', '.join(str(int(one['size'])) for one in tried)}: "
+        f"{best['steady']:.0f} cells per slice are found at the next smaller size too, "
+        f"{best['parting']:.0%} of the contour length separates cells{wide}. "
+        "Use Size to set another."
     )
     return SizeChoice(size, reason, tuple(slices), tuple(tried))
 
@@ -225,7 +216,8 @@ def _seen(
     probability = yield from predict_contours(image, network("contours"), contours, padding=padding)
     closed = yield from close(probability, network("closing"), closing, padding=padding)
     share = tuple(seen / side for seen, side in zip(image.shape[1:], plane, strict=True))
-    return Seen(probability[0], closed.mask[0] > 0, out[0], share)
+    width = membrane_width(np.asarray(image[0]), probability[0])
+    return Seen(probability[0], closed.mask[0] > 0, out[0], share, width)
 
 
 def middle(side: int) -> slice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from itertools import pairwise
 
 import cc3d
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 from skimage.morphology import skeletonize
 
 from napari_copnet.steps.parting import parting_lines
@@ -18,6 +20,15 @@ from napari_copnet.types import is_contour
 SMALLEST_CELL = 30
 # Least intersection over union of a cell with the same cell at another size.
 SAME = 0.7
+# As wide as networks draw contours that look right to them, px: 4 to 4.6 on eleven tissues.
+LINE = 4.5
+# How much a size loses where membranes are wider than that: by this power of the ratio. Chosen,
+# as `parting` and `steady`, on nine tissues at two resolutions; .4 to 1 do alike.
+TOO_WIDE = 0.75
+# How far from a contour's centre line its grey values are compared, px.
+REACH = 10
+# A membrane's width is not told by fewer pixels of centre lines.
+FEWEST = 50
 # Side of the grid on which the cells of two sizes are compared.
 GRID = 512
 
@@ -36,12 +47,15 @@ class Seen:
         Pixels without content.
     share : tuple of float
         The share of the slice's height and width that was used, around its centre.
+    membrane : float
+        Width of the membranes, px, from `membrane_width`; not a number where it is unknown.
     """
 
     contours: np.ndarray
     closed: np.ndarray
     excluded: np.ndarray
     share: tuple[float, ...] = (1.0, 1.0)
+    membrane: float = math.nan
 
     @cached_property
     def cells(self) -> np.ndarray:
@@ -78,17 +92,20 @@ def measure_sizes(
 
         - ``size``, px;
         - ``cells``: number of cells in a whole slice, on average;
-        - ``steady``: number of cells that reappear at the neighbouring size, averaged over the next
-          smaller and the next larger one;
+        - ``steady``: number of cells that the next smaller size shows too;
         - ``certainty``: mean probability on the centre lines of Step 1's contours;
         - ``parting``: share of these lines that separate cells on their own; the rest are loose
           ends and lines with a gap;
-        - ``score``: ``steady * parting``, which decides. True cells reappear, and most false ones
-          do not; lines that networks make up inside cells have loose ends.
+        - ``membrane``: width of the membranes, px; missing where it is unknown;
+        - ``score``: ``steady * parting / max(1, membrane / LINE) ** TOO_WIDE``, which decides.
+          True cells reappear, and most false ones do not; lines that networks make up inside cells
+          have loose ends; and lines thinner than the membranes leave some of these to the cells.
     """
-    steady = _beside(
-        [sum(map(steady_cells, one, other)) / max(len(one), 1) for one, other in pairwise(found)]
-    )
+    pairs = [
+        sum(map(steady_cells, other, one)) / max(len(one), 1) for one, other in pairwise(found)
+    ]
+    # No size is below the smallest: it gets the smaller of the two nearest pairs.
+    steady = [min(pairs[:2]), *pairs] if pairs else [0.0] * len(found)
     measures = []
     for size, seen, again in zip(sizes, found, steady, strict=True):
         centres = [skeletonize(is_contour(one.contours) & ~one.excluded) for one in seen]
@@ -97,6 +114,8 @@ def measure_sizes(
         sure = sum(float(one.contours[centre].sum()) for one, centre in both) / lines
         parted = [(centre & parting_lines(is_contour(one.contours))).sum() for one, centre in both]
         parting = float(sum(parted)) / lines
+        known = [one.membrane for one in seen if math.isfinite(one.membrane)]
+        wide = max(1.0, float(np.mean(known)) / LINE) if known else 1.0
         measures.append(
             {
                 "size": float(size),
@@ -104,27 +123,50 @@ def measure_sizes(
                 "steady": again,
                 "certainty": sure,
                 "parting": parting,
-                "score": again * parting,
+                "score": again * parting / wide**TOO_WIDE,
             }
+            | ({"membrane": float(np.mean(known))} if known else {})
         )
     return tuple(measures)
 
 
-def _beside(pairs: list[float]) -> list[float]:
-    """Return the mean of the pairs before and after each size.
+def membrane_width(image: np.ndarray, contours: np.ndarray) -> float:
+    """Return how wide the dark lines of an image are where Step 1 sees a contour between cells.
 
-    Networks find more cells in larger slices. At either end, where one pair is missing, the smaller
-    of the two nearest pairs replaces it; otherwise the last size would win by being the last.
+    The width within which grey values, averaged over all places at one distance from the contour's
+    centre lines, are below the middle of the darkest and the brightest average.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+        Membranes are dark.
+    contours : ndarray, shape (Y, X), float32
+        Step 1 probability.
+
+    Returns
+    -------
+    float
+        Width, px; not a number where too little separates cells, or the lines are not dark.
     """
-    if not pairs:
-        return [0.0]
-    before = [min(pairs[:2]), *pairs]
-    after = [*pairs, min(pairs[-2:])]
-    return [(one + other) / 2 for one, other in zip(before, after, strict=True)]
+    mask = is_contour(contours)
+    centre = skeletonize(mask) & parting_lines(mask)
+    if np.count_nonzero(centre) < FEWEST:
+        return math.nan
+    distance = np.rint(distance_transform_edt(~centre)).astype(int)
+    near = distance <= REACH
+    pixels = np.bincount(distance[near], minlength=REACH + 1)
+    grey = np.bincount(distance[near], image[near], REACH + 1)[pixels > 0] / pixels[pixels > 0]
+    half = (grey[0] + grey.max()) / 2
+    brighter = np.flatnonzero(grey > half)
+    if brighter.size == 0 or brighter[0] == 0:
+        return math.nan
+    first = int(brighter[0])
+    step = (half - grey[first - 1]) / (grey[first] - grey[first - 1])
+    return float(2 * (first - 1 + step))
 
 
 def steady_cells(seen: Seen, other: Seen) -> float:
-    """Return how many cells reappear at another size, scaled to a whole slice.
+    """Return how many cells another size shows too, scaled to a whole slice.
 
     Parameters
     ----------
