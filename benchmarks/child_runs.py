@@ -34,7 +34,9 @@ class ChildRun:
     seconds : float
         From start to end of the process.
     peak : int
-        The most memory that it and its own children held at once, bytes.
+        The most memory that it and its own children held at once, bytes: what was seen, or what
+        the kernel says of the process alone, whichever is more. Looks miss short peaks, and more
+        of these in short runs.
     curve : list of tuple
         Seconds since the start, and bytes.
     """
@@ -58,10 +60,13 @@ def run_copnet(arguments: Sequence[str | Path], threads: int = 0) -> ChildRun:
     started = time.monotonic()
     process = start_copnet(arguments, threads)
     curve: list[tuple[float, int]] = []
+    most = 0
 
     def look() -> None:
+        nonlocal most
         while process.poll() is None:
             curve.append((time.monotonic() - started, _memory(process.pid)))
+            most = max(most, _most_so_far(process.pid))
             time.sleep(_LOOK)
 
     looking = threading.Thread(target=look, daemon=True)
@@ -72,7 +77,7 @@ def run_copnet(arguments: Sequence[str | Path], threads: int = 0) -> ChildRun:
     record = json.loads(output)
     if process.returncode:
         raise RuntimeError(record.get("error", output))
-    return ChildRun(record, seconds, max(bytes_ for _, bytes_ in curve), curve)
+    return ChildRun(record, seconds, max(most, *(bytes_ for _, bytes_ in curve)), curve)
 
 
 def start_copnet(arguments: Sequence[str | Path], threads: int = 0) -> subprocess.Popen:
@@ -102,6 +107,16 @@ def _memory(pid: int) -> int:
     except psutil.Error:
         pass
     return total
+
+
+def _most_so_far(pid: int) -> int:
+    """Return the most memory that a process has held, bytes; 0 where the system does not tell."""
+    try:
+        told = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    lines = [line.split() for line in told.splitlines() if line.startswith("VmHWM:")]
+    return 1024 * int(lines[0][1]) if lines else 0
 
 
 def write_stack(path: Path, slices: int, side: int) -> Path:

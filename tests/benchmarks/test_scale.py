@@ -1,11 +1,13 @@
 """What the benchmark of large stacks runs on, and the picture of its memory."""
 
+import os
+
 import numpy as np
 import pytest
 import tifffile
 
 from benchmarks.bench_scale import _a_slice
-from benchmarks.child_runs import ChildRun, folder_bytes, run_copnet, write_stack
+from benchmarks.child_runs import ChildRun, _most_so_far, folder_bytes, run_copnet, write_stack
 from benchmarks.memory_picture import draw
 
 
@@ -30,3 +32,12 @@ def test_files_of_a_folder_are_counted_and_memory_is_drawn(tmp_path):
     runs = {4: ChildRun({}, 2.0, 3, [(0.0, 10**9), (1.0, 2 * 10**9)])}
     draw(runs, 6000, tmp_path / "memory.png")
     assert folder_bytes(tmp_path) == (tmp_path / "memory.png").stat().st_size > 1000
+
+
+def test_a_peak_between_two_looks_is_seen():
+    before = _most_so_far(os.getpid())
+    assert before > 0
+    held = bytearray(200_000_000)
+    del held
+    assert _most_so_far(os.getpid()) >= before
+    assert _most_so_far(2**30) == 0
