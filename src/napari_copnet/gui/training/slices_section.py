@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
@@ -106,6 +108,13 @@ class SlicesSection(ProjectSection):
         return box
 
     # What the user can do ----------------------------------------------------
+
+    def offer_begin(self, begin: Callable[[], None]) -> None:
+        """Have one button begin a session without asking where; the dock has the others."""
+        self.begin_button.clicked.disconnect()
+        self.begin_button.clicked.connect(lambda: begin())
+        self.begin_button.setText("Annotate this run")
+        self.folder_button.hide()
 
     def propose(self) -> None:
         """Put slices on the list as the form says."""

@@ -37,7 +37,15 @@ class PreprocessSection(DockSection):
             "Normalises grey values, resizes slices and aligns them. Your image is not changed.",
             "preprocess",
         )
-        self.form = ParamsForm(PreprocessParams)
+        # Whoever works with the tissue knows its membranes, and not the pixels of the networks.
+        self.form = ParamsForm(PreprocessParams, first=("membrane_width",), rare=("size",))
+        self.form.rows["membrane_width"].native.setPlaceholderText("unknown: sizes are tried")
+        self.ruler_button = QPushButton("Measure …")
+        self.ruler_button.setObjectName("ruler")
+        self.ruler_button.setCheckable(True)
+        self.ruler_button.setToolTip(
+            "Draw a line across one membrane in the image: its length becomes the membrane width."
+        )
         self.add(self.form.widget)
         self.sizes_button = QPushButton("Try sizes …")
         self.sizes_button.setObjectName("try_sizes")
@@ -45,7 +53,7 @@ class PreprocessSection(DockSection):
             "Run both networks on the slice in view at several sizes, side by side. If your "
             "membranes are wider or thinner than those in training, size matters most."
         )
-        self.add(self.sizes_button)
+        self.add(row(self.ruler_button, self.sizes_button))
 
     def get(self) -> PreprocessParams:
         """Return the settings."""
@@ -177,7 +185,13 @@ class CellSection(DockSection):
             button.setEnabled(False)
             button.clicked.connect(lambda _=False, name=name: self.edit_asked.emit(name))
             self.edit_buttons[name] = button
-        self.add(row(*self.edit_buttons.values()))
+        self._edits = row(*self.edit_buttons.values())
+        self.add(self._edits)
+
+    def leave_edits(self) -> None:
+        """Leave corrections to the tools of a session."""
+        self._edits.hide()
+        self.next = self.next_on_disk = "Next: look through the slices, and correct the cells."
 
     def get(self) -> CellParams:
         """Return the settings."""

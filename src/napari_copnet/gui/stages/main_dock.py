@@ -1,0 +1,165 @@
+"""The one dock of a window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_copnet.gui.background.preload import preload
+from napari_copnet.gui.stages.panels import Panels
+from napari_copnet.gui.stages.stage import Stage, Step
+from napari_copnet.gui.stages.stage_list import STAGES, next_step
+from napari_copnet.gui.widgets.controls import column_in, named
+from napari_copnet.gui.widgets.dock import Dock
+
+LOOK_MS = 250
+PRELOAD_MS = 300
+# With the canvas and napari's own docks it fits a screen of 1366 pixels.
+NARROWEST, LOWEST = 380, 320
+# Stage and tab of what menus open that is no stage of its own.
+_ENTRIES = {"iterations": ("segment", 1), "settings": ("segment", 0), "simulation": ("teach", 1)}
+_GREEN = (
+    "QPushButton { background: #2e7d32; color: white; font-weight: bold; padding: 8px; }"
+    "QPushButton:hover { background: #1b5e20; }"
+    "QPushButton:focus { border: 2px solid #a5d6a7; }"
+    "QPushButton:disabled { background: #3a3f47; color: #c4c8ce; }"
+)
+
+
+class CopnetDock(Dock):
+    """All stages, of which one is at work, and a button that names the next step.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+
+    Attributes
+    ----------
+    panels : Panels
+    stages : dict of str to Stage
+        By name, in the order of work.
+    current : Stage
+        The one that is unfolded.
+    next_button : QPushButton
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.setObjectName("copnet")
+        self.setMinimumSize(NARROWEST, LOWEST)
+        self.panels = Panels(viewer)
+        made = [make(self.panels) for make in STAGES]
+        self.stages: dict[str, Stage] = {stage.name: stage for stage in made}
+        self.current = made[0]
+        self._step: Step | None = None
+        self._was_running = self._had_layer = False
+        column = column_in(self, 0)
+        self._column = QVBoxLayout()
+        self._column.setSpacing(2)
+        for stage in made:
+            stage.unfold_asked.connect(lambda stage=stage: self.unfold(stage.name))
+            self._column.addWidget(stage)
+        column.addLayout(self._column, 1)
+        column.addWidget(self._foot())
+        self.panels.unfold_asked.connect(self.unfold)
+        self.panels.workflow.stack.source_changed.connect(self._on_stack)
+        self.panels.workflow.ended.connect(lambda *_: self.look())
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK_MS)
+        self._timer.timeout.connect(self.look)
+        self._timer.start()
+        self.unfold(made[0].name)
+        self._on_stack()
+        # The dock is drawn first.
+        QTimer.singleShot(PRELOAD_MS, preload)
+
+    def _foot(self) -> QWidget:
+        foot = QWidget()
+        lines = column_in(foot, 0)
+        # What is being opened or run is told whichever stage is at work.
+        lines.addWidget(self.panels.workflow.run_controls)
+        row = QHBoxLayout()
+        row.setContentsMargins(8, 2, 8, 8)
+        lines.addLayout(row)
+        self.next_button = named(QPushButton(), "next_step", "The next step of the work.")
+        self.next_button.setStyleSheet(_GREEN)
+        self.next_button.clicked.connect(lambda: self.press_next())
+        row.addWidget(self.next_button, 1)
+        return foot
+
+    @property
+    def parts(self) -> list[Dock]:
+        """The panels that were made so far, for those that look for one in the window."""
+        return self.panels.every
+
+    # What the user can do ----------------------------------------------------
+
+    def unfold(self, name: str) -> None:
+        """Put a stage to work; the others are one line each."""
+        chosen = self.stages[name]
+        for at, stage in enumerate(self.stages.values()):
+            if stage is not chosen and stage.is_unfolded:
+                stage.set_unfolded(False)
+            self._column.setStretch(at, 1 if stage is chosen else 0)
+        self.current = chosen
+        if not chosen.is_unfolded:
+            chosen.set_unfolded(True)
+        self.look()
+
+    def open_at(self, name: str) -> None:
+        """Unfold a stage, or the stage and tab of an entry of the menus."""
+        stage, tab = _ENTRIES.get(name, (name, None))
+        if stage == "segment" and name == "segment" and self.stages["open"].step() is not None:
+            stage = "open"
+        self.unfold(stage)
+        if tab is not None:
+            self.stages[stage].show_tab(tab)
+
+    def press_next(self) -> None:
+        """Do the next step."""
+        if self._step is not None and self._step.act is not None:
+            self._step.act()
+        self.look()
+
+    def _go(self, stage: Stage) -> None:
+        self.unfold(stage.name)
+        stage.begin()
+
+    # Keeping it true ---------------------------------------------------------
+
+    def look(self) -> None:
+        """Show how far each stage is, and the next step."""
+        if self._is_closed:
+            return
+        running = self.panels.is_running and self.panels.workflow.stack.layer is not None
+        if running and not self._was_running and self.current.name == "open":
+            self._was_running = True
+            self.unfold("segment")
+            return
+        self._was_running = running
+        for stage in self.stages.values():
+            stage.renew()
+        self._step = next_step(list(self.stages.values()), self.current, self._go)
+        if self.next_button.text() != self._step.text:
+            self.next_button.setText(self._step.text)
+        self.next_button.setEnabled(self._step.act is not None)
+
+    def _on_stack(self) -> None:
+        """Go on to Segment once there is a stack whose voxel size need not be asked for."""
+        has_layer = self.panels.workflow.stack.layer is not None
+        came, self._had_layer = has_layer and not self._had_layer, has_layer
+        if came and self.current.name == "open" and self.panels.workflow.stack.is_settled:
+            self.unfold("segment")
+        else:
+            self.look()
+
+    def _shut_down(self) -> None:
+        self._timer.stop()
+        for stage in self.stages.values():
+            stage.stop()
+        # First those made last: a training takes a moment to save, and looks at the others.
+        for panel in reversed(self.panels.every):
+            panel.shut_down()
