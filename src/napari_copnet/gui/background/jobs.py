@@ -7,6 +7,7 @@ nothing can arrive after the job was given up.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import enum
 import logging
@@ -28,7 +29,9 @@ log = logging.getLogger(__name__)
 UPDATE_SECONDS = 0.15
 # Work that has not stopped by then is left to stop by itself, and its result dropped.
 CANCEL_SECONDS = 0.8
-CLOSE_SECONDS = 10.0
+# A window that closes waits so long for a thread, and the program `END_SECONDS`: a thread
+# that is ended in the midst of PyTorch's C++ aborts it.
+CLOSE_SECONDS, END_SECONDS = 1.5, 10.0
 # Of threads that compute, added to the window's own: a tenth of its share where both want one core.
 NICE = 10
 
@@ -273,6 +276,13 @@ def explained(error: BaseException) -> CopnetError:
 def free_cores() -> int:
     """Return how many threads a network may take so that the window keeps a core."""
     return max(1, (os.cpu_count() or 2) - 1)
+
+
+@atexit.register
+def _await_threads() -> None:
+    end = time.monotonic() + END_SECONDS
+    for thread in threads_alive():
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 def threads_alive() -> list[threading.Thread]:

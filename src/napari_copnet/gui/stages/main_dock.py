@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_copnet.gui.background.preload import preload
+from napari_copnet.gui.stages.closing_question import ClosingQuestion
+from napari_copnet.gui.stages.first_tour import FirstTour, is_first_use
+from napari_copnet.gui.stages.key_card import keys_on_question_mark, show_keys
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.stages.stage import Stage, Step
 from napari_copnet.gui.stages.stage_list import STAGES, next_step
@@ -15,7 +19,7 @@ from napari_copnet.gui.widgets.controls import column_in, named
 from napari_copnet.gui.widgets.dock import Dock
 
 LOOK_MS = 250
-PRELOAD_MS = 300
+PRELOAD_MS, TOUR_MS = 300, 800
 # With the canvas and napari's own docks it fits a screen of 1366 pixels.
 NARROWEST, LOWEST = 380, 320
 # Stage and tab of what menus open that is no stage of its own.
@@ -43,6 +47,8 @@ class CopnetDock(Dock):
     current : Stage
         The one that is unfolded.
     next_button : QPushButton
+    tour : FirstTour or None
+        While it is shown.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -55,6 +61,8 @@ class CopnetDock(Dock):
         self.stages: dict[str, Stage] = {stage.name: stage for stage in made}
         self.current = made[0]
         self._step: Step | None = None
+        self._question: ClosingQuestion | None = None
+        self.tour: FirstTour | None = None
         self._was_running = self._had_layer = False
         column = column_in(self, 0)
         self._column = QVBoxLayout()
@@ -88,7 +96,26 @@ class CopnetDock(Dock):
         self.next_button.setStyleSheet(_GREEN)
         self.next_button.clicked.connect(lambda: self.press_next())
         row.addWidget(self.next_button, 1)
+        self.keys_button = named(QToolButton(), "keys", "Show all keys (?).")
+        self.keys_button.setText("Keys")
+        self.keys_button.clicked.connect(lambda: show_keys(self.window()))
+        self.tour_button = named(QToolButton(), "tour", "Show what is where.")
+        self.tour_button.setText("Tour")
+        self.tour_button.clicked.connect(lambda: self.show_tour())
+        row.addWidget(self.keys_button)
+        row.addWidget(self.tour_button)
         return foot
+
+    def showEvent(self, event: Any) -> None:
+        """Watch the window from now on, and show a newcomer around."""
+        super().showEvent(event)
+        if self._question is None and not self._is_closed:
+            window = self.window()
+            self._question = ClosingQuestion(window, self.panels)
+            self._shortcut = keys_on_question_mark(window)
+            if is_first_use():
+                # Once the window is laid out.
+                QTimer.singleShot(TOUR_MS, self._welcome)
 
     @property
     def parts(self) -> list[Dock]:
@@ -118,8 +145,25 @@ class CopnetDock(Dock):
         if tab is not None:
             self.stages[stage].show_tab(tab)
 
+    def show_tour(self) -> FirstTour:
+        """Show the balloons."""
+        if self.tour is None:
+            self.tour = FirstTour(self)
+            self.tour.over.connect(self._on_tour_over)
+        return self.tour
+
+    def _on_tour_over(self) -> None:
+        self.tour = None
+
+    def _welcome(self) -> None:
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            if not self._is_closed and self.isVisible() and self.current.name == "open":
+                self.show_tour()
+
     def press_next(self) -> None:
         """Do the next step."""
+        if self.tour is not None:
+            self.tour.finish()
         if self._step is not None and self._step.act is not None:
             self._step.act()
         self.look()
@@ -158,6 +202,11 @@ class CopnetDock(Dock):
 
     def _shut_down(self) -> None:
         self._timer.stop()
+        if self.tour is not None:
+            self.tour.finish()
+        if self._question is not None:
+            self._question.stop()
+            self._shortcut.setParent(None)
         for stage in self.stages.values():
             stage.stop()
         # First those made last: a training takes a moment to save, and looks at the others.

@@ -27,7 +27,7 @@ class DockSection(QFrame):
     Parameters
     ----------
     number : int
-        In the order of work.
+        In the order of work; 0 for none.
     title : str
     purpose : str
         One sentence on what the step is for.
@@ -45,7 +45,7 @@ class DockSection(QFrame):
         column.setSpacing(4)
         head = QHBoxLayout()
         self._sign = QLabel()
-        name = QLabel(f"<b>{number}&nbsp; {title}</b>")
+        name = QLabel(f"<b>{number}&nbsp; {title}</b>" if number else f"<b>{title}</b>")
         name.setToolTip(purpose)
         head.addWidget(self._sign)
         head.addWidget(name)

@@ -1,4 +1,4 @@
-"""Section 1: which image, how large its voxels are, whether its first axis is time."""
+"""Which image, how large its voxels are, whether its first axis is time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class StackSection(DockSection):
     open_asked = Signal(object)
 
     def __init__(self, viewer: Any) -> None:
-        super().__init__(1, "Stack", "Needs an image layer: open a file, or drop one on napari.")
+        super().__init__(0, "Stack", "Needs an image layer: open a file, or drop one on napari.")
         self.viewer = viewer
         self._layers: list[Any] = []
         self._voxels_of: Any = None

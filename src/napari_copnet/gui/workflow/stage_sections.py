@@ -1,4 +1,4 @@
-"""Sections 2 to 5: the settings of each stage of the pipeline, and what it did in words."""
+"""The settings of each stage of the pipeline, and what it did in words."""
 
 from __future__ import annotations
 
@@ -32,14 +32,13 @@ class PreprocessSection(DockSection):
 
     def __init__(self) -> None:
         super().__init__(
-            2,
+            0,
             "Preprocess",
             "Normalises grey values, resizes slices and aligns them. Your image is not changed.",
             "preprocess",
         )
         # Whoever works with the tissue knows its membranes, and not the pixels of the networks.
         self.form = ParamsForm(PreprocessParams, first=("membrane_width",), rare=("size",))
-        self.form.rows["membrane_width"].native.setPlaceholderText("unknown: sizes are tried")
         self.ruler_button = QPushButton("Measure …")
         self.ruler_button.setObjectName("ruler")
         self.ruler_button.setCheckable(True)
@@ -76,7 +75,7 @@ class ContourSection(DockSection):
 
     def __init__(self) -> None:
         super().__init__(
-            3, "Contours", "A network predicts the contour probability of each pixel.", "contours"
+            0, "Contours", "A network predicts the contour probability of each pixel.", "contours"
         )
         self.model = ModelPicker("contours")
         self.device = DevicePicker()
@@ -114,7 +113,7 @@ class ClosingSection(DockSection):
     scrub = Signal(bool)
 
     def __init__(self) -> None:
-        super().__init__(4, "Closing", "A second network closes gaps, step by step.", "closing")
+        super().__init__(0, "Closing", "A second network closes gaps, step by step.", "closing")
         self.model = ModelPicker("closing")
         self.form = ParamsForm(ClosingParams, hidden=("closing_model", "keep_iterations"))
         self.add(self.model)
@@ -171,7 +170,7 @@ class CellSection(DockSection):
     edit_asked = Signal(str)
 
     def __init__(self) -> None:
-        super().__init__(5, "Cells", "Each region enclosed by contours becomes a cell.", "cells")
+        super().__init__(0, "Cells", "Each region enclosed by contours becomes a cell.", "cells")
         self.form = ParamsForm(CellParams)
         self.add(self.form.widget)
         self.edit_buttons: dict[str, QPushButton] = {}

@@ -16,6 +16,7 @@ from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view, stac
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.model_picker import ModelPicker
 from napari_copnet.gui.workflow.image_runs import ImageRuns
+from napari_copnet.gui.workflow.membrane_ruler import MembraneRuler
 from napari_copnet.gui.workflow.result_controls import ResultControls
 from napari_copnet.gui.workflow.run_on_disk import run_on_disk
 from napari_copnet.gui.workflow.run_stages import STAGES, close_early, run_stages
@@ -81,6 +82,12 @@ class WorkflowPanel(WorkflowForm):
             picker.changed.connect(self._later)
         self.controls = ResultControls(
             self.viewer, closing, self.sections["cells"], lambda: self.source, self._is_busy
+        )
+        self.ruler = MembraneRuler(
+            self.viewer,
+            self.sections["preprocess"],
+            lambda: self.stack.layer,
+            self.run_controls.message,
         )
         self.place.changed.connect(self._later)
         self.runs.edited.connect(self.controls.tell_edit)
@@ -237,6 +244,7 @@ class WorkflowPanel(WorkflowForm):
             self.job = None
         for picker in self.findChildren(ModelPicker):
             picker.stop()
+        self.ruler.stop()
         self.stack.stop()
         self.controls.stop()
 
