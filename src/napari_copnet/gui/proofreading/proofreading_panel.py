@@ -215,7 +215,7 @@ class ProofreadPanel(ProofreadForm):
             self.message.error(
                 InputError(
                     "There is no finished run.",
-                    "Run the workflow dock to its end, or begin from the folder of a run.",
+                    "Run the stack under Segment first, or begin from the folder of a run.",
                 )
             )
             return None

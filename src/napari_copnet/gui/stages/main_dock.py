@@ -72,7 +72,7 @@ class CopnetDock(Dock):
             self._column.addWidget(stage)
         column.addLayout(self._column, 1)
         column.addWidget(self._foot())
-        self.panels.unfold_asked.connect(self.unfold)
+        self.panels.unfold_asked.connect(self._on_asked)
         self.panels.workflow.stack.source_changed.connect(self._on_stack)
         self.panels.workflow.ended.connect(lambda *_: self.look())
         self._timer = QTimer(self)
@@ -190,6 +190,11 @@ class CopnetDock(Dock):
         if self.next_button.text() != self._step.text:
             self.next_button.setText(self._step.text)
         self.next_button.setEnabled(self._step.act is not None)
+
+    def _on_asked(self, name: str) -> None:
+        """Follow what was begun; who annotates to teach stays there."""
+        if not self.current.is_beside:
+            self.unfold(name)
 
     def _on_stack(self) -> None:
         """Go on to Segment once there is a stack whose voxel size need not be asked for."""

@@ -42,6 +42,10 @@ class Panels(QObject):
         self.workflow = self.keep(WorkflowPanel(viewer))
         self.workflow.as_part()
         self.proofreading = self.keep(ProofreadPanel(viewer))
+        # Here nobody is asked for a folder, and the green button offers a newer run.
+        self.proofreading.begin_button.clicked.disconnect()
+        self.proofreading.begin_button.clicked.connect(lambda: self.begin_session())
+        self.proofreading.begin_button.setToolTip("Correct the cells of the run.")
         # The result that the open session has; None for a session opened from its folder.
         self._taken: Any = None
         self._beginning: Any = None
@@ -97,10 +101,12 @@ class Panels(QObject):
     def begin_session(self) -> None:
         """Keep the corrections of the finished run in a session, beside its stack."""
         source = self.finished
-        if source is None or self.session is not None or self.is_opening:
-            return
-        self._beginning = (source.layer, source.result)
-        self.proofreading.begin(session_place(source.layer))
+        if source is None:
+            # It says so.
+            self.proofreading.begin()
+        elif self.session is None and not self.is_opening:
+            self._beginning = (source.layer, source.result)
+            self.proofreading.begin(session_place(source.layer))
 
     def take_new_run(self) -> None:
         """Take the newer run into the open session."""

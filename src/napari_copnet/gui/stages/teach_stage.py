@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QWidget
 
+from napari_copnet.errors import InputError
 from napari_copnet.gui.simulation.simulation_panel import SimulatePanel
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.stages.stage import Stage, Step
@@ -51,8 +52,16 @@ class TeachStage(Stage):
 
     def _train(self) -> QWidget:
         self.training = self.panels.keep(TrainingPanel(self.panels.viewer))
-        self.training.slices.offer_begin(self.panels.begin_session)
+        self.training.slices.offer_begin(self._begin)
         return self.training
+
+    def _begin(self) -> None:
+        if self.panels.finished is None and self.training is not None:
+            self.training.message.error(
+                InputError("There is no finished run.", "Run the stack under Segment first.")
+            )
+        else:
+            self.panels.begin_session()
 
     def _simulate(self) -> QWidget:
         self.simulation = self.panels.keep(SimulatePanel(self.panels.viewer))

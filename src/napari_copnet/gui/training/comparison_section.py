@@ -288,7 +288,7 @@ class CompareSection(DockSection):
             self.failed.emit(error)
             return
         self.decided.emit()
-        self.tell(Mark.DONE, said, "The workflow dock uses “default” for its next run.")
+        self.tell(Mark.DONE, said, "The next run uses it as “default”.")
 
     def _scores(self) -> list[dict[str, Any]]:
         return self.comparison.rows() if self.comparison is not None else []

@@ -163,10 +163,7 @@ class CellSection(DockSection):
 
     next = "Next: look through the slices, and draw where a gap is left."
     # What is too large for memory can't be drawn on here.
-    next_on_disk = (
-        "Next: look through the slices. To correct them, open the proofreading dock and press "
-        "Begin from this run."
-    )
+    next_on_disk = "Next: look through the slices. To correct them, go on to Correct."
     edit_asked = Signal(str)
 
     def __init__(self) -> None:
