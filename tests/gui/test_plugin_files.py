@@ -110,7 +110,7 @@ class TestInTheWindow:
         rgb = np.zeros((3, 8, 8, 3), np.uint8)
         tifffile.imwrite(tmp_path / "rgb.tif", rgb, photometric="rgb")
         viewer = make_napari_viewer()
-        with pytest.raises(Exception, match="workflow dock"):
+        with pytest.raises(Exception, match="COp-Net dock"):
             viewer.open(str(tmp_path / "rgb.tif"), plugin=PLUGIN)
         assert not viewer.layers
 

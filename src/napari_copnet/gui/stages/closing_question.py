@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QTimer
@@ -22,16 +23,23 @@ class ClosingQuestion(QObject):
 
     def __init__(self, window: QWidget, panels: Panels) -> None:
         super().__init__()
-        self._window, self._panels = window, panels
+        self._window: QWidget | None = window
+        self._panels = panels
         window.installEventFilter(self)
 
     def stop(self) -> None:
         """Let the window go."""
-        self._window.removeEventFilter(self)
+        window, self._window = self._window, None
+        if window is not None:
+            with contextlib.suppress(RuntimeError):  # Qt has deleted it
+                window.removeEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Ask when the user, and not a program, closes the window."""
-        if watched is not self._window or event is None or event.type() != QEvent.Type.Close:
+        window = self._window
+        if window is None or watched is not window or event is None:
+            return False
+        if event.type() != QEvent.Type.Close:
             return False
         at_work = work_at_hand(self._panels)
         if not event.spontaneous() or not at_work:
@@ -39,7 +47,7 @@ class ClosingQuestion(QObject):
         event.ignore()
         if self._is_sure(at_work):
             # As a program does it: napari asks nothing more.
-            QTimer.singleShot(0, self._window.close)
+            QTimer.singleShot(0, window.close)
         return True
 
     def _is_sure(self, at_work: str) -> bool:

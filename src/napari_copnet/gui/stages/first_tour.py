@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 from napari_copnet.gui.widgets.controls import named
 from napari_copnet.networks.package import models_folder
 
-_WIDTH, _GAP = 270, 10
+_WIDTH, _MARGIN, _GAP = 280, 14, 10
 # The stage or button that each points at, and what it says.
 BALLOONS = (
     ("line_open", "Open a stack here, or try the sample: it is segmented already."),
@@ -74,6 +74,7 @@ class FirstTour(QFrame):
             "QFrame#first_tour QPushButton { color: #1d1d1f; background: #ffe082; padding: 4px; }"
         )
         column = QVBoxLayout(self)
+        column.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
         self.text = QLabel()
         self.text.setWordWrap(True)
         self.text.setTextFormat(Qt.TextFormat.PlainText)
@@ -111,6 +112,9 @@ class FirstTour(QFrame):
         last = self._at == len(BALLOONS) - 1
         self.text.setText(f"{words}  ▸")
         self.next_button.setText("Done" if last else f"Next ({self._at + 1} of {len(BALLOONS)})")
+        # Qt lets words that wrap have too little room.
+        inner = _WIDTH - 2 * _MARGIN
+        self.text.setFixedSize(inner, self.text.heightForWidth(inner))
         self.adjustSize()
         window, target = self._dock.window(), self._dock.findChild(QWidget, name)
         if window is None or target is None:

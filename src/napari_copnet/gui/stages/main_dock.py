@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 from qtpy.QtCore import QTimer
+from qtpy.QtGui import QShortcut
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_copnet.gui.background.preload import preload
@@ -62,6 +63,7 @@ class CopnetDock(Dock):
         self.current = made[0]
         self._step: Step | None = None
         self._question: ClosingQuestion | None = None
+        self._shortcut: QShortcut | None = None
         self.tour: FirstTour | None = None
         self._was_running = self._had_layer = False
         column = column_in(self, 0)
@@ -110,12 +112,16 @@ class CopnetDock(Dock):
         """Watch the window from now on, and show a newcomer around."""
         super().showEvent(event)
         if self._question is None and not self._is_closed:
+            # Once the dock is in its window, and that is laid out.
+            QTimer.singleShot(0, self._watch_window)
+            QTimer.singleShot(TOUR_MS, self._welcome)
+
+    def _watch_window(self) -> None:
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
             window = self.window()
-            self._question = ClosingQuestion(window, self.panels)
-            self._shortcut = keys_on_question_mark(window)
-            if is_first_use():
-                # Once the window is laid out.
-                QTimer.singleShot(TOUR_MS, self._welcome)
+            if self._question is None and not self._is_closed and window is not None:
+                self._question = ClosingQuestion(window, self.panels)
+                self._shortcut = keys_on_question_mark(window)
 
     @property
     def parts(self) -> list[Dock]:
@@ -157,7 +163,8 @@ class CopnetDock(Dock):
 
     def _welcome(self) -> None:
         with contextlib.suppress(RuntimeError):  # closed meanwhile
-            if not self._is_closed and self.isVisible() and self.current.name == "open":
+            at_start = self.isVisible() and self.current.name == "open"
+            if not self._is_closed and at_start and is_first_use():
                 self.show_tour()
 
     def press_next(self) -> None:
@@ -211,7 +218,10 @@ class CopnetDock(Dock):
             self.tour.finish()
         if self._question is not None:
             self._question.stop()
+            self._question = None
+        if self._shortcut is not None:
             self._shortcut.setParent(None)
+            self._shortcut = None
         for stage in self.stages.values():
             stage.stop()
         # First those made last: a training takes a moment to save, and looks at the others.
