@@ -420,6 +420,22 @@ def compared(monkeypatch):
     return gappy[0], true[0]
 
 
+def test_adopting_a_model_that_was_not_compared_takes_a_second_press(
+    window, folder, models, better, qtbot
+):
+    dock = opened(window, folder, qtbot)
+    section = dock.compare
+    section.offer(None, better)
+    assert section.comparison is None
+    before = find_model("default", "contours").name
+    press(section.adopt_button)
+    assert section.adopt_button.text() == "Adopt uncompared?"
+    assert find_model("default", "contours").name == before != "better"
+    press(section.adopt_button)
+    assert find_model("default", "contours").name == "better"
+    assert section.adopt_button.text() == "Adopt the new model"
+
+
 def test_two_models_are_scored_shown_side_by_side_and_one_adopted(
     window, folder, models, better, qtbot, monkeypatch
 ):
