@@ -78,6 +78,7 @@ def test_a_question_mark_shows_the_keys(dock, qtbot):
 
     window = dock.window()
     window.activateWindow()
+    qtbot.wait(300)
     QTest.keyClick(window, Qt.Key.Key_Question, Qt.KeyboardModifier.ShiftModifier)
     qtbot.waitUntil(lambda: len(cards()) == 1 and cards()[0].isVisible(), timeout=10000)
     QTest.keyClick(cards()[0], Qt.Key.Key_Space)

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 from napari_copnet.gui.widgets.controls import named
 from napari_copnet.networks.package import models_folder
 
-_WIDTH, _MARGIN, _GAP = 280, 14, 10
+_WIDTH, _MARGIN, _GAP, _SPARE = 280, 14, 10, 4
 # The stage or button that each points at, and what it says.
 BALLOONS = (
     ("line_open", "Open a stack here, or try the sample: it is segmented already."),
@@ -88,9 +88,9 @@ class FirstTour(QFrame):
         row.addStretch()
         row.addWidget(self.next_button)
         column.addLayout(row)
-        self._point()
         self.show()
         self.raise_()
+        self._point()
 
     def go_on(self) -> None:
         """Show the next balloon; after the last one the tour is over."""
@@ -112,9 +112,10 @@ class FirstTour(QFrame):
         last = self._at == len(BALLOONS) - 1
         self.text.setText(f"{words}  ▸")
         self.next_button.setText("Done" if last else f"Next ({self._at + 1} of {len(BALLOONS)})")
-        # Qt lets words that wrap have too little room.
+        # Qt leaves words that wrap too little room, and knows their font only once it is polished.
+        self.text.ensurePolished()
         inner = _WIDTH - 2 * _MARGIN
-        self.text.setFixedSize(inner, self.text.heightForWidth(inner))
+        self.text.setFixedSize(inner, self.text.heightForWidth(inner) + _SPARE)
         self.adjustSize()
         window, target = self._dock.window(), self._dock.findChild(QWidget, name)
         if window is None or target is None:

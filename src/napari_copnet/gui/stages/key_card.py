@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QDialog, QGridLayout, QLabel, QVBoxLayout, QWidget
@@ -74,8 +76,9 @@ def show_keys(window: QWidget) -> KeyCard:
     return card
 
 
-def keys_on_question_mark(window: QWidget) -> QShortcut:
-    """Have ``?`` show the card wherever no text is typed, on every layout of the keyboard."""
-    shortcut = QShortcut(QKeySequence("?"), window)
-    shortcut.activated.connect(lambda: show_keys(window))
+def on_question_mark(window: QWidget, act: Callable[[], None]) -> QShortcut:
+    """Have ``?`` do something wherever no text is typed, on every layout of the keyboard."""
+    shortcut = QShortcut(window)
+    shortcut.setKeys([QKeySequence("?"), QKeySequence("Shift+?")])
+    shortcut.activated.connect(act)
     return shortcut

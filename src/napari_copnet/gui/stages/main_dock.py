@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, Q
 from napari_copnet.gui.background.preload import preload
 from napari_copnet.gui.stages.closing_question import ClosingQuestion
 from napari_copnet.gui.stages.first_tour import FirstTour, is_first_use
-from napari_copnet.gui.stages.key_card import keys_on_question_mark, show_keys
+from napari_copnet.gui.stages.key_card import on_question_mark, show_keys
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.stages.stage import Stage, Step
 from napari_copnet.gui.stages.stage_list import STAGES, next_step
@@ -100,7 +100,7 @@ class CopnetDock(Dock):
         row.addWidget(self.next_button, 1)
         self.keys_button = named(QToolButton(), "keys", "Show all keys (?).")
         self.keys_button.setText("Keys")
-        self.keys_button.clicked.connect(lambda: show_keys(self.window()))
+        self.keys_button.clicked.connect(lambda: self.show_keys())
         self.tour_button = named(QToolButton(), "tour", "Show what is where.")
         self.tour_button.setText("Tour")
         self.tour_button.clicked.connect(lambda: self.show_tour())
@@ -121,7 +121,7 @@ class CopnetDock(Dock):
             window = self.window()
             if self._question is None and not self._is_closed and window is not None:
                 self._question = ClosingQuestion(window, self.panels)
-                self._shortcut = keys_on_question_mark(window)
+                self._shortcut = on_question_mark(window, self.show_keys)
 
     @property
     def parts(self) -> list[Dock]:
@@ -150,6 +150,12 @@ class CopnetDock(Dock):
         self.unfold(stage)
         if tab is not None:
             self.stages[stage].show_tab(tab)
+
+    def show_keys(self) -> None:
+        """Show the card with the keys."""
+        window = self.window()
+        if window is not None:
+            show_keys(window)
 
     def show_tour(self) -> FirstTour:
         """Show the balloons."""
