@@ -5,6 +5,7 @@ import time
 
 import pytest
 from hand import press
+from napari.settings import get_settings
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton
 
@@ -88,8 +89,22 @@ def test_closing_in_a_run_asks_and_the_window_is_gone_at_once(dock, stack, model
     qtbot.waitUntil(lambda: not threads_alive() and not main_windows(), timeout=20000)
     assert time.monotonic() - start < 2
     assert "still being segmented" in said[0]
+    forget(dock)
+
+
+def forget(dock):
+    """Let the fixture of the viewer know that its window is gone."""
+    del dock.viewer.window._qt_window
 
 
 def main_windows():
     shown = (w for w in QApplication.topLevelWidgets() if w.inherits("QMainWindow"))
     return [w for w in shown if w.isVisible()]
+
+
+def test_with_nothing_at_work_the_question_is_not_asked(dock, qtbot, monkeypatch):
+    # napari's own question has a test of its own.
+    monkeypatch.setattr(get_settings().application, "confirm_close_window", False)
+    press_the_cross(dock.window())
+    qtbot.waitUntil(lambda: not main_windows(), timeout=10000)
+    forget(dock)

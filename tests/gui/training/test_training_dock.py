@@ -321,7 +321,9 @@ def test_the_window_closed_during_a_training_leaves_no_process(
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end, "the training process outlived its window by 2 s"
         time.sleep(0.05)
-    assert threads_alive() == []
+    while threads_alive():
+        assert time.monotonic() < end + 1, "the thread outlived the process it watches"
+        time.sleep(0.05)
     # What it had learnt is there to go on with.
     assert list(models.glob("drawn-*.training/checkpoint*"))
 
