@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QMessageBox, QWidget
 
+from napari_copnet.gui.background.jobs import hurried
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.training.training_panel import TrainingPanel
 
@@ -47,7 +48,7 @@ class ClosingQuestion(QObject):
         event.ignore()
         if self._is_sure(at_work):
             # As a program does it: napari asks nothing more.
-            QTimer.singleShot(0, window.close)
+            QTimer.singleShot(0, lambda: _close(window))
         return True
 
     def _is_sure(self, at_work: str) -> bool:
@@ -62,6 +63,11 @@ class ClosingQuestion(QObject):
         box.setEscapeButton(stay)
         box.exec()
         return box.clickedButton() is close
+
+
+def _close(window: QWidget) -> None:
+    with contextlib.suppress(RuntimeError), hurried():  # closed meanwhile
+        window.close()
 
 
 def work_at_hand(panels: Panels) -> str:
