@@ -39,7 +39,7 @@ def run(quick: bool = False) -> list[Figure]:
     """
     import napari
 
-    from napari_copnet.gui.commands import PROOFREADING, WORKFLOW
+    from napari_copnet.gui.commands import open_stage
 
     size = 256 if quick else 512
     tissue = make_tissue(TissueParams(slices=6 if quick else 12, size=size), seed=1)
@@ -53,8 +53,8 @@ def run(quick: bool = False) -> list[Figure]:
                 session_files.make(Path(name) / "session", Start(punched, step1, tissue.stack))
             )
             add_stack(viewer, tissue.stack)
-            _, workflow = viewer.window.add_plugin_dock_widget("napari-copnet", WORKFLOW)
-            _, dock = viewer.window.add_plugin_dock_widget("napari-copnet", PROOFREADING)
+            whole = open_stage("correct", viewer)
+            workflow, dock = whole.panels.workflow, whole.panels.proofreading
             workflow.sections["preprocess"].form.rows["size"].value = 0
             wait(1.0)
             with gaps() as opening:
@@ -77,9 +77,8 @@ def run(quick: bool = False) -> list[Figure]:
             with gaps() as plain:
                 viewer.add_labels(np.zeros(contour.shape, np.uint8))
                 wait(1.0)
-            for one in (dock, workflow):
-                one.shut_down()
-                viewer.window.remove_dock_widget(one)
+            whole.shut_down()
+            viewer.window.remove_dock_widget(whole)
     finally:
         viewer.close()
         wait(0.2)

@@ -204,13 +204,14 @@ def _window(folder: Path) -> dict[str, float]:
     import napari
 
     from benchmarks.bench_dock import until, wait
-    from napari_copnet.gui.commands import PROOFREADING
+    from napari_copnet.gui.commands import open_stage
     from napari_copnet.gui.proofreading.open_session import ready
     from napari_copnet.progress import finish
 
     viewer = napari.Viewer(show=True)
     try:
-        _, dock = viewer.window.add_plugin_dock_widget("napari-copnet", PROOFREADING)
+        whole = open_stage("correct", viewer)
+        dock = whole.panels.proofreading
         # What napari compiles once is the same for any session.
         finish(ready())
         wait(1.0)
@@ -220,8 +221,8 @@ def _window(folder: Path) -> dict[str, float]:
             until(lambda: dock.controller is not None)
             took, used = time.perf_counter() - start, time.process_time() - used
             wait(5.0)
-        dock.shut_down()
-        viewer.window.remove_dock_widget(dock)
+        whole.shut_down()
+        viewer.window.remove_dock_widget(whole)
     finally:
         viewer.close()
         wait(0.2)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tour_proofread
@@ -20,22 +19,6 @@ from qtpy.QtTest import QTest
 from tour_window import CONTROL, Tour, camera_of, clear_photos, options, stack_file, turn_wheel
 
 from napari_copnet import read_stack
-
-
-def weakest_cut(labels: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return a short straight cut, (y, x) to (y, x), through the largest cell of a slice."""
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    cell = labels == sizes.argmax()
-    columns = np.flatnonzero(cell.any(axis=0))
-    inner = columns[len(columns) // 4 : -max(1, len(columns) // 4)]
-    heights = []
-    for x in inner:
-        rows = np.flatnonzero(cell[:, x])
-        heights.append(rows[-1] - rows[0])
-    x = int(inner[int(np.argmin(heights))])
-    rows = np.flatnonzero(cell[:, x])
-    return (int(rows[0]) - 3, x), (int(rows[-1]) + 3, x)
 
 
 def main() -> None:
@@ -51,17 +34,12 @@ def main() -> None:
 def walk(tour: Tour, stack: Path, folder: Path) -> None:
     """Do what a user does, step by step, and check each."""
     viewer = tour.viewer
-    tour.command("COp-Net workflow")
-    panel = tour.docked("COp-Net workflow")
-
-    tour.answer_dialog(stack)
-    tour.press(panel.stack.open_file)
-    tour.until(lambda: panel.stack.layer is not None and panel.job is None, "the stack opens")
+    panel = tour.open_stack(stack)
     image = panel.stack.layer
     tour.type_into(panel.sections["preprocess"].form.rows["size"].native, "256")
     tour.photo("opened")
 
-    tour.press(panel.run_controls.run_button)
+    tour.press_next("Run")
     tour.until(lambda: panel.source is not None and panel.source.changed != [], "an iteration ends")
     tour.photo("running")
     tour.press(panel.run_controls.cancel_button)
@@ -77,7 +55,7 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
 
     tour.command("COp-Net iterations")
     iterations = tour.docked("COp-Net iterations")
-    tour.press(panel.run_controls.run_button)
+    tour.press_next("Run")
     tour.until(lambda: panel.job is None, "the second run ends")
     layers = panel.source.layers
     assert panel.source.result is not None
@@ -120,8 +98,6 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
         tour.until(lambda count=count: len(viewer.layers) > count, name)
         tour.photo(name)
 
-    paint(tour, panel)
-
     layers.layer("cells").visible = True
     viewer.layers.selection.active = layers.layer("cells")
     saved = folder / "cells.tif"
@@ -133,40 +109,8 @@ def walk(tour: Tour, stack: Path, folder: Path) -> None:
     assert np.array_equal(np.asarray(back.data), layers.layer("cells").data)
     print("saved and read back:", back.shape, back.voxel_size)
     tour_proofread.walk(tour, folder)
-    panel.shut_down()
-    iterations.shut_down()
+    tour.dock.shut_down()
     viewer.close()
-
-
-def paint(tour: Tour, panel: Any) -> None:
-    """Paint a gap closed, see the cells follow, and take it back."""
-    layers, viewer = panel.source.layers, tour.viewer
-    for layer in viewer.layers:
-        role = (layer.metadata.get("copnet") or {}).get("role")
-        layer.visible = role in (None, "closed", "cells")
-    contour, cells = layers.layer("closed"), layers.layer("cells")
-    z = cells.data.shape[0] // 2
-    viewer.dims.set_current_step(viewer.dims.ndim - 3, z)
-    start, end = weakest_cut(cells.data[z])
-    before = len(np.unique(cells.data[z]))
-    middle = cells.data_to_world((z, *np.add(start, end) / 2))
-    camera = camera_of(viewer)
-    camera.center = (0, *middle[-2:])
-    camera.zoom *= 2.5
-    tour.press(panel.sections["cells"].edit_buttons["draw"])
-    tour.wait(0.4)
-    tour.photo("before-painting")
-    places = [tuple(cells.data_to_world((z, *point)))[-2:] for point in (start, end)]
-    tour.drag(places[0], places[1], steps=30)
-    tour.until(lambda: len(np.unique(cells.data[z])) > before, "the cell is parted", 10)
-    tour.photo("painted")
-    tour.canvas.setFocus()
-    QTest.keyClick(tour.canvas, Qt.Key.Key_Z, CONTROL)
-    tour.until(lambda: len(np.unique(cells.data[z])) == before, "undo brings the cell back", 10)
-    tour.photo("undone")
-    tour.press(panel.sections["cells"].edit_buttons["done"])
-    assert contour.mode == "pan_zoom"
-    viewer.reset_view()
 
 
 if __name__ == "__main__":

@@ -76,9 +76,9 @@ def walk(tour: Tour, folder: Path) -> None:
     tour.command("COp-Net proofreading")
     dock = tour.docked("COp-Net proofreading")
     tour.photo("begin")
-    tour.answer_dialog(folder / "session")
-    tour.press(dock.begin_button)
+    tour.press_next("Correct the cells")
     tour.until(lambda: dock.session is not None, "the session opens")
+    session = dock.session.folder
     tour.until(lambda: dock.tasks.job is None, "the queue is there")
     reviewer = Reviewer(tour, dock)
     tour.photo("session")
@@ -95,13 +95,12 @@ def walk(tour: Tour, folder: Path) -> None:
     tour.until(lambda: dock.session.is_saved, "all is saved", 10)
     position = dock.session.history.position
     tour.press(dock.close_button)
-    tour.answer_dialog(folder / "session")
+    tour.answer_dialog(session)
     tour.press(dock.open_button)
     tour.until(lambda: dock.session is not None, "it opens again")
     assert dock.session.history.position == position
     tour.until(lambda: dock.tasks.job is None, "the queue is there again")
     tour.photo("reopened")
-    dock.shut_down()
 
 
 def use_queue(reviewer: Reviewer) -> None:
@@ -363,16 +362,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tour = Tour(given.out)
-        tour.command("COp-Net workflow")
-        panel = tour.docked("COp-Net workflow")
-        tour.answer_dialog(stack_file(given.data, folder))
-        tour.press(panel.stack.open_file)
-        tour.until(lambda: panel.stack.layer is not None and panel.job is None, "the stack opens")
+        panel = tour.open_stack(stack_file(given.data, folder))
         tour.type_into(panel.sections["preprocess"].form.rows["size"].native, "256")
-        tour.press(panel.run_controls.run_button)
+        tour.press_next("Run")
         tour.until(lambda: panel.job is None, "the run ends", 500)
         walk(tour, folder)
-        panel.shut_down()
+        tour.dock.shut_down()
         tour.viewer.close()
 
 

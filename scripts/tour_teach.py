@@ -50,20 +50,15 @@ def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     os.environ["NAPARI_COPNET_MODELS"] = str(folder / "models")
     tour.prefix, tour.number = PREFIX, 0
     stack, truth = unknown_stack(folder)
-    tour.command("COp-Net workflow")
-    workflow = tour.docked("COp-Net workflow")
-    tour.answer_dialog(stack)
-    tour.press(workflow.stack.open_file)
-    tour.until(lambda: workflow.stack.layer is not None and workflow.job is None, "it opens")
+    workflow = tour.open_stack(stack)
     tour.type_into(workflow.sections["preprocess"].form.rows["size"].native, str(SIDE))
     tour.type_into(workflow.sections["closing"].form.rows["max_iterations"].native, "4")
-    tour.press(workflow.run_controls.run_button)
+    tour.press_next("Run")
     tour.until(lambda: workflow.job is None, "the run ends", 900)
     tour.photo("default-models-fail")
 
     tour.command("COp-Net training")
     dock = tour.docked("COp-Net training")
-    tour.answer_dialog(folder / "unknown annotated")
     tour.press(dock.slices.begin_button)
     tour.until(lambda: dock.link.project is not None, "the project is there")
     proofread = tour.docked("COp-Net proofreading")
@@ -77,9 +72,7 @@ def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     train(tour, dock, minutes)
     compare(tour, dock, workflow)
     simulate(tour)
-    dock.shut_down()
-    proofread.shut_down()
-    workflow.shut_down()
+    tour.dock.shut_down()
     tour.viewer.close()
 
 
@@ -223,7 +216,6 @@ def simulate(tour: Tour) -> None:
     tour.press(panel.use_button)
     assert panel.chosen is not None
     tour.photo("fitted-gaps")
-    panel.shut_down()
 
 
 def main() -> None:

@@ -23,6 +23,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_copnet import Stack, VoxelSize, make_tissue, params, read_stack, write_image
+from napari_copnet.gui.commands import open_stage
+from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
+from napari_copnet.gui.stages.first_tour import remember_use
+from napari_copnet.gui.stages.main_dock import CopnetDock
 
 SLICES, SIDE = 6, 250
 WINDOW = (1680, 1080)
@@ -38,6 +42,8 @@ class Tour:
         self.prefix = prefix
         self.number = 0
         self.dialogs = 0
+        # Its balloons would lie over the pictures.
+        remember_use()
         self.viewer = napari.Viewer(title="napari-copnet tour", show=False)
         self.main = self.viewer.window.add_dock_widget(QWidget(), name="start").window()
         self.viewer.window.remove_dock_widget("all")
@@ -179,10 +185,38 @@ class Tour:
         few.save(path, optimize=True)
         print(path.name, flush=True)
 
+    @property
+    def dock(self) -> CopnetDock:
+        """The dock of the window."""
+        return open_stage("", self.viewer)
+
     def docked(self, title: str) -> Any:
-        """Return the widget in the dock of a title."""
-        docked = self.viewer.window.dock_widgets.items()
-        return next(widget for name, widget in docked if name.startswith(title))
+        """Return the panel that an entry of the menus leads to."""
+        dock, teach = self.dock, self.dock.stages["teach"]
+        iterations = [panel for panel in dock.parts if isinstance(panel, IterationsPanel)]
+        return {
+            "COp-Net workflow": dock.panels.workflow,
+            "COp-Net iterations": iterations[0] if iterations else None,
+            "COp-Net proofreading": dock.panels.proofreading,
+            "COp-Net training": getattr(teach, "training", None),
+            "COp-Net gap simulation": getattr(teach, "simulation", None),
+        }[title]
+
+    def press_next(self, text: str) -> None:
+        """Press the green button once it says what it should."""
+        self.until(lambda: self.dock.next_button.text() == text, f"the button says {text}")
+        self.press(self.dock.next_button)
+
+    def open_stack(self, path: Path) -> Any:
+        """Open a stack by the green button, and return the workflow."""
+        self.command("COp-Net workflow")
+        workflow = self.docked("COp-Net workflow")
+        self.answer_dialog(path)
+        self.press_next("Open a stack")
+        self.until(lambda: workflow.stack.layer is not None and workflow.job is None, "it opens")
+        self.dock.unfold("segment")
+        workflow.sections["preprocess"].form.advanced.unfold()
+        return workflow
 
     def look_at(self, layer: Any, z: int, point: tuple[int, int], size: float) -> None:
         """Bring a pixel (y, x) of a slice into the middle, with `size` pixels around it."""

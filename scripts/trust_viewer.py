@@ -192,6 +192,8 @@ def view(folder: Path, epochs: int) -> None:
     from qtpy.QtTest import QTest
     from qtpy.QtWidgets import QApplication
 
+    from napari_copnet.gui.commands import open_stage
+
     def until(holds: Callable[[], bool]) -> None:
         while not holds():
             QApplication.processEvents()
@@ -202,7 +204,7 @@ def view(folder: Path, epochs: int) -> None:
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
     viewer = napari.Viewer(title="napari-copnet trust")
-    _, dock = viewer.window.add_plugin_dock_widget("napari-copnet", "COp-Net training")
+    dock = open_stage("teach", viewer).stages["teach"].training
     section = dock.train
     if _outs(folder):
         press(section.continue_button)

@@ -22,6 +22,15 @@ if not has_display():
     collect_ignore_glob = ["test_*.py"]
 
 
+@pytest.fixture(autouse=True)
+def account(monkeypatch, tmp_path_factory):
+    """An account of its own, whose owner has seen the tour."""
+    folder = tmp_path_factory.mktemp("account")
+    monkeypatch.setenv("NAPARI_COPNET_MODELS", str(folder / "models"))
+    (folder / "tour-seen").touch()
+    return folder
+
+
 @pytest.fixture
 def models(monkeypatch):
     """Fake networks of a run, in place of models on disk."""

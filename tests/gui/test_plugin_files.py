@@ -110,7 +110,7 @@ class TestInTheWindow:
         rgb = np.zeros((3, 8, 8, 3), np.uint8)
         tifffile.imwrite(tmp_path / "rgb.tif", rgb, photometric="rgb")
         viewer = make_napari_viewer()
-        with pytest.raises(Exception, match="workflow dock"):
+        with pytest.raises(Exception, match="COp-Net dock"):
             viewer.open(str(tmp_path / "rgb.tif"), plugin=PLUGIN)
         assert not viewer.layers
 
@@ -154,19 +154,59 @@ class TestInTheWindow:
         assert np.array_equal(np.asarray(back.data).squeeze(), np.eye(8))
         assert {str(unit) for unit in back.units} == {"pixel"}
 
-    def test_made_tissue_opens_with_its_truth(self, make_napari_viewer, monkeypatch):
-        from napari_copnet import synthetic
-        from napari_copnet.params import TissueParams
-
-        small = TissueParams(slices=2, size=96)
-        tissue = synthetic.make_tissue(small, seed=1)
-        monkeypatch.setattr("napari_copnet.synthetic.tissue.sample_stack", lambda: tissue)
+    def test_made_tissue_opens_with_its_truth(self, make_napari_viewer):
         viewer = make_napari_viewer()
         image, contour, cells = viewer.open_sample(PLUGIN, "made_tissue")
-        assert np.array_equal(image.data, tissue.stack.data)
-        assert np.array_equal(cells.data, tissue.cells)
-        assert np.array_equal(contour.data, tissue.contours)
-        assert np.allclose(cells.scale, tuple(tissue.stack.voxel_size))
+        assert image.data.shape == contour.data.shape == cells.data.shape == (12, 512, 512)
+        assert np.allclose(cells.scale, (0.1, 0.05, 0.05))
+        # Dark membranes are what the true contour marks.
+        assert image.data[contour.data > 0].mean() < 0.8 * image.data[contour.data == 0].mean()
+        assert len(np.unique(cells.data)) > 100
+
+    @pytest.mark.parametrize("kind", ["labels", "image"])
+    def test_saving_from_the_palette_asks_where(
+        self, make_napari_viewer, npe2pm, tmp_path, monkeypatch, kind
+    ):
+        from napari._app_model import get_app_model
+        from npe2 import PluginManifest
+        from qtpy.QtWidgets import QFileDialog
+
+        npe2pm.register(PluginManifest.from_distribution(PLUGIN))
+        viewer = make_napari_viewer()
+        path, told = tmp_path / "saved.tif", []
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), ""))
+        monkeypatch.setattr("napari.utils.notifications.show_warning", told.append)
+        command = f"napari-copnet.write_{kind}"
+        assert get_app_model().commands.execute_command(command).result() == []
+        assert told and "layer list" in told[0]
+        layer = getattr(viewer, f"add_{kind}")(np.ones((2, 6, 8), np.uint8), name="mine")
+        viewer.layers.selection = {layer}
+        assert get_app_model().commands.execute_command(command).result() == [str(path)]
+        assert tifffile.imread(path).shape == (2, 6, 8)
+
+    def test_opening_from_the_palette_asks_for_a_file(
+        self, make_napari_viewer, npe2pm, monkeypatch, qtbot
+    ):
+        from napari._app_model import get_app_model
+        from npe2 import PluginManifest
+        from qtpy.QtWidgets import QFileDialog
+
+        from napari_copnet.gui.commands import main_dock
+
+        npe2pm.register(PluginManifest.from_distribution(PLUGIN))
+        viewer, asked = make_napari_viewer(show=True), []
+        for ask in ("getOpenFileName", "getExistingDirectory"):
+            answer = ("", "") if ask == "getOpenFileName" else ""
+            monkeypatch.setattr(
+                QFileDialog,
+                ask,
+                lambda *_, ask=ask, answer=answer, **__: asked.append(ask) or answer,
+            )
+        for command in ("read_stack", "read_folder"):
+            run = get_app_model().commands.execute_command(f"napari-copnet.{command}")
+            assert run.result() is None
+        assert asked == ["getOpenFileName", "getExistingDirectory"]
+        main_dock(viewer).shut_down()
 
     def test_preferences_offer_device_and_cache_folder(self, plugin_settings, npe2pm, tmp_path):
         from napari.settings import get_plugin_settings

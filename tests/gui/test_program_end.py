@@ -13,18 +13,18 @@ SCRIPT = """
 import sys
 import napari
 from benchmarks.bench_dock import until, wait
+from napari_copnet.gui.commands import open_stage
 from napari_copnet.proofreading.edits import Edit, Flip, Patch
 import numpy as np
 viewer = napari.Viewer(show=True)
-docks = [
-    viewer.window.add_plugin_dock_widget("napari-copnet", f"COp-Net {name}")[1]
-    for name in ("proofreading", "training", "gap simulation", "iterations")
-]
-docks[0].open(sys.argv[1])
-until(lambda: docks[0].session is not None, 120)
-until(lambda: docks[0].tasks.job is None, 120)
+for entry in ("correct", "teach", "simulation", "iterations"):
+    dock = open_stage(entry, viewer)
+panel = dock.panels.proofreading
+panel.open(sys.argv[1])
+until(lambda: panel.session is not None, 120)
+until(lambda: panel.tasks.job is None, 120)
 wait(0.3)
-docks[0].session.apply(Edit("dot", (Flip("contour", Patch.of(0, np.ones((1, 1), bool), (9, 9))),)))
+panel.session.apply(Edit("dot", (Flip("contour", Patch.of(0, np.ones((1, 1), bool), (9, 9))),)))
 print("end")
 """
 

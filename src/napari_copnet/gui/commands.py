@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 _PLUGIN = "napari-copnet"
-WORKFLOW, PROOFREADING = "COp-Net workflow", "COp-Net proofreading"
+# As napari names the dock of the entry in its Plugins menu, which so knows whether it is open.
+DOCK = "COp-Net (COp-Net)"
 
 
 def open_preprocess() -> Any:
-    """Open the workflow dock at its section for normalising, resizing and aligning slices."""
+    """Open the dock at the settings for normalising, resizing and aligning slices."""
     return _open_at("preprocess")
 
 
 def open_cells() -> Any:
-    """Open the workflow dock at its section for labelling and editing cells."""
+    """Open the dock at the settings for labelling cells."""
     return _open_at("cells")
 
 
@@ -38,27 +39,75 @@ def open_run() -> None:
 
 
 def open_proofreading(folder: Any = None) -> Any:
-    """Open the proofreading dock, on the folder of a session where one is given."""
-    _, panel = _viewer().window.add_plugin_dock_widget(_PLUGIN, PROOFREADING)
+    """Open the dock at Correct, on the folder of a session where one is given."""
+    dock = open_stage("correct")
     if folder is not None:
-        panel.open(folder)
-    return panel
+        dock.panels.open_session(folder)
+    return dock
 
 
-def _open_at(stage: str) -> Any:
-    from qtpy.QtWidgets import QScrollArea
+def ask_for_file() -> None:
+    """Ask for a stack and open it in the dock."""
+    open_stage("open").panels.workflow.stack.ask_file()
 
-    _, panel = _viewer().window.add_plugin_dock_widget(_PLUGIN, WORKFLOW)
-    scroll = panel.findChild(QScrollArea)
-    if scroll is not None:
-        scroll.ensureWidgetVisible(panel.sections[stage])
-    return panel
+
+def ask_for_folder() -> None:
+    """Ask for a folder and open it: a session, a run, or a stack."""
+    from qtpy.QtWidgets import QFileDialog
+
+    path = QFileDialog.getExistingDirectory(None, "Open a folder of slices, a run or corrections")
+    if path:
+        _viewer().open(path, plugin=_PLUGIN)
+
+
+def main_dock(viewer: Any) -> Any:
+    """Return the dock of a window, or None."""
+    from napari_copnet.gui.stages.main_dock import CopnetDock
+    from napari_copnet.gui.viewer.dock_places import docked
+
+    return next((widget for widget in docked(viewer) if isinstance(widget, CopnetDock)), None)
+
+
+def open_stage(name: str = "", viewer: Any = None) -> Any:
+    """Open the dock of a window, which is made where there is none, at a stage.
+
+    Parameters
+    ----------
+    name : str
+        Of a stage, or of a tab in one; empty leaves it where it is.
+    viewer : napari.Viewer, optional
+        By default the one in front.
+
+    Returns
+    -------
+    CopnetDock
+    """
+    from napari_copnet.gui.stages.main_dock import CopnetDock
+    from napari_copnet.gui.viewer.dock_places import bring_forward
+
+    viewer = _viewer() if viewer is None else viewer
+    dock = main_dock(viewer)
+    if dock is None:
+        dock = CopnetDock(viewer)
+        viewer.window.add_dock_widget(dock, name=DOCK, area="right")
+    bring_forward(dock)
+    if name:
+        dock.open_at(name)
+    return dock
+
+
+def _open_at(section: str) -> Any:
+    dock = open_stage("settings")
+    dock.panels.workflow.show_section(section)
+    return dock
 
 
 def _viewer() -> Any:
     import napari
 
+    from napari_copnet.gui.napari_compat.bare_viewer import bare_viewer
+
     viewer = napari.current_viewer()
     if viewer is None:
         raise RuntimeError("napari has no window.")
-    return viewer
+    return bare_viewer(viewer)

@@ -1,4 +1,4 @@
-"""The docks as napari makes them from its menus and its palette."""
+"""What napari makes from its menus: the one dock of the plugin, or what opens it at a stage."""
 
 from __future__ import annotations
 
@@ -6,62 +6,71 @@ import contextlib
 from typing import Any
 
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
 
-from napari_copnet.gui.background.preload import preload
-from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
+from napari_copnet.gui.commands import main_dock, open_stage
 from napari_copnet.gui.napari_compat.bare_viewer import bare_viewer
-from napari_copnet.gui.proofreading.proofreading_panel import ProofreadPanel
-from napari_copnet.gui.simulation.simulation_panel import SimulatePanel
-from napari_copnet.gui.training.training_panel import TrainingPanel
-from napari_copnet.gui.viewer.dock_places import docked, give_room
-from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
-
-PRELOAD_MS = 300
+from napari_copnet.gui.stages.main_dock import CopnetDock
 
 
-class WorkflowDock(WorkflowPanel):
-    """The workflow, given a viewer under the name by which napari knows to give one."""
+def copnet_dock() -> QWidget:
+    """Return the dock for the window in front; where it has one, what brings that to the fore."""
+    import napari
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(bare_viewer(napari_viewer))
-        # The dock is drawn first.
-        QTimer.singleShot(PRELOAD_MS, preload)
-
-
-class IterationsDock(IterationsPanel):
-    """The iterations, given a viewer under the name by which napari knows to give one."""
-
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(bare_viewer(napari_viewer))
+    viewer = bare_viewer(napari.current_viewer())
+    return CopnetDock(viewer) if main_dock(viewer) is None else Opener(viewer)
 
 
-class ProofreadDock(ProofreadPanel):
-    """Proofreading, given a viewer under the name by which napari knows to give one."""
+class Opener(QWidget):
+    """Opens the dock at a stage, and goes: napari's menus can only make widgets.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Under the name by which napari knows to give one.
+    """
+
+    stage = ""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(bare_viewer(napari_viewer))
+        super().__init__()
+        self._viewer = bare_viewer(napari_viewer)
+        self.setMaximumHeight(1)
+        # Once napari has put this into a dock.
+        QTimer.singleShot(0, self._open)
+
+    def _open(self) -> None:
+        with contextlib.suppress(LookupError, RuntimeError):  # closed meanwhile
+            self._viewer.window.remove_dock_widget(self)
+            self.deleteLater()
+            open_stage(self.stage, self._viewer)
 
 
-class TrainingDock(TrainingPanel):
-    """Annotating and training, given a viewer under the name by which napari knows to give one."""
+class WorkflowDock(Opener):
+    """Opens the dock at Segment, or at Open where there is no stack."""
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(bare_viewer(napari_viewer))
-        QTimer.singleShot(0, lambda: _come_in_front(self))
+    stage = "segment"
 
 
-class SimulateDock(SimulatePanel):
-    """Simulated gaps, given a viewer under the name by which napari knows to give one."""
+class IterationsDock(Opener):
+    """Opens the dock at Segment, with the iterations in view."""
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(bare_viewer(napari_viewer))
-        QTimer.singleShot(0, lambda: _come_in_front(self))
+    stage = "iterations"
 
 
-def _come_in_front(dock: Any) -> None:
-    """Share the place of the other docks, in front: below them it would be cut off."""
-    with contextlib.suppress(RuntimeError):  # closed meanwhile
-        others = (WorkflowPanel, ProofreadPanel, TrainingPanel, SimulatePanel)
-        there = [w for w in docked(dock.viewer) if isinstance(w, others) and w is not dock]
-        if there:
-            give_room(dock, there[-1])
+class ProofreadDock(Opener):
+    """Opens the dock at Correct."""
+
+    stage = "correct"
+
+
+class TrainingDock(Opener):
+    """Opens the dock at Teach."""
+
+    stage = "teach"
+
+
+class SimulateDock(Opener):
+    """Opens the dock at Teach, with the simulated gaps in view."""
+
+    stage = "simulation"

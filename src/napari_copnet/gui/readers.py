@@ -18,13 +18,28 @@ _LABEL_BYTES = 4
 NO_LAYERS: list[Any] = [(None,)]
 
 
-def get_stack_reader(path: str | list[str]) -> Reader | None:
-    """Return a reader for a single file that looks like a stack, else None."""
+def get_stack_reader(path: str | list[str] = "") -> Reader | None:
+    """Return a reader for a single file that looks like a stack, else None.
+
+    Without a path, as from the palette, ask for a file.
+    """
+    if not path:
+        from napari_copnet.gui.commands import ask_for_file
+
+        ask_for_file()
     return read_file if isinstance(path, str) and Path(path).is_file() else None
 
 
-def get_folder_reader(path: str | list[str]) -> Reader | None:
-    """Return a reader for a session, a run's folder, an OME-Zarr or a folder of slices, or None."""
+def get_folder_reader(path: str | list[str] = "") -> Reader | None:
+    """Return a reader for a session, a run's folder, an OME-Zarr or a folder of slices, or None.
+
+    Without a path, as from the palette, ask for a folder.
+    """
+    if not path:
+        from napari_copnet.gui.commands import ask_for_folder
+
+        ask_for_folder()
+        return None
     if not isinstance(path, str) or not Path(path).is_dir():
         return None
     folder = Path(path)
@@ -82,7 +97,7 @@ def read_file(path: str) -> list[LayerTuple]:
     except NeedsChoiceError as error:
         raise InputError(
             error.message,
-            "Open it from the COp-Net workflow dock, and choose under How to read files.",
+            "Open it from the COp-Net dock, and choose under How to read files.",
         ) from error
     _say(stack.notes)
     kind = stack.data.dtype

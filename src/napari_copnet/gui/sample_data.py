@@ -8,14 +8,17 @@ _jobs: set[Any] = set()
 
 
 def synthetic_tissue() -> list[tuple[Any, dict[str, Any], str]]:
-    """Return the embedded sample: image, true contour and true cells."""
+    """Return the sample that comes with the package: image, true contour and true cells."""
     from napari_copnet.gui.readers import image_tuple, labels_tuple
-    from napari_copnet.synthetic import sample_stack
+    from napari_copnet.gui.samples.tissue import sample, truth
 
-    tissue = sample_stack()
-    contour = labels_tuple(tissue.contours, tissue.stack, name="True contour", visible=False)
-    cells = labels_tuple(tissue.cells, tissue.stack, name="True cells", visible=False, opacity=0.45)
-    return [image_tuple(tissue.stack), contour, cells]
+    stack = sample()
+    contours, cells = truth()
+    return [
+        image_tuple(stack),
+        labels_tuple(contours, stack, name="True contour", visible=False),
+        labels_tuple(cells, stack, name="True cells", visible=False, opacity=0.45),
+    ]
 
 
 def hela() -> list[tuple[Any, dict[str, Any], str]]:

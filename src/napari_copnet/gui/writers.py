@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 
-def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+def write_labels(path: str = "", data: Any = None, meta: dict[str, Any] | None = None) -> list[str]:
     """Write a labels layer: the closed contour as a mask, anything else as cells in uint32.
+
+    Without a path, as from the palette, ask for one for the labels layer that is selected.
 
     Raises
     ------
@@ -15,6 +17,8 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """
     import numpy as np
 
+    if not path or meta is None:
+        return _ask("labels")
     kind = "closed" if _role(meta) == "closed" else "cells"
     data = np.asarray(data)
     if kind == "cells" and data.size and int(data.min()) >= 0 and int(data.max()) < 2**32:
@@ -22,8 +26,10 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     return _write(path, data, meta, kind)
 
 
-def write_image(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+def write_image(path: str = "", data: Any = None, meta: dict[str, Any] | None = None) -> list[str]:
     """Write an image layer, such as contour probability or iterations.
+
+    Without a path, as from the palette, ask for one for the image layer that is selected.
 
     Raises
     ------
@@ -32,6 +38,8 @@ def write_image(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """
     from napari_copnet.errors import OutputError
 
+    if not path or meta is None:
+        return _ask("image")
     if meta.get("rgb"):
         raise OutputError(
             "A colour image can't be written as a stack.", "Convert it to grey first."
@@ -74,6 +82,31 @@ def _write(path: str, data: Any, meta: dict[str, Any], kind: str) -> list[str]:
         kind=kind,
     )
     return [str(written)]
+
+
+def _ask(kind: str) -> list[str]:
+    """Ask where to save the selected layer of a kind, and save it there."""
+    import napari
+    from napari.utils.notifications import show_warning
+    from qtpy.QtWidgets import QFileDialog
+
+    viewer = napari.current_viewer()
+    chosen = [] if viewer is None else list(viewer.layers.selection)
+    layer = next((one for one in chosen if one.as_layer_data_tuple()[2] == kind), None)
+    if layer is None:
+        what = "a labels layer" if kind == "labels" else "an image layer"
+        show_warning(f"Select {what} in the layer list first.")
+        return []
+    path, _ = QFileDialog.getSaveFileName(
+        None,
+        f"Save {layer.name}",
+        f"{layer.name}.tif",
+        "Stacks (*.tif *.tiff *.zarr *.nii *.nii.gz)",
+    )
+    if not path:
+        return []
+    data, meta, _ = layer.as_layer_data_tuple()
+    return (write_labels if kind == "labels" else write_image)(path, data, meta)
 
 
 def _role(meta: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from benchmarks.bench_dock import until, wait
 from napari_copnet.gui.background.preload import is_loading, preload
 viewer = napari.Viewer(show=False)
 before = "torch" in sys.modules
-_, panel = viewer.window.add_plugin_dock_widget("napari-copnet", "COp-Net workflow")
+_, panel = viewer.window.add_plugin_dock_widget("napari-copnet", "COp-Net")
 at_once = "torch" in sys.modules
 until(lambda: "torch" in sys.modules, 60)
 until(lambda: not is_loading(), 120)

@@ -5,6 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
+from panels import dock_panel
 from qtpy.QtCore import QPoint, Qt
 
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
@@ -47,7 +48,7 @@ def dock(window, qtbot):
             }
         },
     )
-    _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net iterations")
+    _, panel = dock_panel(window, "COp-Net iterations")
     qtbot.waitUntil(lambda: len(panel.cells_plot.series[0].values) == 4, timeout=20000)
     yield panel
     panel.shut_down()

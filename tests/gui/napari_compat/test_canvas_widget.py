@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("napari")
 
+from panels import dock_panel
 from qtpy.QtGui import QOpenGLContext
 
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
@@ -20,7 +21,7 @@ def test_layers_go_in_the_context_of_the_canvas(make_napari_viewer, qtbot):
             lambda _: found.append(QOpenGLContext.currentContext() is canvas.context()),
             position="first",
         )
-    _, dock = viewer.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    _, dock = dock_panel(viewer, "COp-Net proofreading")
     layers = [viewer.add_image(np.zeros((3, 8, 8))) for _ in range(2)]
     canvas = canvas_of(dock.window())
     qtbot.waitUntil(lambda: dock.isVisible() and canvas.isVisible())

@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("napari")
 
+from panels import dock_panel
 from qtpy.QtWidgets import QAbstractItemView
 
 
@@ -18,7 +19,7 @@ def test_rows_are_painted_only_when_they_change(make_napari_viewer, qtbot):
     # As napari does it, so that the test says when this is of no use any more.
     layer.events.set_data()
     assert painted
-    _, dock = viewer.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    _, dock = dock_panel(viewer, "COp-Net proofreading")
     qtbot.waitUntil(dock.isVisible)
     painted.clear()
     layer.events.set_data()

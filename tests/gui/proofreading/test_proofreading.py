@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from drawn_session import GAP, SIZE, WALL, rooms, start
 from hand import CONTROL, SHIFT, Hand, press
+from panels import dock_panel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -28,7 +29,7 @@ def window(make_napari_viewer):
 @pytest.fixture
 def dock(window, folder, qtbot):
     """The dock of a window with the drawn session open in slice 1."""
-    _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    _, panel = dock_panel(window, "COp-Net proofreading")
     with qtbot.waitSignal(panel.opened, timeout=20000):
         panel.open(folder)
     qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
@@ -256,7 +257,7 @@ def test_a_box_is_frozen_at_an_earlier_iteration(make_napari_viewer, tmp_path, q
     record = {"settings": {"closing": {"unite": False}}}
     begun = start(iterations=iterations, record=record)
     window = make_napari_viewer(show=True)
-    _, dock = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    _, dock = dock_panel(window, "COp-Net proofreading")
     with qtbot.waitSignal(dock.opened, timeout=20000):
         dock.open(finish(session_files.make(tmp_path / "rooms", begun)))
     window.dims.set_current_step(0, 0)

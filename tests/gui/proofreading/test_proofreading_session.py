@@ -5,6 +5,7 @@ import pytest
 from drawn_session import GAP, WALL, rooms, start
 from fake_networks import dark_lines
 from hand import Hand, press
+from panels import dock_panel
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QFileDialog, QSpinBox, QWidget
@@ -18,7 +19,7 @@ PLUGIN, DOCK = "napari-copnet", "COp-Net proofreading"
 
 
 def opened(window, folder, qtbot):
-    _, panel = window.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    _, panel = dock_panel(window, DOCK)
     with qtbot.waitSignal(panel.opened, timeout=20000):
         panel.open(folder)
     return panel
@@ -165,7 +166,7 @@ def test_closing_by_hand_says_where_it_is_and_old_errors_go(
     make_napari_viewer, folder, monkeypatch, qtbot
 ):
     window = make_napari_viewer(show=True)
-    _, dock = window.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    _, dock = dock_panel(window, DOCK)
     press(dock.begin_button)
     assert dock.message.text.startswith("There is no finished run.")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(folder))
@@ -185,7 +186,7 @@ def test_a_session_begins_with_the_folder_of_a_run(
     write_image(run / "closed.tif", rooms())
     write_image(run / "contours.tif", start().step1)
     window = make_napari_viewer(show=True)
-    _, dock = window.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    _, dock = dock_panel(window, DOCK)
     folder = tmp_path / "session"
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(run))
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(folder), ""))
@@ -225,7 +226,7 @@ def test_a_session_may_be_let_go_before_all_its_layers_are_there(
 ):
     window = make_napari_viewer(show=True)
     mine = window.add_image(np.zeros((4, 40, 64)), name="mine")
-    _, dock = window.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    _, dock = dock_panel(window, DOCK)
     dock.open(folder)
     qtbot.waitUntil(lambda: len(window.layers) == 3, timeout=20000)
     assert dock.session is None and dock.progress_text.text() == "Showing the session …"
@@ -247,7 +248,7 @@ def test_a_session_may_be_let_go_before_all_its_layers_are_there(
 
 def test_a_folder_that_holds_no_session_is_said_in_a_sentence(make_napari_viewer, tmp_path, qtbot):
     window = make_napari_viewer()
-    _, dock = window.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    _, dock = dock_panel(window, DOCK)
     dock.open(tmp_path)
     qtbot.waitUntil(lambda: dock.message.text != "", timeout=20000)
     assert "is not a session" in dock.message.text and dock.session is None

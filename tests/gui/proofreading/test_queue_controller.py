@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from drawn_session import GAP, WALL, rooms
 from hand import Hand, press
+from panels import dock_panel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
@@ -34,7 +35,7 @@ def start():
 @pytest.fixture
 def dock(make_napari_viewer, tmp_path, qtbot):
     window = make_napari_viewer(show=True)
-    _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    _, panel = dock_panel(window, "COp-Net proofreading")
     with qtbot.waitSignal(panel.opened, timeout=20000):
         panel.open(finish(session_files.make(tmp_path / "rooms", start())))
     qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
@@ -55,7 +56,7 @@ def chain_dock(make_napari_viewer, tmp_path, qtbot):
         session_files.make(tmp_path / "rooms", replace(begun, contour=contour, step1=step1))
     )
     window = make_napari_viewer(show=True)
-    _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    _, panel = dock_panel(window, "COp-Net proofreading")
     with qtbot.waitSignal(panel.opened, timeout=20000):
         panel.open(folder)
     qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
@@ -245,7 +246,7 @@ def test_n_while_the_queue_is_looked_for_says_so(make_napari_viewer, tmp_path, q
 
     monkeypatch.setattr("napari_copnet.gui.proofreading.queue_controller.find_items", later)
     window = make_napari_viewer(show=True)
-    _, dock = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    _, dock = dock_panel(window, "COp-Net proofreading")
     with qtbot.waitSignal(dock.opened, timeout=20000):
         dock.open(finish(session_files.make(tmp_path / "rooms", start())))
     hand = Hand(window, dock.controller.layers.contour, dock)

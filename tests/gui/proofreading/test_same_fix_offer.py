@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from drawn_session import GAP, WALL, rooms, start
 from hand import Hand, press
+from panels import dock_panel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -27,7 +28,7 @@ def open_everywhere():
 @pytest.fixture
 def dock(make_napari_viewer, tmp_path, qtbot):
     window = make_napari_viewer(show=True)
-    _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    _, panel = dock_panel(window, "COp-Net proofreading")
     with qtbot.waitSignal(panel.opened, timeout=20000):
         panel.open(finish(session_files.make(tmp_path / "rooms", open_everywhere())))
     qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hand import press
+from panels import dock_panel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -37,7 +38,7 @@ def dock(window, qtbot):
             gappy[z, y - 6 : y + 7, 26:38] = 0
     window.add_image(gappy, name="Step 1", scale=SCALE, units=UNITS)
     window.add_labels(truth, name="truth", scale=SCALE, units=UNITS)
-    _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net gap simulation")
+    _, panel = dock_panel(window, "COp-Net gap simulation")
     shown(panel, qtbot)
     qtbot.waitUntil(lambda: panel.real is not None, timeout=20000)
     yield panel
@@ -111,7 +112,7 @@ def test_the_fit_moves_the_sliders_and_can_be_stopped(dock, qtbot, monkeypatch):
 
 def test_without_contours_it_says_what_it_needs(make_napari_viewer, qtbot):
     window = make_napari_viewer()
-    _, panel = window.window.add_plugin_dock_widget("napari-copnet", "COp-Net gap simulation")
+    _, panel = dock_panel(window, "COp-Net gap simulation")
     assert "Needs true contours" in panel.hint.text()
     assert not panel.fit_button.isEnabled() and not panel.use_button.isEnabled()
     layer = window.add_labels(lattice())
@@ -131,11 +132,3 @@ def test_cells_are_degraded_at_their_borders_and_large_slices_in_part():
     assert not true_contour(np.zeros((4, 4), int)).any()
     box = live_box((5000, 100), (4990, 50))
     assert box == (slice(5000 - LIVE_SIDE, 5000), slice(0, 100))
-
-
-def test_docks_opened_later_come_in_front(make_napari_viewer, qtbot):
-    window = make_napari_viewer(show=True).window
-    for name in ("COp-Net workflow", "COp-Net proofreading", "COp-Net training"):
-        window.add_plugin_dock_widget("napari-copnet", name)
-    _, last = window.add_plugin_dock_widget("napari-copnet", "COp-Net gap simulation")
-    qtbot.waitUntil(lambda: not last.visibleRegion().isEmpty(), timeout=10000)

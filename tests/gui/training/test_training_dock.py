@@ -10,6 +10,7 @@ import psutil
 import pytest
 import torch
 from hand import Hand, press
+from panels import dock_panel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QLabel
@@ -89,7 +90,7 @@ def window(make_napari_viewer):
 
 def opened(window, folder, qtbot):
     """Both docks of a window, the drawn session open."""
-    _, panel = window.window.add_plugin_dock_widget(PLUGIN, "COp-Net training")
+    _, panel = dock_panel(window, "COp-Net training")
     proofread = panel.link.open_dock()
     proofread.open(folder)
     qtbot.waitUntil(lambda: panel.link.project is not None, timeout=20000)
@@ -211,7 +212,7 @@ def test_what_was_annotated_is_there_in_the_next_window(dock, window, folder, qt
 
 def test_without_a_run_the_button_says_what_is_missing(make_napari_viewer, models):
     window = make_napari_viewer()
-    _, panel = window.window.add_plugin_dock_widget(PLUGIN, "COp-Net training")
+    _, panel = dock_panel(window, "COp-Net training")
     panel.slices.begin_button.click()
     assert "no finished run" in panel.message.text
     assert not panel.train.train_button.isEnabled()
@@ -285,7 +286,7 @@ def test_a_training_is_paused_goes_on_and_ends_with_a_model(
     # Another window finds it: the dock is made anew.
     window = dock.viewer
     window.window.remove_dock_widget(dock)
-    _, again = window.window.add_plugin_dock_widget(PLUGIN, "COp-Net training")
+    _, again = dock_panel(window, "COp-Net training")
     section = again.train
     qtbot.waitUntil(section.continue_button.isVisible, timeout=20000)
     assert section.progress_text.text().startswith("drawn-contours-")
@@ -320,7 +321,9 @@ def test_the_window_closed_during_a_training_leaves_no_process(
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end, "the training process outlived its window by 2 s"
         time.sleep(0.05)
-    assert threads_alive() == []
+    while threads_alive():
+        assert time.monotonic() < end + 1, "the thread outlived the process it watches"
+        time.sleep(0.05)
     # What it had learnt is there to go on with.
     assert list(models.glob("drawn-*.training/checkpoint*"))
 
@@ -356,7 +359,7 @@ def test_closing_learns_from_the_gaps_that_were_chosen(dock, qtbot, monkeypatch,
         "napari_copnet.gui.training.comparison_section.comparable_slices", lambda *_: []
     )
     finish_slices(dock, qtbot, 0, 10, 20)
-    _, gaps = window.window.add_plugin_dock_widget(PLUGIN, "COp-Net gap simulation")
+    _, gaps = dock_panel(window, "COp-Net gap simulation")
     gaps.chosen = DegradeParams(absorption_disks=33)
     dock.train.kind.setCurrentIndex(1)
     dock.train.parents["closing"].set("tiny-closing")
@@ -370,7 +373,7 @@ def test_closing_learns_from_the_gaps_that_were_chosen(dock, qtbot, monkeypatch,
 
 
 def test_gaps_fixed_in_the_session_are_the_real_ones(dock, window, qtbot):
-    _, gaps = window.window.add_plugin_dock_widget(PLUGIN, "COp-Net gap simulation")
+    _, gaps = dock_panel(window, "COp-Net gap simulation")
     assert gaps.truth is dock.link.controller.layers.contour
     assert gaps.reals.currentText() == "gaps fixed in the session"
     qtbot.waitUntil(lambda: gaps.real is not None, timeout=20000)
@@ -419,11 +422,27 @@ def compared(monkeypatch):
     return gappy[0], true[0]
 
 
+def test_adopting_a_model_that_was_not_compared_takes_a_second_press(
+    window, folder, models, better, qtbot
+):
+    dock = opened(window, folder, qtbot)
+    section = dock.compare
+    section.offer(None, better)
+    assert section.comparison is None
+    before = find_model("default", "contours").name
+    press(section.adopt_button)
+    assert section.adopt_button.text() == "Adopt uncompared?"
+    assert find_model("default", "contours").name == before != "better"
+    press(section.adopt_button)
+    assert find_model("default", "contours").name == "better"
+    assert section.adopt_button.text() == "Adopt the new model"
+
+
 def test_two_models_are_scored_shown_side_by_side_and_one_adopted(
     window, folder, models, better, qtbot, monkeypatch
 ):
     gappy, true = compared(monkeypatch)
-    _, workflow = window.window.add_plugin_dock_widget(PLUGIN, "COp-Net workflow")
+    _, workflow = dock_panel(window, "COp-Net workflow")
     dock = opened(window, folder, qtbot)
     section = dock.compare
     section.offer(load_package(models / "tiny-contours"), better)

@@ -7,6 +7,7 @@ nothing can arrive after the job was given up.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import enum
 import logging
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -29,6 +30,9 @@ UPDATE_SECONDS = 0.15
 # Work that has not stopped by then is left to stop by itself, and its result dropped.
 CANCEL_SECONDS = 0.8
 CLOSE_SECONDS = 10.0
+# In all, when the user closes the window in the midst of work. The program then waits for threads
+# before it ends: one that is ended in the midst of PyTorch's C++ aborts it.
+HURRY_SECONDS = 1.5
 # Of threads that compute, added to the window's own: a tenth of its share where both want one core.
 NICE = 10
 
@@ -119,7 +123,7 @@ class Job(QObject):
         if self.is_running:
             self.state = State.CANCELLED
         if wait and self._thread.is_alive():
-            self._thread.join(CLOSE_SECONDS)
+            self._thread.join(_patience())
 
     def _look(self) -> None:
         over = self._mailbox.over
@@ -273,6 +277,33 @@ def explained(error: BaseException) -> CopnetError:
 def free_cores() -> int:
     """Return how many threads a network may take so that the window keeps a core."""
     return max(1, (os.cpu_count() or 2) - 1)
+
+
+_hurry_until: float | None = None
+
+
+@contextlib.contextmanager
+def hurried() -> Iterator[None]:
+    """Wait for threads no longer than `HURRY_SECONDS` in all while jobs are given up inside."""
+    global _hurry_until
+    _hurry_until = time.monotonic() + HURRY_SECONDS
+    try:
+        yield
+    finally:
+        _hurry_until = None
+
+
+def _patience() -> float:
+    if _hurry_until is None:
+        return CLOSE_SECONDS
+    return max(0.0, _hurry_until - time.monotonic())
+
+
+@atexit.register
+def _await_threads() -> None:
+    end = time.monotonic() + CLOSE_SECONDS
+    for thread in threads_alive():
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 def threads_alive() -> list[threading.Thread]:

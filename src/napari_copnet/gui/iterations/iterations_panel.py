@@ -34,6 +34,7 @@ from napari_copnet.gui.viewer.layer_roles import (
 )
 from napari_copnet.gui.viewer.second_canvas import SecondCanvas
 from napari_copnet.gui.viewer.side_by_side import SideBySide
+from napari_copnet.gui.widgets.colours import set_tone
 from napari_copnet.gui.widgets.controls import quiet
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.iteration_plot import Series
@@ -359,7 +360,8 @@ class IterationsPanel(IterationsForm):
         self._draw()
 
     def _say_error(self, error: CopnetError) -> None:
-        self.message.setText(f"<span style='color:#ff8a65'>{error}</span>")
+        set_tone(self.message, "wrong")
+        self.message.setText(str(error))
         self.message.show()
 
     # Qt ----------------------------------------------------------------------

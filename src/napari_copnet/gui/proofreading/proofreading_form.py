@@ -95,7 +95,7 @@ class ProofreadForm(Dock):
         invitation.setMinimumHeight(56)
         column.addWidget(invitation)
         self.begin_button = plain_button(
-            "Begin from this run", "begin", "Proofread the latest result of the workflow dock."
+            "Begin from this run", "begin", "Proofread the latest run."
         )
         self.folder_button = plain_button(
             "Begin from a run's folder …", "begin_folder", "Proofread the output of `copnet run`."
@@ -120,7 +120,7 @@ class ProofreadForm(Dock):
         self.take_run_button = plain_button(
             "Take new run",
             "take_run",
-            "Replace the results by those of the workflow dock; your edits and decisions are kept.",
+            "Replace the results by those of the latest run; your edits and decisions are kept.",
         )
         head = QHBoxLayout()
         head.addWidget(self.title, 1)

@@ -29,7 +29,7 @@ from napari_copnet.gui.proofreading.session_layers import SessionLayers
 from napari_copnet.gui.viewer.camera import View
 from napari_copnet.gui.viewer.dock_places import give_room
 from napari_copnet.gui.viewer.layer_roles import panel_of
-from napari_copnet.gui.widgets.run_controls import Pace
+from napari_copnet.gui.widgets.pace import Pace
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.session import Session
@@ -78,15 +78,15 @@ class ProofreadPanel(ProofreadForm):
         """The open session, or None."""
         return self.controller.session if self.controller is not None else None
 
-    def begin(self) -> None:
-        """Begin a session of the run that the workflow dock has finished."""
+    def begin(self, folder: Path | None = None) -> None:
+        """Begin a session of the run that the workflow has finished; ask where, if not told."""
         source = self._finished_run()
         if source is None:
             return
         on_disk = source.folder
-        if on_disk is not None:
+        if folder is None and on_disk is not None:
             folder = self._new_folder(on_disk.name, on_disk.parent)
-        else:
+        elif folder is None:
             folder = self._new_folder(source.result.stack.name)
         if folder is None:
             return
@@ -215,7 +215,7 @@ class ProofreadPanel(ProofreadForm):
             self.message.error(
                 InputError(
                     "There is no finished run.",
-                    "Run the workflow dock to its end, or begin from the folder of a run.",
+                    "Run the stack under Segment first, or begin from the folder of a run.",
                 )
             )
             return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_copnet.gui.widgets.run_controls import duration
+from napari_copnet.gui.widgets.pace import duration
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.edits import Patch
 from napari_copnet.proofreading.queue import Item, build_queue, renewed, slices_for

@@ -6,6 +6,7 @@ from qtpy.QtCore import QTimer
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
+from napari_copnet.gui.widgets.colours import colour
 from napari_copnet.proofreading.session import Session
 
 SAVED_MS = 150
@@ -44,14 +45,14 @@ class SaveStatus:
         """Show whether every edit is on the disk."""
         session, label = self.session, self.form.saved
         if session.read_only:
-            state, colour, tip = "read-only", "#ffb74d", session.notice
+            state, shade, tip = "read-only", colour("ask"), session.notice
         elif session.problem:
-            state, colour, tip = "not saved", "#ff8a65", f"Trying again: {session.problem}."
+            state, shade, tip = "not saved", colour("wrong"), f"Trying again: {session.problem}."
         elif not session.is_saved:
-            state, colour, tip = "saving …", "#4fc3f7", "The last edits are being written."
+            state, shade, tip = "saving …", colour("now"), "The last edits are being written."
         else:
-            state, colour, tip = "saved", "#81c784", "Every edit is saved on disk."
-        text = f"<span style='color:{colour}'>● {state}</span>"
+            state, shade, tip = "saved", colour("done"), "Every edit is saved on disk."
+        text = f"<span style='color:{shade}'>● {state}</span>"
         if label.text() != text:
             label.setText(text)
         label.setToolTip(tip)

@@ -21,6 +21,17 @@ class SimulatedLayer:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._layer: Any = None
+        self._is_wanted = True
+
+    def welcome(self) -> None:
+        """Let the layer come again after the user has deleted it."""
+        self._is_wanted = True
+
+    def remove(self) -> None:
+        """Take the layer out of the viewer."""
+        layer, self._layer = self._layer, None
+        if layer is not None and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
 
     def show(self, values: np.ndarray, truth: Any, box: tuple[slice, slice]) -> None:
         """Show a map, shape (Y, X), of the part `box` of a slice of the layer `truth`."""
@@ -30,6 +41,11 @@ class SimulatedLayer:
         if self._layer is not None and self._layer in self._viewer.layers:
             self._layer.data = values
             self._layer.scale, self._layer.translate = truth.scale[-2:], translate
+            return
+        if self._layer is not None:
+            # The user has deleted it, and does not want it back at the next slice.
+            self._layer, self._is_wanted = None, False
+        if not self._is_wanted:
             return
         self._layer = Image(
             values,

@@ -72,6 +72,7 @@ class SimulatePanel(SimulateForm):
         self._seed = 0
         self._unit = "px"
         self._layer = SimulatedLayer(viewer)
+        self._is_at_work = True
         self._truth: Any = None
         self._real_of: Any = None
         self._seen: tuple[Any, ...] = ()
@@ -91,7 +92,7 @@ class SimulatePanel(SimulateForm):
         self.truths.currentIndexChanged.connect(self._on_truth)
         self.reals.currentIndexChanged.connect(self._on_real)
         self.unit.currentIndexChanged.connect(self._on_unit)
-        self.sliders.changed.connect(self._timer.start)
+        self.sliders.changed.connect(self._on_sliders)
         self.again_button.clicked.connect(lambda: self.again())
         self.default_button.clicked.connect(lambda: self.reset())
         self.fit_button.clicked.connect(lambda: self.fit_or_stop())
@@ -111,13 +112,27 @@ class SimulatePanel(SimulateForm):
         """Return the settings as the sliders show them."""
         return dataclasses.replace(self.sliders.get(), unit=self._unit)
 
+    def set_at_work(self, on: bool) -> None:
+        """Show the simulated map, or take it away while other work is in view."""
+        if self._is_closed or on == self._is_at_work:
+            return
+        self._is_at_work = on
+        self._layer.welcome()
+        if on:
+            self._timer.start()
+        else:
+            self._timer.stop()
+            self._layer.remove()
+
     def again(self) -> None:
         """Draw other disks with the same settings."""
+        self._layer.welcome()
         self._seed += 1
         self._draw()
 
     def reset(self) -> None:
         """Take the default settings."""
+        self._layer.welcome()
         with quiet(self.unit):
             self.unit.setCurrentIndex(0)
         self._unit = "px"
@@ -181,7 +196,12 @@ class SimulatePanel(SimulateForm):
         else:
             self._list_reals()
 
+    def _on_sliders(self) -> None:
+        self._layer.welcome()
+        self._timer.start()
+
     def _on_truth(self) -> None:
+        self._layer.welcome()
         self._set_truth(self.truths.currentData())
 
     def _set_truth(self, layer: Any) -> None:
@@ -256,7 +276,9 @@ class SimulatePanel(SimulateForm):
         return slice_in_view(self.viewer, layer), live_box(shape, centre)
 
     def _draw(self) -> None:
-        if self._is_closed or self._truth is None or self._truth not in self.viewer.layers:
+        if self._is_closed or not self._is_at_work:
+            return
+        if self._truth is None or self._truth not in self.viewer.layers:
             return
         layer, params, seed, size = self._truth, self.params(), self._seed, self._pixel_size
         if params.radius_min > params.radius_max:
@@ -266,7 +288,7 @@ class SimulatePanel(SimulateForm):
         plane = np.array(stack_of(layer)[z][box])
 
         def show(done: Preview) -> None:
-            if layer is self._truth and layer in self.viewer.layers:
+            if self._is_at_work and layer is self._truth and layer in self.viewer.layers:
                 self._show(done, box)
 
         def came(news: list[Progress]) -> None:

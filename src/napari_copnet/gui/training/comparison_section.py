@@ -15,6 +15,7 @@ from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.training.compared_models import ComparedModels
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.viewer.dock_places import give_room
+from napari_copnet.gui.widgets.ask_twice import AskTwice
 from napari_copnet.gui.widgets.controls import canvas_button, named, quiet, row
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
@@ -100,6 +101,7 @@ class CompareSection(DockSection):
             "adopt",
             "Make it the “default” in every window and on the command line.",
         )
+        self._sure = AskTwice(self.adopt_button)
         self.discard_button = canvas_button(
             "Discard it", "discard", "Remove it from the list; it can be restored below."
         )
@@ -154,9 +156,17 @@ class CompareSection(DockSection):
         self.renew()
 
     def adopt(self) -> None:
-        """Let `default` mean the new model."""
+        """Let `default` mean the new model; ask, where nothing says that it is better."""
         models = self._chosen()
-        if models is not None:
+        if models is None:
+            return
+        if self.comparison is None:
+            question = "Adopt uncompared?"
+        elif not self.comparison.is_better:
+            question = "Adopt, not better?"
+        else:
+            question = ""
+        if not question or self._sure.is_sure(question):
             self._decide(lambda: gallery.adopt(models[1]), f"{models[1].name} was adopted.")
 
     def discard(self) -> None:
@@ -240,6 +250,7 @@ class CompareSection(DockSection):
         if self._models != self._chosen():
             self.side_button.setChecked(False)
             self.comparison = self._models = None
+            self._sure.forget()
         self.renew()
 
     def _on_project(self) -> None:
@@ -277,7 +288,7 @@ class CompareSection(DockSection):
             self.failed.emit(error)
             return
         self.decided.emit()
-        self.tell(Mark.DONE, said, "The workflow dock uses “default” for its next run.")
+        self.tell(Mark.DONE, said, "The next run uses it as “default”.")
 
     def _scores(self) -> list[dict[str, Any]]:
         return self.comparison.rows() if self.comparison is not None else []

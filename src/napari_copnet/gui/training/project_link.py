@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.commands import open_stage
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
 from napari_copnet.gui.proofreading.proofreading_panel import ProofreadPanel
 from napari_copnet.gui.viewer.camera import fly_to
@@ -16,7 +17,6 @@ from napari_copnet.teaching.project import Project
 
 # How often to look whether the proofreading dock was opened meanwhile.
 LOOK_MS = 400
-_PLUGIN, _DOCK = "napari-copnet", "COp-Net proofreading"
 
 
 class ProjectLink(QObject):
@@ -74,7 +74,7 @@ class ProjectLink(QObject):
         """Return the proofreading dock; it is opened where it is not."""
         dock = self.dock
         if dock is None:
-            self.viewer.window.add_plugin_dock_widget(_PLUGIN, _DOCK)
+            open_stage("correct", self.viewer)
             dock = self.dock
             assert dock is not None
         self.look()

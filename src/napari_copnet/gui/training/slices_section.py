@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
@@ -51,7 +53,7 @@ class SlicesSection(ProjectSection):
         box = QWidget()
         column = column_in(box, 4)
         self.begin_button = canvas_button(
-            "Begin from this run", "begin", "Annotate the latest result of the workflow dock."
+            "Begin from this run", "begin", "Annotate the slices of the latest run."
         )
         self.folder_button = canvas_button(
             "Begin from a run's folder …", "begin_folder", "Annotate the output of `copnet run`."
@@ -106,6 +108,13 @@ class SlicesSection(ProjectSection):
         return box
 
     # What the user can do ----------------------------------------------------
+
+    def offer_begin(self, begin: Callable[[], None]) -> None:
+        """Have one button begin a session without asking where; the dock has the others."""
+        self.begin_button.clicked.disconnect()
+        self.begin_button.clicked.connect(lambda: begin())
+        self.begin_button.setText("Annotate this run")
+        self.folder_button.hide()
 
     def propose(self) -> None:
         """Put slices on the list as the form says."""
@@ -171,7 +180,7 @@ class SlicesSection(ProjectSection):
         if not self._listed:
             self.tell(Mark.READY, f"{project.shape[0]} slices.", "Propose some, or add one.")
         elif left:
-            then = "Correct the next one with the tools of the proofreading dock."
+            then = "Correct the next one with the tools below, or those of Correct."
             self.tell(Mark.RUNNING, f"{done} of {len(self._listed)} slices done.", then)
         else:
             self.tell(Mark.DONE, f"All {done} slices done.", "Next: train.")

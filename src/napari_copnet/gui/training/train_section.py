@@ -22,8 +22,9 @@ from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark, quiet_label
 from napari_copnet.gui.widgets.iteration_plot import IterationPlot, Series
 from napari_copnet.gui.widgets.model_picker import DevicePicker, ModelPicker, likely_device
+from napari_copnet.gui.widgets.pace import Pace, duration
 from napari_copnet.gui.widgets.params_form import ParamsForm
-from napari_copnet.gui.widgets.run_controls import Bar, Pace, duration
+from napari_copnet.gui.widgets.run_controls import Bar
 from napari_copnet.networks.package import KINDS, ModelPackage, find_model, models_folder
 from napari_copnet.params import DegradeParams, DeviceParams, FineTuneParams
 from napari_copnet.progress import Progress

@@ -10,8 +10,12 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 
 def docked(viewer: Any) -> list[Any]:
-    """Return the widgets that are docked in a viewer's window; none where it has no window."""
-    return list(getattr(getattr(viewer, "window", None), "dock_widgets", {}).values())
+    """Return the widgets docked in a viewer's window, each followed by the panels it holds.
+
+    There are none where the viewer has no window.
+    """
+    widgets = getattr(getattr(viewer, "window", None), "dock_widgets", {}).values()
+    return [found for widget in widgets for found in (widget, *getattr(widget, "parts", ()))]
 
 
 def dock_of(widget: Any) -> QDockWidget | None:
@@ -25,7 +29,7 @@ def dock_of(widget: Any) -> QDockWidget | None:
 def give_room(widget: QWidget, other: QWidget | None) -> None:
     """Put a docked widget in one place with another, in front, where they share a side."""
     mine, theirs = dock_of(widget), dock_of(other)
-    if mine is None or theirs is None or mine.isFloating() or theirs.isFloating():
+    if mine is None or theirs is None or mine is theirs or mine.isFloating() or theirs.isFloating():
         return
     window = mine.parent()
     if (
@@ -37,6 +41,14 @@ def give_room(widget: QWidget, other: QWidget | None) -> None:
         mine.raise_()
         # A dock that was never shown can't be raised before the window has laid it out.
         QTimer.singleShot(50, lambda: _raise(mine))
+
+
+def bring_forward(widget: QWidget) -> None:
+    """Show a docked widget, in front of those that share its place."""
+    dock = dock_of(widget)
+    if dock is not None:
+        dock.show()
+        dock.raise_()
 
 
 def _raise(dock: QDockWidget) -> None:
@@ -96,5 +108,6 @@ def undock(viewer: Any, widget: QWidget) -> None:
 
 def _shown_docks(viewer: Any) -> list[QDockWidget]:
     """Return the docks that are in sight and not windows of their own."""
-    docks = [dock for dock in (dock_of(inner) for inner in docked(viewer)) if dock is not None]
+    found = {id(dock): dock for dock in map(dock_of, docked(viewer)) if dock is not None}
+    docks = list(found.values())
     return [dock for dock in docks if dock.isVisible() and not dock.isFloating()]

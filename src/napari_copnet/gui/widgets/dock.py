@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 from napari_copnet.gui.napari_compat.canvas_widget import make_current
 from napari_copnet.gui.napari_compat.layer_list_repaint import spare_repaints
+from napari_copnet.gui.widgets.colours import follow_theme, sheet
 
 _made: weakref.WeakSet[Dock] = weakref.WeakSet()
 
@@ -24,6 +25,8 @@ class Dock(QWidget):
     a dock that is only hidden goes on. Subclasses stop their work in `_shut_down`.
     """
 
+    # Whether another dock holds it: that one shuts it down.
+    is_part = False
     # Qt may ask before a subclass has been built.
     _is_closed = False
     _heard: tuple[tuple[Any, Callable[..., None]], ...] = ()
@@ -62,14 +65,25 @@ class Dock(QWidget):
         """From now on layers can go without harm, and come and change without needless painting."""
         super().showEvent(event)
         viewer = getattr(self, "viewer", None)
-        if viewer is not None and not self._holds_canvas and not self._is_closed:
+        if self.is_part or viewer is None or self._is_closed:
+            return
+        if not self._holds_canvas:
             self._holds_canvas = True
+            self._use_tones()
+            self._hear(self._use_tones, viewer.events.theme)
             spare_repaints(self.window())
             events = viewer.layers.events
             for emitter in (events.removed, events.end_batch):
                 # Before napari, which then lets the layer's OpenGL objects go.
                 emitter.connect(self._as_a_layer_goes, position="first")
                 self._heard += ((emitter, self._as_a_layer_goes),)
+
+    def _use_tones(self, _: Any = None) -> None:
+        """Colour words so that they can be read on the theme of the window."""
+        viewer = getattr(self, "viewer", None)
+        if viewer is not None:
+            follow_theme(viewer.theme)
+            self.setStyleSheet(sheet())
 
     def _as_a_layer_goes(self, _: Any = None) -> None:
         make_current(self.window())
@@ -79,7 +93,7 @@ class Dock(QWidget):
 
     def event(self, event: QEvent | None) -> bool:
         """Shut down when the dock is taken out of the window, or deleted."""
-        kind = event.type() if event is not None else None
+        kind = event.type() if event is not None and not self.is_part else None
         if kind == QEvent.Type.DeferredDelete or (
             kind == QEvent.Type.ParentChange and self.parent() is None
         ):
@@ -90,7 +104,11 @@ class Dock(QWidget):
         """Shut down when the whole window goes."""
         super().hideEvent(event)
         window = self.window()
-        if not event.spontaneous() and (window is None or not window.isVisible()):
+        if (
+            not self.is_part
+            and not event.spontaneous()
+            and (window is None or not window.isVisible())
+        ):
             # Qt may have deleted parts of it already.
             with contextlib.suppress(RuntimeError):
                 self.shut_down()

@@ -7,18 +7,18 @@ import enum
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-QUIET, WRONG = "#aab0ba", "#ff8a65"
+from napari_copnet.gui.widgets.colours import set_tone
 
 
 class Mark(enum.Enum):
-    """State of a section, with its sign and colour."""
+    """State of a section, with its sign and the tone of its colour."""
 
-    WAITING = ("○", "#8a8f98")
-    READY = ("○", "#4fc3f7")
-    RUNNING = ("◐", "#4fc3f7")
-    DONE = ("●", "#81c784")
-    CHANGED = ("◍", "#ffb74d")
-    FAILED = ("✕", WRONG)
+    WAITING = ("○", "waiting")
+    READY = ("○", "now")
+    RUNNING = ("◐", "now")
+    DONE = ("●", "done")
+    CHANGED = ("◍", "ask")
+    FAILED = ("✕", "wrong")
 
 
 class DockSection(QFrame):
@@ -27,7 +27,7 @@ class DockSection(QFrame):
     Parameters
     ----------
     number : int
-        In the order of work.
+        In the order of work; 0 for none.
     title : str
     purpose : str
         One sentence on what the step is for.
@@ -45,7 +45,7 @@ class DockSection(QFrame):
         column.setSpacing(4)
         head = QHBoxLayout()
         self._sign = QLabel()
-        name = QLabel(f"<b>{number}&nbsp; {title}</b>")
+        name = QLabel(f"<b>{number}&nbsp; {title}</b>" if number else f"<b>{title}</b>")
         name.setToolTip(purpose)
         head.addWidget(self._sign)
         head.addWidget(name)
@@ -70,8 +70,9 @@ class DockSection(QFrame):
     def tell(self, mark: Mark, text: str, then: str = "") -> None:
         """Show the state, what was done or is needed, and what comes next."""
         self.mark = mark
-        sign, colour = mark.value
-        self._sign.setText(f"<span style='color:{colour}; font-size:14px'>{sign}</span>")
+        sign, tone = mark.value
+        self._sign.setText(sign)
+        set_tone(self._sign, tone)
         self._text.setText(f"{text} {then}".strip())
 
     @property
@@ -89,6 +90,6 @@ def quiet_label(text: str = "") -> QLabel:
     label = QLabel(text)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setStyleSheet(f"color: {QUIET};")
+    set_tone(label, "quiet")
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label

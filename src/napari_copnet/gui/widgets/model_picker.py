@@ -15,8 +15,9 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QWidget
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.jobs import Job
+from napari_copnet.gui.widgets.colours import set_tone
 from napari_copnet.gui.widgets.controls import column_in
-from napari_copnet.gui.widgets.dock_section import QUIET, WRONG, quiet_label
+from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.networks.import_model import import_model
 from napari_copnet.networks.package import JSON, SHIPPED, ModelPackage, find_model, list_models
 from napari_copnet.progress import Progress, Steps
@@ -137,7 +138,7 @@ class ModelPicker(QWidget):
         self._say(f"{error.message} {error.hint}".strip(), is_wrong=True)
 
     def _say(self, text: str, is_wrong: bool = False) -> None:
-        self._note.setStyleSheet(f"color: {WRONG if is_wrong else QUIET};")
+        set_tone(self._note, "wrong" if is_wrong else "quiet")
         self._note.setText(text)
         self._note.setVisible(bool(text))
 

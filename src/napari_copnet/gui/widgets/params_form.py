@@ -14,6 +14,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QWidget
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.widgets.colours import set_tone
 from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.params import Setting, checked, field_type, settings
 
@@ -32,6 +33,10 @@ class ParamsForm:
         Settings without a row; they keep their value.
     choices : mapping of str to sequence of str
         Turns a text setting into a list to choose from.
+    first : sequence of str
+        Settings above the others, in this order.
+    rare : sequence of str
+        Settings to fold away with the advanced ones.
 
     Attributes
     ----------
@@ -51,6 +56,8 @@ class ParamsForm:
         *,
         hidden: Sequence[str] = (),
         choices: Mapping[str, Sequence[str]] | None = None,
+        first: Sequence[str] = (),
+        rare: Sequence[str] = (),
     ) -> None:
         self.kind = kind
         self._base = kind()
@@ -59,12 +66,14 @@ class ParamsForm:
         self.widget.setObjectName(f"form_{kind.__name__}")
         column = column_in(self.widget, 2)
         plain, folded = _form_layout(), _form_layout()
-        for name, setting in settings(kind).items():
+        declared = settings(kind)
+        for name in (*first, *(name for name in declared if name not in first)):
+            setting = declared[name]
             if name in hidden:
                 continue
             row = _row(kind, name, setting, getattr(self._base, name), (choices or {}).get(name))
             self.rows[name] = row
-            layout = folded if setting.advanced else plain
+            layout = folded if setting.advanced or name in rare else plain
             layout.addRow(_label(setting), row.native)
             row.changed.connect(self._on_changed)
         column.addLayout(plain)
@@ -75,7 +84,7 @@ class ParamsForm:
         self._wrong = QLabel()
         self._wrong.setObjectName("wrong")
         self._wrong.setWordWrap(True)
-        self._wrong.setStyleSheet("color: #ff8a65;")
+        set_tone(self._wrong, "wrong")
         self._wrong.hide()
         column.addWidget(self._wrong)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from qtpy.QtCore import Qt
@@ -20,32 +19,18 @@ from qtpy.QtWidgets import (
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.gui.widgets.dock_section import quiet_label
+from napari_copnet.gui.widgets.pace import Pace, RunPace
 from napari_copnet.progress import Progress
-
-_WORDS = {
-    "wait": "Stopping the run before",
-    "check": "Checking the stack",
-    "read": "Reading",
-    "sizes": "Choosing the size",
-    "preprocess": "Preprocessing",
-    "contours": "Predicting contours",
-    "closing": "Closing gaps",
-    "cells": "Labelling cells",
-    "restore": "Restoring the frame of the stack",
-    "write": "Writing results",
-    "session": "Creating the session",
-    "open": "Opening the session",
-    "queue": "Searching for likely errors",
-    "fit": "Fitting",
-    "choose": "Examining slices",
-    "annotated": "Writing annotated slices",
-    "dataset": "Creating the data set",
-    "evaluate": "Scoring",
-}
 
 
 class RunControls(QFrame):
-    """Buttons, progress and messages that stay in sight while the sections scroll."""
+    """Buttons, progress and messages that stay in sight while the sections scroll.
+
+    Attributes
+    ----------
+    slices : int
+        Of the stack that is run, to tell the time left.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,8 +60,21 @@ class RunControls(QFrame):
         row.addWidget(self.run_button, 2)
         row.addWidget(self.cancel_button, 1)
         column.addLayout(row)
-        self._pace = Pace()
+        self._pace = RunPace()
+        self.slices = 1
+        self._is_part = False
         self.rest()
+
+    def as_part(self) -> None:
+        """Leave Run to the dock that holds this; Cancel shows while something runs."""
+        self._is_part = True
+        self.run_button.hide()
+        self.cancel_button.setVisible(self.cancel_button.isEnabled())
+
+    @property
+    def share(self) -> float:
+        """How far the work is, 0 to 1."""
+        return self.bar.share
 
     def add(self, widget: QWidget) -> None:
         """Add a widget above the buttons."""
@@ -85,20 +83,20 @@ class RunControls(QFrame):
     def start(self) -> None:
         """Show that work has begun."""
         self.message.clear()
-        self._pace = Pace()
+        self._pace = RunPace(self.slices)
         self.progress_text.setText("Starting …")
         self.progress_text.show()
         self.bar.set(0.0)
         self.bar.show()
         self.cancel_button.setEnabled(True)
+        self.cancel_button.show()
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far a step is, with the time left."""
         if not progress.unit:
             return
         self.progress_text.setText(self._pace.text(progress))
-        share = progress.done / progress.total if progress.total else 0.0
-        self.bar.set(share)
+        self.bar.set(self._pace.share(progress))
 
     def stopping(self) -> None:
         """Show that Cancel was heard."""
@@ -110,6 +108,7 @@ class RunControls(QFrame):
         self.progress_text.hide()
         self.bar.hide()
         self.cancel_button.setEnabled(False)
+        self.cancel_button.setVisible(not self._is_part)
 
 
 class Bar(QWidget):
@@ -162,48 +161,6 @@ class ProgressLine(QWidget):
     def rest(self) -> None:
         """Show that nothing runs."""
         self.hide()
-
-
-class Pace:
-    """How fast the present step goes, to tell the time left."""
-
-    def __init__(self) -> None:
-        self._step = ""
-        self._start = 0.0
-        self._done = 0.0
-
-    def text(self, progress: Progress, now: float | None = None) -> str:
-        """Return a line such as ``Predicting contours: slice 12 of 160, 40 s left``."""
-        now = time.monotonic() if now is None else now
-        if progress.step != self._step:
-            self._step, self._start, self._done = progress.step, now, progress.done
-        words = _WORDS.get(progress.step, progress.step.capitalize())
-        made, spent = progress.done - self._done, now - self._start
-        left = ""
-        if progress.unit == "iterations":
-            where = f"iteration {int(progress.done) + 1} of at most {int(progress.total)}"
-            if progress.done >= progress.total:
-                where = f"{int(progress.done)} iterations"
-            if made >= 1:
-                left = f", {duration(spent / made)} each"
-        else:
-            singular = progress.unit.removesuffix("s")
-            at = min(int(progress.done) + 1, int(progress.total))
-            where = f"{singular} {at} of {int(progress.total)}"
-            if made > 0 and spent > 1:
-                left = f", {duration(spent / made * (progress.total - progress.done))} left"
-        return f"{words}: {where}{left}"
-
-
-def duration(seconds: float) -> str:
-    """Return a time for people, such as ``40 s`` or ``3 min``."""
-    if seconds < 1:
-        return "under 1 s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 class Message(QFrame):

@@ -157,12 +157,16 @@ def _is_free(folder: Path) -> bool:
 
 
 def _name(layer: Any) -> str:
-    """Return the name of a folder for results: that of the stack with `ENDING`."""
+    return plain_name(layer) + ENDING
+
+
+def plain_name(layer: Any) -> str:
+    """Return the name of a layer's stack as folders may have it, without that of its format."""
     source = source_of(layer)
     if source is None:
-        return "".join(c if c.isalnum() or c in " ._-" else "_" for c in layer.name) + ENDING
+        return "".join(c if c.isalnum() or c in " ._-" else "_" for c in layer.name)
     suffix = format_of(source.name)[1] or (source.suffix if source.is_file() else "")
-    return (source.name[: len(source.name) - len(suffix)] or source.name) + ENDING
+    return source.name[: len(source.name) - len(suffix)] or source.name
 
 
 def _shape(layer: Any) -> tuple[int, int, int]:

@@ -145,13 +145,13 @@ def run_stages(
             elif isinstance(partial, Closing):
                 assert ready is not None
                 assert contours is not None
-                soft = soft_contour(partial.mask, partial.probability, contours)
-                closed = _closed(partial.mask, soft, ready)
-                yield replaced(progress, ShownClosed(partial, closed, packed(closed)))
+                shown = shown_closing(partial, contours, ready)
+                closed = shown.mask
+                yield replaced(progress, shown)
             elif isinstance(partial, Cells):
                 assert ready is not None
                 assert closed is not None
-                yield replaced(progress, _shown_cells(partial, closed, ready))
+                yield replaced(progress, cells_within(partial, closed, ready))
             elif is_end:
                 contours = partial
                 yield replaced(progress, Contours.of(partial))
@@ -189,7 +189,7 @@ def close_early(
     closed = _closed(mask, soft, ready)
     yield Progress("closing", 1, 1, partial=ShownClosed(None, closed, packed(closed)))
     made = yield from label_cells(mask, cells, excluded=without_cells(ready))
-    yield Progress("cells", 1, 1, partial=_shown_cells(made, closed, ready))
+    yield Progress("cells", 1, 1, partial=cells_within(made, closed, ready))
 
 
 def packed(mask: np.ndarray) -> np.ndarray:
@@ -214,16 +214,23 @@ def compile_colours() -> None:
         label_colormap().map(np.zeros(shape, np.uint32))
 
 
-def _closed(mask: np.ndarray, soft: np.ndarray, ready: Preprocessed) -> np.ndarray:
-    """Return the closed contour in the frame of the original stack."""
-    return clear_padding(to_original(mask, ready.frame, "mask", soft), ready)
+def shown_closing(closing: Closing, contours: np.ndarray, ready: Preprocessed) -> ShownClosed:
+    """Return the closed contour for a layer; `contours` are those of Step 1."""
+    soft = soft_contour(closing.mask, closing.probability, contours)
+    closed = _closed(closing.mask, soft, ready)
+    return ShownClosed(closing, closed, packed(closed))
 
 
-def _shown_cells(cells: Cells, closed: np.ndarray, ready: Preprocessed) -> ShownCells:
-    """Show cells; `closed` is the contour in the frame of the original stack."""
+def cells_within(cells: Cells, closed: np.ndarray, ready: Preprocessed) -> ShownCells:
+    """Return cells for a layer; `closed` is the contour in the frame of the original stack."""
     labels = clear_padding(to_original(cells.labels, ready.frame, "labels"), ready)
     labels[closed > 0] = 0
     return shown_cells(cells, labels)
+
+
+def _closed(mask: np.ndarray, soft: np.ndarray, ready: Preprocessed) -> np.ndarray:
+    """Return the closed contour in the frame of the original stack."""
+    return clear_padding(to_original(mask, ready.frame, "mask", soft), ready)
 
 
 def replaced(progress: Progress, partial: Any) -> Progress:

@@ -1,4 +1,4 @@
-"""Section 1: which image, how large its voxels are, whether its first axis is time."""
+"""Which image, how large its voxels are, whether its first axis is time."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from napari_copnet.gui.viewer.layer_source import (
     set_voxel_size,
     voxel_size_of,
 )
+from napari_copnet.gui.widgets.colours import set_tone
 from napari_copnet.gui.widgets.controls import offer_layers
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark, quiet_label
 from napari_copnet.gui.widgets.params_form import Fold, ParamsForm
@@ -50,7 +51,7 @@ class StackSection(DockSection):
     open_asked = Signal(object)
 
     def __init__(self, viewer: Any) -> None:
-        super().__init__(1, "Stack", "Needs an image layer: open a file, or drop one on napari.")
+        super().__init__(0, "Stack", "Needs an image layer: open a file, or drop one on napari.")
         self.viewer = viewer
         self._layers: list[Any] = []
         self._voxels_of: Any = None
@@ -61,8 +62,8 @@ class StackSection(DockSection):
         self.layers.currentIndexChanged.connect(self._on_chosen)
         self.open_file = QPushButton("Open file …")
         self.open_folder = QPushButton("Open folder …")
-        self.open_file.clicked.connect(self._choose_file)
-        self.open_folder.clicked.connect(self._choose_folder)
+        self.open_file.clicked.connect(lambda: self.ask_file())
+        self.open_folder.clicked.connect(lambda: self.ask_folder())
         self.open_file.setToolTip("TIFF, NIfTI or MRC stack.")
         self.open_folder.setToolTip("OME-Zarr, a folder of slices, or a Cell Tracking sequence.")
         self.add(self.layers)
@@ -110,6 +111,11 @@ class StackSection(DockSection):
     def is_time(self) -> bool:
         """Whether the first axis is time."""
         return self.axis.currentIndex() == 1
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is an image, and nothing is asked about it."""
+        return self.layer is not None and voxel_size_of(self.layer).in_plane_known
 
     def choose(self, layer: Any) -> None:
         """Choose an image layer."""
@@ -159,10 +165,10 @@ class StackSection(DockSection):
         self._voxel_note.setText(
             "Voxel size unknown: enter it if you know it. You can also continue without it."
         )
-        self._voxel_note.setStyleSheet("color: #ffb74d;")
+        set_tone(self._voxel_note, "ask")
         shape = layer.data.shape if not layer.multiscale else layer.data[0].shape
         text = " × ".join(str(n) for n in shape) + " px, " + str(layer.dtype)
-        self.tell(Mark.DONE, f"{text}.", "Next: press Run all, or go step by step.")
+        self.tell(Mark.DONE, f"{text}.", "Next: run.")
 
     def _on_voxel_size(self) -> None:
         layer = self.layer
@@ -189,12 +195,14 @@ class StackSection(DockSection):
             self.moved.emit()
         self.show_voxel_size()
 
-    def _choose_file(self) -> None:
+    def ask_file(self) -> None:
+        """Ask for a file to open."""
         path, _ = QFileDialog.getOpenFileName(self, "Open a stack")
         if path:
             self.open_asked.emit(Path(path))
 
-    def _choose_folder(self) -> None:
+    def ask_folder(self) -> None:
+        """Ask for a folder to open."""
         path = QFileDialog.getExistingDirectory(self, "Open a folder of slices or an OME-Zarr")
         if path:
             self.open_asked.emit(Path(path))

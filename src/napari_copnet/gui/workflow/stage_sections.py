@@ -1,4 +1,4 @@
-"""Sections 2 to 5: the settings of each stage of the pipeline, and what it did in words."""
+"""The settings of each stage of the pipeline, and what it did in words."""
 
 from __future__ import annotations
 
@@ -32,12 +32,19 @@ class PreprocessSection(DockSection):
 
     def __init__(self) -> None:
         super().__init__(
-            2,
+            0,
             "Preprocess",
             "Normalises grey values, resizes slices and aligns them. Your image is not changed.",
             "preprocess",
         )
-        self.form = ParamsForm(PreprocessParams)
+        # Whoever works with the tissue knows its membranes, and not the pixels of the networks.
+        self.form = ParamsForm(PreprocessParams, first=("membrane_width",), rare=("size",))
+        self.ruler_button = QPushButton("Measure …")
+        self.ruler_button.setObjectName("ruler")
+        self.ruler_button.setCheckable(True)
+        self.ruler_button.setToolTip(
+            "Draw a line across one membrane in the image: its length becomes the membrane width."
+        )
         self.add(self.form.widget)
         self.sizes_button = QPushButton("Try sizes …")
         self.sizes_button.setObjectName("try_sizes")
@@ -45,7 +52,7 @@ class PreprocessSection(DockSection):
             "Run both networks on the slice in view at several sizes, side by side. If your "
             "membranes are wider or thinner than those in training, size matters most."
         )
-        self.add(self.sizes_button)
+        self.add(row(self.ruler_button, self.sizes_button))
 
     def get(self) -> PreprocessParams:
         """Return the settings."""
@@ -68,7 +75,7 @@ class ContourSection(DockSection):
 
     def __init__(self) -> None:
         super().__init__(
-            3, "Contours", "A network predicts the contour probability of each pixel.", "contours"
+            0, "Contours", "A network predicts the contour probability of each pixel.", "contours"
         )
         self.model = ModelPicker("contours")
         self.device = DevicePicker()
@@ -106,7 +113,7 @@ class ClosingSection(DockSection):
     scrub = Signal(bool)
 
     def __init__(self) -> None:
-        super().__init__(4, "Closing", "A second network closes gaps, step by step.", "closing")
+        super().__init__(0, "Closing", "A second network closes gaps, step by step.", "closing")
         self.model = ModelPicker("closing")
         self.form = ParamsForm(ClosingParams, hidden=("closing_model", "keep_iterations"))
         self.add(self.model)
@@ -156,14 +163,11 @@ class CellSection(DockSection):
 
     next = "Next: look through the slices, and draw where a gap is left."
     # What is too large for memory can't be drawn on here.
-    next_on_disk = (
-        "Next: look through the slices. To correct them, open the proofreading dock and press "
-        "Begin from this run."
-    )
+    next_on_disk = "Next: look through the slices. To correct them, go on to Correct."
     edit_asked = Signal(str)
 
     def __init__(self) -> None:
-        super().__init__(5, "Cells", "Each region enclosed by contours becomes a cell.", "cells")
+        super().__init__(0, "Cells", "Each region enclosed by contours becomes a cell.", "cells")
         self.form = ParamsForm(CellParams)
         self.add(self.form.widget)
         self.edit_buttons: dict[str, QPushButton] = {}
@@ -177,7 +181,13 @@ class CellSection(DockSection):
             button.setEnabled(False)
             button.clicked.connect(lambda _=False, name=name: self.edit_asked.emit(name))
             self.edit_buttons[name] = button
-        self.add(row(*self.edit_buttons.values()))
+        self._edits = row(*self.edit_buttons.values())
+        self.add(self._edits)
+
+    def leave_edits(self) -> None:
+        """Leave corrections to the tools of a session."""
+        self._edits.hide()
+        self.next = self.next_on_disk = "Next: look through the slices, and correct the cells."
 
     def get(self) -> CellParams:
         """Return the settings."""

@@ -8,24 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from psygnal import Signal as PySignal
-from qtpy.QtWidgets import QWidget
 
 from napari_copnet.errors import CopnetError, InputError, NeedsChoiceError
 from napari_copnet.gui.background.jobs import Job, after
 from napari_copnet.gui.viewer.add_stack import add_stack, read
 from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view, stack_from_layer
-from napari_copnet.gui.widgets.controls import column_in
-from napari_copnet.gui.widgets.dock import Dock, delayed, scrolled
+from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.model_picker import ModelPicker
-from napari_copnet.gui.widgets.run_controls import RunControls
 from napari_copnet.gui.workflow.image_runs import ImageRuns
+from napari_copnet.gui.workflow.membrane_ruler import MembraneRuler
 from napari_copnet.gui.workflow.result_controls import ResultControls
 from napari_copnet.gui.workflow.run_on_disk import run_on_disk
-from napari_copnet.gui.workflow.run_place import RunPlace
 from napari_copnet.gui.workflow.run_stages import STAGES, close_early, run_stages
 from napari_copnet.gui.workflow.size_choice import SizeChoice, pictured_sizes, sizes_for
-from napari_copnet.gui.workflow.stack_section import StackSection
-from napari_copnet.gui.workflow.stage_sections import stage_sections
+from napari_copnet.gui.workflow.workflow_form import WorkflowForm
 from napari_copnet.gui.workflow.workflow_status import ImageRun, WorkflowStatus
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.params import Settings
@@ -34,8 +30,8 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.types import Stack
 
 
-class WorkflowPanel(Dock):
-    """The dock in which a stack becomes cells.
+class WorkflowPanel(WorkflowForm):
+    """A stack becomes cells.
 
     Parameters
     ----------
@@ -45,12 +41,6 @@ class WorkflowPanel(Dock):
 
     Attributes
     ----------
-    stack : StackSection
-    sections : dict of str to Section
-        Of the four stages.
-    run_controls : RunControls
-    place : RunPlace
-        Where a run works.
     job : Job or None
         What runs now.
     runs : ImageRuns
@@ -64,8 +54,7 @@ class WorkflowPanel(Dock):
     ended = PySignal(object, str)
 
     def __init__(self, viewer: Any, load: Callable[..., Any] = Network.load) -> None:
-        super().__init__()
-        self.viewer = viewer
+        super().__init__(viewer)
         self.job: Job | None = None
         self._last: threading.Thread | None = None
         self.runs = ImageRuns(viewer)
@@ -73,32 +62,9 @@ class WorkflowPanel(Dock):
         self._running: ImageRun | None = None
         self._until = STAGES[-1]
         self._notes: list[str] = []
-        self.setObjectName("copnet_workflow")
-        self.setMinimumWidth(340)
-
-        self.stack = StackSection(viewer)
-        self.sections = stage_sections()
         self._narrator = WorkflowStatus(self.sections)
-        self.run_controls = RunControls()
-        self.place = RunPlace()
-        self.run_controls.add(self.place)
-        self._lay_out()
         self._connect()
         self._refresh()
-
-    # Building ----------------------------------------------------------------
-
-    def _lay_out(self) -> None:
-        inside = QWidget()
-        column = column_in(inside, 6)
-        for section in (self.stack, *self.sections.values()):
-            column.addWidget(section)
-        column.addStretch()
-        scroll = scrolled(inside)
-        self._scroll = scroll
-        whole = column_in(self, 0)
-        whole.addWidget(scroll, 1)
-        whole.addWidget(self.run_controls)
 
     def _connect(self) -> None:
         self.run_controls.run_button.clicked.connect(lambda: self.run())
@@ -117,6 +83,12 @@ class WorkflowPanel(Dock):
         self.controls = ResultControls(
             self.viewer, closing, self.sections["cells"], lambda: self.source, self._is_busy
         )
+        self.ruler = MembraneRuler(
+            self.viewer,
+            self.sections["preprocess"],
+            lambda: self.stack.layer,
+            self.run_controls.message,
+        )
         self.place.changed.connect(self._later)
         self.runs.edited.connect(self.controls.tell_edit)
         # Typing changes a setting with each key: look once it pauses.
@@ -127,23 +99,6 @@ class WorkflowPanel(Dock):
 
     # What the user can do ----------------------------------------------------
 
-    def settings(self) -> Settings:
-        """Return the settings of all sections.
-
-        Raises
-        ------
-        CopnetError
-            Names the setting whose value can't be.
-        """
-        sections = self.sections
-        return Settings(
-            sections["preprocess"].get(),
-            sections["contours"].get_device(),
-            sections["contours"].get(),
-            sections["closing"].get(),
-            sections["cells"].get(),
-        )
-
     def open(self, path: Path | str) -> None:
         """Read a stack file in the background and add it as an image layer."""
         if self._is_busy():
@@ -153,7 +108,29 @@ class WorkflowPanel(Dock):
         except CopnetError as error:
             self.run_controls.message.error(error)
             return
-        self._start(Job(lambda: read(Path(path), params), "copnet-read"), self._on_opened)
+        self.open_with(lambda: read(Path(path), params))
+
+    def open_with(
+        self, work: Callable[[], Steps[Stack]], then: Callable[[Any], None] | None = None
+    ) -> None:
+        """Read a stack in the background and add it as an image layer.
+
+        Parameters
+        ----------
+        work : callable
+            Reads the stack, in a thread.
+        then : callable, optional
+            Called with the layer.
+        """
+        if self._is_busy():
+            return
+
+        def opened(stack: Stack) -> None:
+            layer = self._on_opened(stack)
+            if then is not None:
+                then(layer)
+
+        self._start(Job(work, "copnet-read"), opened)
 
     def run(self, until: str = STAGES[-1]) -> None:
         """Run the chosen image through the stages up to `until`.
@@ -169,24 +146,52 @@ class WorkflowPanel(Dock):
         except CopnetError as error:
             self.run_controls.message.error(error)
             return
-        source = self.runs.begin(layer, folder, settings, until)
-        self._running, self._until, self._settings = source, until, settings
-        self._notes.clear()
         more: dict[str, Any] = {
             "until": until,
             "first": slice_in_view(self.viewer, layer),
             "repair": repair,
             "load": self._load,
         }
-        self._narrator.begin(source, settings, until)
-        before, store = self._last, source.store
+        before = self._last
 
-        def work() -> Steps[RunResult | None]:
+        def work(source: ImageRun) -> Steps[RunResult | None]:
             if folder is None:
-                return run_stages(stack, settings, store=store, **more)
+                return run_stages(stack, settings, store=source.store, **more)
             return after(before, run_on_disk(stack, settings, folder, **more))
 
-        job = Job(work, "copnet-run")
+        self._follow(layer, settings, folder, until, work)
+
+    def show_finished(
+        self, layer: Any, settings: Settings, work: Callable[[], Steps[RunResult]]
+    ) -> None:
+        """Show a run of an image layer that was done before.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+        settings : Settings
+            Of the run; where those of the dock differ, it will run again.
+        work : callable
+            Yields partial results as `run_stages` does, and returns the result; in a thread.
+        """
+        if not self._is_busy():
+            self._follow(layer, settings, None, STAGES[-1], lambda _: work())
+
+    def _follow(
+        self,
+        layer: Any,
+        settings: Settings,
+        folder: Path | None,
+        until: str,
+        work: Callable[[ImageRun], Steps[RunResult | None]],
+    ) -> None:
+        """Do the work of a run in a thread, and show what comes of it."""
+        source = self.runs.begin(layer, folder, settings, until)
+        self.run_controls.slices = int(layer.data.shape[0]) if layer.ndim == 3 else 1
+        self._running, self._until, self._settings = source, until, settings
+        self._notes.clear()
+        self._narrator.begin(source, settings, until)
+        job = Job(lambda: work(source), "copnet-run")
         job.progressed.connect(self._on_progress)
         self._start(job, self._on_finished)
 
@@ -239,6 +244,7 @@ class WorkflowPanel(Dock):
             self.job = None
         for picker in self.findChildren(ModelPicker):
             picker.stop()
+        self.ruler.stop()
         self.stack.stop()
         self.controls.stop()
 
@@ -264,7 +270,7 @@ class WorkflowPanel(Dock):
         job.failed.connect(self._on_failed)
         job.cancelled.connect(self._on_cancelled)
         self.run_controls.start()
-        self._allow(False)
+        self.allow(False)
         job.start()
 
     def _show_progress(self, news: list[Progress]) -> None:
@@ -293,13 +299,14 @@ class WorkflowPanel(Dock):
             note = f"The results are in {source.folder}." if source.folder is not None else ""
         self._end(source, "finished", note)
 
-    def _on_opened(self, stack: Any) -> None:
+    def _on_opened(self, stack: Stack) -> Any:
         layer = add_stack(self.viewer, stack)
         self._rest()
         if layer in self.viewer.layers:
             self.stack.choose(layer)
         if stack.notes:
             self.run_controls.message.note("\n".join(stack.notes))
+        return layer
 
     def _on_failed(self, error: CopnetError) -> None:
         source, self._running = self._running, None
@@ -360,17 +367,8 @@ class WorkflowPanel(Dock):
     def _rest(self) -> None:
         self.job = None
         self.run_controls.rest()
-        self._allow(True)
+        self.allow(True)
         self._refresh()
-
-    def _allow(self, on: bool) -> None:
-        self.run_controls.run_button.setEnabled(on)
-        self.stack.open_file.setEnabled(on)
-        self.stack.open_folder.setEnabled(on)
-        self.place.change_button.setEnabled(on)
-        self.sections["preprocess"].sizes_button.setEnabled(on)
-        for section in self.sections.values():
-            section.run_button.setEnabled(on)
 
     # Keeping the words true --------------------------------------------------
 

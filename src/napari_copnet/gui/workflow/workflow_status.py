@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark
-from napari_copnet.gui.widgets.run_controls import duration
+from napari_copnet.gui.widgets.pace import duration
 from napari_copnet.gui.workflow.disk_layers import DiskLayers
 from napari_copnet.gui.workflow.result_layers import ResultLayers
 from napari_copnet.gui.workflow.run_stages import (

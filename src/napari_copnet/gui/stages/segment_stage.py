@@ -1,0 +1,83 @@
+"""Segment: the run of the networks, and its iterations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QTabWidget, QWidget
+
+from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
+from napari_copnet.gui.stages.stage import Stage, Step
+from napari_copnet.gui.stages.tabs import LazyTabs
+from napari_copnet.gui.widgets.dock_section import Mark
+
+
+class SegmentStage(Stage):
+    """Run the steps, look through the iterations."""
+
+    name, title, page = "segment", "Segment", "napari.md"
+    purpose = "Two networks find the contours and close their gaps; what they enclose is a cell."
+    invitation = "Run"
+
+    def state(self) -> tuple[Mark, str]:
+        """Return how many cells there are, and after how many iterations."""
+        workflow = self.panels.workflow
+        if self.panels.is_running:
+            return Mark.RUNNING, f"running, {round(100 * workflow.run_controls.share)} %"
+        source = workflow.source
+        if source is None or source.result is None:
+            return (Mark.READY, "not run yet") if workflow.stack.layer else (Mark.WAITING, "")
+        said = cells_text(source.result)
+        if self._is_stale(source):
+            return Mark.CHANGED, f"{said} · settings changed"
+        return Mark.DONE, said
+
+    def step(self) -> Step | None:
+        """Return that it is to be run, or is running."""
+        workflow = self.panels.workflow
+        if self.panels.is_running:
+            return Step("Running …")
+        if workflow.stack.layer is None:
+            return None
+        source = workflow.source
+        if source is None or source.result is None:
+            return Step("Run", self.begin)
+        if self._is_stale(source):
+            return Step("Run again", self.begin)
+        return None
+
+    def waits(self) -> bool:
+        """Whether there is a stack that was not run."""
+        return self.step() is not None
+
+    def begin(self) -> None:
+        """Run."""
+        self.panels.workflow.run()
+
+    def _is_stale(self, source: Any) -> bool:
+        marks = [section.mark for section in self.panels.workflow.sections.values()]
+        return source.result is not None and Mark.CHANGED in marks
+
+    def _make(self) -> QWidget:
+        self.tabs: QTabWidget = LazyTabs(
+            ("Run", lambda: self.panels.workflow),
+            ("Iterations", self._iterations),
+        )
+        return self.tabs
+
+    def _iterations(self) -> QWidget:
+        return self.panels.keep(IterationsPanel(self.panels.viewer))
+
+
+def cells_text(result: Any) -> str:
+    """Return the figure of a run, such as ``190 cells · converged in 4``."""
+    cells, closing = result.cells, result.closing
+    if cells.mode == "slice":
+        count = int(cells.counts.sum())
+        what = "cell profile" if len(cells.counts) > 1 else "cell"
+    else:
+        count, what = cells.largest or int(cells.labels.max()), "cell"
+    said = f"{count} {what}{'' if count == 1 else 's'}"
+    if closing.settled:
+        return f"{said} · converged in {closing.passes}"
+    return f"{said} · not converged after {closing.passes}"

@@ -1,0 +1,75 @@
+"""Teach: annotate slices, train on them, simulate gaps."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QWidget
+
+from napari_copnet.errors import InputError
+from napari_copnet.gui.simulation.simulation_panel import SimulatePanel
+from napari_copnet.gui.stages.panels import Panels
+from napari_copnet.gui.stages.stage import Stage, Step
+from napari_copnet.gui.stages.tabs import LazyTabs
+from napari_copnet.gui.training.training_panel import TrainingPanel
+from napari_copnet.gui.widgets.dock_section import Mark
+
+
+class TeachStage(Stage):
+    """Corrected slices teach the networks."""
+
+    name, title, page = "teach", "Teach", "training.md"
+    purpose = "If the networks do badly on your tissue, a few corrected slices teach them."
+    is_beside = True
+
+    def __init__(self, panels: Panels) -> None:
+        super().__init__(panels)
+        self.training: TrainingPanel | None = None
+        self.simulation: SimulatePanel | None = None
+        self._tabs: LazyTabs | None = None
+
+    def state(self) -> tuple[Mark, str]:
+        """Return how far annotating or training is."""
+        training = self.training
+        if training is None:
+            return Mark.WAITING, ""
+        if training.train.run.is_running:
+            return Mark.RUNNING, "training"
+        project = training.link.project
+        if project is None or not project.chosen:
+            return Mark.READY, ""
+        done, chosen = len(project.done), len(project.chosen)
+        return Mark.DONE if done == chosen else Mark.READY, f"{done} of {chosen} slices done"
+
+    def step(self) -> Step | None:
+        """Return None: training has buttons of its own, and the way on leads elsewhere."""
+        return None
+
+    def _make(self) -> QWidget:
+        self._tabs = LazyTabs(
+            ("Annotate and train", self._train), ("Simulated gaps", self._simulate)
+        )
+        self._tabs.currentChanged.connect(lambda _: self._rest_or_work())
+        return self._tabs
+
+    def _train(self) -> QWidget:
+        self.training = self.panels.keep(TrainingPanel(self.panels.viewer))
+        self.training.slices.offer_begin(self._begin)
+        return self.training
+
+    def _begin(self) -> None:
+        if self.panels.finished is None and self.training is not None:
+            self.training.message.error(
+                InputError("There is no finished run.", "Run the stack under Segment first.")
+            )
+        else:
+            self.panels.begin_session()
+
+    def _simulate(self) -> QWidget:
+        self.simulation = self.panels.keep(SimulatePanel(self.panels.viewer))
+        return self.simulation
+
+    def _on_unfolded(self, on: bool) -> None:
+        self._rest_or_work(on)
+
+    def _rest_or_work(self, is_unfolded: bool = True) -> None:
+        if self.simulation is not None and self._tabs is not None:
+            self.simulation.set_at_work(is_unfolded and self._tabs.currentIndex() == 1)

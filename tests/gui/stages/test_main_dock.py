@@ -1,0 +1,207 @@
+"""One dock: its stages, the green button, and a session that begins by itself."""
+
+import numpy as np
+import pytest
+from hand import LEFT, press
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog
+
+from napari_copnet.gui.commands import main_dock, open_stage
+from napari_copnet.gui.viewer.dock_places import docked
+from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
+from napari_copnet.proofreading.edits import Edit, Flip, Patch
+from napari_copnet.proofreading.session_files import is_session
+from napari_copnet.proofreading.session_start import from_run_folder
+
+ENTRIES = {
+    "COp-Net workflow": "open",
+    "COp-Net iterations": "segment",
+    "COp-Net proofreading": "correct",
+    "COp-Net training": "teach",
+    "COp-Net gap simulation": "teach",
+}
+
+
+def lines(dock):
+    return {name: stage.line.text.text() for name, stage in dock.stages.items()}
+
+
+def unfolded(dock):
+    return [name for name, stage in dock.stages.items() if stage.is_unfolded]
+
+
+def test_every_entry_of_the_menu_opens_the_same_dock_at_its_stage(dock, qtbot):
+    viewer = dock.viewer
+    for title, stage in ENTRIES.items():
+        viewer.window.add_plugin_dock_widget("napari-copnet", title)
+        qtbot.waitUntil(lambda: len(viewer.window.dock_widgets) == 1, timeout=10000)
+        assert main_dock(viewer) is dock and unfolded(dock) == [stage]
+    viewer.window.add_plugin_dock_widget("napari-copnet", "COp-Net")
+    qtbot.waitUntil(lambda: len(viewer.window.dock_widgets) == 1, timeout=10000)
+    assert open_stage("segment", viewer) is dock
+    assert sum(isinstance(widget, WorkflowPanel) for widget in docked(viewer)) == 1
+
+
+def test_a_click_on_a_line_unfolds_one_stage_only(dock):
+    for name in ("export", "teach", "segment", "open"):
+        QTest.mouseClick(dock.stages[name].line, LEFT)
+        assert unfolded(dock) == [name]
+    dock.stages["correct"].line.setFocus()
+    QTest.keyClick(dock.stages["correct"].line, Qt.Key.Key_Return)
+    assert unfolded(dock) == ["correct"]
+
+
+def test_the_green_button_leads_from_a_stack_to_files(
+    dock, stack, qtbot, monkeypatch, tmp_path, account
+):
+    button = dock.next_button
+    assert button.text() == "Open a stack"
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(stack), ""))
+    press(button)
+    qtbot.waitUntil(lambda: button.text() == "Run", timeout=30000)
+    # The voxel size is in the file: nothing is to be asked at Open.
+    assert unfolded(dock) == ["segment"] and "4 × 48 × 48" in lines(dock)["open"]
+    press(button)
+    assert not button.isEnabled() and button.text() == "Running …"
+    assert dock.panels.workflow.run_controls.cancel_button.isVisible()
+    qtbot.waitUntil(lambda: button.text() == "Correct the cells", timeout=60000)
+    assert lines(dock)["segment"].startswith("4 cells · converged in 2")
+    assert not dock.panels.workflow.run_controls.cancel_button.isVisible()
+
+    # No dialog asks for a folder: the session lies beside the stack.
+    press(button)
+    qtbot.waitUntil(lambda: dock.panels.session is not None, timeout=30000)
+    assert dock.panels.session.folder == stack.parent / "cross-session"
+    qtbot.waitUntil(lambda: button.text() == "Export …", timeout=10000)
+    assert unfolded(dock) == ["correct"]
+    dot = Edit("dot", (Flip("contour", Patch.of(0, np.ones((1, 1), bool), (9, 9))),))
+    dock.panels.session.apply(dot)
+    qtbot.waitUntil(lambda: lines(dock)["correct"] == "1 correction", timeout=10000)
+
+    press(button)
+    assert unfolded(dock) == ["export"] and button.text() == "Export to a folder …"
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(out))
+    press(button)
+    qtbot.waitUntil(lambda: lines(dock)["export"] == "in out", timeout=30000)
+    assert {"cells.tif", "closed.tif", "edits.json"} <= {path.name for path in out.iterdir()}
+    assert from_run_folder(out).contour[0][9, 9]
+    # Files of others are left alone.
+    press(button)
+    qtbot.waitUntil(lambda: lines(dock)["export"] == "in cross export", timeout=30000)
+
+
+def test_without_corrections_the_run_is_exported(ran, qtbot, tmp_path):
+    ran.unfold("export")
+    ran.stages["export"].panel.export(tmp_path / "plain")
+    qtbot.waitUntil(lambda: lines(ran)["export"] == "in plain", timeout=30000)
+    assert (tmp_path / "plain" / "cells.tif").exists()
+
+
+def test_a_session_is_offered_again_and_never_overwritten(ran, stack, qtbot, make_napari_viewer):
+    press(ran.next_button)
+    qtbot.waitUntil(lambda: ran.panels.session is not None, timeout=30000)
+    first = ran.panels.session.folder
+    ran.panels.proofreading.close_session()
+    ran.look()
+    assert ran.next_button.text() == "Correct the cells"
+    press(ran.next_button)
+    qtbot.waitUntil(lambda: ran.panels.session is not None, timeout=30000)
+    assert ran.panels.session.folder == first.with_name("cross-session-2") and is_session(first)
+    ran.shut_down()
+    later = open_stage("", make_napari_viewer(show=True))
+    offered = later.stages["open"].findChildren(type(later.next_button), "welcome_recent")
+    assert [one.toolTip() for one in offered] == [
+        str(first.with_name("cross-session-2")),
+        str(first),
+    ]
+    press(offered[1])
+    qtbot.waitUntil(lambda: later.panels.session is not None, timeout=30000)
+    assert later.panels.session.folder == first and unfolded(later) == ["correct"]
+    later.shut_down()
+
+
+def test_a_newer_run_is_offered_to_the_session(ran, qtbot):
+    press(ran.next_button)
+    qtbot.waitUntil(lambda: ran.panels.session is not None, timeout=30000)
+    ran.panels.workflow.sections["cells"].form.rows["min_size"].value = 9
+    ran.unfold("segment")
+    qtbot.waitUntil(lambda: ran.next_button.text() == "Run again", timeout=10000)
+    press(ran.next_button)
+    qtbot.waitUntil(lambda: ran.panels.has_newer_run, timeout=30000)
+    QTest.mouseClick(ran.stages["correct"].line, LEFT)
+    assert ran.next_button.text() == "Use the new run"
+    press(ran.next_button)
+    qtbot.waitUntil(
+        lambda: ran.panels.session is not None and not ran.panels.has_newer_run, timeout=30000
+    )
+    assert len(ran.panels.session.facts.runs) == 2
+
+
+def test_simulated_gaps_go_with_their_tab_and_stay_away_when_deleted(ran, qtbot):
+    viewer = ran.viewer
+    press(ran.next_button)
+    qtbot.waitUntil(lambda: ran.panels.session is not None, timeout=30000)
+
+    def layer():
+        return next((x for x in viewer.layers if x.name == "Simulated gaps"), None)
+
+    ran.open_at("simulation")
+    qtbot.waitUntil(lambda: layer() is not None, timeout=30000)
+    ran.unfold("correct")
+    assert layer() is None
+    viewer.dims.set_current_step(viewer.dims.ndim - 3, 2)
+    qtbot.wait(300)
+    assert layer() is None
+    ran.unfold("teach")
+    qtbot.waitUntil(lambda: layer() is not None, timeout=30000)
+    viewer.layers.remove(layer())
+    panel = ran.stages["teach"].simulation
+    with qtbot.waitSignal(panel.shown, timeout=30000):
+        viewer.dims.set_current_step(viewer.dims.ndim - 3, 1)
+    assert layer() is None
+    press(panel.again_button)
+    qtbot.waitUntil(lambda: layer() is not None, timeout=30000)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_words_stand_out_from_their_background_on_both_themes(dock, theme):
+    from napari.utils.theme import get_theme
+
+    from napari_copnet.gui.widgets.colours import colour, follow_theme
+
+    def light(value):
+        parts = [part / 255 for part in value]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dock.viewer.theme = theme
+    back = light(get_theme(theme).background.as_rgb_tuple()[:3])
+    label = dock.stages["open"].line.text
+    shown = label.palette().color(label.foregroundRole()).getRgb()[:3]
+    follow_theme(theme)
+    for tone in ("quiet", "wrong", "ask", "now", "done", "waiting"):
+        text = colour(tone).lstrip("#")
+        front = light([int(text[at : at + 2], 16) for at in (0, 2, 4)])
+        ratio = (max(front, back) + 0.05) / (min(front, back) + 0.05)
+        assert ratio >= 4.5, (tone, ratio)
+    quiet = colour("quiet").lstrip("#")
+    assert shown == tuple(int(quiet[at : at + 2], 16) for at in (0, 2, 4))
+
+
+def test_the_window_stays_on_a_small_screen(ran, qtbot):
+    window = ran.window()
+    window.setGeometry(0, 0, 1366, 768)
+    for name in ran.stages:
+        ran.unfold(name)
+        qtbot.wait(30)
+        hint = window.minimumSizeHint()
+        assert hint.width() <= 1366 and hint.height() <= 768, (name, hint)
+        assert (window.width(), window.height()) == (1366, 768)
+        bottom = ran.next_button.mapTo(window, ran.next_button.rect().bottomLeft()).y()
+        assert bottom <= 768
+        line = ran.stages[name].line
+        title = line.findChildren(type(line.text))[2]
+        assert title.width() >= title.sizeHint().width()
