@@ -58,7 +58,7 @@ def test_dropping_the_folder_opens_the_dock_and_a_second_window_only_looks(
         qtbot.waitUntil(lambda: main_dock(window) is not None, timeout=20000)
         whole = main_dock(window)
         dock = whole.panels.proofreading
-        qtbot.waitUntil(lambda: dock.session is not None, timeout=20000)
+        qtbot.waitUntil(lambda: dock.session is not None, timeout=60000)
         assert dock.session.read_only and dock.notice.isVisible()
         assert "read-only here" in dock.notice.text()
         assert "read-only" in dock.saved.text()
