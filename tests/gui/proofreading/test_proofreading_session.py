@@ -10,6 +10,7 @@ from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QFileDialog, QSpinBox, QWidget
 
+from napari_copnet.gui.commands import main_dock
 from napari_copnet.io.write import write_image
 from napari_copnet.progress import finish
 from napari_copnet.proofreading import edit_tools, session_files
@@ -54,11 +55,10 @@ def test_dropping_the_folder_opens_the_dock_and_a_second_window_only_looks(
     with Session.open(folder):
         window = make_napari_viewer(show=True)
         assert window.open(str(folder), plugin=PLUGIN) == []
-        qtbot.waitUntil(lambda: DOCK in str(list(window.window.dock_widgets)), timeout=20000)
-        dock = next(
-            w for w in window.window.dock_widgets.values() if w.objectName() == "copnet_proofread"
-        )
-        qtbot.waitUntil(lambda: dock.session is not None, timeout=20000)
+        qtbot.waitUntil(lambda: main_dock(window) is not None, timeout=20000)
+        whole = main_dock(window)
+        dock = whole.panels.proofreading
+        qtbot.waitUntil(lambda: dock.session is not None, timeout=60000)
         assert dock.session.read_only and dock.notice.isVisible()
         assert "read-only here" in dock.notice.text()
         assert "read-only" in dock.saved.text()
@@ -74,7 +74,7 @@ def test_dropping_the_folder_opens_the_dock_and_a_second_window_only_looks(
         assert len(dock.session.history) == 0
         np.testing.assert_array_equal(dock.session.contour, rooms())
         assert not dock.take_run_button.isEnabled()
-        dock.shut_down()
+        whole.shut_down()
 
 
 def test_the_window_that_only_looks_follows_the_other_one(make_napari_viewer, folder, qtbot):
