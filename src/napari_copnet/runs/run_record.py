@@ -194,6 +194,7 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
         "likely_gaps": closing.likely_gaps,
         "converged_by_slice": closing.converged.tolist(),
         "converged": closing.settled,
+        "verdict": None if result.verdict is None else result.verdict.as_dict(),
         "cells": result.cells.largest,
         "cells_by_slice": result.cells.counts.tolist(),
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
