@@ -6,6 +6,7 @@ from typing import Any
 
 _PLUGIN = "napari-copnet"
 WORKFLOW, PROOFREADING = "COp-Net workflow", "COp-Net proofreading"
+TRAINING = "COp-Net training"
 
 
 def open_preprocess() -> Any:
@@ -42,6 +43,12 @@ def open_proofreading(folder: Any = None) -> Any:
     _, panel = _viewer().window.add_plugin_dock_widget(_PLUGIN, PROOFREADING)
     if folder is not None:
         panel.open(folder)
+    return panel
+
+
+def open_training() -> Any:
+    """Open the dock for annotating and training."""
+    _, panel = _viewer().window.add_plugin_dock_widget(_PLUGIN, TRAINING)
     return panel
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from psygnal import Signal as PySignal
 from qtpy.QtWidgets import QWidget
 
-from napari_copnet.errors import CopnetError, InputError, NeedsChoiceError
+from napari_copnet.errors import CopnetError, NeedsChoiceError
 from napari_copnet.gui.background.jobs import Job, after
 from napari_copnet.gui.viewer.add_stack import add_stack, read
 from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view, stack_from_layer
@@ -19,6 +19,7 @@ from napari_copnet.gui.widgets.dock import Dock, delayed, scrolled
 from napari_copnet.gui.widgets.model_picker import ModelPicker
 from napari_copnet.gui.widgets.run_controls import RunControls
 from napari_copnet.gui.workflow.image_runs import ImageRuns
+from napari_copnet.gui.workflow.layer_groups import LayerGroups
 from napari_copnet.gui.workflow.result_controls import ResultControls
 from napari_copnet.gui.workflow.run_on_disk import run_on_disk
 from napari_copnet.gui.workflow.run_place import RunPlace
@@ -26,6 +27,7 @@ from napari_copnet.gui.workflow.run_stages import STAGES, close_early, run_stage
 from napari_copnet.gui.workflow.size_choice import SizeChoice, pictured_sizes, sizes_for
 from napari_copnet.gui.workflow.stack_section import StackSection
 from napari_copnet.gui.workflow.stage_sections import stage_sections
+from napari_copnet.gui.workflow.verdict_note import VerdictNote
 from napari_copnet.gui.workflow.workflow_status import ImageRun, WorkflowStatus
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.params import Settings
@@ -84,6 +86,8 @@ class WorkflowPanel(Dock):
         self.run_controls.add(self.place)
         self._lay_out()
         self._connect()
+        self.verdict = VerdictNote(self)
+        self.groups = LayerGroups(self)
         self._refresh()
 
     # Building ----------------------------------------------------------------
@@ -199,7 +203,9 @@ class WorkflowPanel(Dock):
         now = settings.preprocess.size
         if now == 0:
             now = max(stack.shape[1:])
-        sizes, z = sizes_for(stack.shape[1:], now), slice_in_view(self.viewer, layer)
+        judged = self.verdict.verdict
+        sizes = sizes_for(stack.shape[1:], now, 0 if judged is None else judged.size)
+        z = slice_in_view(self.viewer, layer)
         load, row = self._load, self.sections["preprocess"].form.rows["size"]
 
         def show(picture: bytes) -> None:
@@ -216,9 +222,7 @@ class WorkflowPanel(Dock):
         layer = self.stack.layer
         try:
             if layer is None:
-                raise InputError(
-                    "There is no image to run on.", "Open a file, or drop one on napari."
-                )
+                raise self.stack.nothing_to_run()
             stack = stack_from_layer(layer, self.stack.is_time)
             return layer, self.settings(), stack, self.stack.read_params().repair
         except CopnetError as error:
@@ -241,6 +245,7 @@ class WorkflowPanel(Dock):
             picker.stop()
         self.stack.stop()
         self.controls.stop()
+        self.groups.stop()
 
     @property
     def source(self) -> ImageRun | None:
@@ -362,6 +367,11 @@ class WorkflowPanel(Dock):
         self.run_controls.rest()
         self._allow(True)
         self._refresh()
+
+    def showEvent(self, event: Any) -> None:
+        """From now on the window's list leaves out what is only on the way."""
+        super().showEvent(event)
+        self.groups.watch(self.window())
 
     def _allow(self, on: bool) -> None:
         self.run_controls.run_button.setEnabled(on)
