@@ -186,8 +186,9 @@ def summary(record: dict[str, Any]) -> list[str]:
     """Return a readable summary of a run."""
     iterations = len(record["changed"]) - record["likely_gaps"]
     state = "converged" if record["converged"] else "stopped before convergence"
+    cells = record.get("cells_in_words", record["cells"])
     lines = [
-        f"{record['cells']} cells; closing took {iterations} iterations and {state}"
+        f"{cells}; closing took {iterations} iterations and {state}"
         f"{', then closed likely gaps' if record['likely_gaps'] else ''}.",
         *([record["verdict"]["says"]] if record.get("verdict") else []),
         *record["notes"],

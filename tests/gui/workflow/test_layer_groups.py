@@ -32,7 +32,7 @@ def test_the_list_shows_image_contour_and_cells_by_the_name_of_the_stack(
     viewer, panel = make_panel(show=True)
     run(panel, click, ended)
     stack = "cells in a cross"
-    wanted = [stack, f"{stack}: cells", f"{stack}: closed contour"]
+    wanted = [stack, f"{stack}: cells", f"{stack}: contour"]
     qtbot.waitUntil(lambda: listed(viewer, panel) == wanted)
     # Steps on the way are in the list while they are in view.
     panel.sections["closing"].show_iterations.click()
@@ -52,7 +52,7 @@ def test_results_follow_the_name_of_their_stack(make_panel, click, ended):
     layers.layer("cells").name = "mine"
     panel.source.layer.name = "tumour"
     run(panel, click, ended)
-    assert layers.layer("closed").name == "tumour: closed contour"
+    assert layers.layer("closed").name == "tumour: contour"
 
 
 def test_another_stack_hides_the_group_and_the_first_brings_it_back(make_panel, click, ended):

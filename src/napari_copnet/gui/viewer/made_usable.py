@@ -45,7 +45,7 @@ class Way:
 
     def hint(self) -> str:
         """Return what to do, as a sentence."""
-        return f"Press {self.button} in the dock."
+        return f"Press {self.button}."
 
 
 def way_of(layer: Any, step: Sequence[int]) -> Way | None:

@@ -18,6 +18,8 @@ NAMES = {
     "closed": "Closed contour",
     "cells": "Cells",
 }
+# What stays, behind the name of its stack: napari's list has room for a word.
+SHORT = {"closed": "contour", "cells": "cells"}
 # Steps on the way to the closed contour: in the list of layers only while they are in view.
 WORKING = frozenset({"contours", "iterations"})
 
@@ -71,7 +73,7 @@ class PlacedLayers:
     def name_of(self, role: str) -> str:
         """Return what the layer of a role is called: what stays is named after its stack."""
         image = self.placement.name
-        return NAMES[role] if role in WORKING or not image else f"{image}: {NAMES[role].lower()}"
+        return f"{image}: {SHORT[role]}" if image and role in SHORT else NAMES[role]
 
     def place(self, placement: Placement) -> None:
         """Move all layers along with the image, after its voxel size was set."""

@@ -172,10 +172,13 @@ class StackSection(DockSection):
             field.setEnabled(layer is not None and (axis != "z" or layer.ndim == 3))
         self._voxel_note.setVisible(layer is not None and not size.in_plane_known)
         if layer is None:
+            # Why is said here already.
+            self.way.why.hide()
             way = self.way.way
             needed = "Needs an image: open a file, or drop one on napari."
             self.tell(Mark.WAITING, needed if way is None else f"{way.why} {way.hint()}")
             return
+        self.way.why.show()
         self._voxel_note.setText(
             "Voxel size unknown: enter it if you know it. You can also continue without it."
         )
