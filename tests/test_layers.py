@@ -21,6 +21,7 @@ ORDER = [
     {"folders", "fingerprint"},
     {"io", "networks", "synthetic", "boundaries", "store"},
     {"steps", "training"},
+    {"verdict"},
     {"run_steps"},
     {"pipeline"},
     {"restored"},

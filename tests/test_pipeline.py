@@ -116,7 +116,7 @@ def test_progress_shows_slices_iterations_and_each_finished_step(settings):
     assert partials.count(Iteration) == 2
     assert Closing in partials
     steps = list(dict.fromkeys(p.step for p in seen))
-    assert steps == ["check", "preprocess", "contours", "closing", "cells"]
+    assert steps == ["check", "preprocess", "contours", "closing", "cells", "verdict"]
 
 
 @pytest.mark.parametrize("kind", [lambda folder: MemoryStore(), FolderStore])
@@ -130,9 +130,9 @@ def test_only_steps_behind_a_changed_setting_run_again(settings, tmp_path, kind)
     second = finish(run(stack(), again, store=cache, load=FakeNetwork))
     assert FakeNetwork.loaded == ["contours", "closing", "closing"]
     assert np.array_equal(first.contours, second.contours)
-    assert set(second.seconds) == {"closing", "cells"}
+    assert set(second.seconds) == {"closing", "cells", "verdict"}
     third = finish(run(stack(3), again, store=cache, load=FakeNetwork))
-    assert set(third.seconds) == {"preprocess", "contours", "closing", "cells"}
+    assert set(third.seconds) == {"preprocess", "contours", "closing", "cells", "verdict"}
 
 
 def test_an_unknown_model_stops_before_any_work(settings):

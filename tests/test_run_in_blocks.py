@@ -164,7 +164,7 @@ def test_a_finished_run_does_nothing_and_a_changed_setting_only_what_follows(set
     same(first, second)
     changed = dataclasses.replace(settings, cells=CellParams(mode="3d"))
     third = finish(run(tissue(), changed, load=load, store=FolderStore(tmp_path / "work")))
-    assert set(third.seconds) == {"cells"} and len(loaded) == 2
+    assert set(third.seconds) == {"cells", "verdict"} and len(loaded) == 2
     alone = finish(run(tissue(), changed, load=Growing))
     np.testing.assert_array_equal(np.asarray(third.cells.labels), alone.cells.labels)
 

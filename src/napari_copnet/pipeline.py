@@ -25,6 +25,7 @@ from napari_copnet.run_steps import INVERTED, RunSteps, key_of
 from napari_copnet.store.memory import MemoryStore
 from napari_copnet.store.stage import RunStore
 from napari_copnet.types import Cells, Closing, Preprocessed, SizeChoice, Stack
+from napari_copnet.verdict.types import Verdict
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class RunResult:
         How the size was chosen; None if it was given.
     key : str
         Made of all that went into the run: the same for equal stacks, settings and models.
+    verdict : Verdict or None
+        How far the cells can be trusted.
     """
 
     stack: Stack
@@ -66,6 +69,7 @@ class RunResult:
     notes: tuple[str, ...] = ()
     size: SizeChoice | None = None
     key: str = ""
+    verdict: Verdict | None = None
 
     def settings(self, given: Settings) -> Settings:
         """Return the settings of the run, with the chosen size in place of auto."""
@@ -112,7 +116,7 @@ def run(
     ------
     Progress
         Of each step in turn; `Progress.partial` grows as `SliceResult` and `Iteration`, and is
-        the finished `Preprocessed`, `Closing` or `Cells` at the end of a step.
+        the finished `Preprocessed`, `Closing`, `Cells` or `Verdict` at the end of a step.
 
     Raises
     ------
@@ -157,7 +161,18 @@ def run(
     contours = yield from work.contours(ready, first)
     closing = yield from work.closing(ready, contours)
     cells = yield from work.cells(ready, closing)
+    verdict = yield from work.verdict(ready, contours, closing, cells)
     notes = (*stack.notes, *([size.reason] if size else []), *ready.notes)
     return RunResult(
-        stack, ready, contours, closing, cells, models, work.seconds, notes, size, work.key
+        stack,
+        ready,
+        contours,
+        closing,
+        cells,
+        models,
+        work.seconds,
+        notes,
+        size,
+        work.key,
+        verdict,
     )

@@ -34,6 +34,8 @@ from napari_copnet.steps.slice_views import Inverted, without_cells
 from napari_copnet.store.blocks import once
 from napari_copnet.store.stage import RunStore, Stage, Values
 from napari_copnet.types import Cells, Closing, Preprocessed, SizeChoice, Stack
+from napari_copnet.verdict.judge import judge
+from napari_copnet.verdict.types import Verdict
 
 Value = TypeVar("Value")
 INVERTED = (
@@ -225,6 +227,19 @@ class RunSteps:
                 ),
             )
         )
+
+    def verdict(
+        self, ready: Preprocessed, contours: Any, closing: Closing, cells: Cells
+    ) -> Steps[Verdict]:
+        """Judge what came out; the key of the run stays as it is."""
+        key = self.key
+        made: Verdict = yield from self.stage(
+            "verdict",
+            (),
+            lambda stage: judge(self.stack, ready, contours, closing, cells, stage),
+        )
+        self.key = key
+        return made
 
 
 class _Later:

@@ -284,3 +284,18 @@ class Cells:
     mode: str
     links: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int64))
     largest: int = 0
+
+    @property
+    def total(self) -> int:
+        """Number of cells: what slices share counts once, but for mode ``"slice"``."""
+        return int(np.sum(self.counts)) if self.mode == "slice" else self.largest
+
+    def in_words(self) -> str:
+        """Say how many cells there are, and how many profiles of them slices show."""
+        depth, profiles = len(self.counts), int(np.sum(self.counts))
+        if depth == 1:
+            return f"{profiles} cells"
+        each = f"{int(np.median(self.counts))} in a typical slice"
+        if self.mode == "slice":
+            return f"{profiles} cell profiles in {depth} slices, {each}"
+        return f"{self.total} cells in {depth} slices ({profiles} cell profiles, {each})"

@@ -69,7 +69,8 @@ def test_run_writes_what_it_promises_in_the_frame_of_the_stack(
     assert saved["settings"]["preprocess"]["size"] == 32
     assert saved["models"]["closing"]["name"] == "tiny-closing"
     assert "torch" in saved["versions"]
-    assert saved["seconds"].keys() == {"preprocess", "contours", "closing", "cells"}
+    steps = {"preprocess", "contours", "closing", "cells", "verdict"}
+    assert saved["seconds"].keys() == steps
     # What the next run of the same stack needs.
     kept = {path.name for path in (out / "store").iterdir() if path.is_dir()}
     assert kept == saved["seconds"].keys()
@@ -85,7 +86,22 @@ def test_run_resumes_from_finished_steps(answer, stack, tmp_path, tiny_models):
     arguments = run_arguments(stack, tmp_path / "out", tiny_models)
     answer(*arguments, "--resume")
     record = answer(*arguments, "--resume", "--min-size", 5)
-    assert set(record["seconds"]) == {"cells"}
+    assert set(record["seconds"]) == {"cells", "verdict"}
+
+
+def test_run_warns_of_cells_that_can_not_be_trusted(answer, copnet, stack, tmp_path, tiny_models):
+    arguments = run_arguments(stack, tmp_path / "out", tiny_models)
+    record = answer(*arguments)
+    # Networks with random weights on noise.
+    assert record["verdict"]["light"] == "red"
+    assert record["verdict"]["reasons"]
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["verdict"] == record["verdict"]
+    # Said again where the run is there already, and not on standard output.
+    again = copnet(*arguments)
+    assert again.exit_code == 0
+    assert "Warning (red)" in again.stderr
+    assert record["verdict"]["reasons"][0]["says"][:40] in again.stderr.replace("\n", " ")
+    assert "Warning" not in again.stdout
 
 
 @pytest.mark.parametrize(("format", "suffix"), [("ome-zarr", ".ome.zarr"), ("nifti", ".nii.gz")])

@@ -119,6 +119,8 @@ def run_command(
             record = watched(saving(result, restored, settings, out, format, wanted))
         if not resume:
             store.clear()
+    for line in warning(record):
+        say(line)
     show(record, as_json, summary(record))
 
 
@@ -160,13 +162,35 @@ def refuse_own_input(out: Path, *inputs: Path) -> None:
             )
 
 
+def warning(record: dict[str, Any]) -> list[str]:
+    """Return what to warn of in a run whose verdict is not green, with the ways on."""
+    from napari_copnet.verdict.types import GREEN, INVERT, SIZES, TEACH
+
+    verdict = record.get("verdict")
+    if not verdict or verdict["light"] == GREEN:
+        return []
+    ways = {
+        SIZES: "copnet sizes shows a slice at several sizes; --size sets one.",
+        INVERT: "--invert yes or --invert no sets whether dark and light are exchanged.",
+        TEACH: "copnet annotate and copnet finetune teach the networks a tissue.",
+    }
+    asked = dict.fromkeys(reason["next"] for reason in verdict["reasons"] if reason["next"])
+    return [
+        f"Warning ({verdict['light']}): {verdict['says']}",
+        *(f"  - {reason['says']}" for reason in verdict["reasons"]),
+        *(ways[way] for way in asked),
+    ]
+
+
 def summary(record: dict[str, Any]) -> list[str]:
     """Return a readable summary of a run."""
     iterations = len(record["changed"]) - record["likely_gaps"]
     state = "converged" if record["converged"] else "stopped before convergence"
+    cells = record.get("cells_in_words", record["cells"])
     lines = [
-        f"{record['cells']} cells; closing took {iterations} iterations and {state}"
+        f"{cells}; closing took {iterations} iterations and {state}"
         f"{', then closed likely gaps' if record['likely_gaps'] else ''}.",
+        *([record["verdict"]["says"]] if record.get("verdict") else []),
         *record["notes"],
     ]
     return lines + [f"  {name:<12}{path}" for name, path in record["files"].items()]

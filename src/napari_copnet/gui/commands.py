@@ -46,6 +46,11 @@ def open_proofreading(folder: Any = None) -> Any:
     return dock
 
 
+def open_training() -> Any:
+    """Open the dock at Teach."""
+    return open_stage("teach")
+
+
 def ask_for_file() -> None:
     """Ask for a stack and open it in the dock."""
     open_stage("open").panels.workflow.stack.ask_file()

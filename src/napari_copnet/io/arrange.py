@@ -78,7 +78,7 @@ def arrange(raw: Raw, params: ReadParams, path: Path) -> Stack:
             picked = np.asarray(raw.data[tuple(at.get(letter, slice(None)) for letter in axes)])
         picked = np.moveaxis(picked, [rest.index("Y"), rest.index("X")], [0, 1])
         return (
-            _grey(picked).astype(dtype, copy=False)
+            luminance(picked).astype(dtype, copy=False)
             if "S" in rest
             else picked.astype(dtype, copy=False)
         )
@@ -225,7 +225,7 @@ def _index(
     return value
 
 
-def _grey(picked: np.ndarray) -> np.ndarray:
+def luminance(picked: np.ndarray) -> np.ndarray:
     """Return the luminance of (Y, X, samples); alpha, and the second of two samples, is dropped."""
     if picked.shape[-1] < 3:
         return picked[..., 0]

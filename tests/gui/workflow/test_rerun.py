@@ -14,7 +14,7 @@ def test_cells_of_a_second_run_take_the_place_of_the_first(make_panel, click, en
     second = layers.layer("cells")
     assert second is not None and second is not first
     assert not second.data.any()
-    assert [layer.name for layer in viewer.layers].count("Cells") == 1
+    assert [layer.name for layer in viewer.layers].count("cells in a cross: cells") == 1
     assert not layers.notes
 
 

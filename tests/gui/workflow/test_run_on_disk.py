@@ -185,7 +185,8 @@ def test_a_stack_that_fits_runs_in_memory_and_leaves_no_folder(panel, memory, pa
     ended(panel)
     assert isinstance(layer(panel, "cells").data, LazyArray)
     names = [x.name for x in panel.viewer.layers]
-    assert names.count("Cells") == 1 and "Cells (edited, earlier run)" in names
+    cells = f"{panel.stack.layer.name}: cells"
+    assert names.count(cells) == 1 and f"{cells} (edited, earlier run)" in names
     assert "Your edited contour" in panel.run_controls.message.text
     assert len(panel.sources) == 1
 

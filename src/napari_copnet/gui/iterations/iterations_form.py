@@ -58,7 +58,7 @@ class IterationsForm(Dock):
             logarithmic=True,
             line=(tolerance, f"converged under {100 * tolerance:.2g} %"),
         )
-        self.cells_plot = IterationPlot("Cells, all slices")
+        self.cells_plot = IterationPlot("Cell profiles, all slices")
         column.addWidget(self.changed_plot)
         column.addWidget(self.cells_plot)
 

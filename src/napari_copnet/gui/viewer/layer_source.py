@@ -29,6 +29,8 @@ class Placement:
         Of the three axes.
     flat : bool
         The layer is a single image, without z.
+    name : str
+        Of the layer.
     """
 
     scale: np.ndarray
@@ -36,6 +38,7 @@ class Placement:
     units: tuple[str, ...]
     axis_labels: tuple[str, ...]
     flat: bool
+    name: str = ""
 
     @classmethod
     def of(cls, layer: Any) -> Placement:
@@ -47,7 +50,7 @@ class Placement:
         if flat:
             scale, translate = np.r_[1.0, scale], np.r_[0.0, translate]
             units, labels = (units[0], *units), ("z", *labels)
-        return cls(scale, translate, units, labels, flat)
+        return cls(scale, translate, units, labels, flat, str(layer.name))
 
     def arguments(self, lead: int = 0) -> dict[str, Any]:
         """Return the arguments of a layer on the same pixels, with `lead` axes of iterations."""

@@ -18,6 +18,10 @@ NAMES = {
     "closed": "Closed contour",
     "cells": "Cells",
 }
+# What stays, behind the name of its stack: napari's list has room for a word.
+SHORT = {"closed": "contour", "cells": "cells"}
+# Steps on the way to the closed contour: in the list of layers only while they are in view.
+WORKING = frozenset({"contours", "iterations"})
 
 
 class PlacedLayers:
@@ -40,6 +44,8 @@ class PlacedLayers:
     """
 
     on_grid = frozenset({"contours", "iterations"})
+    # Whether there are buttons to show steps on the way again.
+    hides_steps = False
 
     def __init__(self, viewer: Any, placement: Placement) -> None:
         self.viewer = viewer
@@ -55,13 +61,36 @@ class PlacedLayers:
         layer = self._layers.get(role)
         return layer if layer is not None and layer in self.viewer.layers else None
 
+    @property
+    def every(self) -> list[Any]:
+        """The layers that are in the viewer."""
+        return [layer for role in self._layers if (layer := self.layer(role)) is not None]
+
+    def is_ours(self, layer: Any) -> bool:
+        """Return whether a layer was made here, and taken away by someone else if it is gone."""
+        return any(layer is known for known in self._layers.values())
+
+    def name_of(self, role: str) -> str:
+        """Return what the layer of a role is called: what stays is named after its stack."""
+        image = self.placement.name
+        return f"{image}: {SHORT[role]}" if image and role in SHORT else NAMES[role]
+
     def place(self, placement: Placement) -> None:
         """Move all layers along with the image, after its voxel size was set."""
-        self.placement = placement
+        before, self.placement = self.placement, placement
+        self._rename(before.name)
         for role in self._layers:
             layer = self.layer(role)
             if layer is not None:
                 self._put(layer, role)
+
+    def _rename(self, before: str) -> None:
+        """Follow the name of the image; a layer that the user named keeps its name."""
+        image = self.placement.name
+        for role in self._layers:
+            layer = self.layer(role)
+            if layer is not None and before and layer.name.startswith(f"{before}: "):
+                layer.name = image + layer.name.removeprefix(before)
 
     def _welcome_all(self) -> None:
         """Let layers that were deleted come again."""
@@ -77,7 +106,10 @@ class PlacedLayers:
         if role in self._gone:
             return None
         arguments = {**self._arguments(role, 1 if role == "iterations" else 0), **more}
-        layer = kind(data, name=NAMES[role], metadata={"copnet": {"role": role}}, **arguments)
+        kept: dict[str, Any] = {"role": role}
+        if role in WORKING and self.hides_steps:
+            kept["working"] = True
+        layer = kind(data, name=self.name_of(role), metadata={"copnet": kept}, **arguments)
         self.viewer.add_layer(self._thumbnails.take(layer))
         self._layers[role] = layer
         return layer
@@ -93,7 +125,12 @@ class PlacedLayers:
         if role in self.on_grid and self._grid is not None:
             scale, translate = self._grid.placed(placement.scale, placement.translate)
             placement = Placement(
-                scale, translate, placement.units, placement.axis_labels, placement.flat
+                scale,
+                translate,
+                placement.units,
+                placement.axis_labels,
+                placement.flat,
+                placement.name,
             )
         return placement.arguments(lead)
 
@@ -136,9 +173,10 @@ class PlacedLayers:
 
     def _remove(self, role: str) -> None:
         layer = self.layer(role)
+        # First, as who hears of it asks whether the layer is still ours.
+        self._layers.pop(role, None)
         if layer is not None:
             self.viewer.layers.remove(layer)
-        self._layers.pop(role, None)
 
     def _lead_of(self, layer: Any) -> int:
         """Return how many axes of iterations a layer has."""

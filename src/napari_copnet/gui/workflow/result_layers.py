@@ -44,6 +44,7 @@ class ResultLayers(PlacedLayers):
     """
 
     edited = Signal(int, int)
+    hides_steps = True
 
     def __init__(self, viewer: Any, placement: Placement, iteration_bytes: int) -> None:
         super().__init__(viewer, placement)
@@ -316,7 +317,7 @@ class ResultLayers(PlacedLayers):
             for kept in ("closed", "cells"):
                 layer = self.layer(kept)
                 if layer is not None:
-                    layer.name = f"{NAMES[kept]} (edited, earlier run)"
+                    layer.name = f"{self.name_of(kept)} (edited, earlier run)"
                     layer.visible = False
                 self._layers.pop(kept, None)
             # It stays in step with its cells for as long as its layers live.

@@ -30,7 +30,7 @@ from napari_copnet.runs.finished_run import finished_run
 from napari_copnet.runs.run_record import default_outputs
 from napari_copnet.runs.saving import saving
 from napari_copnet.store.folder import FolderStage, FolderStore
-from napari_copnet.types import Cells, Closing, Iteration, Preprocessed, SliceResult, Stack
+from napari_copnet.types import Cells, Closing, Iteration, SliceResult, Stack
 
 FORMAT: FormatName = "tiff"
 STORE = "store"
@@ -105,7 +105,7 @@ def run_on_disk(
                     yield replaced(progress, ShownClosed(partial, None, None))
                 elif isinstance(partial, Cells):
                     yield replaced(progress, ShownCells(partial, None, partial.largest))
-                elif is_end and not isinstance(partial, Preprocessed):
+                elif is_end and progress.step == "contours":
                     yield replaced(progress, Contours.of(partial))
                 else:
                     yield progress

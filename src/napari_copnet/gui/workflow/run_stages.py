@@ -152,7 +152,7 @@ def run_stages(
                 assert ready is not None
                 assert closed is not None
                 yield replaced(progress, cells_within(partial, closed, ready))
-            elif is_end:
+            elif is_end and progress.step == "contours":
                 contours = partial
                 yield replaced(progress, Contours.of(partial))
                 yield Progress(

@@ -17,6 +17,8 @@ from napari_copnet.progress import Steps
 from napari_copnet.types import Stack
 
 SIZES = (256, 384, 512, 768)
+# Of the size that a run had, and the least, px.
+AROUND, LEAST = (0.5, 0.75, 1.5, 2.0), 96
 _HINT = (
     "Contours of the first network are white, what closing adds is green; below are the cells. "
     "Choose the size at which contours follow membranes, not structures inside cells."
@@ -25,12 +27,17 @@ _HINT = (
 _SHARE = 0.8
 
 
-def sizes_for(shape: Sequence[int], now: int | None) -> list[int]:
+def sizes_for(shape: Sequence[int], now: int | None, ran: int = 0) -> list[int]:
     """Return the sizes worth a try for slices (Y, X): not much more than they have, and `now`.
 
     `now` is the size that is set, 0 for that of the slices, None where it is left to the run.
+    Where a run was judged, `ran` is its size: then sizes below it and beyond it are tried, whatever
+    the slices have.
     """
     longer = max(shape)
+    if ran:
+        around = {max(LEAST, 32 * round(ran * factor / 32)) for factor in AROUND}
+        return sorted(around | {ran})
     sizes = {size for size in SIZES if size <= 2 * longer}
     return sorted(sizes if now is None and sizes else sizes | {now or longer})
 

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_copnet.errors import InputError
 from napari_copnet.gui.viewer.layer_source import (
     first_is_time,
     is_usable,
@@ -27,6 +28,7 @@ from napari_copnet.gui.widgets.colours import set_tone
 from napari_copnet.gui.widgets.controls import offer_layers
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark, quiet_label
 from napari_copnet.gui.widgets.params_form import Fold, ParamsForm
+from napari_copnet.gui.workflow.layer_way import LayerWay
 from napari_copnet.params import ReadParams
 from napari_copnet.types import VoxelSize
 
@@ -68,6 +70,10 @@ class StackSection(DockSection):
         self.open_folder.setToolTip("OME-Zarr, a folder of slices, or a Cell Tracking sequence.")
         self.add(self.layers)
         self.add(_side_by_side(self.open_file, self.open_folder))
+        self.way = LayerWay(viewer)
+        self.way.changed.connect(self._on_way)
+        self.way.taken.connect(self.choose)
+        self.add(self.way)
 
         self.voxels = {axis: QLineEdit() for axis in "zyx"}
         row: list[QWidget] = [QLabel("Voxel size (µm)")]
@@ -121,6 +127,14 @@ class StackSection(DockSection):
         """Choose an image layer."""
         self.layers.setCurrentIndex(self._layers.index(layer))
 
+    def nothing_to_run(self) -> InputError:
+        """Return why there is no layer to run on, and what to do."""
+        self.way.look()
+        way = self.way.way
+        if way is not None:
+            return InputError(way.why, way.hint())
+        return InputError("There is no image to run on.", "Open a file, or drop one on napari.")
+
     def ask(self, option: str) -> None:
         """Show the reading option that settles how a file is meant."""
         self.reading_fold.unfold()
@@ -137,6 +151,10 @@ class StackSection(DockSection):
         self.layers.setEnabled(bool(self._layers))
         if chosen is None or self.layer != chosen:
             self._on_chosen()
+
+    def _on_way(self) -> None:
+        if self.layer is None:
+            self.show_voxel_size()
 
     def _on_names(self) -> None:
         for at, layer in enumerate(self._layers):
@@ -160,8 +178,13 @@ class StackSection(DockSection):
             field.setEnabled(layer is not None and (axis != "z" or layer.ndim == 3))
         self._voxel_note.setVisible(layer is not None and not size.in_plane_known)
         if layer is None:
-            self.tell(Mark.WAITING, "Needs an image: open a file, or drop one on napari.")
+            # Why is said here already.
+            self.way.why.hide()
+            way = self.way.way
+            needed = "Needs an image: open a file, or drop one on napari."
+            self.tell(Mark.WAITING, needed if way is None else f"{way.why} {way.hint()}")
             return
+        self.way.why.show()
         self._voxel_note.setText(
             "Voxel size unknown: enter it if you know it. You can also continue without it."
         )
@@ -219,6 +242,7 @@ class StackSection(DockSection):
 
     def stop(self) -> None:
         """Let the viewer go."""
+        self.way.stop()
         events = self.viewer.layers.events
         for emitter in (events.inserted, events.removed, events.reordered):
             with contextlib.suppress(ValueError):

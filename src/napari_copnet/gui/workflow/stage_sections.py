@@ -201,13 +201,7 @@ class CellSection(DockSection):
     @staticmethod
     def did(shown: ShownCells) -> str:
         """Say what was done."""
-        counts, depth = shown.cells.counts, len(shown.cells.counts)
-        if depth == 1:
-            return f"{int(counts[0])} cells."
-        each = f"{int(np.median(counts))} in a typical slice"
-        if shown.cells.mode == "slice":
-            return f"{int(counts.sum())} cell profiles in {depth} slices, {each}."
-        return f"{shown.largest} cells in {depth} slices, {each}."
+        return f"{shown.cells.in_words()}."
 
 
 def stage_sections() -> dict[str, Any]:

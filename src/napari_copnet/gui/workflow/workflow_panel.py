@@ -9,18 +9,20 @@ from typing import Any
 
 from psygnal import Signal as PySignal
 
-from napari_copnet.errors import CopnetError, InputError, NeedsChoiceError
+from napari_copnet.errors import CopnetError, NeedsChoiceError
 from napari_copnet.gui.background.jobs import Job, after
 from napari_copnet.gui.viewer.add_stack import add_stack, read
 from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view, stack_from_layer
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.model_picker import ModelPicker
 from napari_copnet.gui.workflow.image_runs import ImageRuns
+from napari_copnet.gui.workflow.layer_groups import LayerGroups
 from napari_copnet.gui.workflow.membrane_ruler import MembraneRuler
 from napari_copnet.gui.workflow.result_controls import ResultControls
 from napari_copnet.gui.workflow.run_on_disk import run_on_disk
 from napari_copnet.gui.workflow.run_stages import STAGES, close_early, run_stages
 from napari_copnet.gui.workflow.size_choice import SizeChoice, pictured_sizes, sizes_for
+from napari_copnet.gui.workflow.verdict_note import VerdictNote
 from napari_copnet.gui.workflow.workflow_form import WorkflowForm
 from napari_copnet.gui.workflow.workflow_status import ImageRun, WorkflowStatus
 from napari_copnet.networks.nnunet import Network
@@ -64,6 +66,8 @@ class WorkflowPanel(WorkflowForm):
         self._notes: list[str] = []
         self._narrator = WorkflowStatus(self.sections)
         self._connect()
+        self.verdict = VerdictNote(self)
+        self.groups = LayerGroups(self)
         self._refresh()
 
     def _connect(self) -> None:
@@ -204,7 +208,9 @@ class WorkflowPanel(WorkflowForm):
         now = settings.preprocess.size
         if now == 0:
             now = max(stack.shape[1:])
-        sizes, z = sizes_for(stack.shape[1:], now), slice_in_view(self.viewer, layer)
+        judged = self.verdict.verdict
+        sizes = sizes_for(stack.shape[1:], now, 0 if judged is None else judged.size)
+        z = slice_in_view(self.viewer, layer)
         load, row = self._load, self.sections["preprocess"].form.rows["size"]
 
         def show(picture: bytes) -> None:
@@ -221,9 +227,7 @@ class WorkflowPanel(WorkflowForm):
         layer = self.stack.layer
         try:
             if layer is None:
-                raise InputError(
-                    "There is no image to run on.", "Open a file, or drop one on napari."
-                )
+                raise self.stack.nothing_to_run()
             stack = stack_from_layer(layer, self.stack.is_time)
             return layer, self.settings(), stack, self.stack.read_params().repair
         except CopnetError as error:
@@ -247,6 +251,7 @@ class WorkflowPanel(WorkflowForm):
         self.ruler.stop()
         self.stack.stop()
         self.controls.stop()
+        self.groups.stop()
 
     @property
     def source(self) -> ImageRun | None:
@@ -369,6 +374,11 @@ class WorkflowPanel(WorkflowForm):
         self.run_controls.rest()
         self.allow(True)
         self._refresh()
+
+    def showEvent(self, event: Any) -> None:
+        """From now on the window's list leaves out what is only on the way."""
+        super().showEvent(event)
+        self.groups.watch(self.window())
 
     # Keeping the words true --------------------------------------------------
 
