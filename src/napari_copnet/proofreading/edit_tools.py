@@ -42,7 +42,17 @@ def close_gap(session: SessionView, slices: Sequence[int], points: Sequence[Poin
             found = paths.through(contour, probability, points)
         return _pixels(session, found) & (contour == 0)
 
-    return _contour_edit("close gap", session, slices, path, "There is no gap here.")
+    return contour_edit("close gap", session, slices, path, "There is no gap here.")
+
+
+def parts_cells(session: SessionView, edit: Edit) -> bool:
+    """Return whether contour that an edit draws parts a cell in one of its slices."""
+    for flip in edit.flips:
+        contour, patch = session.contour[flip.patch.z], flip.patch
+        points = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
+        if paths.parts(contour, points):
+            return True
+    return False
 
 
 def draw(
@@ -50,7 +60,7 @@ def draw(
 ) -> Edit:
     """Draw contour along a line."""
     line = paths.stroke(session.shape[1:], points, width)
-    return _contour_edit(
+    return contour_edit(
         "draw",
         session,
         slices,
@@ -64,7 +74,7 @@ def erase(
 ) -> Edit:
     """Erase contour along a line."""
     line = paths.stroke(session.shape[1:], points, width)
-    return _contour_edit(
+    return contour_edit(
         "erase",
         session,
         slices,
@@ -103,7 +113,7 @@ def split(session: SessionView, slices: Sequence[int], points: Sequence[Point]) 
         raise CopnetError(
             "A line needs two points.", "Draw it from one side of the cell to the other."
         )
-    return _contour_edit("split", session, slices, cut, "The line does not split the cell.")
+    return contour_edit("split", session, slices, cut, "The line does not split the cell.")
 
 
 def merge(session: SessionView, slices: Sequence[int], first: Point, second: Point) -> Edit:
@@ -124,7 +134,7 @@ def merge(session: SessionView, slices: Sequence[int], first: Point, second: Poi
                     )
         return mask
 
-    return _contour_edit("merge", session, slices, wall, "The two cells are not neighbours.")
+    return contour_edit("merge", session, slices, wall, "The two cells are not neighbours.")
 
 
 def delete_cell(session: SessionView, slices: Sequence[int], point: Point) -> Edit:
@@ -210,7 +220,7 @@ def freeze(session: SessionView, slices: Sequence[int], region: np.ndarray, iter
             f"There is no iteration {iteration}.", f"Choose one from 0 to {len(iterations) - 1}."
         )
     unite = session.unite
-    return _contour_edit(
+    return contour_edit(
         "freeze",
         session,
         slices,
@@ -269,7 +279,7 @@ def inside(shape: tuple[int, ...], corners: Sequence[Point]) -> np.ndarray:
 # Helpers ---------------------------------------------------------------------
 
 
-def _contour_edit(
+def contour_edit(
     tool: str,
     session: SessionView,
     slices: Sequence[int],
@@ -307,7 +317,7 @@ def _cell_edit(
         cell = np.isin(session.ids(z), _same_cell(session, cell_id, z))
         return change(z, cell)
 
-    return _contour_edit(tool, session, slices, of_slice, nothing)
+    return contour_edit(tool, session, slices, of_slice, nothing)
 
 
 def _mark_edit(session: SessionView, regions: dict[int, np.ndarray], kind: str | None) -> Edit:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from drawn_session import GAP, SIZE, WALL, rooms, start
-from hand import CONTROL, SHIFT, Hand, press
+from hand import CONTROL, LEFT, PLAIN, SHIFT, Hand, press
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -136,6 +136,30 @@ def test_a_stroke_is_one_edit_in_a_slice_or_a_range_and_undo_is_ours(window, doc
     np.testing.assert_array_equal(dock.controller.layers.contour.data, rooms())
 
 
+@pytest.mark.parametrize("view", ["in 3 dimensions", "XZ"])
+def test_a_stroke_through_slices_is_one_edit_of_all_of_them(window, dock, hand, view):
+    layer = dock.controller.layers.contour
+    hand.key(Qt.Key.Key_D)
+    if view == "XZ":
+        window.dims.order = (1, 0, 2)
+        window.dims.set_current_step(1, 10)
+        window.reset_view()
+        layer.brush_size = 3
+        at = hand.across((1, 12))
+    else:
+        layer.n_edit_dimensions = 3
+        layer.brush_size = 9
+        at = hand.at((20, 12))
+    QTest.mouseMove(hand.canvas, at)
+    QTest.mouseClick(hand.canvas, LEFT, PLAIN, at)
+    painted = np.asarray(layer.data)
+    assert len(np.flatnonzero((painted != rooms()).any(axis=(1, 2)))) == 3
+    np.testing.assert_array_equal(dock.session.contour, painted)
+    assert len(dock.session.history) == 1
+    window.dims.order = (0, 1, 2)
+    undone(dock, hand)
+
+
 def test_tools_leave_nothing_on_the_canvas_but_what_they_did(window, dock, hand):
     def picture():
         QTest.qWait(300)
@@ -180,6 +204,34 @@ def test_a_cell_is_split_by_a_line(window, dock, hand):
         assert cells(dock)[10, 8] != cells(dock)[10, 50]
         assert dock.session.contour[1, 1:39, 16].all()
         undone(dock, hand)
+
+
+def test_two_clicks_part_a_cell_at_its_weakest_place(window, dock, hand):
+    press(dock.tool_buttons["part"])
+    hand.click(LEFT_ROOM)
+    marks = dock.controller.marks
+    assert len(marks.points("clicks")) == 1 and not len(marks.points("preview"))
+    hand.click(RIGHT_ROOM)
+    # Shown, not made: the gap in the wall between the rooms.
+    wall = {(1, y, WALL) for y in range(GAP.start, GAP.stop)}
+    assert {tuple(p) for p in marks.points("preview").astype(int)} == wall
+    assert len(dock.session.history) == 0
+    hand.key(Qt.Key.Key_Escape)
+    assert not len(marks.points("preview")) and not len(marks.points("clicks"))
+    hand.key(Qt.Key.Key_A)
+    for place in (LEFT_ROOM, RIGHT_ROOM):
+        hand.click(place)
+    hand.key(Qt.Key.Key_Return)
+    assert dock.session.contour[1, GAP, WALL].all() and len(dock.session.history) == 1
+    assert cells(dock)[LEFT_ROOM] != cells(dock)[RIGHT_ROOM]
+    # Two cells can't be parted; a line that would part nothing is said to.
+    for place in (LEFT_ROOM, RIGHT_ROOM):
+        hand.click(place)
+    assert "two clicks are in different cells" in dock.message.text
+    undone(dock, hand)
+    hand.key(Qt.Key.Key_G)
+    hand.click((5, 20))
+    assert "no gap here" in dock.message.text.lower() and not len(marks.points("preview"))
 
 
 def test_clicks_merge_delete_fill_mark_and_link_cells(window, dock, hand):

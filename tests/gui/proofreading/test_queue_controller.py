@@ -191,14 +191,17 @@ def test_a_wall_through_slices_stays_one_item_and_u_leads_to_it(chain_dock, qtbo
 
     edited(2)
     assert len(dock.controller.queue.state.items) == count
-    assert [p.z for p in dock.controller.queue.state.current.patches] == [1, 2]
+    # A fix by hand puts the question aside.
+    assert dock.controller.queue.state.current is None
+    assert [p.z for p in dock.controller.queue.state.items[0].patches] == [1, 2]
+    row_click(dock.queue_view, 0)
     hand.key(Qt.Key.Key_Return)
     assert dock.pace.text().startswith(f"1 of {count} decided")
     edited(1)
     assert dock.pace.text().startswith(f"1 of {count} decided")
     # The answer that an item has already goes on to the next one.
-    hand.key(Qt.Key.Key_P)
-    dock.controller.queue.state.find(item.key)
+    row_click(dock.queue_view, 0)
+    assert dock.controller.queue.state.current.key == item.key
     made = len(dock.session.history)
     hand.key(Qt.Key.Key_Return)
     assert dock.controller.queue.state.current.key != item.key
@@ -209,6 +212,44 @@ def test_a_wall_through_slices_stays_one_item_and_u_leads_to_it(chain_dock, qtbo
     assert dock.controller.queue.state.current.key == item.key
     assert window.dims.current_step[0] == item.z
     assert "Slices 1 to 2" in dock.question.text()
+
+
+def test_enter_and_backspace_answer_nothing_that_is_out_of_sight(dock):
+    window, session = dock.viewer, dock.session
+    hand = Hand(window, dock.controller.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    asked = dock.controller.queue.state.current
+    for away in ("slice", "camera"):
+        if away == "slice":
+            window.dims.set_current_step(0, 3)
+        else:
+            camera_of(window).center = (0, 0.19, 6.0)
+        hand.key(Qt.Key.Key_Backspace)
+        assert len(session.history) == 0 and "Answer it now" in dock.message.text
+        assert window.dims.current_step[0] == asked.z
+        assert dock.controller.camera.shows(asked)
+    hand.key(Qt.Key.Key_Backspace)
+    assert len(session.history) == 1 and states(dock)[0][2] == "rejected"
+
+
+def test_keys_after_a_fix_by_hand_answer_no_item(dock):
+    hand = Hand(dock.viewer, dock.controller.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    while dock.controller.queue.state.open:
+        hand.key(Qt.Key.Key_Return)
+    # At the end nothing is in question: P goes back to the last.
+    assert dock.controller.queue.state.current is None and not dock.question.text()
+    hand.key(Qt.Key.Key_P)
+    assert dock.controller.queue.state.verdict(dock.controller.queue.state.current)
+    before = dock.session.verdicts
+    dock.viewer.reset_view()
+    hand.key(Qt.Key.Key_D)
+    hand.click((5, 5))
+    made = len(dock.session.history)
+    for key in (Qt.Key.Key_Backspace, Qt.Key.Key_Return):
+        hand.key(key)
+        assert dock.session.verdicts == before and len(dock.session.history) == made
+        assert "No item is selected" in dock.message.text
 
 
 def test_buttons_filter_and_list(dock):

@@ -155,6 +155,7 @@ class QueueController:
                 self._following = False
             self.state.decided()
         if self.state.next() is None:
+            self.state.leave()
             self._at_the_end()
         self._ask()
 
@@ -185,6 +186,14 @@ class QueueController:
         elif slices:
             self._stale |= around
             self._timer.start()
+            self._put_aside(slices)
+
+    def _put_aside(self, slices: set[int]) -> None:
+        """Ask nothing after a fix by hand: a key would answer what is not looked at."""
+        item = self.state.current
+        if item is not None:
+            self.state.leave(passed=any(patch.z in slices for patch in item.patches))
+            self._ask()
 
     def _at_the_end(self) -> None:
         """All items shown are decided: what was decided may have brought others up."""

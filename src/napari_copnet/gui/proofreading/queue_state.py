@@ -51,6 +51,8 @@ class QueueState:
         self.items: list[Item] = []
         self.kind = ""
         self.at = -1
+        # Where the walk goes on when none is in question.
+        self._from = 0
         self._shown: list[Item] = []
         self._verdicts: dict[str, str] = {}
         self._decided: list[float] = []
@@ -124,8 +126,9 @@ class QueueState:
     def next(self) -> Item | None:
         """Ask the next item that is open, from the start again after the last; None for none."""
         count = len(self._shown)
-        for step in range(1, count + 1):
-            position = (self.at + step) % count
+        first = self.at + 1 if self.at >= 0 else self._from
+        for step in range(count):
+            position = (first + step) % count
             if not self.verdict(self._shown[position]):
                 self.at = position
                 return self.current
@@ -133,12 +136,15 @@ class QueueState:
 
     def previous(self) -> Item | None:
         """Ask the item before, open or decided."""
-        if self.at > 0:
-            self.at -= 1
+        before = self.at - 1 if self.at >= 0 else min(self._from, len(self._shown) - 1)
+        if before >= 0:
+            self.at = before
         return self.current
 
-    def leave(self) -> None:
-        """Ask nothing; N goes on from the start."""
+    def leave(self, passed: bool = False) -> None:
+        """Ask nothing; the walk goes on with the item that was asked, or after it if `passed`."""
+        if self.at >= 0:
+            self._from = self.at + passed
         self.at = -1
 
     def decided(self, now: float | None = None) -> None:

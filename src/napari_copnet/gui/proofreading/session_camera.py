@@ -51,6 +51,15 @@ class SessionCamera:
             place = None
         fly_to(self._viewer, layer, z, place, 0, canvas)
 
+    def shows(self, item: Any) -> bool:
+        """Whether an item of the queue is in view: one of its slices, and its middle."""
+        viewer, layer = self._viewer, self._layers.contour
+        if viewer.dims.ndisplay == 3 or self._layers.z not in {p.z for p in item.patches}:
+            return False
+        return not item.patch.count or is_in_view(
+            viewer, layer, item.centre, canvas_of(self._window())
+        )
+
     def outline(self, item: Any) -> None:
         """Outline an item of the queue; None outlines nothing."""
         patches = item.patches if item is not None else ()

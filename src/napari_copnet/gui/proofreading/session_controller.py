@@ -128,13 +128,13 @@ class SessionController:
         """Take what is previewed, or accept the item in question."""
         with self._explained():
             if not self.tool_controller.take() and not self.neighbours.take():
-                self.queue.decide(True)
+                self._answer_item(True)
 
     def backspace(self) -> None:
         """Drop what is previewed, or reject the item in question."""
         with self._explained():
             if not self.tool_controller.drop() and not self.neighbours.leave():
-                self.queue.decide(False)
+                self._answer_item(False)
 
     def escape(self) -> None:
         """Drop what was begun, or put the tool away."""
@@ -251,6 +251,7 @@ class SessionController:
         self.tool_controller.made.connect(self._on_edit)
         self.tool_controller.cell_asked.connect(self.cell_in_3d.show)
         self.tool_controller.previewing.connect(self.neighbours.give_way)
+        self.tool_controller.noted.connect(message.note)
         self.iteration_review.slice_asked.connect(self.camera.slice)
         self.iteration_review.edit_asked.connect(self._jump)
         self.iteration_review.failed.connect(message.error)
@@ -304,15 +305,24 @@ class SessionController:
 
     def _decide(self, yes: bool) -> None:
         with self._explained():
-            self.queue.decide(yes)
+            self._answer_item(yes)
+
+    def _answer_item(self, yes: bool) -> None:
+        """Answer the item in question; one that is out of sight is shown first."""
+        item = self.queue.state.current
+        if item is not None and not self.camera.shows(item):
+            self._show_item(item)
+            self.form.message.note("This is the item in question. Answer it now that you see it.")
+            return
+        self.queue.decide(yes)
 
     def _answer(self, say: Callable[[], Any]) -> None:
         with self._explained():
             say()
 
-    def _stroke(self, z: int, change: Any, drawn: bool) -> None:
+    def _stroke(self, changes: Any, drawn: bool) -> None:
         with self._explained():
-            self.tool_controller.stroke(z, change, drawn)
+            self.tool_controller.stroke(changes, drawn)
 
     def _jump(self, position: int) -> None:
         history = self.session.history

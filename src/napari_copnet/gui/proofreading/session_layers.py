@@ -46,13 +46,13 @@ class SessionLayers:
     over : Overlays
         Shown over it: previews, clicks, the item asked.
     painted : Signal
-        After `listen`: slice, the pixels a stroke flipped, shape (Y, X), and whether they were
+        After `listen`: the pixels a stroke flipped, shape (Y, X), by slice, and whether they were
         drawn or, for False, erased.
     undo_asked, redo_asked : Signal
         napari's keys for them were pressed on the contour.
     """
 
-    painted = Signal(int, object, bool)
+    painted = Signal(object, bool)
     undo_asked = Signal()
     redo_asked = Signal()
 
@@ -180,31 +180,40 @@ class SessionLayers:
         marked = marked or bool(slices & self._marked)
         if first and self._marked:
             self.marks.visible = True
-        at, in_3d = self.z, self.viewer.dims.ndisplay == 3
-        if not in_3d and at not in slices:
+        if self._shows_a_slice and self.z not in slices:
             return
         for layer in (self.contour, self.cells, *((self.marks,) if marked else ())):
             if layer in self.viewer.layers:
                 layer.refresh(thumbnail=False, highlight=False, extent=False)
 
+    @property
+    def _shows_a_slice(self) -> bool:
+        """Whether one slice is in view, not a cut across them or the whole stack."""
+        dims = self.viewer.dims
+        return dims.ndisplay == 2 and dims.ndim - 3 not in dims.displayed
+
     def take_strokes(self) -> None:
-        """Hand over what was painted in the slice in view since the last time."""
+        """Hand over what was painted, in whatever slices, since the last time."""
         if not self._is_listening or self.contour not in self.viewer.layers:
             return
-        z = self.z
-        if not self._painted.is_painted(z):
-            return
-        painted, known = self._painted.plane(z) > 0, self.session.contour[z] > 0
-        flipped = painted != known
-        if not flipped.any():
-            self._painted.renew(z, (slice(None), slice(None)))
-            return
-        for drawn in (True, False):
-            change = flipped & (painted == drawn)
-            if change.any():
-                self.painted.emit(z, change, drawn)
-        # Refused, or another label than 1.
-        self.show([Touched(z, (slice(None), slice(None)))])
+        whole = (slice(None), slice(None))
+        flipped: dict[bool, dict[int, np.ndarray]] = {True: {}, False: {}}
+        touched = []
+        for z in self._painted.painted:
+            painted, known = self._painted.plane(z) > 0, self.session.contour[z] > 0
+            for drawn, changes in flipped.items():
+                change = (painted != known) & (painted == drawn)
+                if change.any():
+                    changes[z] = change
+                    touched.append(Touched(z, whole))
+            if not touched or touched[-1].z != z:
+                self._painted.renew(z, whole)
+        for drawn, changes in flipped.items():
+            if changes:
+                self.painted.emit(changes, drawn)
+        if touched:
+            # Refused, or another label than 1.
+            self.show(touched)
 
     def release(self) -> None:
         """Follow the session no more."""
