@@ -284,9 +284,9 @@ def test_link_and_unlink_change_the_number_through_the_stack(session):
     assert session.cells(0)[0, 0] == left
     assert session.cells(1)[0, 0] == session.cells(2)[0, 0] != left
     assert session.cells(2)[0, 8] == right and touched == {1, 2}
-    assert edit.text == "unlink between slices 0 and 1"
+    assert edit.text == "unlink, slices 1 and 2"
     session.apply(edit_tools.link(session, (2, (0, 0)), (0, (0, 0))))
-    assert session.history[-1].text == "link between slices 0 and 2"
+    assert session.history[-1].text == "link, slices 1 and 3"
     assert len(np.unique(session.all_cells()[:, 0, 0])) == 1
     with pytest.raises(CopnetError, match="already"):
         edit_tools.link(session, (0, (0, 0)), (1, (0, 0)))
@@ -300,5 +300,5 @@ def test_a_click_off_the_cells_is_told(session):
     for point in ((0, 4), (-5, 0), (99, 99)):
         with pytest.raises(CopnetError, match="no cell at the click"):
             edit_tools.delete_cell(session, [0], point)
-    with pytest.raises(CopnetError, match="no slice 7"):
+    with pytest.raises(CopnetError, match="no slice 8"):
         edit_tools.draw(session, [7], [(0, 0)])

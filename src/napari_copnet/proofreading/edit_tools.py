@@ -20,6 +20,7 @@ from napari_copnet.proofreading import paths
 from napari_copnet.proofreading.edits import CONTOUR, MARKS, Change, Edit, Flip, Patch, Relink
 from napari_copnet.proofreading.paths import Point
 from napari_copnet.proofreading.session_view import SessionView
+from napari_copnet.proofreading.slice_names import named
 from napari_copnet.steps.iteration_history import contour_after
 
 
@@ -267,8 +268,7 @@ def unlink(session: SessionView, first: tuple[int, Point], second: tuple[int, Po
 
 
 def _between(first: int, second: int) -> str:
-    low, high = sorted((first, second))
-    return f" in slice {low}" if low == high else f" between slices {low} and {high}"
+    return f", {named((first, second), 'and')}"
 
 
 def inside(shape: tuple[int, ...], corners: Sequence[Point]) -> np.ndarray:
@@ -292,7 +292,7 @@ def contour_edit(
     for z in slices:
         if not 0 <= z < session.shape[0]:
             raise CopnetError(
-                f"There is no slice {z}.", f"Choose from 0 to {session.shape[0] - 1}."
+                f"There is no slice {z + 1}.", f"Choose from 1 to {session.shape[0]}."
             )
         try:
             changes += _flips(CONTOUR, z, change(z))

@@ -42,6 +42,7 @@ from napari_copnet.proofreading.edits import (
 from napari_copnet.proofreading.error_probability import judged, sort_of
 from napari_copnet.proofreading.merge_across_slices import chained
 from napari_copnet.proofreading.session_view import SessionView
+from napari_copnet.proofreading.slice_names import named
 
 # Score of a slice that did not converge: such items come after the clearer ones.
 _UNSETTLED = 0.05
@@ -107,15 +108,15 @@ class Item:
     def text(self) -> str:
         """What is asked, for people."""
         what = {
-            CLOSURE: "The network closed this gap. Is it a contour?",
-            GAP: "There may be a gap here. Is it a contour?",
-            SPLIT: "This wall may cut a cell in two. Is it a contour?",
+            CLOSURE: "The network closed this gap. Two cells, or one?",
+            GAP: "There may be a gap here. Two cells, or one?",
+            SPLIT: "This wall may cut a cell in two. Two cells, or one?",
             UNSETTLED: "Closing did not converge in this slice. Is the contour right?",
         }[self.kind]
-        slices = [patch.z for patch in self.patches]
-        where = f"Slice {self.z}"
+        slices = {patch.z for patch in self.patches}
+        where = named(slices).capitalize()
         if len(slices) > 1:
-            where = f"Slices {slices[0]} to {slices[-1]}, one answer for all"
+            where += ", one answer for all"
         return f"{what} {where}, {self.hanging} px of cell."
 
 

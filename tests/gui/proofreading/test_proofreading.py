@@ -123,8 +123,8 @@ def test_a_stroke_is_one_edit_in_a_slice_or_a_range_and_undo_is_ours(window, doc
 
     window.dims.set_current_step(0, 3)
     press(dock.ranged)
-    dock.first.setValue(2)
-    dock.last.setValue(3)
+    dock.first.setValue(3)
+    dock.last.setValue(4)
     hand.drag((10, WALL), (20, WALL))
     assert not dock.session.contour[2:, 12:18, WALL].any()
     assert dock.session.contour[0, 12:18, WALL].all()

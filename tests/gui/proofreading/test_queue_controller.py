@@ -86,12 +86,12 @@ def test_walking_flies_there_and_decides(dock, qtbot):
     hand = Hand(window, dock.controller.layers.contour, dock)
     first = states(dock)
     assert first[:3] == [
-        ("gap", "1", "open"),
-        (ONE_SLICE, "0", "open"),
-        ("closed", "2", "open"),
+        ("gap", "2", "open"),
+        (ONE_SLICE, "1", "open"),
+        ("closed", "3", "open"),
     ]
     more = len(first) - 3
-    assert first[3:] in ([], [(ONE_SLICE, "3", "open")])
+    assert first[3:] in ([], [(ONE_SLICE, "4", "open")])
     window.dims.set_current_step(0, 3)
     zoom = camera_of(window).zoom
     hand.key(Qt.Key.Key_N)
@@ -103,15 +103,15 @@ def test_walking_flies_there_and_decides(dock, qtbot):
     assert set(outline[:, 0]) == {1} and np.abs(outline[:, 1:] - (y, x)).max() < 12
     hand.key(Qt.Key.Key_Return)
     assert session.contour[1, GAP, WALL - 1 : WALL + 1].any(axis=1).all()
-    assert states(dock)[0] == ("gap", "1", "accepted")
+    assert states(dock)[0] == ("gap", "2", "accepted")
     # On to the next by itself.
     assert window.dims.current_step[0] == 0 and "may cut a cell in two" in dock.question.text()
     hand.key(Qt.Key.Key_Return)
-    assert states(dock)[1] == (ONE_SLICE, "0", "accepted")
+    assert states(dock)[1] == (ONE_SLICE, "1", "accepted")
     assert window.dims.current_step[0] == 2 and "closed this gap" in dock.question.text()
     hand.key(Qt.Key.Key_Backspace)
     assert not session.contour[2, GAP, WALL].any()
-    assert states(dock)[2] == ("closed", "2", "rejected")
+    assert states(dock)[2] == ("closed", "3", "rejected")
     for _ in range(more):
         hand.key(Qt.Key.Key_Return)
     assert dock.pace.text().startswith(f"{3 + more} of {3 + more} decided")
@@ -123,7 +123,7 @@ def test_walking_flies_there_and_decides(dock, qtbot):
         hand.key(Qt.Key.Key_U)
     hand.key(Qt.Key.Key_P)
     hand.key(Qt.Key.Key_U)
-    assert states(dock)[2] == ("closed", "2", "open") and window.dims.current_step[0] == 2
+    assert states(dock)[2] == ("closed", "3", "open") and window.dims.current_step[0] == 2
     assert session.contour[2, GAP, WALL].all()
     hand.key(Qt.Key.Key_U)
     hand.key(Qt.Key.Key_U)
@@ -143,7 +143,7 @@ def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
     hand.key(Qt.Key.Key_N)
     item = dock.controller.queue.state.current
     assert [patch.z for patch in item.patches] == [1, 2]
-    assert "Slices 1 to 2, one answer for all" in dock.question.text()
+    assert "Slices 2 to 3, one answer for all" in dock.question.text()
     points, sizes = dock.controller.marks.points("item"), dock.controller.marks.sizes("item")
     # Dots on the wall, small enough to see the image between them.
     for patch in item.patches:
@@ -211,7 +211,7 @@ def test_a_wall_through_slices_stays_one_item_and_u_leads_to_it(chain_dock, qtbo
     hand.key(Qt.Key.Key_U)
     assert dock.controller.queue.state.current.key == item.key
     assert window.dims.current_step[0] == item.z
-    assert "Slices 1 to 2" in dock.question.text()
+    assert "Slices 2 to 3" in dock.question.text()
 
 
 def test_enter_and_backspace_answer_nothing_that_is_out_of_sight(dock):
@@ -258,13 +258,13 @@ def test_buttons_filter_and_list(dock):
     press(dock.accept_button)
     assert states(dock)[2][2] == "accepted"
     dock.kinds.setCurrentIndex(dock.kinds.findData("closure"))
-    assert states(dock) == [("closed", "2", "accepted")]
+    assert states(dock) == [("closed", "3", "accepted")]
     press(dock.next_button)
     assert dock.message.text == "Every item shown is decided."
     dock.kinds.setCurrentIndex(dock.kinds.findData("gap"))
     press(dock.next_button)
     press(dock.reject_button)
-    assert states(dock) == [("gap", "1", "rejected")]
+    assert states(dock) == [("gap", "2", "rejected")]
     assert len(dock.session.history) == 2
 
 
@@ -307,7 +307,7 @@ def test_an_edit_has_its_slice_looked_at_again(dock, qtbot):
     hand.click((19.5, WALL))
     hand.key(Qt.Key.Key_Return)
     # A gap closed by hand is no gap any more.
-    qtbot.waitUntil(lambda: ("gap", "1", "open") not in states(dock), timeout=20000)
+    qtbot.waitUntil(lambda: ("gap", "2", "open") not in states(dock), timeout=20000)
     # The wall there is drawn by hand and no question; where it runs on, nobody drew it.
     slices = [[patch.z for patch in item.patches] for item in dock.controller.queue.state.items]
     assert [2, 3] in slices and not any(1 in there for there in slices if 2 in there)
@@ -344,7 +344,7 @@ def test_history_is_listed_jumped_in_and_exported(dock, tmp_path, monkeypatch, q
     rows = dock.history_view.model()
     texts = [rows.data(rows.index(row, 1)) for row in range(rows.rowCount())]
     assert texts[0] == "As the networks left it" and len(texts) == 3
-    assert all(text.startswith("delete cell in slice 0") for text in texts[1:])
+    assert all(text.startswith("delete cell, slice 1") for text in texts[1:])
     row_click(dock.history_view, 0)
     np.testing.assert_array_equal(dock.session.contour, rooms())
     row_click(dock.history_view, 2)

@@ -63,7 +63,7 @@ def shown(dock):
 
 def test_enter_walks_the_slices_and_what_is_taken_is_one_edit(dock, hand, offered):
     window = dock.viewer
-    assert "fits 3 slices (0, 2 to 3)" in dock.same_fix.text.text()
+    assert "fits 3 slices (1, 3 to 4)" in dock.same_fix.text.text()
     assert shown(dock) == [0, 2, 3] and window.dims.current_step[0] == 1
     hand.key(Qt.Key.Key_Return)
     first = window.dims.current_step[0]

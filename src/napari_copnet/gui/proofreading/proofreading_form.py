@@ -34,7 +34,11 @@ KINDS = {
     SPLIT: "Walls in doubt",
     UNSETTLED: "Did not converge",
 }
+# For items that do not ask about a wall; others are answered by how many cells there are.
+ANSWERS = {UNSETTLED: ("Right", "Wrong")}
 _COLUMNS = 3
+# Room for three lines of a message, which is kept so that no button moves when one comes.
+_MESSAGE_PX = 64
 _INVITATION = (
     "Proofread closed contours and cells. A session is a folder that keeps the results of a run, "
     "every edit and every decision; it is saved as you work."
@@ -74,13 +78,20 @@ class ProofreadForm(Dock):
         column.addWidget(self._beginning())
         column.addWidget(self._desk(), 1)
         self.message = Message()
-        column.addWidget(self.message)
+        self.message.setFixedHeight(_MESSAGE_PX)
+        column.addWidget(_kept(self.message))
         self.progress_text = quiet_label()
         self.bar = Bar()
         for widget in (self.progress_text, self.bar):
             widget.hide()
-            column.addWidget(widget)
+            column.addWidget(_kept(widget))
         self.show_desk(False)
+
+    def show_answers(self, kind: str) -> None:
+        """Name the two answers to an item of a kind; empty for any wall."""
+        yes, no = ANSWERS.get(kind, ("Two cells", "One cell"))
+        self.accept_button.setText(f"{yes} ⏎")
+        self.reject_button.setText(f"{no} ⌫")
 
     def show_desk(self, on: bool) -> None:
         """Show what is there for an open session, or how to begin one."""
@@ -203,10 +214,11 @@ class ProofreadForm(Dock):
         column.addWidget(self.birth_row)
         self.previous_button = plain_button("◀  P", "previous_item", "Previous item (P).")
         self.next_button = plain_button("N  ▶", "next_item", "Next open item (N).")
-        self.accept_button = plain_button("Accept ⏎", "accept", "Yes, it is a contour (Enter).")
-        self.reject_button = plain_button(
-            "Reject ⌫", "reject", "No, it is not a contour (Backspace)."
+        self.accept_button = plain_button(
+            "", "accept", "The wall in question is a contour (Enter)."
         )
+        self.reject_button = plain_button("", "reject", "It is no contour (Backspace).")
+        self.show_answers("")
         buttons = QHBoxLayout()
         for button in (
             self.previous_button,
@@ -237,3 +249,11 @@ class ProofreadForm(Dock):
             buttons.addWidget(button)
         column.addLayout(buttons)
         return box
+
+
+def _kept(widget: QWidget) -> QWidget:
+    """Return a widget whose room is kept while it is hidden."""
+    policy = widget.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    widget.setSizePolicy(policy)
+    return widget

@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.task_queue import Compute
+from napari_copnet.gui.preferences import answer_seconds
 from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
 from napari_copnet.gui.proofreading.queue_state import QueueState, find_items, still_for
 from napari_copnet.gui.widgets.dock import delayed
@@ -47,6 +48,8 @@ class QueueController:
 
     decided = Signal(object)
     shown = Signal(object, bool)
+    # Seconds for which what an answer did is shown before the view moves on; 0 for none.
+    pause = 0.4
 
     def __init__(self, form: ProofreadForm, session: Session, compute: Compute) -> None:
         self.form, self.session, self.state = form, session, QueueState()
@@ -65,6 +68,8 @@ class QueueController:
         form.queue_view.show_rows(self._rows)
         form.kinds.setCurrentIndex(0)
         self._timer = delayed(self._look_again, AGAIN_MS, form)
+        self.pause = answer_seconds()
+        self._moving = delayed(self._move_on, 0, form)
         self.state.read_verdicts(session)
         self._renew()
         self._allow()
@@ -85,6 +90,7 @@ class QueueController:
         """Nothing is shown any more."""
         self._stopped = True
         self._timer.stop()
+        self._moving.stop()
 
     @property
     def is_stale(self) -> bool:
@@ -94,7 +100,9 @@ class QueueController:
     def next(self) -> None:
         """Ask the next open item."""
         self.form.message.clear()
-        if self.state.next() is not None:
+        if self.is_showing:
+            self._move_on()
+        elif self.state.next() is not None:
             self._ask()
         elif self.state.shown:
             self._at_the_end()
@@ -106,12 +114,14 @@ class QueueController:
     def previous(self) -> None:
         """Ask the item before."""
         self.form.message.clear()
+        self._moving.stop()
         self.state.previous()
         self._ask()
 
     def go_to(self, position: int) -> None:
         """Ask the item at a position of the list."""
         self.form.message.clear()
+        self._moving.stop()
         self.state.go_to(position)
         self._ask()
 
@@ -126,7 +136,7 @@ class QueueController:
         self.state.leave()
         self._renew()
         self.shown.emit(None, False)
-        self.form.question.setText(f"Contour in slice {z}; the queue has no item here.")
+        self.form.question.setText(f"Contour in slice {z + 1}; the queue has no item here.")
         self._tell_birth(Patch.of(z, np.ones((1, 1), bool), (y, x)))
 
     def choose_kind(self) -> None:
@@ -137,11 +147,17 @@ class QueueController:
     def decide(self, yes: bool) -> None:
         """Accept or reject the item in question and go on to the next.
 
+        What that changed is shown for a moment first. A key within it goes on at once, and answers
+        nothing: the next item has not been seen.
+
         Raises
         ------
         CopnetError
             None is asked.
         """
+        if self.is_showing:
+            self._move_on()
+            return
         item = self.state.current
         if item is None:
             raise CopnetError("No item is selected.", "Press N for the next one.")
@@ -154,6 +170,22 @@ class QueueController:
             finally:
                 self._following = False
             self.state.decided()
+            if self.pause > 0:
+                self.shown.emit(None, False)
+                self._renew()
+                self._moving.start(round(1000 * self.pause))
+                return
+        self._move_on()
+
+    @property
+    def is_showing(self) -> bool:
+        """Whether what the last answer did is shown, before the view moves on."""
+        return self._moving.isActive()
+
+    def _move_on(self) -> None:
+        self._moving.stop()
+        if self._stopped:
+            return
         if self.state.next() is None:
             self.state.leave()
             self._at_the_end()
@@ -162,6 +194,7 @@ class QueueController:
     @contextlib.contextmanager
     def following(self) -> Iterator[None]:
         """Go to the item whose decision is taken back, or made again, inside."""
+        self._moving.stop()
         before = self.session.verdicts
         yield
         after = self.session.verdicts
@@ -277,6 +310,7 @@ class QueueController:
         form, item = self.form, self.state.current
         form.queue_view.renew(self.state.at)
         form.question.setText("" if item is None else item.text)
+        form.show_answers("" if item is None else item.kind)
         found = self.state.items or not self._is_looking
         form.pace.setText(self.state.text if found else "Searching for likely errors …")
 
@@ -291,6 +325,6 @@ class QueueController:
 
 
 def span(item: Item) -> str:
-    """Return the slices of an item for a narrow column."""
-    slices = [patch.z for patch in item.patches]
-    return str(item.z) if len(slices) == 1 else f"{slices[0]}–{slices[-1]}"
+    """Return the slices of an item, counted from 1, for a narrow column."""
+    slices = [patch.z + 1 for patch in item.patches]
+    return str(slices[0]) if len(slices) == 1 else f"{slices[0]}–{slices[-1]}"

@@ -61,16 +61,20 @@ class SessionCamera:
         )
 
     def outline(self, item: Any) -> None:
-        """Outline an item of the queue; None outlines nothing."""
+        """Show an item of the queue where it is; None shows none."""
         patches = item.patches if item is not None else ()
-        self._marks.item(patches, self._layers.session.shape)
+        self._marks.item(patches)
+        self._layers.areas.ask(patches)
+        self._layers.renew_areas()
 
     def item(self, item: Any) -> None:
-        """Outline an item of the queue and fly to it."""
+        """Show an item of the queue and fly to it."""
         patch = item.patch
         # Another slice is drawn with its marks anyway.
         stays = item.z == self._layers.z
-        self._marks.item(item.patches, self._layers.session.shape, at_once=stays)
+        self._marks.item(item.patches, at_once=stays)
+        self._layers.areas.ask(item.patches)
+        self._layers.renew_areas(at_once=stays)
         fly_to(
             self._viewer,
             self._layers.contour,

@@ -11,8 +11,9 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.task_queue import Compute
-from napari_copnet.gui.napari_compat.canvas_widget import is_shown, repaint
+from napari_copnet.gui.napari_compat.canvas_widget import canvas_of, is_shown, repaint
 from napari_copnet.gui.proofreading.cell_in_3d import CellIn3D
+from napari_copnet.gui.proofreading.cursor_note import clear_at_cursor, show_at_cursor
 from napari_copnet.gui.proofreading.history_export import export_history
 from napari_copnet.gui.proofreading.iteration_review import IterationReview
 from napari_copnet.gui.proofreading.keys import REDO, UNDO, Keys
@@ -88,7 +89,7 @@ class SessionController:
         self.mouse = Mouse(
             viewer, self.layers, self.tool_controller, self._explained, self._inspect
         )
-        self.keys = Keys(viewer, self._actions())
+        self.keys = Keys(viewer, self._actions(), {"Space": self._show_bare})
         self.pick(None)
         self.camera.slice(session.shape[0] // 2)
         viewer.reset_view()
@@ -201,9 +202,9 @@ class SessionController:
         form.notice.setVisible(session.read_only)
         form.tools.setEnabled(not session.read_only)
         form.take_run_button.setEnabled(not session.read_only)
-        last = session.shape[0] - 1
-        for box, value in ((form.first, 0), (form.last, last)):
-            box.setRange(0, last)
+        last = session.shape[0]
+        for box, value in ((form.first, 1), (form.last, last)):
+            box.setRange(1, last)
             box.setValue(value)
         form.ranged.setChecked(False)
         self._fill_iterations()
@@ -252,6 +253,7 @@ class SessionController:
         self.tool_controller.cell_asked.connect(self.cell_in_3d.show)
         self.tool_controller.previewing.connect(self.neighbours.give_way)
         self.tool_controller.noted.connect(message.note)
+        self.tool_controller.picked.connect(self._show_pick)
         self.iteration_review.slice_asked.connect(self.camera.slice)
         self.iteration_review.edit_asked.connect(self._jump)
         self.iteration_review.failed.connect(message.error)
@@ -283,6 +285,9 @@ class SessionController:
             "Backspace": self.backspace,
             "Escape": self.escape,
         }
+
+    def _show_bare(self, on: bool) -> None:
+        self.layers.bare(on)
 
     def _history_cell(self, row: int, column: int) -> str:
         if column == 0:
@@ -319,6 +324,11 @@ class SessionController:
     def _answer(self, say: Callable[[], Any]) -> None:
         with self._explained():
             say()
+
+    def _show_pick(self, z: int, cell_id: int) -> None:
+        if cell_id or self.layers.areas.is_tinted:
+            self.layers.areas.pick(z, cell_id)
+            self.layers.renew_areas()
 
     def _stroke(self, changes: Any, drawn: bool) -> None:
         with self._explained():
@@ -380,6 +390,8 @@ class SessionController:
         """Show an error message, which disappears with the next action that succeeds."""
         try:
             self.form.message.clear()
+            clear_at_cursor()
             yield
         except CopnetError as error:
             self.form.message.error(error)
+            show_at_cursor(f"{error.message} {error.hint}".strip(), canvas_of(self.form.window()))

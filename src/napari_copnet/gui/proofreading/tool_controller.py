@@ -26,6 +26,7 @@ from napari_copnet.proofreading.edits import CONTOUR, MARKS, Edit, Flip, Patch
 from napari_copnet.proofreading.part_cell import part
 from napari_copnet.proofreading.paths import Point
 from napari_copnet.proofreading.session import Session
+from napari_copnet.proofreading.slice_names import named
 
 Place = tuple[int, Point]
 
@@ -55,12 +56,15 @@ class ToolController:
         Whether Enter takes a preview from now on.
     noted : Signal
         A sentence for the user.
+    picked : Signal
+        Slice and id of the cell that was clicked first, of two; 0 for none.
     """
 
     made = Signal(object)
     cell_asked = Signal(int)
     previewing = Signal(bool)
     noted = Signal(str)
+    picked = Signal(int, int)
 
     def __init__(self, session: Session, marks: Overlays, form: ProofreadForm) -> None:
         self.session, self.marks, self.form = session, marks, form
@@ -96,6 +100,9 @@ class ToolController:
             self._places.append(place)
             if len(self._places) < 2:
                 self.marks.clicks(self._places)
+                if tool.gesture == PAIR:
+                    y, x = (int(np.rint(value)) for value in point)
+                    self.picked.emit(z, self.session.id_at(z, y, x))
                 return
             first, second = self._places
             self._forget()
@@ -169,10 +176,10 @@ class ToolController:
         form = self.form
         if not form.ranged.isChecked():
             return [z]
-        low, high = sorted((form.first.value(), form.last.value()))
+        low, high = sorted((form.first.value() - 1, form.last.value() - 1))
         if not low <= z <= high:
             raise CopnetError(
-                f"Slice {z} is not in the chosen range of slices {low} to {high}.",
+                f"Slice {z + 1} is not in the chosen range of {named((low, high))}.",
                 "Go to one of them, or change the range.",
             )
         return [z, *(other for other in range(low, high + 1) if other != z)]
@@ -185,6 +192,7 @@ class ToolController:
     def _forget(self) -> None:
         self._places = []
         self.marks.clicks([])
+        self.picked.emit(0, 0)
 
     def _preview(self, place: Place, more: bool) -> None:
         if not (more and self._places and self._places[0][0] == place[0]):

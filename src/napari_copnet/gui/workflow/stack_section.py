@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_copnet.gui.viewer.camera import held_view
 from napari_copnet.gui.viewer.layer_source import (
     first_is_time,
     is_usable,
@@ -185,8 +186,9 @@ class StackSection(DockSection):
         size, before = VoxelSize(**sizes), voxel_size_of(layer)
         typed = [a for a in "zyx" if _differs(getattr(size, a), getattr(before, a))]
         if typed:
-            set_voxel_size(layer, size)
-            self.moved.emit()
+            with held_view(self.viewer, layer):
+                set_voxel_size(layer, size)
+                self.moved.emit()
         self.show_voxel_size()
 
     def _choose_file(self) -> None:
