@@ -41,6 +41,7 @@ from napari_copnet.proofreading.edits import (
 )
 from napari_copnet.proofreading.error_probability import judged, sort_of
 from napari_copnet.proofreading.merge_across_slices import chained
+from napari_copnet.proofreading.queue_reasons import cells_beside
 from napari_copnet.proofreading.session_view import SessionView
 from napari_copnet.proofreading.slice_names import named
 
@@ -74,6 +75,8 @@ class Item:
         What was decided; empty when nothing was.
     also : tuple of Item
         The same wall in the slices around: what is decided counts for these as well.
+    beside : tuple of int
+        Ids of the one or two slice cells at the wall.
     """
 
     key: str
@@ -84,6 +87,7 @@ class Item:
     hanging: int
     verdict: str = ""
     also: tuple[Item, ...] = ()
+    beside: tuple[int, ...] = ()
 
     @property
     def patches(self) -> tuple[Patch, ...]:
@@ -162,7 +166,9 @@ def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> St
             nothing = Patch(z, 0, 0, 0, 0, b"")
             key, likely = f"{UNSETTLED} {z}", _UNSETTLED
             found.append(Item(key, UNSETTLED, nothing, likely, likely, everything))
-        items += _judged(_without_doubles(found), [v for v in verdicts if v.patch.z == z])
+        alone = _judged(_without_doubles(found), [v for v in verdicts if v.patch.z == z])
+        cells = session.ids(z)
+        items += [replace(i, beside=cells_beside(cells, i.patch)) for i in alone]
         yield Progress("queue", done, len(wanted), "slices")
     return sorted(_through_slices(items), key=lambda item: (-item.score, item.key))
 

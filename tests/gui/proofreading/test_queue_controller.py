@@ -38,6 +38,7 @@ def dock(make_napari_viewer, tmp_path, qtbot):
     with qtbot.waitSignal(panel.opened, timeout=20000):
         panel.open(finish(session_files.make(tmp_path / "rooms", start())))
     qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
+    panel.controller.queue.pause = 0
     yield panel
     panel.shut_down()
 
@@ -59,6 +60,7 @@ def chain_dock(make_napari_viewer, tmp_path, qtbot):
     with qtbot.waitSignal(panel.opened, timeout=20000):
         panel.open(folder)
     qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
+    panel.controller.queue.pause = 0
     yield panel
     panel.shut_down()
 
@@ -72,7 +74,8 @@ def states(dock):
 
 
 def row_click(view, row):
-    place = view.visualRect(view.model().index(row, 0)).center()
+    column = 2 if view.model().columnCount() > 2 else 0
+    place = view.visualRect(view.model().index(row, column)).center()
     QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
 
@@ -99,8 +102,9 @@ def test_walking_flies_there_and_decides(dock, qtbot):
     y, x = (c / 0.01 for c in camera_of(window).center[-2:])
     assert GAP.start - 1 <= y <= GAP.stop and abs(x - WALL) <= 1.5
     assert "There may be a gap here" in dock.question.text()
-    outline = dock.controller.marks.points("item")
-    assert set(outline[:, 0]) == {1} and np.abs(outline[:, 1:] - (y, x)).max() < 12
+    assert (dock.accept_button.text(), dock.reject_button.text()) == ("Two cells ⏎", "One cell ⌫")
+    line = dock.controller.marks.points("item")
+    assert set(line[:, 0]) == {1} and np.abs(line[:, 1:] - (y, x)).max() < 12
     hand.key(Qt.Key.Key_Return)
     assert session.contour[1, GAP, WALL - 1 : WALL + 1].any(axis=1).all()
     assert states(dock)[0] == ("gap", "2", "accepted")
@@ -132,9 +136,9 @@ def test_walking_flies_there_and_decides(dock, qtbot):
 
 
 def pink(window):
-    """Pixels of the canvas in the colour of the outline."""
+    """Pixels of the canvas in the colour of the wall in question."""
     picture = window.screenshot(flash=False, canvas_only=True)[..., :3].astype(int)
-    return int((np.abs(picture - (255, 64, 129)).max(axis=-1) < 25).sum())
+    return int((np.abs(picture - (255, 45, 149)).max(axis=-1) < 25).sum())
 
 
 def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
@@ -144,18 +148,18 @@ def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
     item = dock.controller.queue.state.current
     assert [patch.z for patch in item.patches] == [1, 2]
     assert "Slices 2 to 3, one answer for all" in dock.question.text()
-    points, sizes = dock.controller.marks.points("item"), dock.controller.marks.sizes("item")
-    # Dots on the wall, small enough to see the image between them.
-    for patch in item.patches:
-        at = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
-        dots = points[(sizes < 0.5) & (points[:, 0] == patch.z)]
-        assert {tuple(p) for p in dots[:, 1:].astype(int)} == {tuple(p) for p in at}
-    points = points[sizes == 1]
-    # Around the wall of its own slice, not around that of the slice where the item is listed.
-    for z, x in ((1, WALL), (2, WALL + 2)):
+    points = dock.controller.marks.points("item")
+    # Along the wall of its own slice, not along that of the slice where the item is listed.
+    for patch, (z, x) in zip(item.patches, ((1, WALL), (2, WALL + 2)), strict=True):
         rows, columns = points[points[:, 0] == z][:, 1:].T
-        assert abs((columns.min() + columns.max()) / 2 - x) <= 1
-        assert rows.min() < GAP.start and rows.max() >= GAP.stop
+        assert np.abs(columns - x).max() <= 1
+        assert rows.min() >= patch.top and rows.max() < patch.top + patch.height
+    # As wide on the screen at any zoom.
+    for zoom in (1500, 400):
+        camera_of(window).zoom = zoom
+        QTest.qWait(120)
+        wide = dock.controller.marks.sizes("item") * 0.01 * zoom
+        np.testing.assert_allclose(wide, 3, rtol=1e-3)
     seen = []
     for z in range(4):
         window.dims.set_current_step(0, z)
@@ -166,6 +170,7 @@ def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
     hand.key(Qt.Key.Key_Escape)
     for z, x in ((1, WALL), (2, WALL + 2)):
         assert dock.controller.queue.state.at_place(z, GAP.start, x) is item
+    window.dims.set_current_step(0, 2)
     hand.key(Qt.Key.Key_Return)
     assert dock.session.contour[1, GAP, WALL].any() and dock.session.contour[2, GAP].any()
     hand.key(Qt.Key.Key_U)
@@ -212,6 +217,56 @@ def test_a_wall_through_slices_stays_one_item_and_u_leads_to_it(chain_dock, qtbo
     assert dock.controller.queue.state.current.key == item.key
     assert window.dims.current_step[0] == item.z
     assert "Slices 2 to 3" in dock.question.text()
+
+
+def test_only_the_two_cells_in_question_are_tinted(dock):
+    areas = dock.controller.layers.marks
+    assert not areas.visible
+    hand = Hand(dock.viewer, dock.controller.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)  # the gap of slice 1: the halves that a wall would make
+    shown = np.asarray(areas.data[1])
+    assert areas.visible and set(np.unique(shown)) == {0, 7, 8}
+    assert shown[10, 10] != shown[10, 50] and 0 not in (shown[10, 10], shown[10, 50])
+    assert not np.asarray(areas.data[3]).any()
+    hand.key(Qt.Key.Key_U)
+    dock.controller.queue.state.leave()
+    dock.controller.queue._ask()
+    assert not areas.visible
+
+
+def test_what_an_answer_did_is_shown_before_the_view_moves_on(dock, qtbot):
+    queue = dock.controller.queue
+    queue.pause = 0.3
+    hand = Hand(dock.viewer, dock.controller.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    hand.key(Qt.Key.Key_Return)
+    assert dock.session.contour[1, GAP, WALL].any() and len(dock.session.history) == 1
+    assert queue.is_showing and dock.viewer.dims.current_step[0] == 1
+    assert not len(dock.controller.marks.points("item"))
+    qtbot.waitUntil(lambda: dock.viewer.dims.current_step[0] == 0, timeout=3000)
+    # A key within that time goes on, and answers nothing that was not seen.
+    queue.pause = 30
+    hand.key(Qt.Key.Key_Backspace)
+    assert len(dock.session.history) == 2 and queue.is_showing
+    hand.key(Qt.Key.Key_Backspace)
+    assert len(dock.session.history) == 2 and dock.viewer.dims.current_step[0] == 2
+    queue.pause = 0
+    hand.key(Qt.Key.Key_Return)
+    assert not queue.is_showing and len(dock.session.history) == 3
+
+
+def test_space_shows_the_bare_image_for_as_long_as_it_is_held(dock):
+    layers, window = dock.controller.layers, dock.viewer
+    hand = Hand(window, layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    before = {layer.name: layer.opacity for layer in layers.all}
+    for target in (hand.canvas, dock):
+        QTest.keyPress(target, Qt.Key.Key_Space)
+        assert [layer.name for layer in layers.all if layer.opacity] == ["rooms"]
+        picture = window.screenshot(flash=False, canvas_only=True)[..., :3].astype(int)
+        assert np.ptp(picture, axis=-1).max() <= 3  # grey
+        QTest.keyRelease(target, Qt.Key.Key_Space)
+        assert {layer.name: layer.opacity for layer in layers.all} == before
 
 
 def test_enter_and_backspace_answer_nothing_that_is_out_of_sight(dock):
@@ -392,3 +447,31 @@ def test_new_items_of_a_slice_replace_its_old_ones_and_the_question_stays():
     found([], slices=[1])
     assert [item.key for item in state.shown] == ["e", "d", "c"]
     assert state.next().key == "d"  # on from where the question was
+
+
+def test_the_long_tail_is_folded_away_until_it_is_asked_for():
+    state = QueueState()
+    state.replace([made_item(str(n), score=1.0 if n < 50 else 0.01) for n in range(300)])
+    # 52.5 cells can be gained; the first 42 items hold four fifths of that.
+    assert len(state.shown) == 42 and state.folded == 258
+    assert state.headline == "The 42 that matter: about 1 minute"
+    assert state.text == "0 of 42 decided"
+    # Walking stays among them; what is clicked in the image is found all the same.
+    assert all(state.next() is not None for _ in range(60)) and state.at < 42
+    state.unfold()
+    assert len(state.shown) == 300 and state.folded == 0
+    assert state.headline == "The 300 left: about 8 minutes"
+    few = QueueState()
+    few.replace([made_item(str(n)) for n in range(12)])
+    assert len(few.shown) == 12 and few.headline == "The 12 left: about 1 minute"
+
+
+def test_items_are_listed_with_a_picture_and_what_they_would_change(dock):
+    rows = dock.queue_view.model()
+    cells = np.asarray(dock.controller.layers.cells.data[1])
+    assert rows.data(rows.index(0, 2)) == f"would part cell {cells[10, 10]} in slice 2"
+    assert rows.data(rows.index(1, 2)).startswith("parts cells ")
+    picture = rows.data(rows.index(0, 2), Qt.ItemDataRole.DecorationRole)
+    assert picture.toImage().pixelColor(WALL, 19).getRgb()[:3] == (255, 45, 149)
+    assert dock.headline.text().startswith(f"The {len(states(dock))} left: about 1 minute")
+    assert not dock.fold_button.isVisible()

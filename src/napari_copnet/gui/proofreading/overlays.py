@@ -20,7 +20,7 @@ from napari_copnet.proofreading.edits import Edit, Patch
 NAME = "Session: in question"
 # Roles from the lowest to the uppermost, and their colours: bright on grey, and told apart by
 # eyes that see no red or no green.
-COLOURS = {"item": "#ff5fa2", "proposals": "#ffffff", "preview": "#00e5ff", "clicks": "#ffffff"}
+COLOURS = {"item": "#ff2d95", "proposals": "#ffffff", "preview": "#00e5ff", "clicks": "#ffffff"}
 # Of larger patches only the border is drawn: each pixel is a point.
 _SOLID_PX = 2000
 # How wide a line is, in pixels of the screen, and dots of which it is made for each of its pixels.

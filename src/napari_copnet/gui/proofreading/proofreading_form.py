@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_copnet.boundaries.gaps import CLOSURE, GAP, SPLIT, UNSETTLED
 from napari_copnet.gui.proofreading.iteration_tab import IterationTab
+from napari_copnet.gui.proofreading.mark_legend import MarkLegend
 from napari_copnet.gui.proofreading.same_fix_bar import SameFixBar
 from napari_copnet.gui.proofreading.tool_list import TOOLS
 from napari_copnet.gui.widgets.controls import column_in, named, plain_button, row
@@ -60,6 +61,8 @@ class ProofreadForm(Dock):
     same_fix : SameFixBar
     kinds : QComboBox
     queue_view, history_view : RowsView
+    headline, fold_button : QLabel, QPushButton
+        What is worth doing; lists the items that hardly matter, too.
     accept_button, reject_button, next_button, previous_button : QPushButton
     undo_button, redo_button, export_button : QPushButton
     birth, see_button : QLabel, QPushButton
@@ -174,6 +177,7 @@ class ProofreadForm(Dock):
         self.hint = quiet_label()
         self.hint.setMinimumHeight(34)
         column.addWidget(self.hint)
+        column.addWidget(MarkLegend())
         self.ranged = named(
             QCheckBox("Slices"), "ranged", "Off: this slice only. On: a range of slices."
         )
@@ -199,14 +203,24 @@ class ProofreadForm(Dock):
         for kind, text in KINDS.items():
             self.kinds.addItem(text, kind)
         column.addWidget(self.kinds)
-        self.queue_view = RowsView("queue", stretched=0)
+        self.headline = QLabel()
+        self.headline.setObjectName("headline")
+        self.headline.setWordWrap(True)
+        column.addWidget(self.headline)
+        self.queue_view = RowsView("queue", stretched=2, height=44, hidden=(0, 1))
         column.addWidget(self.queue_view, 1)
+        self.fold_button = plain_button(
+            "", "unfold", "List also the items that hardly any cell depends on."
+        )
+        self.fold_button.hide()
+        column.addWidget(self.fold_button)
         self.question = QLabel()
         self.question.setWordWrap(True)
         self.question.setMinimumHeight(34)
         column.addWidget(self.question)
         self.birth = quiet_label()
         self.birth.setObjectName("birth")
+        self.birth.setMinimumHeight(34)
         self.see_button = plain_button(
             "Iteration", "see_iteration", "Show the contour as it was after that iteration."
         )

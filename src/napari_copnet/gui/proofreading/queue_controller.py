@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from psygnal import Signal
@@ -11,6 +12,7 @@ from psygnal import Signal
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.preferences import answer_seconds
+from napari_copnet.gui.proofreading.item_pictures import ItemPictures
 from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
 from napari_copnet.gui.proofreading.queue_state import QueueState, find_items, still_for
 from napari_copnet.gui.widgets.dock import delayed
@@ -18,6 +20,7 @@ from napari_copnet.gui.widgets.lazy_rows import Rows
 from napari_copnet.proofreading.closing_history import birth_of
 from napari_copnet.proofreading.edits import ACCEPTED, REJECTED, Patch
 from napari_copnet.proofreading.queue import Item, accept, reject
+from napari_copnet.proofreading.queue_reasons import reason_of
 from napari_copnet.proofreading.session import Session
 
 # Slices that edits have touched are looked at again once the user pauses.
@@ -38,6 +41,8 @@ class QueueController:
     Attributes
     ----------
     state : QueueState
+    pictures : ItemPictures or None
+        For the list.
     iteration : int or None
         That closed the wall in question, or the pixel that was clicked.
     decided : Signal
@@ -55,15 +60,17 @@ class QueueController:
         self.form, self.session, self.state = form, session, QueueState()
         self._compute = compute
         self.iteration: int | None = None
+        self.pictures: ItemPictures | None = None
         # To be looked at again: when the user pauses, and when all items are decided.
         self._stale: set[int] = set()
         self._walked: set[int] = set()
         self._following = self._stopped = self._is_looking = self._is_last_look = False
         self._rows = Rows(
-            ("Kind", "Slice", "Score", "State"),
+            ("Kind", "Slice", "What it would change", "State"),
             lambda: len(self.state.shown),
             self._cell,
             lambda row: bool(self.state.verdict(self.state.shown[row])),
+            self._picture,
         )
         form.queue_view.show_rows(self._rows)
         form.kinds.setCurrentIndex(0)
@@ -138,6 +145,11 @@ class QueueController:
         self.shown.emit(None, False)
         self.form.question.setText(f"Contour in slice {z + 1}; the queue has no item here.")
         self._tell_birth(Patch.of(z, np.ones((1, 1), bool), (y, x)))
+
+    def unfold(self) -> None:
+        """List the less likely items, too."""
+        self.state.unfold()
+        self._renew()
 
     def choose_kind(self) -> None:
         """Walk the kind that is chosen in the form."""
@@ -230,7 +242,8 @@ class QueueController:
 
     def _at_the_end(self) -> None:
         """All items shown are decided: what was decided may have brought others up."""
-        self.form.message.note("Every item shown is decided.")
+        rest = f" {self.state.folded} less likely ones are left." if self.state.folded else ""
+        self.form.message.note(f"Every item shown is decided.{rest}")
         if self._walked and not self.session.read_only:
             self._stale |= self._walked
             self._walked = set()
@@ -311,17 +324,31 @@ class QueueController:
         form.queue_view.renew(self.state.at)
         form.question.setText("" if item is None else item.text)
         form.show_answers("" if item is None else item.kind)
-        found = self.state.items or not self._is_looking
-        form.pace.setText(self.state.text if found else "Searching for likely errors …")
+        state = self.state
+        found = state.items or not self._is_looking
+        form.pace.setText(state.text if found else "Searching for likely errors …")
+        form.headline.setText(state.headline)
+        form.headline.setVisible(bool(state.headline))
+        form.fold_button.setVisible(bool(state.folded))
+        form.fold_button.setText(f"Show the {state.folded} less likely ones")
 
     def _cell(self, row: int, column: int) -> str:
         item = self.state.shown[row]
         return (
             _KIND[item.kind],
             span(item),
-            f"{item.score:.2f}",
+            self._reason(item),
             self.state.verdict(item) or "open",
         )[column]
+
+    def _reason(self, item: Item) -> str:
+        slices = {patch.z for patch in item.patches}
+        return reason_of(item.kind, slices, item.beside, self.session.links.cell)
+
+    def _picture(self, row: int, column: int) -> Any:
+        if column != 2 or self.pictures is None or self._stopped:
+            return None
+        return self.pictures.of(self.state.shown[row])
 
 
 def span(item: Item) -> str:

@@ -15,6 +15,7 @@ from napari_copnet.gui.napari_compat.canvas_widget import canvas_of, is_shown, r
 from napari_copnet.gui.proofreading.cell_in_3d import CellIn3D
 from napari_copnet.gui.proofreading.cursor_note import clear_at_cursor, show_at_cursor
 from napari_copnet.gui.proofreading.history_export import export_history
+from napari_copnet.gui.proofreading.item_pictures import ItemPictures
 from napari_copnet.gui.proofreading.iteration_review import IterationReview
 from napari_copnet.gui.proofreading.keys import REDO, UNDO, Keys
 from napari_copnet.gui.proofreading.mouse import Mouse
@@ -73,6 +74,7 @@ class SessionController:
             viewer, form.iteration_tab, session, self.layers, compute
         )
         self.queue = QueueController(form, session, compute)
+        self.queue.pictures = ItemPictures(session, layers.image)
         self._connect_parts()
         self._history = Rows(
             ("", "Edit"),
@@ -232,6 +234,7 @@ class SessionController:
         self._on(form.next_button.clicked, lambda _: self.queue.next())
         self._on(form.previous_button.clicked, lambda _: self.queue.previous())
         self._on(form.queue_view.clicked, lambda index: self.queue.go_to(index.row()))
+        self._on(form.fold_button.clicked, lambda _: self.queue.unfold())
         self._on(form.kinds.currentIndexChanged, lambda _: self.queue.choose_kind())
         self._on(form.see_button.clicked, lambda _: self._see_iteration())
         bar = form.same_fix

@@ -15,7 +15,7 @@ from napari_copnet.proofreading.session import Session
 
 # Of vessel, haemorrhage and background, and of the two cells in question.
 MARK_COLOURS = {"vessel": "#ff8a65", "haemorrhage": "#d05ce3", "background": "#b0bec5"}
-TINTS = ("#ff5fa2", "#00e5ff")
+TINTS = ("#b388ff", "#00e5ff")
 # Hatching: its lines come every so many pixels, and are so wide; between them the area is paler.
 PERIOD, WIDTH, PALE = 8, 2, 0.25
 # A cell in question is so clear that the image shows.
