@@ -81,7 +81,9 @@ def test_prices_agree_with_trying_every_line():
                 (price[one] + price[other]) / 2 * np.hypot(1, one[1] - other[1])
                 for one, other in itertools.pairwise(way)
             )
-        assert {tuple(at) for at in np.argwhere(line).tolist()} == set(min(costs, key=costs.get))
+        found = tuple(sorted(tuple(at) for at in np.argwhere(line).tolist()))
+        # Prices are rounded to whole units.
+        assert costs[found] <= min(costs.values()) + 3 / 256
 
 
 def test_what_can_not_be_parted_is_told():
