@@ -9,6 +9,7 @@ a crossing, and the cheapest path leads from the outside before to the outside a
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import edt
@@ -79,9 +80,9 @@ def weakest_cut(cell: np.ndarray, price: np.ndarray, first: Pixel, second: Pixel
         The points are not in the cell, not connected in it, or too near to each other.
     """
     found = np.zeros(cell.shape, bool)
-    rows, columns = ndimage.find_objects(cell.astype(np.uint8))[0] if cell.any() else ((), ())
-    if not (rows and cell[first] and cell[second]):
+    if not (cell[first] and cell[second]):
         raise CopnetError("Both clicks have to be in the same cell.", "Click twice in one cell.")
+    rows, columns = ndimage.find_objects(cell.astype(np.uint8))[0]
     corner = np.array([rows.start, columns.start]) - 1
     inside = np.pad(cell[rows, columns], 1)
     paid = np.pad(np.where(inside[1:-1, 1:-1], price[rows, columns], 0.0), 1)
@@ -117,13 +118,12 @@ def _rooms(inside: np.ndarray, points: list[Pixel]) -> tuple[np.ndarray, list[Pi
     ways = [
         _climbed(distance, point, other) for point, other in zip(points, points[::-1], strict=True)
     ]
-    apart = np.hypot(*np.subtract(ways[0][-1], ways[1][-1]))
-    if apart < np.hypot(*np.subtract(*points)) / 2:
+    if _apart(ways[0][-1], ways[1][-1]) < _apart(*points) / 2:
         # Both are in one room: only what is by each click is told.
         ways = [[point] for point in points]
     middles = [way[-1] for way in ways]
     radii = np.array([distance[middle] - 1 for middle in middles])
-    room = _DISKS * np.hypot(*np.subtract(*middles))
+    room = _DISKS * _apart(*middles)
     if radii.sum() > room:
         radii = np.minimum(radii, max(room / 2, room - radii.min()))
         radii *= min(1.0, room / max(radii.sum(), 1e-9))
@@ -136,6 +136,10 @@ def _rooms(inside: np.ndarray, points: list[Pixel]) -> tuple[np.ndarray, list[Pi
             held[line(*one, *other)] = True
         held[middle] = True
     return held & inside, middles
+
+
+def _apart(one: Pixel, other: Pixel) -> float:
+    return math.hypot(one[0] - other[0], one[1] - other[1])
 
 
 def _climbed(distance: np.ndarray, point: Pixel, other: Pixel) -> list[Pixel]:

@@ -88,7 +88,9 @@ class Keys:
             self._layer_before = self._bind(layer)
 
     def _bind(self, provider: Any) -> dict[str, Any]:
-        bound = {key: _ignoring(action) for key, action in self.actions.items()}
+        bound: dict[str, Callable[[Any], Any]] = {
+            key: _ignoring(action) for key, action in self.actions.items()
+        }
         bound.update({key: _holding(hold) for key, hold in self.held.items()})
         return {
             key: provider.bind_key(_chord(key), action, overwrite=True)

@@ -195,7 +195,7 @@ def _line(patch: Patch) -> np.ndarray:
     """Return dots along the middle of a patch, several for each of its pixels, shape (N, 3)."""
     thin = np.pad(skeletonize(patch.mask) if patch.count > 2 else patch.mask, 1)
     origin = np.array([patch.top - 1, patch.left - 1])
-    dots = [np.argwhere(thin)]
+    dots = [np.argwhere(thin).astype(float)]
     for step in ((0, 1), (1, 0), (1, 1), (1, -1)):
         other = np.roll(thin, (-step[0], -step[1]), axis=(0, 1))
         linked = thin & other
