@@ -5,7 +5,7 @@ Everything here works on arrays of one slice; `edit_tools` makes edits of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import cc3d
@@ -26,6 +26,8 @@ SNAP = 8
 REACH = 60
 # A step along the contour, and the price of leaving all probability behind.
 _FREE, _DEAR = 0.02, 1.0
+# A step through contour where a path shall end at it.
+_THROUGH = 50.0
 _TRIES = 6
 # Contour so near to a third cell stays when two others merge, px, where it is as near to it.
 _KEPT = 4.0
@@ -103,38 +105,45 @@ def across(contour: np.ndarray, probability: np.ndarray, click: Point) -> np.nda
     corner, box = _around(at, REACH, contour.shape)
     inside = contour[box] > 0
     start = at - corner
-    paid = price(inside, probability[box])
-    work = MCP_Geometric(paid)
-    costs, _ = work.find_costs([tuple(start)])
-    ends = np.argwhere(inside)
-    if not len(ends):
+    if not inside.any():
         raise CopnetError("There is no contour near the click.", "Click into the gap itself.")
-    nearest = ends[costs[tuple(ends.T)].argmin()]
-    # The side of the slice ends a cell as well, but contour is preferred.
-    ends = np.concatenate([ends, np.argwhere(~inside & side(contour.shape)[box])])
-    prices = costs[tuple(ends.T)] + np.where(inside[tuple(ends.T)], 0, _SIDE)
-    away = ends - start
-    opposite = away @ (nearest - start) <= 0 if (nearest != start).any() else away.any(axis=1)
-    ends, prices = ends[opposite], prices[opposite]
     # Whether it parts the cell is seen in a wider view, in which the two sides may meet again.
     wide_corner, wide = _around(at, 4 * REACH, contour.shape)
-    if not len(ends):
-        raise CopnetError(
-            "There is contour on one side of the click only.", "Click both ends of the gap."
-        )
-    for _ in range(_TRIES):
-        if not len(ends):
-            break
-        end = ends[prices.argmin()]
-        path = np.array(work.traceback(tuple(nearest))[::-1] + work.traceback(tuple(end))[1:])
-        if parts(contour[wide], path + corner - wide_corner):
-            return path + corner
-        far = np.abs(ends - end).max(axis=1) > 5
-        ends, prices = ends[far], prices[far]
+    paid = price(inside, probability[box])
+    # First straight to the contour on two sides; then over contour between, as of a dotted wall.
+    for prices in (np.where(inside, _THROUGH, paid), paid):
+        for path in _crossing_paths(inside, prices, start, side(contour.shape)[box]):
+            if parts(contour[wide], path + corner - wide_corner):
+                return path + corner
     raise CopnetError(
         "There is no gap here: no line through the click parts the cell.",
         "Click in the gap itself, or use Part: click once in each of the two cells.",
     )
+
+
+def _crossing_paths(
+    inside: np.ndarray, paid: np.ndarray, start: np.ndarray, at_side: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Yield paths from contour through a pixel to contour on its other side, the cheapest first."""
+    work = MCP_Geometric(paid)
+    costs, _ = work.find_costs([tuple(start)])
+    ends = np.argwhere(inside)
+    nearest = ends[costs[tuple(ends.T)].argmin()]
+    # The side of the slice ends a cell as well, but contour is preferred.
+    ends = np.concatenate([ends, np.argwhere(~inside & at_side)])
+    prices = costs[tuple(ends.T)] + np.where(inside[tuple(ends.T)], 0, _SIDE)
+    # That contour is entered at the end costs nothing.
+    prices -= np.where(inside[tuple(ends.T)], paid[tuple(ends.T)] / 2, 0)
+    away = ends - start
+    opposite = away @ (nearest - start) <= 0 if (nearest != start).any() else away.any(axis=1)
+    ends, prices = ends[opposite], prices[opposite]
+    for _ in range(_TRIES):
+        if not len(ends):
+            return
+        end = ends[prices.argmin()]
+        yield np.array(work.traceback(tuple(nearest))[::-1] + work.traceback(tuple(end))[1:])
+        far = np.abs(ends - end).max(axis=1) > 5
+        ends, prices = ends[far], prices[far]
 
 
 def parts(contour: np.ndarray, path: np.ndarray) -> bool:

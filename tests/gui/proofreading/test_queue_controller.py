@@ -472,6 +472,7 @@ def test_items_are_listed_with_a_picture_and_what_they_would_change(dock):
     assert rows.data(rows.index(0, 2)) == f"would part cell {cells[10, 10]} in slice 2"
     assert rows.data(rows.index(1, 2)).startswith("parts cells ")
     picture = rows.data(rows.index(0, 2), Qt.ItemDataRole.DecorationRole)
-    assert picture.toImage().pixelColor(WALL, 19).getRgb()[:3] == (255, 45, 149)
+    there = [picture.toImage().pixelColor(x, 19).getRgb()[:3] for x in (WALL - 1, WALL)]
+    assert (255, 45, 149) in there
     assert dock.headline.text().startswith(f"The {len(states(dock))} left: about 1 minute")
     assert not dock.fold_button.isVisible()

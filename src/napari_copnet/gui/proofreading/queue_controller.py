@@ -140,7 +140,7 @@ class QueueController:
             kinds.setCurrentIndex(kinds.findData(self.state.kind))
             self._ask(fly=False)
             return
-        self.state.leave()
+        self.state.leave(to_start=True)
         self._renew()
         self.shown.emit(None, False)
         self.form.question.setText(f"Contour in slice {z + 1}; the queue has no item here.")

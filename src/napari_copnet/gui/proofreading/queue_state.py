@@ -173,9 +173,14 @@ class QueueState:
             self.at = before
         return self.current
 
-    def leave(self, passed: bool = False) -> None:
-        """Ask nothing; the walk goes on with the item that was asked, or after it if `passed`."""
-        if self.at >= 0:
+    def leave(self, passed: bool = False, to_start: bool = False) -> None:
+        """Ask nothing.
+
+        The walk goes on with the item that was asked, after it if `passed`, or from the start.
+        """
+        if to_start:
+            self._from = 0
+        elif self.at >= 0:
             self._from = self.at + passed
         self.at = -1
 
