@@ -231,14 +231,11 @@ def test_two_clicks_part_a_cell_at_its_weakest_place(window, dock, hand):
     hand.key(Qt.Key.Key_Return)
     assert dock.session.contour[1, GAP, WALL].all() and len(dock.session.history) == 1
     assert cells(dock)[LEFT_ROOM] != cells(dock)[RIGHT_ROOM]
-    # Two cells can't be parted; a line that would part nothing is said to.
+    # Two cells can't be parted.
     for place in (LEFT_ROOM, RIGHT_ROOM):
         hand.click(place)
     assert "two clicks are in different cells" in dock.message.text
     undone(dock, hand)
-    hand.key(Qt.Key.Key_G)
-    hand.click((5, 20))
-    assert "no gap here" in dock.message.text.lower() and not len(marks.points("preview"))
 
 
 def test_clicks_merge_delete_fill_mark_and_link_cells(window, dock, hand):
