@@ -111,6 +111,7 @@ def use_queue(reviewer: Reviewer) -> None:
     assert dock.question.text()
     reviewer.tour.photo("queue-item")
     reviewer.key(Qt.Key.Key_Return)
+    reviewer.tour.until(lambda: not dock.controller.queue.is_showing, "the next item is asked")
     reviewer.key(Qt.Key.Key_Backspace)
     # A wall is decided on in all slices that it goes through.
     assert {v.verdict for v in session.verdicts.values()} == {"accepted", "rejected"}

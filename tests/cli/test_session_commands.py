@@ -32,7 +32,7 @@ def test_from_a_run_to_exported_cells(tmp_path):
         opened.apply(edit_tools.close_gap(opened, [1], [(5, 10)]))
     code, info = called("info", tmp_path / "s")
     assert code == 0 and info["cells_by_slice"] == [2, 2] and info["edits"] == 1
-    assert info["list"][0]["text"] == "close gap in slice 1, 1 px"
+    assert info["list"][0]["text"] == "close gap, slice 2, 1 px"
     code, done = called("recover", tmp_path / "s")
     assert code == 0 and done == {"edits": 1, "lost": 0, "notes": []}
     code, record = called("export", tmp_path / "s", "--out", tmp_path / "out")

@@ -26,6 +26,15 @@ class Hand:
             self.canvas.height() / 2 + (world[-2] - camera.center[-2]) * camera.zoom,
         ).toPoint()
 
+    def across(self, point):
+        """Where (z, x) lies in the XZ view."""
+        world = np.asarray(self.layer.data_to_world((point[0], 0, point[1])), float)
+        camera = camera_of(self.viewer)
+        return QPointF(
+            self.canvas.width() / 2 + (world[2] - camera.center[-1]) * camera.zoom,
+            self.canvas.height() / 2 + (world[0] - camera.center[-2]) * camera.zoom,
+        ).toPoint()
+
     def click(self, point, modifiers=PLAIN):
         QTest.mouseMove(self.canvas, self.at(point))
         QTest.mouseClick(self.canvas, LEFT, modifiers, self.at(point))

@@ -71,6 +71,20 @@ def test_a_range_is_closed_where_it_is_open(tmp_path):
         assert [count(session, z) for z in range(4)] == [2, 1, 1, 2]
 
 
+def test_a_stub_that_parts_nothing_is_not_proposed(tmp_path):
+    contour = np.zeros((1, 40, 40), np.uint8)
+    contour[0, [0, -1]] = contour[0, :, [0, -1]] = 1
+    # Two vesicles: a line between them and the side of the cell parts nothing.
+    contour[0, 10:13, 18:21] = contour[0, 17:20, 18:21] = 1
+    with opened(tmp_path, contour) as session:
+        with pytest.raises(CopnetError, match="no line through the click parts the cell"):
+            edit_tools.close_gap(session, [0], [(14.5, 19)])
+        led = edit_tools.close_gap(session, [0], [(12, 19), (17, 19)])
+        assert not edit_tools.parts_cells(session, led)
+        across = edit_tools.split(session, [0], [(1, 19), (38, 19)])
+        assert edit_tools.parts_cells(session, across)
+
+
 def test_no_contour_within_reach_is_told(tmp_path):
     with (
         opened(tmp_path, np.zeros((1, 20, 20))) as session,
@@ -139,6 +153,47 @@ def test_two_clicks_merge_in_a_range_and_leave_a_third_cell(tmp_path):
             assert session.id_at(z, 6, 8) not in (0, session.id_at(z, 1, 2))
         session.undo()
         assert count(session, 1) == 3
+
+
+def _wall_of(thickness, height=40, width=60):
+    """Two rooms with a wall of some thickness, by row, down the middle; a third room below."""
+    contour = np.zeros((1, height + 20, width), np.uint8)
+    contour[0, [0, -1]] = contour[0, :, [0, -1]] = 1
+    contour[0, height : height + 3] = 1
+    for y in range(height):
+        left = 30 - thickness(y) // 2
+        contour[0, y, left : left + thickness(y)] = 1
+    return contour
+
+
+@pytest.mark.parametrize(
+    "thickness",
+    [
+        pytest.param(lambda y: 2 + 3 * (y // 5 % 2), id="ordinary"),
+        pytest.param(lambda y: 1 if y < 4 else 14, id="brushed but for its end"),
+    ],
+)
+def test_merge_erases_the_whole_wall_whatever_its_thickness(tmp_path, thickness):
+    contour = _wall_of(thickness)
+    with opened(tmp_path, contour) as session:
+        session.apply(edit_tools.merge(session, [0], (20, 5), (20, 55)))
+        assert count(session, 0) == 2
+        left = session.contour[0].view(bool) & contour[0].view(bool)
+        # All of it, but for what stands by the third room and the outer wall.
+        wall = left[1:40, 15:45]
+        assert wall.sum() <= 0.1 * contour[0, 1:40, 15:45].sum()
+        assert left[40:43].all()
+
+
+def test_merge_leaves_a_blob_that_the_wall_runs_into(tmp_path):
+    contour = np.zeros((1, 60, 60), np.uint8)
+    contour[0, [0, -1]] = contour[0, :, [0, -1]] = 1
+    contour[0, :30, 29:32] = 1
+    contour[0, 30:] = 1
+    with opened(tmp_path, contour) as session:
+        session.apply(edit_tools.merge(session, [0], (20, 5), (20, 55)))
+        assert not session.contour[0, 1:29, 29:32].any()
+        assert session.contour[0, 33:].all()
 
 
 def test_cells_with_another_between_are_no_neighbours(tmp_path):
@@ -229,9 +284,9 @@ def test_link_and_unlink_change_the_number_through_the_stack(session):
     assert session.cells(0)[0, 0] == left
     assert session.cells(1)[0, 0] == session.cells(2)[0, 0] != left
     assert session.cells(2)[0, 8] == right and touched == {1, 2}
-    assert edit.text == "unlink between slices 0 and 1"
+    assert edit.text == "unlink, slices 1 and 2"
     session.apply(edit_tools.link(session, (2, (0, 0)), (0, (0, 0))))
-    assert session.history[-1].text == "link between slices 0 and 2"
+    assert session.history[-1].text == "link, slices 1 and 3"
     assert len(np.unique(session.all_cells()[:, 0, 0])) == 1
     with pytest.raises(CopnetError, match="already"):
         edit_tools.link(session, (0, (0, 0)), (1, (0, 0)))
@@ -245,5 +300,5 @@ def test_a_click_off_the_cells_is_told(session):
     for point in ((0, 4), (-5, 0), (99, 99)):
         with pytest.raises(CopnetError, match="no cell at the click"):
             edit_tools.delete_cell(session, [0], point)
-    with pytest.raises(CopnetError, match="no slice 7"):
+    with pytest.raises(CopnetError, match="no slice 8"):
         edit_tools.draw(session, [7], [(0, 0)])

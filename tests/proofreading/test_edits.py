@@ -113,8 +113,8 @@ def test_one_patch_for_each_slice():
 def test_the_text_says_what_and_where():
     patch = Patch.of(4, np.ones((1, 3)))
     verdict = Verdict("closure 4", "closure", patch, ACCEPTED)
-    assert Edit("draw", (Flip("contour", patch),)).text == "draw in slice 4, 3 px"
-    assert Edit("accept", (Judge(None, verdict),)).text == "accept, closure 4"
+    assert Edit("draw", (Flip("contour", patch),)).text == "draw, slice 5, 3 px"
+    assert Edit("accept", (Judge(None, verdict),)).text == "accept, closure"
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 7), st.integers(1, 7)), max_size=25))

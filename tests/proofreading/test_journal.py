@@ -139,9 +139,7 @@ def test_the_list_can_be_read_and_jumped_in(session):
     for x in range(3):
         session.apply(dot(0, x))
     history = session.history
-    assert [item.text for item in map(history.__getitem__, range(3))] == [
-        "dot in slice 0, 1 px"
-    ] * 3
+    assert [item.text for item in map(history.__getitem__, range(3))] == ["dot, slice 1, 1 px"] * 3
     session.jump(1)
     assert session.contour[0, 0, :3].tolist() == [1, 0, 0]
     session.apply(dot(0, 5))

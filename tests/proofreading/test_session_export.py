@@ -37,9 +37,9 @@ def test_contours_cells_marks_and_edits_are_written(session, tmp_path):
     assert (cells[:, :, :4] == 1).all() and (cells[:2, :, 5:] == 2).all()
     assert read_image(files["vessel"]).data.sum() == 28
     listed = json.loads((tmp_path / "out" / "edits.json").read_text())
-    assert [entry["text"].split(",")[0] for entry in listed] == [
-        "close gap in slice 1",
-        "mark vessel in slice 2",
+    assert [entry["text"].rsplit(",", 1)[0] for entry in listed] == [
+        "close gap, slice 2",
+        "mark vessel, slice 3",
     ]
     # The list is enough to come back to the start.
     whole = joined("all", *(from_plain(entry) for entry in listed))

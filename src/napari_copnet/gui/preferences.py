@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 _PLUGIN = "napari-copnet"
+ANSWER_SECONDS = 0.4
 
 
 def device() -> str:
     """Return the device that networks shall run on: one of the choices of `DeviceParams`."""
     return str(_setting("device") or "auto")
+
+
+def answer_seconds() -> float:
+    """Return for how long what an answer to the review queue did is shown, s; 0 for not at all."""
+    chosen = _setting("answer_seconds")
+    return max(float(chosen), 0.0) if isinstance(chosen, int | float) else ANSWER_SECONDS
 
 
 def cache_folder() -> Path:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from dataclasses import replace
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.proofreading.edits import Edit
 from napari_copnet.proofreading.journal import Head, Journal, JournalEntry
 from napari_copnet.proofreading.packing import from_bytes, to_bytes
+from napari_copnet.proofreading.slice_names import renamed
 
 # Bytes of packed edits kept in memory.
 MEMORY = 64 << 20
@@ -69,8 +71,9 @@ class EditHistory:
         return steps + [from_bytes(self._journal.entry(number).edit) for number in forth]
 
     def __getitem__(self, index: int) -> JournalEntry:
-        """Return an edit of the branch without its bytes."""
-        return self._branch[index]
+        """Return an edit of the branch without its bytes, slices counted from 1 in its texts."""
+        entry = self._branch[index]
+        return replace(entry, tool=renamed(entry.tool), text=renamed(entry.text))
 
     @property
     def current(self) -> int:

@@ -20,6 +20,7 @@ from napari_copnet.proofreading import paths
 from napari_copnet.proofreading.edits import CONTOUR, MARKS, Change, Edit, Flip, Patch, Relink
 from napari_copnet.proofreading.paths import Point
 from napari_copnet.proofreading.session_view import SessionView
+from napari_copnet.proofreading.slice_names import named
 from napari_copnet.steps.iteration_history import contour_after
 
 
@@ -42,7 +43,17 @@ def close_gap(session: SessionView, slices: Sequence[int], points: Sequence[Poin
             found = paths.through(contour, probability, points)
         return _pixels(session, found) & (contour == 0)
 
-    return _contour_edit("close gap", session, slices, path, "There is no gap here.")
+    return contour_edit("close gap", session, slices, path, "There is no gap here.")
+
+
+def parts_cells(session: SessionView, edit: Edit) -> bool:
+    """Return whether contour that an edit draws parts a cell in one of its slices."""
+    for flip in edit.flips:
+        contour, patch = session.contour[flip.patch.z], flip.patch
+        points = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
+        if paths.parts(contour, points):
+            return True
+    return False
 
 
 def draw(
@@ -50,7 +61,7 @@ def draw(
 ) -> Edit:
     """Draw contour along a line."""
     line = paths.stroke(session.shape[1:], points, width)
-    return _contour_edit(
+    return contour_edit(
         "draw",
         session,
         slices,
@@ -64,7 +75,7 @@ def erase(
 ) -> Edit:
     """Erase contour along a line."""
     line = paths.stroke(session.shape[1:], points, width)
-    return _contour_edit(
+    return contour_edit(
         "erase",
         session,
         slices,
@@ -103,7 +114,7 @@ def split(session: SessionView, slices: Sequence[int], points: Sequence[Point]) 
         raise CopnetError(
             "A line needs two points.", "Draw it from one side of the cell to the other."
         )
-    return _contour_edit("split", session, slices, cut, "The line does not split the cell.")
+    return contour_edit("split", session, slices, cut, "The line does not split the cell.")
 
 
 def merge(session: SessionView, slices: Sequence[int], first: Point, second: Point) -> Edit:
@@ -124,7 +135,7 @@ def merge(session: SessionView, slices: Sequence[int], first: Point, second: Poi
                     )
         return mask
 
-    return _contour_edit("merge", session, slices, wall, "The two cells are not neighbours.")
+    return contour_edit("merge", session, slices, wall, "The two cells are not neighbours.")
 
 
 def delete_cell(session: SessionView, slices: Sequence[int], point: Point) -> Edit:
@@ -210,7 +221,7 @@ def freeze(session: SessionView, slices: Sequence[int], region: np.ndarray, iter
             f"There is no iteration {iteration}.", f"Choose one from 0 to {len(iterations) - 1}."
         )
     unite = session.unite
-    return _contour_edit(
+    return contour_edit(
         "freeze",
         session,
         slices,
@@ -257,8 +268,7 @@ def unlink(session: SessionView, first: tuple[int, Point], second: tuple[int, Po
 
 
 def _between(first: int, second: int) -> str:
-    low, high = sorted((first, second))
-    return f" in slice {low}" if low == high else f" between slices {low} and {high}"
+    return f", {named((first, second), 'and')}"
 
 
 def inside(shape: tuple[int, ...], corners: Sequence[Point]) -> np.ndarray:
@@ -269,7 +279,7 @@ def inside(shape: tuple[int, ...], corners: Sequence[Point]) -> np.ndarray:
 # Helpers ---------------------------------------------------------------------
 
 
-def _contour_edit(
+def contour_edit(
     tool: str,
     session: SessionView,
     slices: Sequence[int],
@@ -282,7 +292,7 @@ def _contour_edit(
     for z in slices:
         if not 0 <= z < session.shape[0]:
             raise CopnetError(
-                f"There is no slice {z}.", f"Choose from 0 to {session.shape[0] - 1}."
+                f"There is no slice {z + 1}.", f"Choose from 1 to {session.shape[0]}."
             )
         try:
             changes += _flips(CONTOUR, z, change(z))
@@ -307,7 +317,7 @@ def _cell_edit(
         cell = np.isin(session.ids(z), _same_cell(session, cell_id, z))
         return change(z, cell)
 
-    return _contour_edit(tool, session, slices, of_slice, nothing)
+    return contour_edit(tool, session, slices, of_slice, nothing)
 
 
 def _mark_edit(session: SessionView, regions: dict[int, np.ndarray], kind: str | None) -> Edit:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_copnet.proofreading.slice_names import named
+
 if TYPE_CHECKING:
     from napari_copnet.proofreading.session_model import SessionModel
 
@@ -255,21 +257,11 @@ class Edit:
 
     @property
     def text(self) -> str:
-        """One line for a list of edits."""
-        slices = self.slices
-        where = ""
-        if len(slices) == 1:
-            where = f" in slice {slices[0]}"
-        elif slices:
-            where = f" in slices {slices[0]} to {slices[-1]}"
+        """One line for a list of edits, slices counted from 1."""
         pixels = sum(flip.patch.count for flip in self.flips)
-        verdicts = [c.after.key for c in self.changes if isinstance(c, Judge) and c.after]
-        parts = [f"{self.tool}{where}"]
-        if verdicts:
-            parts.append(", ".join(verdicts[:3]))
-        if pixels:
-            parts.append(f"{pixels} px")
-        return ", ".join(parts)
+        judged = {c.after.kind: None for c in self.changes if isinstance(c, Judge) and c.after}
+        parts = [self.tool, named(self.slices), *judged, f"{pixels} px" if pixels else ""]
+        return ", ".join(part for part in parts if part)
 
     def apply(self, model: SessionModel) -> None:
         """Apply every change in turn."""

@@ -5,7 +5,7 @@ Everything here works on arrays of one slice; `edit_tools` makes edits of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import cc3d
@@ -26,7 +26,11 @@ SNAP = 8
 REACH = 60
 # A step along the contour, and the price of leaving all probability behind.
 _FREE, _DEAR = 0.02, 1.0
+# A step through contour where a path shall end at it.
+_THROUGH = 50.0
 _TRIES = 6
+# Contour so near to a third cell stays when two others merge, px, where it is as near to it.
+_KEPT = 4.0
 # What a path pays for ending at the side of the slice.
 _SIDE = 5.0
 
@@ -81,8 +85,7 @@ def across(contour: np.ndarray, probability: np.ndarray, click: Point) -> np.nda
     """Return the cheapest path through a click that parts the cell it lies in.
 
     The path leads from the nearest contour, in price, through the click to contour on the other
-    side of it, or to the side of the slice: the cheapest of those that part the cell, or the
-    cheapest when none does.
+    side of it, or to the side of the slice: the cheapest of those that part the cell.
 
     Parameters
     ----------
@@ -96,44 +99,51 @@ def across(contour: np.ndarray, probability: np.ndarray, click: Point) -> np.nda
     Raises
     ------
     CopnetError
-        There is no contour on two sides within reach.
+        There is no contour on two sides within reach, or no path parts the cell.
     """
     at = np.array(_inside(click, contour.shape))
     corner, box = _around(at, REACH, contour.shape)
     inside = contour[box] > 0
     start = at - corner
+    if not inside.any():
+        raise CopnetError("There is no contour near the click.", "Click into the gap itself.")
+    # Whether it parts the cell is seen in a wider view, in which the two sides may meet again.
+    wide_corner, wide = _around(at, 4 * REACH, contour.shape)
     paid = price(inside, probability[box])
+    # First straight to the contour on two sides; then over contour between, as of a dotted wall.
+    for prices in (np.where(inside, _THROUGH, paid), paid):
+        for path in _crossing_paths(inside, prices, start, side(contour.shape)[box]):
+            if parts(contour[wide], path + corner - wide_corner):
+                return path + corner
+    raise CopnetError(
+        "There is no gap here: no line through the click parts the cell.",
+        "Click in the gap itself, or use Part: click once in each of the two cells.",
+    )
+
+
+def _crossing_paths(
+    inside: np.ndarray, paid: np.ndarray, start: np.ndarray, at_side: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Yield paths from contour through a pixel to contour on its other side, the cheapest first."""
     work = MCP_Geometric(paid)
     costs, _ = work.find_costs([tuple(start)])
     ends = np.argwhere(inside)
-    if not len(ends):
-        raise CopnetError("There is no contour near the click.", "Click into the gap itself.")
     nearest = ends[costs[tuple(ends.T)].argmin()]
     # The side of the slice ends a cell as well, but contour is preferred.
-    ends = np.concatenate([ends, np.argwhere(~inside & side(contour.shape)[box])])
+    ends = np.concatenate([ends, np.argwhere(~inside & at_side)])
     prices = costs[tuple(ends.T)] + np.where(inside[tuple(ends.T)], 0, _SIDE)
+    # That contour is entered at the end costs nothing.
+    prices -= np.where(inside[tuple(ends.T)], paid[tuple(ends.T)] / 2, 0)
     away = ends - start
     opposite = away @ (nearest - start) <= 0 if (nearest != start).any() else away.any(axis=1)
     ends, prices = ends[opposite], prices[opposite]
-    # Whether it parts the cell is seen in a wider view, in which the two sides may meet again.
-    wide_corner, wide = _around(at, 4 * REACH, contour.shape)
-    best: np.ndarray | None = None
     for _ in range(_TRIES):
         if not len(ends):
-            break
+            return
         end = ends[prices.argmin()]
-        path = np.array(work.traceback(tuple(nearest))[::-1] + work.traceback(tuple(end))[1:])
-        best = path if best is None else best
-        if parts(contour[wide], path + corner - wide_corner):
-            best = path
-            break
+        yield np.array(work.traceback(tuple(nearest))[::-1] + work.traceback(tuple(end))[1:])
         far = np.abs(ends - end).max(axis=1) > 5
         ends, prices = ends[far], prices[far]
-    if best is None:
-        raise CopnetError(
-            "There is contour on one side of the click only.", "Click both ends of the gap."
-        )
-    return best + corner
 
 
 def parts(contour: np.ndarray, path: np.ndarray) -> bool:
@@ -215,7 +225,8 @@ def wall_between(
 ) -> np.ndarray:
     """Return the contour to erase so that two neighbouring cells become one, and no third.
 
-    That is the shortest crossing, and the wall beside it as far as it is as thin.
+    That is the whole wall between them, of any thickness: pixels nearer to both than to anything
+    else that is seen from them in opposite directions, and the shortest crossing.
 
     Parameters
     ----------
@@ -259,13 +270,51 @@ def wall_between(
     crossing = np.zeros(wall.shape, bool)
     crossing[tuple(path.T)] = True
     crossing &= wall
-    reach = ndimage.distance_transform_edt(~one) + ndimage.distance_transform_edt(~other)
-    thin = wall & ~blocked & (reach <= np.count_nonzero(crossing) + 1.5)
-    # Only the stretch of thin wall that the crossing lies in.
-    stretch = connected8(thin | crossing)
+    strange = third if barrier is None else third | barrier[box]
+    between = wall & ~blocked & _is_between(one, other, strange)
+    whole = between | crossing
     found = np.zeros(contour.shape, bool)
-    found[box] = np.isin(stretch, np.unique(stretch[crossing])) & (thin | crossing)
-    return found
+    found[box] = whole | (_islands(wall, whole, one | other) & ~blocked)
+    return found & ~_outer_wall(contour > 0, found)
+
+
+def _is_between(one: np.ndarray, other: np.ndarray, strange: np.ndarray) -> np.ndarray:
+    """Return the pixels that have one cell on one side, the other opposite, and are not strange's.
+
+    Where a wall runs into a blob of contour, both cells lie on the same side of what is in the
+    blob: the nearest points of the two are seen at less than a right angle.
+    """
+    near, places = zip(
+        *(ndimage.distance_transform_edt(~cell, return_indices=True) for cell in (one, other)),
+        strict=True,
+    )
+    here = np.indices(one.shape)
+    (down, right), (away_down, away_right) = (at - here for at in places)
+    between = down * away_down + right * away_right <= 0
+    if strange.any():
+        away = ndimage.distance_transform_edt(~strange)
+        between &= np.minimum(np.maximum(*near), _KEPT) <= away
+    return np.asarray(between)
+
+
+def _outer_wall(contour: np.ndarray, erased: np.ndarray) -> np.ndarray:
+    """Return contour that runs along the side of the slice, not just up to it."""
+    along = contour & side(contour.shape)
+    pieces = connected8(along)
+    whole, gone = (np.bincount(pieces[at], minlength=2) for at in (along, along & erased))
+    gone = np.pad(gone, (0, whole.size - gone.size))
+    return along & (whole > 3 * gone)[pieces]
+
+
+def _islands(wall: np.ndarray, erased: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Return what is left of a wall as islands in the cell that two become."""
+    left = wall & ~erased
+    pieces = connected8(left)
+    corners = np.ones((3, 3), bool)
+    beside = np.unique(pieces[left & ndimage.binary_dilation(erased, corners)])
+    elsewhere = ndimage.binary_dilation(~left & ~erased & ~cells, corners) | side(left.shape)
+    held = np.unique(pieces[left & elsewhere])
+    return np.isin(pieces, np.setdiff1d(beside, held)) & left
 
 
 def snapped(contour: np.ndarray, point: Point, radius: int = SNAP) -> tuple[int, int]:

@@ -41,7 +41,9 @@ from napari_copnet.proofreading.edits import (
 )
 from napari_copnet.proofreading.error_probability import judged, sort_of
 from napari_copnet.proofreading.merge_across_slices import chained
+from napari_copnet.proofreading.queue_reasons import cells_beside
 from napari_copnet.proofreading.session_view import SessionView
+from napari_copnet.proofreading.slice_names import named
 
 # Score of a slice that did not converge: such items come after the clearer ones.
 _UNSETTLED = 0.05
@@ -73,6 +75,8 @@ class Item:
         What was decided; empty when nothing was.
     also : tuple of Item
         The same wall in the slices around: what is decided counts for these as well.
+    beside : tuple of int
+        Ids of the one or two slice cells at the wall.
     """
 
     key: str
@@ -83,6 +87,7 @@ class Item:
     hanging: int
     verdict: str = ""
     also: tuple[Item, ...] = ()
+    beside: tuple[int, ...] = ()
 
     @property
     def patches(self) -> tuple[Patch, ...]:
@@ -107,15 +112,15 @@ class Item:
     def text(self) -> str:
         """What is asked, for people."""
         what = {
-            CLOSURE: "The network closed this gap. Is it a contour?",
-            GAP: "There may be a gap here. Is it a contour?",
-            SPLIT: "This wall may cut a cell in two. Is it a contour?",
+            CLOSURE: "The network closed this gap. Two cells, or one?",
+            GAP: "There may be a gap here. Two cells, or one?",
+            SPLIT: "This wall may cut a cell in two. Two cells, or one?",
             UNSETTLED: "Closing did not converge in this slice. Is the contour right?",
         }[self.kind]
-        slices = [patch.z for patch in self.patches]
-        where = f"Slice {self.z}"
+        slices = {patch.z for patch in self.patches}
+        where = named(slices).capitalize()
         if len(slices) > 1:
-            where = f"Slices {slices[0]} to {slices[-1]}, one answer for all"
+            where += ", one answer for all"
         return f"{what} {where}, {self.hanging} px of cell."
 
 
@@ -161,7 +166,9 @@ def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> St
             nothing = Patch(z, 0, 0, 0, 0, b"")
             key, likely = f"{UNSETTLED} {z}", _UNSETTLED
             found.append(Item(key, UNSETTLED, nothing, likely, likely, everything))
-        items += _judged(_without_doubles(found), [v for v in verdicts if v.patch.z == z])
+        alone = _judged(_without_doubles(found), [v for v in verdicts if v.patch.z == z])
+        cells = session.ids(z)
+        items += [replace(i, beside=cells_beside(cells, i.patch)) for i in alone]
         yield Progress("queue", done, len(wanted), "slices")
     return sorted(_through_slices(items), key=lambda item: (-item.score, item.key))
 

@@ -91,27 +91,27 @@ def test_slices_are_listed_filtered_and_gone_to(dock, hand):
     window, tab = dock.viewer, dock.iteration_tab
     dock.tabs.setCurrentWidget(tab)
     assert [(row[0], row[2], row[3]) for row in rows(tab.slices_view)] == [
-        ("0", "2", "settled"),
-        ("1", "1", "settled"),
-        ("2", "2", "settled"),
-        ("3", "2", "oscillates"),
+        ("1", "2", "settled"),
+        ("2", "1", "settled"),
+        ("3", "2", "settled"),
+        ("4", "2", "oscillates"),
     ]
     press(tab.unsettled)
-    assert [row[0] for row in rows(tab.slices_view)] == ["3"]
+    assert [row[0] for row in rows(tab.slices_view)] == ["4"]
     window.dims.set_current_step(0, 0)
     QTest.qWait(20)
     place = tab.slices_view.visualRect(tab.slices_view.model().index(0, 0)).center()
     QTest.mouseClick(tab.slices_view.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert window.dims.current_step[0] == 3
     tab.ensureWidgetVisible(tab.cells_plot)
-    at = tab.cells_plot.point(1, 1).toPoint()
+    at = tab.cells_plot.point(2, 1).toPoint()
     QTest.mouseClick(tab.cells_plot, Qt.MouseButton.LeftButton, pos=at)
-    assert window.dims.current_step[0] == 1 and tab.cells_plot.current == 1
+    assert window.dims.current_step[0] == 1 and tab.cells_plot.current == 2
     # Cells are counted anew after an edit.
     hand.key(Qt.Key.Key_G)
     hand.click(IN_GAP)
     hand.key(Qt.Key.Key_Return)
-    assert tab.cells_plot.series[0].values[1] == 2
+    assert tab.cells_plot.series[0].values[2] == 2
 
 
 def test_scores_by_iteration_and_by_edit(dock, hand, qtbot):

@@ -54,14 +54,14 @@ def test_only_slices_painted_on_are_copies_until_they_are_renewed():
     shown = Shown()
     painted = PaintedContour(shown)
     painted[POINTS] = 1 - shown.array[POINTS]
-    assert [painted.is_painted(z) for z in range(4)] == [True, False, True, False]
+    assert painted.painted == [0, 2]
     painted.renew(0, (slice(1, 2), slice(7, 8)))
     # The other point of slice 0 is still painted.
-    assert painted.is_painted(0) and painted[0, 1, 7] == shown.array[0, 1, 7]
+    assert 0 in painted.painted and painted[0, 1, 7] == shown.array[0, 1, 7]
     assert painted[0, 5, 0] != shown.array[0, 5, 0]
     painted.renew(0, (slice(None), slice(None)))
     painted.renew(2, (slice(3, 4), slice(3, 4)))
     painted.renew(3, (slice(None), slice(None)))
-    assert not any(painted.is_painted(z) for z in range(4))
+    assert painted.painted == []
     shown.contour.change(1)[2, 2] ^= 1
     assert painted[1, 2, 2] != shown.array[1, 2, 2]

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from drawn_session import GAP, SIZE, WALL, rooms, start
-from hand import CONTROL, SHIFT, Hand, press
+from hand import CONTROL, LEFT, PLAIN, SHIFT, Hand, press
 from panels import dock_panel
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QCursor
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QToolTip
 
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.progress import finish
@@ -48,6 +50,11 @@ def cells(dock, z=1):
     return np.asarray(dock.controller.layers.cells.data[z])
 
 
+def on_pixels(points):
+    """Pixels that a line runs through the middle of."""
+    return {tuple(p) for p in points[(points % 1 == 0).all(axis=1)].astype(int)}
+
+
 def undone(dock, hand):
     """Take the last edit back by its key: everything is as the networks left it."""
     hand.key(Qt.Key.Key_U)
@@ -64,7 +71,7 @@ def test_layers_lie_in_the_physical_frame_and_a_gap_is_closed(window, dock, hand
         "rooms",
         "Session: contour probability",
         "Session: cells",
-        "Session: areas without cells",
+        "Session: areas",
         "Session: contour",
         "Session: in question",
     }
@@ -83,7 +90,7 @@ def test_layers_lie_in_the_physical_frame_and_a_gap_is_closed(window, dock, hand
     hand.click(IN_GAP)
     marks = dock.controller.marks
     wall = {(1, y, WALL) for y in range(GAP.start, GAP.stop)}
-    assert {tuple(p) for p in marks.points("preview").astype(int)} == wall
+    assert on_pixels(marks.points("preview")) == wall
     assert len(dock.session.history) == 0
     hand.key(Qt.Key.Key_Escape)
     assert len(marks.points("preview")) == 0 and dock.tool_buttons["gap"].isChecked()
@@ -124,8 +131,8 @@ def test_a_stroke_is_one_edit_in_a_slice_or_a_range_and_undo_is_ours(window, doc
 
     window.dims.set_current_step(0, 3)
     press(dock.ranged)
-    dock.first.setValue(2)
-    dock.last.setValue(3)
+    dock.first.setValue(3)
+    dock.last.setValue(4)
     hand.drag((10, WALL), (20, WALL))
     assert not dock.session.contour[2:, 12:18, WALL].any()
     assert dock.session.contour[0, 12:18, WALL].all()
@@ -135,6 +142,30 @@ def test_a_stroke_is_one_edit_in_a_slice_or_a_range_and_undo_is_ours(window, doc
     hand.drag((10, WALL), (20, WALL))
     assert "not in the chosen range" in dock.message.text
     np.testing.assert_array_equal(dock.controller.layers.contour.data, rooms())
+
+
+@pytest.mark.parametrize("view", ["in 3 dimensions", "XZ"])
+def test_a_stroke_through_slices_is_one_edit_of_all_of_them(window, dock, hand, view):
+    layer = dock.controller.layers.contour
+    hand.key(Qt.Key.Key_D)
+    # A slice is as thick as five pixels: the brush reaches into both neighbours.
+    layer.brush_size = 13
+    if view == "XZ":
+        window.dims.order = (1, 0, 2)
+        window.dims.set_current_step(1, 10)
+        window.reset_view()
+        at = hand.across((1, 12))
+    else:
+        layer.n_edit_dimensions = 3
+        at = hand.at((20, 12))
+    QTest.mouseMove(hand.canvas, at)
+    QTest.mouseClick(hand.canvas, LEFT, PLAIN, at)
+    painted = np.asarray(layer.data)
+    assert len(np.flatnonzero((painted != rooms()).any(axis=(1, 2)))) == 3
+    np.testing.assert_array_equal(dock.session.contour, painted)
+    assert len(dock.session.history) == 1
+    window.dims.order = (0, 1, 2)
+    undone(dock, hand)
 
 
 def test_tools_leave_nothing_on_the_canvas_but_what_they_did(window, dock, hand):
@@ -183,6 +214,31 @@ def test_a_cell_is_split_by_a_line(window, dock, hand):
         undone(dock, hand)
 
 
+def test_two_clicks_part_a_cell_at_its_weakest_place(window, dock, hand):
+    press(dock.tool_buttons["part"])
+    hand.click(LEFT_ROOM)
+    marks = dock.controller.marks
+    assert len(marks.points("clicks")) == 1 and not len(marks.points("preview"))
+    hand.click(RIGHT_ROOM)
+    # Shown, not made: the gap in the wall between the rooms.
+    wall = {(1, y, WALL) for y in range(GAP.start, GAP.stop)}
+    assert on_pixels(marks.points("preview")) == wall
+    assert len(dock.session.history) == 0
+    hand.key(Qt.Key.Key_Escape)
+    assert not len(marks.points("preview")) and not len(marks.points("clicks"))
+    hand.key(Qt.Key.Key_A)
+    for place in (LEFT_ROOM, RIGHT_ROOM):
+        hand.click(place)
+    hand.key(Qt.Key.Key_Return)
+    assert dock.session.contour[1, GAP, WALL].all() and len(dock.session.history) == 1
+    assert cells(dock)[LEFT_ROOM] != cells(dock)[RIGHT_ROOM]
+    # Two cells can't be parted.
+    for place in (LEFT_ROOM, RIGHT_ROOM):
+        hand.click(place)
+    assert "two clicks are in different cells" in dock.message.text
+    undone(dock, hand)
+
+
 def test_clicks_merge_delete_fill_mark_and_link_cells(window, dock, hand):
     window.dims.set_current_step(0, 0)
     press(dock.tool_buttons["merge"])
@@ -217,10 +273,9 @@ def test_clicks_merge_delete_fill_mark_and_link_cells(window, dock, hand):
     press(dock.tool_buttons["vessel"])
     hand.click(LEFT_ROOM)
     assert cells(dock, 0)[LEFT_ROOM] == 0 and cells(dock, 0)[RIGHT_ROOM] > 0
-    assert (
-        dock.controller.layers.marks.data[0][LEFT_ROOM] == 1
-        and dock.controller.layers.marks.visible
-    )
+    # Hatched: lines, and paler between them.
+    hatched = np.asarray(dock.controller.layers.marks.data[0])[2:30, 2:28]
+    assert set(np.unique(hatched)) == {1, 4} and dock.controller.layers.marks.visible
     hand.click(LEFT_ROOM)
     assert not dock.session.marks.any() and cells(dock, 0)[LEFT_ROOM] > 0
     hand.key(Qt.Key.Key_U)
@@ -248,6 +303,31 @@ def test_clicks_merge_delete_fill_mark_and_link_cells(window, dock, hand):
     assert (cells(dock, 0)[RIGHT_ROOM], cells(dock, 2)[RIGHT_ROOM]) == before
     hand.key(Qt.Key.Key_U)
     undone(dock, hand)
+
+
+def test_the_first_of_two_clicks_is_tinted_and_what_fails_is_said_at_the_cursor(
+    window, dock, hand, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(QToolTip, "showText", lambda at, text, *_: said.append((at, text)))
+    window.dims.set_current_step(0, 0)
+    areas = dock.controller.layers.marks
+    press(dock.tool_buttons["merge"])
+    hand.click(LEFT_ROOM)
+    shown = np.asarray(areas.data[0])
+    assert areas.visible and shown[LEFT_ROOM] and not shown[RIGHT_ROOM]
+    places = [button.mapToGlobal(button.rect().topLeft()) for button in dock.tool_buttons.values()]
+    below = dock.next_button.mapToGlobal(dock.next_button.rect().topLeft())
+    at = hand.canvas.mapToGlobal(hand.at((30, 12)))
+    monkeypatch.setattr(QCursor, "pos", lambda *_: at)
+    hand.click((30, 12))
+    assert not areas.visible
+    assert dock.message.text.startswith("Both clicks are in the same cell.")
+    assert len(said) == 1 and said[0][1].startswith("Both clicks are in the same cell.")
+    assert (said[0][0] - at).manhattanLength() < 60
+    QTest.qWait(50)
+    assert places == [b.mapToGlobal(b.rect().topLeft()) for b in dock.tool_buttons.values()]
+    assert below == dock.next_button.mapToGlobal(dock.next_button.rect().topLeft())
 
 
 def test_a_box_is_frozen_at_an_earlier_iteration(make_napari_viewer, tmp_path, qtbot):

@@ -39,6 +39,7 @@ def dock(make_napari_viewer, tmp_path, qtbot):
     with qtbot.waitSignal(panel.opened, timeout=20000):
         panel.open(finish(session_files.make(tmp_path / "rooms", start())))
     qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
+    panel.controller.queue.pause = 0
     yield panel
     panel.shut_down()
 
@@ -60,6 +61,7 @@ def chain_dock(make_napari_viewer, tmp_path, qtbot):
     with qtbot.waitSignal(panel.opened, timeout=20000):
         panel.open(folder)
     qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
+    panel.controller.queue.pause = 0
     yield panel
     panel.shut_down()
 
@@ -73,7 +75,8 @@ def states(dock):
 
 
 def row_click(view, row):
-    place = view.visualRect(view.model().index(row, 0)).center()
+    column = 2 if view.model().columnCount() > 2 else 0
+    place = view.visualRect(view.model().index(row, column)).center()
     QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
 
@@ -87,12 +90,12 @@ def test_walking_flies_there_and_decides(dock, qtbot):
     hand = Hand(window, dock.controller.layers.contour, dock)
     first = states(dock)
     assert first[:3] == [
-        ("gap", "1", "open"),
-        (ONE_SLICE, "0", "open"),
-        ("closed", "2", "open"),
+        ("gap", "2", "open"),
+        (ONE_SLICE, "1", "open"),
+        ("closed", "3", "open"),
     ]
     more = len(first) - 3
-    assert first[3:] in ([], [(ONE_SLICE, "3", "open")])
+    assert first[3:] in ([], [(ONE_SLICE, "4", "open")])
     window.dims.set_current_step(0, 3)
     zoom = camera_of(window).zoom
     hand.key(Qt.Key.Key_N)
@@ -100,19 +103,20 @@ def test_walking_flies_there_and_decides(dock, qtbot):
     y, x = (c / 0.01 for c in camera_of(window).center[-2:])
     assert GAP.start - 1 <= y <= GAP.stop and abs(x - WALL) <= 1.5
     assert "There may be a gap here" in dock.question.text()
-    outline = dock.controller.marks.points("item")
-    assert set(outline[:, 0]) == {1} and np.abs(outline[:, 1:] - (y, x)).max() < 12
+    assert (dock.accept_button.text(), dock.reject_button.text()) == ("Two cells ⏎", "One cell ⌫")
+    line = dock.controller.marks.points("item")
+    assert set(line[:, 0]) == {1} and np.abs(line[:, 1:] - (y, x)).max() < 12
     hand.key(Qt.Key.Key_Return)
     assert session.contour[1, GAP, WALL - 1 : WALL + 1].any(axis=1).all()
-    assert states(dock)[0] == ("gap", "1", "accepted")
+    assert states(dock)[0] == ("gap", "2", "accepted")
     # On to the next by itself.
     assert window.dims.current_step[0] == 0 and "may cut a cell in two" in dock.question.text()
     hand.key(Qt.Key.Key_Return)
-    assert states(dock)[1] == (ONE_SLICE, "0", "accepted")
+    assert states(dock)[1] == (ONE_SLICE, "1", "accepted")
     assert window.dims.current_step[0] == 2 and "closed this gap" in dock.question.text()
     hand.key(Qt.Key.Key_Backspace)
     assert not session.contour[2, GAP, WALL].any()
-    assert states(dock)[2] == ("closed", "2", "rejected")
+    assert states(dock)[2] == ("closed", "3", "rejected")
     for _ in range(more):
         hand.key(Qt.Key.Key_Return)
     assert dock.pace.text().startswith(f"{3 + more} of {3 + more} decided")
@@ -124,7 +128,7 @@ def test_walking_flies_there_and_decides(dock, qtbot):
         hand.key(Qt.Key.Key_U)
     hand.key(Qt.Key.Key_P)
     hand.key(Qt.Key.Key_U)
-    assert states(dock)[2] == ("closed", "2", "open") and window.dims.current_step[0] == 2
+    assert states(dock)[2] == ("closed", "3", "open") and window.dims.current_step[0] == 2
     assert session.contour[2, GAP, WALL].all()
     hand.key(Qt.Key.Key_U)
     hand.key(Qt.Key.Key_U)
@@ -133,9 +137,9 @@ def test_walking_flies_there_and_decides(dock, qtbot):
 
 
 def pink(window):
-    """Pixels of the canvas in the colour of the outline."""
+    """Pixels of the canvas in the colour of the wall in question."""
     picture = window.screenshot(flash=False, canvas_only=True)[..., :3].astype(int)
-    return int((np.abs(picture - (255, 64, 129)).max(axis=-1) < 25).sum())
+    return int((np.abs(picture - (255, 45, 149)).max(axis=-1) < 25).sum())
 
 
 def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
@@ -144,19 +148,19 @@ def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
     hand.key(Qt.Key.Key_N)
     item = dock.controller.queue.state.current
     assert [patch.z for patch in item.patches] == [1, 2]
-    assert "Slices 1 to 2, one answer for all" in dock.question.text()
-    points, sizes = dock.controller.marks.points("item"), dock.controller.marks.sizes("item")
-    # Dots on the wall, small enough to see the image between them.
-    for patch in item.patches:
-        at = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
-        dots = points[(sizes < 0.5) & (points[:, 0] == patch.z)]
-        assert {tuple(p) for p in dots[:, 1:].astype(int)} == {tuple(p) for p in at}
-    points = points[sizes == 1]
-    # Around the wall of its own slice, not around that of the slice where the item is listed.
-    for z, x in ((1, WALL), (2, WALL + 2)):
+    assert "Slices 2 to 3, one answer for all" in dock.question.text()
+    points = dock.controller.marks.points("item")
+    # Along the wall of its own slice, not along that of the slice where the item is listed.
+    for patch, (z, x) in zip(item.patches, ((1, WALL), (2, WALL + 2)), strict=True):
         rows, columns = points[points[:, 0] == z][:, 1:].T
-        assert abs((columns.min() + columns.max()) / 2 - x) <= 1
-        assert rows.min() < GAP.start and rows.max() >= GAP.stop
+        assert np.abs(columns - x).max() <= 1
+        assert rows.min() >= patch.top and rows.max() < patch.top + patch.height
+    # As wide on the screen at any zoom.
+    for zoom in (1500, 400):
+        camera_of(window).zoom = zoom
+        QTest.qWait(120)
+        wide = dock.controller.marks.sizes("item") * 0.01 * zoom
+        np.testing.assert_allclose(wide, 3, rtol=1e-3)
     seen = []
     for z in range(4):
         window.dims.set_current_step(0, z)
@@ -167,6 +171,7 @@ def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
     hand.key(Qt.Key.Key_Escape)
     for z, x in ((1, WALL), (2, WALL + 2)):
         assert dock.controller.queue.state.at_place(z, GAP.start, x) is item
+    window.dims.set_current_step(0, 2)
     hand.key(Qt.Key.Key_Return)
     assert dock.session.contour[1, GAP, WALL].any() and dock.session.contour[2, GAP].any()
     hand.key(Qt.Key.Key_U)
@@ -192,14 +197,17 @@ def test_a_wall_through_slices_stays_one_item_and_u_leads_to_it(chain_dock, qtbo
 
     edited(2)
     assert len(dock.controller.queue.state.items) == count
-    assert [p.z for p in dock.controller.queue.state.current.patches] == [1, 2]
+    # A fix by hand puts the question aside.
+    assert dock.controller.queue.state.current is None
+    assert [p.z for p in dock.controller.queue.state.items[0].patches] == [1, 2]
+    row_click(dock.queue_view, 0)
     hand.key(Qt.Key.Key_Return)
     assert dock.pace.text().startswith(f"1 of {count} decided")
     edited(1)
     assert dock.pace.text().startswith(f"1 of {count} decided")
     # The answer that an item has already goes on to the next one.
-    hand.key(Qt.Key.Key_P)
-    dock.controller.queue.state.find(item.key)
+    row_click(dock.queue_view, 0)
+    assert dock.controller.queue.state.current.key == item.key
     made = len(dock.session.history)
     hand.key(Qt.Key.Key_Return)
     assert dock.controller.queue.state.current.key != item.key
@@ -209,7 +217,95 @@ def test_a_wall_through_slices_stays_one_item_and_u_leads_to_it(chain_dock, qtbo
     hand.key(Qt.Key.Key_U)
     assert dock.controller.queue.state.current.key == item.key
     assert window.dims.current_step[0] == item.z
-    assert "Slices 1 to 2" in dock.question.text()
+    assert "Slices 2 to 3" in dock.question.text()
+
+
+def test_only_the_two_cells_in_question_are_tinted(dock):
+    areas = dock.controller.layers.marks
+    assert not areas.visible
+    hand = Hand(dock.viewer, dock.controller.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)  # the gap of slice 1: the halves that a wall would make
+    shown = np.asarray(areas.data[1])
+    assert areas.visible and set(np.unique(shown)) == {0, 7, 8}
+    assert shown[10, 10] != shown[10, 50] and 0 not in (shown[10, 10], shown[10, 50])
+    assert not np.asarray(areas.data[3]).any()
+    hand.key(Qt.Key.Key_U)
+    dock.controller.queue.state.leave()
+    dock.controller.queue._ask()
+    assert not areas.visible
+
+
+def test_what_an_answer_did_is_shown_before_the_view_moves_on(dock, qtbot):
+    queue = dock.controller.queue
+    queue.pause = 0.3
+    hand = Hand(dock.viewer, dock.controller.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    hand.key(Qt.Key.Key_Return)
+    assert dock.session.contour[1, GAP, WALL].any() and len(dock.session.history) == 1
+    assert queue.is_showing and dock.viewer.dims.current_step[0] == 1
+    assert not len(dock.controller.marks.points("item"))
+    qtbot.waitUntil(lambda: dock.viewer.dims.current_step[0] == 0, timeout=3000)
+    # A key within that time goes on, and answers nothing that was not seen.
+    queue.pause = 30
+    hand.key(Qt.Key.Key_Backspace)
+    assert len(dock.session.history) == 2 and queue.is_showing
+    hand.key(Qt.Key.Key_Backspace)
+    assert len(dock.session.history) == 2 and dock.viewer.dims.current_step[0] == 2
+    queue.pause = 0
+    hand.key(Qt.Key.Key_Return)
+    assert not queue.is_showing and len(dock.session.history) == 3
+
+
+def test_space_shows_the_bare_image_for_as_long_as_it_is_held(dock):
+    layers, window = dock.controller.layers, dock.viewer
+    hand = Hand(window, layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    before = {layer.name: layer.opacity for layer in layers.all}
+    for target in (hand.canvas, dock):
+        QTest.keyPress(target, Qt.Key.Key_Space)
+        assert [layer.name for layer in layers.all if layer.opacity] == ["rooms"]
+        picture = window.screenshot(flash=False, canvas_only=True)[..., :3].astype(int)
+        assert np.ptp(picture, axis=-1).max() <= 3  # grey
+        QTest.keyRelease(target, Qt.Key.Key_Space)
+        assert {layer.name: layer.opacity for layer in layers.all} == before
+
+
+def test_enter_and_backspace_answer_nothing_that_is_out_of_sight(dock):
+    window, session = dock.viewer, dock.session
+    hand = Hand(window, dock.controller.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    asked = dock.controller.queue.state.current
+    for away in ("slice", "camera"):
+        if away == "slice":
+            window.dims.set_current_step(0, 3)
+        else:
+            camera_of(window).center = (0, 0.19, 6.0)
+        hand.key(Qt.Key.Key_Backspace)
+        assert len(session.history) == 0 and "Answer it now" in dock.message.text
+        assert window.dims.current_step[0] == asked.z
+        assert dock.controller.camera.shows(asked)
+    hand.key(Qt.Key.Key_Backspace)
+    assert len(session.history) == 1 and states(dock)[0][2] == "rejected"
+
+
+def test_keys_after_a_fix_by_hand_answer_no_item(dock):
+    hand = Hand(dock.viewer, dock.controller.layers.contour, dock)
+    hand.key(Qt.Key.Key_N)
+    while dock.controller.queue.state.open:
+        hand.key(Qt.Key.Key_Return)
+    # At the end nothing is in question: P goes back to the last.
+    assert dock.controller.queue.state.current is None and not dock.question.text()
+    hand.key(Qt.Key.Key_P)
+    assert dock.controller.queue.state.verdict(dock.controller.queue.state.current)
+    before = dock.session.verdicts
+    dock.viewer.reset_view()
+    hand.key(Qt.Key.Key_D)
+    hand.click((5, 5))
+    made = len(dock.session.history)
+    for key in (Qt.Key.Key_Backspace, Qt.Key.Key_Return):
+        hand.key(key)
+        assert dock.session.verdicts == before and len(dock.session.history) == made
+        assert "No item is selected" in dock.message.text
 
 
 def test_buttons_filter_and_list(dock):
@@ -218,13 +314,13 @@ def test_buttons_filter_and_list(dock):
     press(dock.accept_button)
     assert states(dock)[2][2] == "accepted"
     dock.kinds.setCurrentIndex(dock.kinds.findData("closure"))
-    assert states(dock) == [("closed", "2", "accepted")]
+    assert states(dock) == [("closed", "3", "accepted")]
     press(dock.next_button)
     assert dock.message.text == "Every item shown is decided."
     dock.kinds.setCurrentIndex(dock.kinds.findData("gap"))
     press(dock.next_button)
     press(dock.reject_button)
-    assert states(dock) == [("gap", "1", "rejected")]
+    assert states(dock) == [("gap", "2", "rejected")]
     assert len(dock.session.history) == 2
 
 
@@ -267,7 +363,7 @@ def test_an_edit_has_its_slice_looked_at_again(dock, qtbot):
     hand.click((19.5, WALL))
     hand.key(Qt.Key.Key_Return)
     # A gap closed by hand is no gap any more.
-    qtbot.waitUntil(lambda: ("gap", "1", "open") not in states(dock), timeout=20000)
+    qtbot.waitUntil(lambda: ("gap", "2", "open") not in states(dock), timeout=20000)
     # The wall there is drawn by hand and no question; where it runs on, nobody drew it.
     slices = [[patch.z for patch in item.patches] for item in dock.controller.queue.state.items]
     assert [2, 3] in slices and not any(1 in there for there in slices if 2 in there)
@@ -304,7 +400,7 @@ def test_history_is_listed_jumped_in_and_exported(dock, tmp_path, monkeypatch, q
     rows = dock.history_view.model()
     texts = [rows.data(rows.index(row, 1)) for row in range(rows.rowCount())]
     assert texts[0] == "As the networks left it" and len(texts) == 3
-    assert all(text.startswith("delete cell in slice 0") for text in texts[1:])
+    assert all(text.startswith("delete cell, slice 1") for text in texts[1:])
     row_click(dock.history_view, 0)
     np.testing.assert_array_equal(dock.session.contour, rooms())
     row_click(dock.history_view, 2)
@@ -352,3 +448,32 @@ def test_new_items_of_a_slice_replace_its_old_ones_and_the_question_stays():
     found([], slices=[1])
     assert [item.key for item in state.shown] == ["e", "d", "c"]
     assert state.next().key == "d"  # on from where the question was
+
+
+def test_the_long_tail_is_folded_away_until_it_is_asked_for():
+    state = QueueState()
+    state.replace([made_item(str(n), score=1.0 if n < 50 else 0.01) for n in range(300)])
+    # 52.5 cells can be gained; the first 42 items hold four fifths of that.
+    assert len(state.shown) == 42 and state.folded == 258
+    assert state.headline == "The 42 that matter: about 1 minute"
+    assert state.text == "0 of 42 decided"
+    # Walking stays among them; what is clicked in the image is found all the same.
+    assert all(state.next() is not None for _ in range(60)) and state.at < 42
+    state.unfold()
+    assert len(state.shown) == 300 and state.folded == 0
+    assert state.headline == "The 300 left: about 8 minutes"
+    few = QueueState()
+    few.replace([made_item(str(n)) for n in range(12)])
+    assert len(few.shown) == 12 and few.headline == "The 12 left: about 1 minute"
+
+
+def test_items_are_listed_with_a_picture_and_what_they_would_change(dock):
+    rows = dock.queue_view.model()
+    cells = np.asarray(dock.controller.layers.cells.data[1])
+    assert rows.data(rows.index(0, 2)) == f"would part cell {cells[10, 10]} in slice 2"
+    assert rows.data(rows.index(1, 2)).startswith("parts cells ")
+    picture = rows.data(rows.index(0, 2), Qt.ItemDataRole.DecorationRole)
+    there = [picture.toImage().pixelColor(x, 19).getRgb()[:3] for x in (WALL - 1, WALL)]
+    assert (255, 45, 149) in there
+    assert dock.headline.text().startswith(f"The {len(states(dock))} left: about 1 minute")
+    assert not dock.fold_button.isVisible()

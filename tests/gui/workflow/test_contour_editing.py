@@ -112,7 +112,7 @@ def test_strokes_of_the_mouse_and_the_undo_button(make_panel, click, ended):
         for x in range(23):
             contour.paint((2, 10, x), 1)
     assert len(np.unique(cells.data[2])) == len(np.unique(before[2])) + 1
-    assert panel.sections["cells"].text.startswith("Slice 2 was edited and has 5 cells now.")
+    assert panel.sections["cells"].text.startswith("Slice 3 was edited and has 5 cells now.")
     click(buttons["undo"])
     np.testing.assert_array_equal(cells.data, before)
     click(buttons["done"])

@@ -6,8 +6,12 @@ import time
 import numpy as np
 import pytest
 from fake_networks import made_image
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog
 
 from napari_copnet.gui.background.jobs import threads_alive
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.widgets.dock_section import Mark
 
 
@@ -195,6 +199,56 @@ def test_cancel_keeps_the_last_complete_iteration(make_panel, click, ended, mode
     assert panel.sections["closing"].mark is Mark.CHANGED
     assert panel.run_controls.run_button.isEnabled()
     assert not threads_alive()
+
+
+def test_another_size_that_is_cancelled_leaves_the_run_before_whole(
+    make_panel, click, ended, models, qtbot, tmp_path, monkeypatch
+):
+    """Its iterations have other pixels than what the cancelled run began with."""
+    viewer, panel = make_panel()
+    click(panel.run_controls.run_button)
+    ended(panel)
+    before = np.array(layer(panel, "cells").data)
+    source = panel.source
+    assert source.layers.last_iteration[0] >= 1
+    slow(models, pause=0.5)
+    panel.sections["preprocess"].form.rows["size"].value = 10
+    click(panel.run_controls.run_button)
+    ready = source.result.preprocessed
+    qtbot.waitUntil(lambda: source.layers.preprocessed is not ready, timeout=20000)
+    click(panel.run_controls.cancel_button)
+    ended(panel)
+    assert "shape" not in panel.run_controls.message.text
+    assert source.layers.last_iteration is None
+    np.testing.assert_array_equal(layer(panel, "cells").data, before)
+    # What is in view can be proofread.
+    _, dock = viewer.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    given = lambda *_, **__: (str(tmp_path / "session"), "")  # noqa: E731
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", given)
+    with qtbot.waitSignal(dock.opened, timeout=60000):
+        click(dock.begin_button)
+    assert not dock.message.text and dock.session.shape == before.shape
+    dock.shut_down()
+
+
+def test_typing_the_voxel_size_leaves_the_view_where_it_is(make_panel, qtbot):
+    viewer, panel = make_panel(show=True)
+    image = viewer.layers[0]
+    viewer.dims.set_current_step(0, 1)
+    camera = camera_of(viewer)
+    camera.center, camera.zoom = (0, 12, 7), 20
+    for axis, size in (("z", "0.05"), ("y", "0.015"), ("x", "0.015")):
+        field = panel.stack.voxels[axis]
+        field.setFocus()
+        field.selectAll()
+        QTest.keyClicks(field, size)
+        QTest.keyClick(field, Qt.Key.Key_Return)
+        assert viewer.dims.current_step[0] == 1
+        at = image.world_to_data((viewer.dims.point[0], *camera.center[-2:]))
+        np.testing.assert_allclose(at, (1, 12, 7))
+    assert camera.zoom * image.scale[-1] == pytest.approx(20)
+    picture = viewer.screenshot(flash=False, canvas_only=True)
+    assert (picture[..., 0] == 200).mean() > 0.1  # the image is there
 
 
 def test_an_image_deleted_during_a_run(make_panel, click, ended, models, qtbot):

@@ -17,6 +17,7 @@ from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import find_model
 from napari_copnet.params import DeviceParams
 from napari_copnet.progress import finish
+from napari_copnet.proofreading.part_cell import compile_cut
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ def _load() -> None:
         if _is_ending():
             return
         finish(network.predict(np.zeros((1, 1, 32, 32), np.float32)))
+        if not _is_ending():
+            compile_cut()
     except Exception as error:
         # A run will meet the same and tell the user.
         log.info("Preloading for a run failed.", exc_info=error)

@@ -87,8 +87,9 @@ class IterationReview:
             (tab.number.valueChanged, self._on_number),
             (tab.unsettled.toggled, self._filter),
             (tab.slices_view.clicked, lambda index: self._ask_slice(self._shown[index.row()])),
-            (tab.changed_plot.picked, self._ask_slice),
-            (tab.cells_plot.picked, self._ask_slice),
+            # Slices are counted from 1 in all that is read.
+            (tab.changed_plot.picked, lambda number: self._ask_slice(number - 1)),
+            (tab.cells_plot.picked, lambda number: self._ask_slice(number - 1)),
             (tab.iteration_scores.picked, self.show_iteration),
             (tab.edit_scores.picked, self._ask_edit),
             (tab.score_button.clicked, lambda _: self.score()),
@@ -113,7 +114,7 @@ class IterationReview:
                 return
             self.found = found
             values = {
-                iteration_review.z: iteration_review.changed[-1]
+                iteration_review.z + 1: iteration_review.changed[-1]
                 for iteration_review in found
                 if iteration_review.changed
             }
@@ -136,7 +137,7 @@ class IterationReview:
 
     def changed(self) -> None:
         """The session has changed: count cells anew."""
-        counts = {z: float(self.session.cell_count(z)) for z in range(self.session.shape[0])}
+        counts = {z + 1: float(self.session.cell_count(z)) for z in range(self.session.shape[0])}
         self.tab.cells_plot.show_series(Series("", "#81c784", counts))
         self._rows.renew()
 
@@ -216,7 +217,7 @@ class IterationReview:
         z = self._shown[row]
         iteration_review = self.found[z] if z < len(self.found) else None
         if column == 0:
-            return str(z)
+            return str(z + 1)
         if column == 1:
             return (
                 f"{100 * iteration_review.changed[-1]:.3g} %"
@@ -240,8 +241,8 @@ class IterationReview:
         if self._stopped or self.layers.contour not in self.viewer.layers:
             return
         z = self.layers.z
-        self.tab.changed_plot.mark(z)
-        self.tab.cells_plot.mark(z)
+        self.tab.changed_plot.mark(z + 1)
+        self.tab.cells_plot.mark(z + 1)
         at = self._shown.index(z) if z in self._shown else -1
         if at != self._rows.current:
             self.tab.slices_view.renew(at)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from app_model.types import KeyCode, KeyMod
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 
 UNDO, REDO = "undo", "redo"
 _CHORDS: dict[str, int] = {
@@ -19,6 +19,7 @@ _SPECIAL = {
     Qt.Key.Key_Enter: "Enter",
     Qt.Key.Key_Escape: "Escape",
     Qt.Key.Key_Backspace: "Backspace",
+    Qt.Key.Key_Space: "Space",
 }
 
 
@@ -33,11 +34,19 @@ class Keys:
     viewer : napari.Viewer
     actions : mapping of str to callable
         By key: a letter, ``"Enter"``, ``"Escape"``, ``"Backspace"``, `UNDO` or `REDO`.
+    held : mapping of str to callable, optional
+        By key, such as ``"Space"``: told True when it is pressed and False when it is let go.
     """
 
-    def __init__(self, viewer: Any, actions: Mapping[str, Callable[[], Any]]) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        actions: Mapping[str, Callable[[], Any]],
+        held: Mapping[str, Callable[[bool], Any]] | None = None,
+    ) -> None:
         self.viewer = viewer
         self.actions = dict(actions)
+        self.held = dict(held or {})
         self._viewer_before = self._bind(viewer)
         self._layer: Any = None
         self._layer_before: dict[str, Any] = {}
@@ -55,6 +64,13 @@ class Keys:
 
     def press(self, event: Any) -> bool:
         """Do what a Qt key event asks for; return whether it asks for anything."""
+        hold = self.held.get(name_of(event))
+        if hold is not None:
+            if not event.isAutoRepeat():
+                hold(event.type() == QEvent.Type.KeyPress)
+            return True
+        if event.type() != QEvent.Type.KeyPress:
+            return False
         action = self.actions.get(name_of(event))
         if action is None:
             return False
@@ -72,9 +88,13 @@ class Keys:
             self._layer_before = self._bind(layer)
 
     def _bind(self, provider: Any) -> dict[str, Any]:
+        bound: dict[str, Callable[[Any], Any]] = {
+            key: _ignoring(action) for key, action in self.actions.items()
+        }
+        bound.update({key: _holding(hold) for key, hold in self.held.items()})
         return {
-            key: provider.bind_key(_chord(key), _ignoring(action), overwrite=True)
-            for key, action in self.actions.items()
+            key: provider.bind_key(_chord(key), action, overwrite=True)
+            for key, action in bound.items()
         }
 
     def _unbind(self, provider: Any, before: dict[str, Any]) -> None:
@@ -102,6 +122,17 @@ def name_of(event: Any) -> str:
 
 def _chord(key: str) -> Any:
     return _CHORDS.get(key, key)
+
+
+def _holding(hold: Callable[[bool], Any]) -> Callable[[Any], Iterator[None]]:
+    """Return what napari runs up to its yield at a press, and on when the key is let go."""
+
+    def act(_: Any) -> Iterator[None]:
+        hold(True)
+        yield
+        hold(False)
+
+    return act
 
 
 def _ignoring(action: Callable[[], Any]) -> Callable[[Any], None]:

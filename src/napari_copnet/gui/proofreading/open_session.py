@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.colormaps import label_colormap
 
 from napari_copnet.errors import InputError
 from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
 from napari_copnet.gui.proofreading.painted_contour import PaintedContour
+from napari_copnet.gui.viewer.palette import cell_colours
 from napari_copnet.params import Settings
 from napari_copnet.pipeline import RunResult
 from napari_copnet.progress import Progress, Steps
@@ -174,7 +174,7 @@ def ready() -> Steps[None]:
     compute_dashes()
     Labels(np.zeros((1, 1), np.uint8))
     for shape in ((2, 2), (2, 2, 2)):
-        label_colormap().map(np.zeros(shape, np.uint32))
+        cell_colours().map(np.zeros(shape, np.uint32))
     yield Progress("open", 1, 1, "files")
 
 

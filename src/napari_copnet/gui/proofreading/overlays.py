@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,25 +10,34 @@ from typing import Any
 import numpy as np
 from napari.layers import Points
 from napari.utils.colormaps.standardize_color import transform_color
+from qtpy.QtCore import QTimer
 from scipy import ndimage
+from skimage.morphology import skeletonize
 
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.proofreading.edits import Edit, Patch
 
 NAME = "Session: in question"
-# Roles from the lowest to the uppermost, and their colours.
-COLOURS = {"item": "#ff4081", "proposals": "#ffd54f", "preview": "#00e5ff", "clicks": "#ffffff"}
+# Roles from the lowest to the uppermost, and their colours: bright on grey, and told apart by
+# eyes that see no red or no green.
+COLOURS = {"item": "#ff2d95", "proposals": "#ffffff", "preview": "#00e5ff", "clicks": "#ffffff"}
 # Of larger patches only the border is drawn: each pixel is a point.
 _SOLID_PX = 2000
-# Distance of the outline from an item, in pixels, so as not to cover it.
-DISTANCE_PX = 4
-# Across a dot on the wall in question: what the image shows there decides.
-DOT_PX = 0.45
+# How wide a line is, in pixels of the screen, and dots of which it is made for each of its pixels.
+LINE_PX, _DOTS = 3.0, 6
+# A patch with so many pixels for each of its line is drawn as an area.
+_AREA = 4.0
 _CLICK_PX = 3.0
+# Sizes follow the zoom when it rests.
+_ZOOM_MS = 40
 
 
 @dataclass(frozen=True)
 class _Dots:
-    """Points of one role: places, shape (N, 3), and what each is across, shape (N,), px."""
+    """Points of one role: places, shape (N, 3), and what each is across, shape (N,).
+
+    That is in pixels of the image, 0 for those of a line, which is as wide at any zoom.
+    """
 
     places: np.ndarray
     sizes: np.ndarray
@@ -37,7 +47,7 @@ _NONE = _Dots(np.zeros((0, 3)), np.zeros(0))
 
 
 class Overlays:
-    """A points layer with a square for each pixel marked, and a cross for each click.
+    """A points layer with lines, a square for each pixel of an area, and a cross for each click.
 
     It is one layer for all roles, there from the start: napari takes a fifth of a second for each
     new one, and for every slice of the stack each layer costs time.
@@ -67,6 +77,18 @@ class Overlays:
             metadata={"copnet": {"role": "in question"}},
             **arguments,
         )
+        self._camera = camera_of(viewer)
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_ZOOM_MS)
+        self._timer.timeout.connect(self._fit)
+        self._camera.events.zoom.connect(self._on_zoom)
+
+    def stop(self) -> None:
+        """Follow the camera no more."""
+        self._timer.stop()
+        with contextlib.suppress(ValueError):
+            self._camera.events.zoom.disconnect(self._on_zoom)
 
     def points(self, role: str) -> np.ndarray:
         """Return the points that the layer shows of a role, such as ``"item"``: shape (N, 3)."""
@@ -79,38 +101,44 @@ class Overlays:
     def preview(self, edit: Edit | None) -> None:
         """Show the pixels that an edit would flip; None shows nothing."""
         flips = edit.flips if edit is not None else ()
-        self._show("preview", _joined([_pixels(flip.patch) for flip in flips]), 1.0)
+        self._show("preview", _drawn([flip.patch for flip in flips]))
 
     def proposals(self, edits: Sequence[Edit]) -> None:
         """Show the pixels that edits proposed for other slices would flip; none shows nothing."""
-        places = [_pixels(flip.patch) for edit in edits for flip in edit.flips]
-        self._show("proposals", _joined(places), 1.0)
+        self._show("proposals", _drawn([flip.patch for edit in edits for flip in edit.flips]))
 
     def clicks(self, places: Sequence[tuple[int, tuple[float, float]]]) -> None:
         """Show where was clicked: slices and (y, x)."""
         points = np.array([(z, *point) for z, point in places], float).reshape(-1, 3)
-        self._show("clicks", points, _CLICK_PX)
+        self._show("clicks", _Dots(points, np.full(len(points), _CLICK_PX)))
 
-    def item(
-        self, patches: Sequence[Patch], shape: tuple[int, int, int], at_once: bool = True
-    ) -> None:
-        """Outline an item of the review queue in each of its slices, and dot the wall in question.
+    def item(self, patches: Sequence[Patch], at_once: bool = True) -> None:
+        """Draw the wall in question of an item of the review queue, in each of its slices.
 
-        Without pixels there is no outline. Not `at_once`, it is drawn with the slice that comes
-        into view next.
+        Not `at_once`, it is drawn with the slice that comes into view next.
         """
-        asked = [patch for patch in patches if patch.count]
-        outlines = _joined([_outline(patch, shape) for patch in asked])
-        walls = _joined([_pixels(patch) for patch in asked])
-        sizes = np.repeat((1.0, DOT_PX), (len(outlines), len(walls)))
-        self._show("item", np.concatenate([outlines, walls]), sizes, at_once)
+        lines = [_line(patch) for patch in patches if patch.count]
+        places = _joined(lines)
+        self._show("item", _Dots(places, np.zeros(len(places))), at_once)
 
-    def _show(
-        self, role: str, places: np.ndarray, size: float | np.ndarray, at_once: bool = True
-    ) -> None:
-        if len(places) or len(self._dots[role].places):
-            self._dots[role] = _Dots(places, np.broadcast_to(size, len(places)))
+    def _show(self, role: str, dots: _Dots, at_once: bool = True) -> None:
+        if len(dots.places) or len(self._dots[role].places):
+            self._dots[role] = dots
             self._draw(at_once)
+
+    def _sizes(self) -> np.ndarray:
+        """Return what each point is across now, shape (N,), px of the image."""
+        sizes = np.concatenate([dots.sizes for dots in self._dots.values()])
+        pixel = float(self.layer.scale[-1]) * float(self._camera.zoom)
+        return np.where(sizes > 0, sizes, LINE_PX / max(pixel, 1e-9))
+
+    def _on_zoom(self) -> None:
+        self._timer.start()
+
+    def _fit(self) -> None:
+        """Keep lines as wide on the screen."""
+        if self.layer in self.viewer.layers and len(self.layer.data):
+            self.layer.size = self._sizes()
 
     def _draw(self, at_once: bool) -> None:
         layer = self.layer
@@ -119,7 +147,7 @@ class Overlays:
         with layer.events.blocker_all():
             layer.data = np.concatenate([dots.places for dots in self._dots.values()])
             if sum(counts):
-                layer.size = np.concatenate([dots.sizes for dots in self._dots.values()])
+                layer.size = self._sizes()
                 colours = np.concatenate([transform_color(c) for c in COLOURS.values()])
                 layer.face_color = np.repeat(colours, counts, axis=0)
                 symbols = ["cross" if role == "clicks" else "square" for role in COLOURS]
@@ -152,13 +180,31 @@ def _pixels(patch: Patch) -> np.ndarray:
     return np.column_stack([np.full(len(at), patch.z), at]).astype(float)
 
 
-def _outline(patch: Patch, shape: tuple[int, int, int]) -> np.ndarray:
-    margin = DISTANCE_PX + 1
-    wide = np.pad(patch.mask, margin)
-    far = ndimage.distance_transform_edt(~wide)
-    ring = (far > DISTANCE_PX - 1) & (far <= DISTANCE_PX)
-    at = np.argwhere(ring) + np.array([patch.top - margin, patch.left - margin])
-    at = at[((at >= 0) & (at < shape[1:])).all(axis=1)]
+def _drawn(patches: Sequence[Patch]) -> _Dots:
+    """Return thin patches as lines, and others as areas."""
+    places, sizes = [], []
+    for patch in patches:
+        line = _line(patch)
+        is_area = patch.count * _DOTS > _AREA * max(len(line), 1)
+        places.append(_pixels(patch) if is_area else line)
+        sizes.append(np.full(len(places[-1]), 1.0 if is_area else 0.0))
+    return _Dots(_joined(places), np.concatenate(sizes) if sizes else np.zeros(0))
+
+
+def _line(patch: Patch) -> np.ndarray:
+    """Return dots along the middle of a patch, several for each of its pixels, shape (N, 3)."""
+    thin = np.pad(skeletonize(patch.mask) if patch.count > 2 else patch.mask, 1)
+    origin = np.array([patch.top - 1, patch.left - 1])
+    dots = [np.argwhere(thin).astype(float)]
+    for step in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        other = np.roll(thin, (-step[0], -step[1]), axis=(0, 1))
+        linked = thin & other
+        if all(step):
+            # Not across a corner that is filled.
+            linked &= ~(np.roll(thin, -step[0], axis=0) | np.roll(thin, -step[1], axis=1))
+        ends = np.argwhere(linked)
+        dots += [ends + np.array(step) * n / _DOTS for n in range(1, _DOTS)]
+    at = np.concatenate(dots) + origin
     return np.column_stack([np.full(len(at), patch.z), at]).astype(float)
 
 

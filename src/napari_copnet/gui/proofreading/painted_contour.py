@@ -79,9 +79,10 @@ class PaintedContour:
         """Return a slice, shape (Y, X); not to be changed."""
         return self._own[z] if z in self._own else self._session.contour[z]
 
-    def is_painted(self, z: int) -> bool:
-        """Whether a slice may differ from that of the session."""
-        return z in self._own
+    @property
+    def painted(self) -> list[int]:
+        """The slices that may differ from those of the session, in order."""
+        return sorted(self._own)
 
     def renew(self, z: int, box: tuple[slice, slice]) -> None:
         """Show a part of a slice as the session has it now."""

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_copnet.boundaries.gaps import CLOSURE, GAP, SPLIT, UNSETTLED
 from napari_copnet.gui.proofreading.iteration_tab import IterationTab
+from napari_copnet.gui.proofreading.mark_legend import MarkLegend
 from napari_copnet.gui.proofreading.same_fix_bar import SameFixBar
 from napari_copnet.gui.proofreading.tool_list import TOOLS
 from napari_copnet.gui.widgets.controls import column_in, named, plain_button, row
@@ -34,7 +35,11 @@ KINDS = {
     SPLIT: "Walls in doubt",
     UNSETTLED: "Did not converge",
 }
+# For items that do not ask about a wall; others are answered by how many cells there are.
+ANSWERS = {UNSETTLED: ("Right", "Wrong")}
 _COLUMNS = 3
+# Room for three lines of a message, which is kept so that no button moves when one comes.
+_MESSAGE_PX = 64
 _INVITATION = (
     "Proofread closed contours and cells. A session is a folder that keeps the results of a run, "
     "every edit and every decision; it is saved as you work."
@@ -56,6 +61,8 @@ class ProofreadForm(Dock):
     same_fix : SameFixBar
     kinds : QComboBox
     queue_view, history_view : RowsView
+    headline, fold_button : QLabel, QPushButton
+        What is worth doing; lists the items that hardly matter, too.
     accept_button, reject_button, next_button, previous_button : QPushButton
     undo_button, redo_button, export_button : QPushButton
     birth, see_button : QLabel, QPushButton
@@ -74,13 +81,20 @@ class ProofreadForm(Dock):
         column.addWidget(self._beginning())
         column.addWidget(self._desk(), 1)
         self.message = Message()
-        column.addWidget(self.message)
+        self.message.setFixedHeight(_MESSAGE_PX)
+        column.addWidget(_kept(self.message))
         self.progress_text = quiet_label()
         self.bar = Bar()
         for widget in (self.progress_text, self.bar):
             widget.hide()
-            column.addWidget(widget)
+            column.addWidget(_kept(widget))
         self.show_desk(False)
+
+    def show_answers(self, kind: str) -> None:
+        """Name the two answers to an item of a kind; empty for any wall."""
+        yes, no = ANSWERS.get(kind, ("Two cells", "One cell"))
+        self.accept_button.setText(f"{yes} ⏎")
+        self.reject_button.setText(f"{no} ⌫")
 
     def show_desk(self, on: bool) -> None:
         """Show what is there for an open session, or how to begin one."""
@@ -163,6 +177,7 @@ class ProofreadForm(Dock):
         self.hint = quiet_label()
         self.hint.setMinimumHeight(34)
         column.addWidget(self.hint)
+        column.addWidget(MarkLegend())
         self.ranged = named(
             QCheckBox("Slices"), "ranged", "Off: this slice only. On: a range of slices."
         )
@@ -188,14 +203,24 @@ class ProofreadForm(Dock):
         for kind, text in KINDS.items():
             self.kinds.addItem(text, kind)
         column.addWidget(self.kinds)
-        self.queue_view = RowsView("queue", stretched=0)
+        self.headline = QLabel()
+        self.headline.setObjectName("headline")
+        self.headline.setWordWrap(True)
+        column.addWidget(self.headline)
+        self.queue_view = RowsView("queue", stretched=2, height=44, hidden=(0, 1))
         column.addWidget(self.queue_view, 1)
+        self.fold_button = plain_button(
+            "", "unfold", "List also the items that hardly any cell depends on."
+        )
+        self.fold_button.hide()
+        column.addWidget(self.fold_button)
         self.question = QLabel()
         self.question.setWordWrap(True)
         self.question.setMinimumHeight(34)
         column.addWidget(self.question)
         self.birth = quiet_label()
         self.birth.setObjectName("birth")
+        self.birth.setMinimumHeight(34)
         self.see_button = plain_button(
             "Iteration", "see_iteration", "Show the contour as it was after that iteration."
         )
@@ -203,10 +228,11 @@ class ProofreadForm(Dock):
         column.addWidget(self.birth_row)
         self.previous_button = plain_button("◀  P", "previous_item", "Previous item (P).")
         self.next_button = plain_button("N  ▶", "next_item", "Next open item (N).")
-        self.accept_button = plain_button("Accept ⏎", "accept", "Yes, it is a contour (Enter).")
-        self.reject_button = plain_button(
-            "Reject ⌫", "reject", "No, it is not a contour (Backspace)."
+        self.accept_button = plain_button(
+            "", "accept", "The wall in question is a contour (Enter)."
         )
+        self.reject_button = plain_button("", "reject", "It is no contour (Backspace).")
+        self.show_answers("")
         buttons = QHBoxLayout()
         for button in (
             self.previous_button,
@@ -237,3 +263,11 @@ class ProofreadForm(Dock):
             buttons.addWidget(button)
         column.addLayout(buttons)
         return box
+
+
+def _kept(widget: QWidget) -> QWidget:
+    """Return a widget whose room is kept while it is hidden."""
+    policy = widget.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    widget.setSizePolicy(policy)
+    return widget

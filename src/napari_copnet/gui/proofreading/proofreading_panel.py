@@ -30,6 +30,7 @@ from napari_copnet.gui.viewer.camera import View
 from napari_copnet.gui.viewer.dock_places import give_room
 from napari_copnet.gui.viewer.layer_roles import panel_of
 from napari_copnet.gui.widgets.pace import Pace
+from napari_copnet.params import Settings
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.session import Session
@@ -211,7 +212,7 @@ class ProofreadPanel(ProofreadForm):
         workflow = panel_of(self.viewer)
         source = workflow.source if workflow is not None else None
         settings = source.settings if source is not None else None
-        if source is None or settings is None or not source.is_done("cells", settings):
+        if source is None or settings is None or not _is_shown(source, settings):
             self.message.error(
                 InputError(
                     "There is no finished run.",
@@ -300,6 +301,23 @@ class ProofreadPanel(ProofreadForm):
             return
         super().keyPressEvent(event)
 
+    def keyReleaseEvent(self, event: Any) -> None:
+        """Hear that a key that is held was let go."""
+        if self.controller is not None and self.controller.keys.press(event):
+            event.accept()
+            return
+        super().keyReleaseEvent(event)
+
+
+def _is_shown(source: Any, settings: Settings) -> bool:
+    """Whether the last finished run of an `ImageRun` is what the viewer shows of it.
+
+    It also is after another one was begun and cancelled before its contours were closed.
+    """
+    if source.is_done("cells", settings):
+        return True
+    return source.folder is None and source.layers.shows(source.result.closing)
+
 
 def _of_memory(source: Any) -> tuple[Any, Any, np.ndarray | None, Any]:
     """Return result, settings, painted contour and iterations of an `ImageRun` in memory."""
@@ -309,6 +327,7 @@ def _of_memory(source: Any) -> tuple[Any, Any, np.ndarray | None, Any]:
     if closed is not None and layers.editing is not None and layers.editing.is_edited():
         data = np.array(closed.data)
         contour = data if data.ndim == 3 else data[None]
-    if layers.iterations is not None and not layers.iterations.dropped:
-        iterations = layers.iterations.original(result.preprocessed.frame)
+    kept = layers.iterations_of(result.contours)
+    if kept is not None and not kept.dropped:
+        iterations = kept.original(result.preprocessed.frame)
     return result, source.settings, contour, iterations

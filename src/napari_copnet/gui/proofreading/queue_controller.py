@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from psygnal import Signal
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.task_queue import Compute
+from napari_copnet.gui.preferences import answer_seconds
+from napari_copnet.gui.proofreading.item_pictures import ItemPictures
 from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
 from napari_copnet.gui.proofreading.queue_state import QueueState, find_items, still_for
 from napari_copnet.gui.widgets.dock import delayed
@@ -17,6 +20,7 @@ from napari_copnet.gui.widgets.lazy_rows import Rows
 from napari_copnet.proofreading.closing_history import birth_of
 from napari_copnet.proofreading.edits import ACCEPTED, REJECTED, Patch
 from napari_copnet.proofreading.queue import Item, accept, reject
+from napari_copnet.proofreading.queue_reasons import reason_of
 from napari_copnet.proofreading.session import Session
 
 # Slices that edits have touched are looked at again once the user pauses.
@@ -37,6 +41,8 @@ class QueueController:
     Attributes
     ----------
     state : QueueState
+    pictures : ItemPictures or None
+        For the list.
     iteration : int or None
         That closed the wall in question, or the pixel that was clicked.
     decided : Signal
@@ -47,24 +53,30 @@ class QueueController:
 
     decided = Signal(object)
     shown = Signal(object, bool)
+    # Seconds for which what an answer did is shown before the view moves on; 0 for none.
+    pause = 0.4
 
     def __init__(self, form: ProofreadForm, session: Session, compute: Compute) -> None:
         self.form, self.session, self.state = form, session, QueueState()
         self._compute = compute
         self.iteration: int | None = None
+        self.pictures: ItemPictures | None = None
         # To be looked at again: when the user pauses, and when all items are decided.
         self._stale: set[int] = set()
         self._walked: set[int] = set()
         self._following = self._stopped = self._is_looking = self._is_last_look = False
         self._rows = Rows(
-            ("Kind", "Slice", "Score", "State"),
+            ("Kind", "Slice", "What it would change", "State"),
             lambda: len(self.state.shown),
             self._cell,
             lambda row: bool(self.state.verdict(self.state.shown[row])),
+            self._picture,
         )
         form.queue_view.show_rows(self._rows)
         form.kinds.setCurrentIndex(0)
         self._timer = delayed(self._look_again, AGAIN_MS, form)
+        self.pause = answer_seconds()
+        self._moving = delayed(self._move_on, 0, form)
         self.state.read_verdicts(session)
         self._renew()
         self._allow()
@@ -85,6 +97,7 @@ class QueueController:
         """Nothing is shown any more."""
         self._stopped = True
         self._timer.stop()
+        self._moving.stop()
 
     @property
     def is_stale(self) -> bool:
@@ -94,7 +107,9 @@ class QueueController:
     def next(self) -> None:
         """Ask the next open item."""
         self.form.message.clear()
-        if self.state.next() is not None:
+        if self.is_showing:
+            self._move_on()
+        elif self.state.next() is not None:
             self._ask()
         elif self.state.shown:
             self._at_the_end()
@@ -106,12 +121,14 @@ class QueueController:
     def previous(self) -> None:
         """Ask the item before."""
         self.form.message.clear()
+        self._moving.stop()
         self.state.previous()
         self._ask()
 
     def go_to(self, position: int) -> None:
         """Ask the item at a position of the list."""
         self.form.message.clear()
+        self._moving.stop()
         self.state.go_to(position)
         self._ask()
 
@@ -123,11 +140,16 @@ class QueueController:
             kinds.setCurrentIndex(kinds.findData(self.state.kind))
             self._ask(fly=False)
             return
-        self.state.leave()
+        self.state.leave(to_start=True)
         self._renew()
         self.shown.emit(None, False)
-        self.form.question.setText(f"Contour in slice {z}; the queue has no item here.")
+        self.form.question.setText(f"Contour in slice {z + 1}; the queue has no item here.")
         self._tell_birth(Patch.of(z, np.ones((1, 1), bool), (y, x)))
+
+    def unfold(self) -> None:
+        """List the less likely items, too."""
+        self.state.unfold()
+        self._renew()
 
     def choose_kind(self) -> None:
         """Walk the kind that is chosen in the form."""
@@ -137,11 +159,17 @@ class QueueController:
     def decide(self, yes: bool) -> None:
         """Accept or reject the item in question and go on to the next.
 
+        What that changed is shown for a moment first. A key within it goes on at once, and answers
+        nothing: the next item has not been seen.
+
         Raises
         ------
         CopnetError
             None is asked.
         """
+        if self.is_showing:
+            self._move_on()
+            return
         item = self.state.current
         if item is None:
             raise CopnetError("No item is selected.", "Press N for the next one.")
@@ -154,13 +182,31 @@ class QueueController:
             finally:
                 self._following = False
             self.state.decided()
+            if self.pause > 0:
+                self.shown.emit(None, False)
+                self._renew()
+                self._moving.start(round(1000 * self.pause))
+                return
+        self._move_on()
+
+    @property
+    def is_showing(self) -> bool:
+        """Whether what the last answer did is shown, before the view moves on."""
+        return self._moving.isActive()
+
+    def _move_on(self) -> None:
+        self._moving.stop()
+        if self._stopped:
+            return
         if self.state.next() is None:
+            self.state.leave()
             self._at_the_end()
         self._ask()
 
     @contextlib.contextmanager
     def following(self) -> Iterator[None]:
         """Go to the item whose decision is taken back, or made again, inside."""
+        self._moving.stop()
         before = self.session.verdicts
         yield
         after = self.session.verdicts
@@ -185,10 +231,19 @@ class QueueController:
         elif slices:
             self._stale |= around
             self._timer.start()
+            self._put_aside(slices)
+
+    def _put_aside(self, slices: set[int]) -> None:
+        """Ask nothing after a fix by hand: a key would answer what is not looked at."""
+        item = self.state.current
+        if item is not None:
+            self.state.leave(passed=any(patch.z in slices for patch in item.patches))
+            self._ask()
 
     def _at_the_end(self) -> None:
         """All items shown are decided: what was decided may have brought others up."""
-        self.form.message.note("Every item shown is decided.")
+        rest = f" {self.state.folded} less likely ones are left." if self.state.folded else ""
+        self.form.message.note(f"Every item shown is decided.{rest}")
         if self._walked and not self.session.read_only:
             self._stale |= self._walked
             self._walked = set()
@@ -268,20 +323,35 @@ class QueueController:
         form, item = self.form, self.state.current
         form.queue_view.renew(self.state.at)
         form.question.setText("" if item is None else item.text)
-        found = self.state.items or not self._is_looking
-        form.pace.setText(self.state.text if found else "Searching for likely errors …")
+        form.show_answers("" if item is None else item.kind)
+        state = self.state
+        found = state.items or not self._is_looking
+        form.pace.setText(state.text if found else "Searching for likely errors …")
+        form.headline.setText(state.headline)
+        form.headline.setVisible(bool(state.headline))
+        form.fold_button.setVisible(bool(state.folded))
+        form.fold_button.setText(f"Show the {state.folded} less likely ones")
 
     def _cell(self, row: int, column: int) -> str:
         item = self.state.shown[row]
         return (
             _KIND[item.kind],
             span(item),
-            f"{item.score:.2f}",
+            self._reason(item),
             self.state.verdict(item) or "open",
         )[column]
 
+    def _reason(self, item: Item) -> str:
+        slices = {patch.z for patch in item.patches}
+        return reason_of(item.kind, slices, item.beside, self.session.links.cell)
+
+    def _picture(self, row: int, column: int) -> Any:
+        if column != 2 or self.pictures is None or self._stopped:
+            return None
+        return self.pictures.of(self.state.shown[row])
+
 
 def span(item: Item) -> str:
-    """Return the slices of an item for a narrow column."""
-    slices = [patch.z for patch in item.patches]
-    return str(item.z) if len(slices) == 1 else f"{slices[0]}–{slices[-1]}"
+    """Return the slices of an item, counted from 1, for a narrow column."""
+    slices = [patch.z + 1 for patch in item.patches]
+    return str(slices[0]) if len(slices) == 1 else f"{slices[0]}–{slices[-1]}"

@@ -16,8 +16,13 @@ from napari_copnet.proofreading.queue import Item, build_queue, renewed, slices_
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.still import StillView
 
-# Number of recent decisions from which the pace is estimated; longer pauses do not count.
-_LAST, _PAUSE = 20, 120.0
+# Number of recent decisions from which the pace is estimated. A longer time between two, s, or one
+# so many times the usual, is a pause and does not count.
+_LAST, _PAUSE, _TIMES = 20, 60.0, 4.0
+# Before there is a pace: one key and the look at what it did, s.
+_USUAL = 1.5
+# Items that matter hold this share of all that can be gained; fewer than so many are not folded.
+_MATTER, _FEW = 0.8, 40
 # A click so near to a wall means it, px.
 _BESIDE = 3
 
@@ -51,14 +56,42 @@ class QueueState:
         self.items: list[Item] = []
         self.kind = ""
         self.at = -1
+        # Where the walk goes on when none is in question.
+        self._from = 0
         self._shown: list[Item] = []
+        self._is_folded = True
         self._verdicts: dict[str, str] = {}
         self._decided: list[float] = []
 
     @property
     def shown(self) -> list[Item]:
-        """The items of the chosen kind."""
+        """The items of the chosen kind; of all kinds, those that matter until `unfold`."""
         return self._shown
+
+    @property
+    def folded(self) -> int:
+        """How many open items are not listed, as they hardly matter."""
+        listed = {item.key for item in self._shown}
+        return sum(
+            item.key not in listed and not self.verdict(item)
+            for item in self.items
+            if self.kind in ("", item.kind)
+        )
+
+    def unfold(self) -> None:
+        """List the items that hardly matter, too."""
+        self._is_folded = False
+        self._filter()
+
+    @property
+    def headline(self) -> str:
+        """What is worth doing, and how long it takes."""
+        left = self.open
+        if not left:
+            return ""
+        which = "that matter" if self.folded else "left"
+        what = f"The {left} {which}" if left > 1 else f"The one {which}"
+        return f"{what}: about {_long(left * (self._each or _USUAL))}"
 
     @property
     def open(self) -> int:
@@ -118,14 +151,16 @@ class QueueState:
         if best is None:
             return None
         if self.find(best[1].key) is None:
+            self._is_folded = False
             self.choose_kind("")
         return self.find(best[1].key)
 
     def next(self) -> Item | None:
         """Ask the next item that is open, from the start again after the last; None for none."""
         count = len(self._shown)
-        for step in range(1, count + 1):
-            position = (self.at + step) % count
+        first = self.at + 1 if self.at >= 0 else self._from
+        for step in range(count):
+            position = (first + step) % count
             if not self.verdict(self._shown[position]):
                 self.at = position
                 return self.current
@@ -133,12 +168,20 @@ class QueueState:
 
     def previous(self) -> Item | None:
         """Ask the item before, open or decided."""
-        if self.at > 0:
-            self.at -= 1
+        before = self.at - 1 if self.at >= 0 else min(self._from, len(self._shown) - 1)
+        if before >= 0:
+            self.at = before
         return self.current
 
-    def leave(self) -> None:
-        """Ask nothing; N goes on from the start."""
+    def leave(self, passed: bool = False, to_start: bool = False) -> None:
+        """Ask nothing.
+
+        The walk goes on with the item that was asked, after it if `passed`, or from the start.
+        """
+        if to_start:
+            self._from = 0
+        elif self.at >= 0:
+            self._from = self.at + passed
         self.at = -1
 
     def decided(self, now: float | None = None) -> None:
@@ -154,21 +197,45 @@ class QueueState:
             return "No items."
         done = total - self.open
         text = f"{done} of {total} decided"
-        gaps = [b - a for a, b in zip(self._decided, self._decided[1:], strict=False)]
-        gaps = [gap for gap in gaps if gap < _PAUSE]
-        if not gaps:
+        each = self._each
+        if each is None:
             return text
-        each = max(statistics.median(gaps), 0.05)
         text += f", {60 / each:.0f} per minute" if each < 60 else f", {duration(each)} each"
         return text + (f", about {duration(each * (total - done))} left" if done < total else "")
 
+    @property
+    def _each(self) -> float | None:
+        """Seconds from one decision to the next, pauses left out; None before there are two."""
+        gaps = [b - a for a, b in zip(self._decided, self._decided[1:], strict=False)]
+        gaps = [gap for gap in gaps if gap < _PAUSE]
+        if not gaps:
+            return None
+        usual = statistics.median(gaps)
+        return max(statistics.fmean([gap for gap in gaps if gap <= _TIMES * usual]), 0.05)
+
     def _filter(self) -> None:
         current = self.current
-        self._shown = [item for item in self.items if self.kind in ("", item.kind)]
+        listed = self.items
+        if self._is_folded and not self.kind:
+            listed = listed[: _count_that_matter([item.score for item in listed])]
+        self._shown = [item for item in listed if self.kind in ("", item.kind)]
         # Where the item in question is gone, N goes on from the same place.
         self.at = min(self.at, len(self._shown)) - 1 if current is not None else -1
         if current is not None:
             self.find(current.key)
+
+
+def _count_that_matter(scores: list[float]) -> int:
+    """Return how many of the first scores hold most of their sum."""
+    held = np.cumsum(scores)
+    if not held.size:
+        return 0
+    return max(int(np.searchsorted(held, _MATTER * held[-1])) + 1, _FEW)
+
+
+def _long(seconds: float) -> str:
+    minutes = max(round(seconds / 60), 1)
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def _distance(patch: Patch, z: int, y: int, x: int) -> float:

@@ -13,6 +13,7 @@ from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.proofreading.edits import Edit
 from napari_copnet.proofreading.same_fix import copied, reach_of, same_fixes, together
 from napari_copnet.proofreading.session import Session
+from napari_copnet.proofreading.slice_names import named
 
 # Edits that follow each other faster are worked on without offers in between.
 PAUSE_MS = 200
@@ -158,7 +159,7 @@ class SameFixOffer:
 
     def _offer(self) -> None:
         slices = sorted(proposal.slices[0] for proposal in self.open)
-        where = f"slice {slices[0]}" if len(slices) == 1 else f"{len(slices)} slices"
+        where = named(slices) if len(slices) == 1 else f"{len(slices)} slices"
         if len(slices) > 1:
             where += f" ({_listed(slices)})"
         enter = self._by_hand and not self._is_busy
@@ -174,7 +175,7 @@ class SameFixOffer:
         left = len(self.open) - 1
         more = f" {left} more after it." if left else ""
         self.bar.offer(
-            f"Slice {patch.z}: make the same fix? Enter for yes, Backspace for no.{more}",
+            f"Slice {patch.z + 1}: make the same fix? Enter for yes, Backspace for no.{more}",
             looking=True,
         )
         self.marks.proposals(self.open)
@@ -202,9 +203,9 @@ class SameFixOffer:
 
 
 def _listed(slices: list[int]) -> str:
-    """Return slices as people write them, such as ``3 to 5, 7``."""
+    """Return slices as people write them, such as ``3 to 5, 7``, counted from 1."""
     runs: list[Any] = []
-    for z in slices:
+    for z in (at + 1 for at in slices):
         if runs and z == runs[-1][1] + 1:
             runs[-1][1] = z
         else:

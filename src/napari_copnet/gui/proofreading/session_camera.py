@@ -51,17 +51,30 @@ class SessionCamera:
             place = None
         fly_to(self._viewer, layer, z, place, 0, canvas)
 
+    def shows(self, item: Any) -> bool:
+        """Whether an item of the queue is in view: one of its slices, and its middle."""
+        viewer, layer = self._viewer, self._layers.contour
+        if viewer.dims.ndisplay == 3 or self._layers.z not in {p.z for p in item.patches}:
+            return False
+        return not item.patch.count or is_in_view(
+            viewer, layer, item.centre, canvas_of(self._window())
+        )
+
     def outline(self, item: Any) -> None:
-        """Outline an item of the queue; None outlines nothing."""
+        """Show an item of the queue where it is; None shows none."""
         patches = item.patches if item is not None else ()
-        self._marks.item(patches, self._layers.session.shape)
+        self._marks.item(patches)
+        self._layers.areas.ask(patches)
+        self._layers.renew_areas()
 
     def item(self, item: Any) -> None:
-        """Outline an item of the queue and fly to it."""
+        """Show an item of the queue and fly to it."""
         patch = item.patch
         # Another slice is drawn with its marks anyway.
         stays = item.z == self._layers.z
-        self._marks.item(item.patches, self._layers.session.shape, at_once=stays)
+        self._marks.item(item.patches, at_once=stays)
+        self._layers.areas.ask(item.patches)
+        self._layers.renew_areas(at_once=stays)
         fly_to(
             self._viewer,
             self._layers.contour,

@@ -11,9 +11,11 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.task_queue import Compute
-from napari_copnet.gui.napari_compat.canvas_widget import is_shown, repaint
+from napari_copnet.gui.napari_compat.canvas_widget import canvas_of, is_shown, repaint
 from napari_copnet.gui.proofreading.cell_in_3d import CellIn3D
+from napari_copnet.gui.proofreading.cursor_note import clear_at_cursor, show_at_cursor
 from napari_copnet.gui.proofreading.history_export import export_history
+from napari_copnet.gui.proofreading.item_pictures import ItemPictures
 from napari_copnet.gui.proofreading.iteration_review import IterationReview
 from napari_copnet.gui.proofreading.keys import REDO, UNDO, Keys
 from napari_copnet.gui.proofreading.mouse import Mouse
@@ -72,6 +74,7 @@ class SessionController:
             viewer, form.iteration_tab, session, self.layers, compute
         )
         self.queue = QueueController(form, session, compute)
+        self.queue.pictures = ItemPictures(session, layers.image)
         self._connect_parts()
         self._history = Rows(
             ("", "Edit"),
@@ -88,7 +91,7 @@ class SessionController:
         self.mouse = Mouse(
             viewer, self.layers, self.tool_controller, self._explained, self._inspect
         )
-        self.keys = Keys(viewer, self._actions())
+        self.keys = Keys(viewer, self._actions(), {"Space": self._show_bare})
         self.pick(None)
         self.camera.slice(session.shape[0] // 2)
         viewer.reset_view()
@@ -128,13 +131,13 @@ class SessionController:
         """Take what is previewed, or accept the item in question."""
         with self._explained():
             if not self.tool_controller.take() and not self.neighbours.take():
-                self.queue.decide(True)
+                self._answer_item(True)
 
     def backspace(self) -> None:
         """Drop what is previewed, or reject the item in question."""
         with self._explained():
             if not self.tool_controller.drop() and not self.neighbours.leave():
-                self.queue.decide(False)
+                self._answer_item(False)
 
     def escape(self) -> None:
         """Drop what was begun, or put the tool away."""
@@ -201,9 +204,9 @@ class SessionController:
         form.notice.setVisible(session.read_only)
         form.tools.setEnabled(not session.read_only)
         form.take_run_button.setEnabled(not session.read_only)
-        last = session.shape[0] - 1
-        for box, value in ((form.first, 0), (form.last, last)):
-            box.setRange(0, last)
+        last = session.shape[0]
+        for box, value in ((form.first, 1), (form.last, last)):
+            box.setRange(1, last)
             box.setValue(value)
         form.ranged.setChecked(False)
         self._fill_iterations()
@@ -231,6 +234,7 @@ class SessionController:
         self._on(form.next_button.clicked, lambda _: self.queue.next())
         self._on(form.previous_button.clicked, lambda _: self.queue.previous())
         self._on(form.queue_view.clicked, lambda index: self.queue.go_to(index.row()))
+        self._on(form.fold_button.clicked, lambda _: self.queue.unfold())
         self._on(form.kinds.currentIndexChanged, lambda _: self.queue.choose_kind())
         self._on(form.see_button.clicked, lambda _: self._see_iteration())
         bar = form.same_fix
@@ -251,6 +255,8 @@ class SessionController:
         self.tool_controller.made.connect(self._on_edit)
         self.tool_controller.cell_asked.connect(self.cell_in_3d.show)
         self.tool_controller.previewing.connect(self.neighbours.give_way)
+        self.tool_controller.noted.connect(message.note)
+        self.tool_controller.picked.connect(self._show_pick)
         self.iteration_review.slice_asked.connect(self.camera.slice)
         self.iteration_review.edit_asked.connect(self._jump)
         self.iteration_review.failed.connect(message.error)
@@ -283,6 +289,9 @@ class SessionController:
             "Escape": self.escape,
         }
 
+    def _show_bare(self, on: bool) -> None:
+        self.layers.bare(on)
+
     def _history_cell(self, row: int, column: int) -> str:
         if column == 0:
             return str(row)
@@ -304,15 +313,29 @@ class SessionController:
 
     def _decide(self, yes: bool) -> None:
         with self._explained():
-            self.queue.decide(yes)
+            self._answer_item(yes)
+
+    def _answer_item(self, yes: bool) -> None:
+        """Answer the item in question; one that is out of sight is shown first."""
+        item = self.queue.state.current
+        if item is not None and not self.camera.shows(item):
+            self._show_item(item)
+            self.form.message.note("This is the item in question. Answer it now that you see it.")
+            return
+        self.queue.decide(yes)
 
     def _answer(self, say: Callable[[], Any]) -> None:
         with self._explained():
             say()
 
-    def _stroke(self, z: int, change: Any, drawn: bool) -> None:
+    def _show_pick(self, z: int, cell_id: int) -> None:
+        if cell_id or self.layers.areas.is_tinted:
+            self.layers.areas.pick(z, cell_id)
+            self.layers.renew_areas()
+
+    def _stroke(self, changes: Any, drawn: bool) -> None:
         with self._explained():
-            self.tool_controller.stroke(z, change, drawn)
+            self.tool_controller.stroke(changes, drawn)
 
     def _jump(self, position: int) -> None:
         history = self.session.history
@@ -370,6 +393,8 @@ class SessionController:
         """Show an error message, which disappears with the next action that succeeds."""
         try:
             self.form.message.clear()
+            clear_at_cursor()
             yield
         except CopnetError as error:
             self.form.message.error(error)
+            show_at_cursor(f"{error.message} {error.hint}".strip(), canvas_of(self.form.window()))

@@ -16,12 +16,13 @@ from napari_copnet.gui.napari_compat.stroke_undo import replace_undo, restore_un
 from napari_copnet.gui.napari_compat.thumbnails import Thumbnails
 from napari_copnet.gui.proofreading.open_session import Ready
 from napari_copnet.gui.proofreading.overlays import Overlays
+from napari_copnet.gui.proofreading.shown_areas import ShownAreas, area_colours
 from napari_copnet.gui.viewer.layer_source import slice_in_view
+from napari_copnet.gui.viewer.palette import cell_colours
 from napari_copnet.gui.viewer.placed_layers import CONTOUR_COLOUR
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.proofreading.session import Session, Touched
 
-MARK_COLOURS = ("#ef5350", "#ab47bc", "#8d6e63")
 ROLE = "session"
 BRUSH_PX = 4
 
@@ -46,13 +47,13 @@ class SessionLayers:
     over : Overlays
         Shown over it: previews, clicks, the item asked.
     painted : Signal
-        After `listen`: slice, the pixels a stroke flipped, shape (Y, X), and whether they were
+        After `listen`: the pixels a stroke flipped, shape (Y, X), by slice, and whether they were
         drawn or, for False, erased.
     undo_asked, redo_asked : Signal
         napari's keys for them were pressed on the contour.
     """
 
-    painted = Signal(int, object, bool)
+    painted = Signal(object, bool)
     undo_asked = Signal()
     redo_asked = Signal()
 
@@ -64,6 +65,7 @@ class SessionLayers:
         self._marked = set(ready.marked)
         self._painted = ready.contour
         self._hidden: list[Any] = []
+        self._opacities: list[tuple[Any, float]] = []
         self.arguments = _frame(session)
         self.image = None if ready.image is None else self._image(ready.image)
         self.probability = self._layer(
@@ -80,14 +82,18 @@ class SessionLayers:
             Labels,
             LazyArray(session.shape, np.uint32, session.cells),
             "Session: cells",
-            opacity=0.4,
+            colormap=cell_colours(),
+            opacity=0.9,
         )
+        # Outlines: what the image shows inside a cell decides whether it is one.
+        self.cells.contour = 1
+        self.areas = ShownAreas(session)
         self.marks = self._layer(
             Labels,
-            LazyArray(session.shape, np.uint8, self._marks),
-            "Session: areas without cells",
-            colormap=CyclicLabelColormap(colors=["transparent", *MARK_COLOURS]),
-            opacity=0.5,
+            LazyArray(session.shape, np.uint8, self.areas.plane),
+            "Session: areas",
+            colormap=area_colours(),
+            opacity=0.8,
             # Each layer in view costs time at every step through the stack.
             visible=bool(self._marked),
         )
@@ -97,7 +103,7 @@ class SessionLayers:
             "Session: contour",
             colormap=CyclicLabelColormap(colors=["transparent", CONTOUR_COLOUR, CONTOUR_COLOUR]),
             # What the image shows under a wall decides whether it is one.
-            opacity=0.5,
+            opacity=0.4,
         )
         self.over = Overlays(viewer, self.arguments)
         self._thumbnails = Thumbnails()
@@ -168,47 +174,81 @@ class SessionLayers:
         if self.contour in self.viewer.layers:
             self.viewer.layers.selection.active = self.contour
 
+    def renew_areas(self, at_once: bool = True) -> None:
+        """Show the cells that are in question now; not `at_once`, with the next slice."""
+        layer = self.marks
+        if layer not in self.viewer.layers:
+            return
+        wanted = bool(self._marked) or self.areas.is_tinted
+        if layer.visible != wanted:
+            layer.visible = wanted
+        elif wanted and at_once:
+            layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def bare(self, on: bool) -> None:
+        """Show the image alone, or all again."""
+        over = [layer for layer in self.all if layer is not self.image]
+        if on and self.image is not None and not self._opacities:
+            self._opacities = [(layer, layer.opacity) for layer in over]
+            for layer in over:
+                # Quicker than hiding: nothing is sliced again.
+                layer.opacity = 0
+        elif not on:
+            for layer, opacity in self._opacities:
+                layer.opacity = opacity
+            self._opacities = []
+
     def show(self, touched: list[Touched]) -> None:
         """Show what has changed."""
         for z, box in touched:
             self._painted.renew(z, box)
         # Most slices have no marks, and drawing a layer anew takes a third of the time.
         slices = {change.z for change in touched}
-        marked, first = bool(slices & self._marked), not self._marked
+        marked, first = bool(slices & self._marked) or self.areas.is_tinted, not self._marked
         self._marked -= slices
         self._marked |= slices & self.session.marked_slices()
         marked = marked or bool(slices & self._marked)
         if first and self._marked:
             self.marks.visible = True
-        at, in_3d = self.z, self.viewer.dims.ndisplay == 3
-        if not in_3d and at not in slices:
+        if self._shows_a_slice and self.z not in slices:
             return
         for layer in (self.contour, self.cells, *((self.marks,) if marked else ())):
             if layer in self.viewer.layers:
                 layer.refresh(thumbnail=False, highlight=False, extent=False)
 
+    @property
+    def _shows_a_slice(self) -> bool:
+        """Whether one slice is in view, not a cut across them or the whole stack."""
+        dims = self.viewer.dims
+        return dims.ndisplay == 2 and dims.ndim - 3 not in dims.displayed
+
     def take_strokes(self) -> None:
-        """Hand over what was painted in the slice in view since the last time."""
+        """Hand over what was painted, in whatever slices, since the last time."""
         if not self._is_listening or self.contour not in self.viewer.layers:
             return
-        z = self.z
-        if not self._painted.is_painted(z):
-            return
-        painted, known = self._painted.plane(z) > 0, self.session.contour[z] > 0
-        flipped = painted != known
-        if not flipped.any():
-            self._painted.renew(z, (slice(None), slice(None)))
-            return
-        for drawn in (True, False):
-            change = flipped & (painted == drawn)
-            if change.any():
-                self.painted.emit(z, change, drawn)
-        # Refused, or another label than 1.
-        self.show([Touched(z, (slice(None), slice(None)))])
+        whole = (slice(None), slice(None))
+        flipped: dict[bool, dict[int, np.ndarray]] = {True: {}, False: {}}
+        touched = []
+        for z in self._painted.painted:
+            painted, known = self._painted.plane(z) > 0, self.session.contour[z] > 0
+            for drawn, changes in flipped.items():
+                change = (painted != known) & (painted == drawn)
+                if change.any():
+                    changes[z] = change
+                    touched.append(Touched(z, whole))
+            if not touched or touched[-1].z != z:
+                self._painted.renew(z, whole)
+        for drawn, changes in flipped.items():
+            if changes:
+                self.painted.emit(changes, drawn)
+        if touched:
+            # Refused, or another label than 1.
+            self.show(touched)
 
     def release(self) -> None:
         """Follow the session no more."""
         self._thumbnails.stop()
+        self.over.stop()
         if not self._is_listening:
             return
         self._is_listening = False
@@ -236,10 +276,6 @@ class SessionLayers:
         # Fill and polygon tell of an edit before they make it.
         QTimer.singleShot(0, self.take_strokes)
         self.take_strokes()
-
-    def _marks(self, z: int) -> np.ndarray:
-        # Bits 1, 2, 4 as labels 1, 2, 3; an area has one mark at a time.
-        return np.array([0, 1, 2, 2, 3, 3, 3, 3], np.uint8)[self.session.marks[z]]
 
     def _image(self, values: Any) -> Any:
         middle = np.asarray(values[len(values) // 2])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import cc3d
 import numpy as np
 from psygnal import Signal
@@ -9,11 +11,22 @@ from psygnal import Signal
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.proofreading.overlays import Overlays
 from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
-from napari_copnet.gui.proofreading.tool_list import BOX, CELL, LINE, PAIR, PREVIEW, SOLID, Tool
+from napari_copnet.gui.proofreading.tool_list import (
+    BOX,
+    CELL,
+    LINE,
+    PAIR,
+    PART,
+    PREVIEW,
+    SOLID,
+    Tool,
+)
 from napari_copnet.proofreading import edit_tools
 from napari_copnet.proofreading.edits import CONTOUR, MARKS, Edit, Flip, Patch
+from napari_copnet.proofreading.part_cell import part
 from napari_copnet.proofreading.paths import Point
 from napari_copnet.proofreading.session import Session
+from napari_copnet.proofreading.slice_names import named
 
 Place = tuple[int, Point]
 
@@ -41,11 +54,17 @@ class ToolController:
         A slice cell, by its id, to be shown in 3D.
     previewing : Signal
         Whether Enter takes a preview from now on.
+    noted : Signal
+        A sentence for the user.
+    picked : Signal
+        Slice and id of the cell that was clicked first, of two; 0 for none.
     """
 
     made = Signal(object)
     cell_asked = Signal(int)
     previewing = Signal(bool)
+    noted = Signal(str)
+    picked = Signal(int, int)
 
     def __init__(self, session: Session, marks: Overlays, form: ProofreadForm) -> None:
         self.session, self.marks, self.form = session, marks, form
@@ -77,13 +96,22 @@ class ToolController:
         elif tool.gesture == CELL:
             self._do(self._cell_edit(tool.name, z, point))
         elif tool.gesture in (PAIR, LINE, BOX):
+            self._pend(None)
             self._places.append(place)
             if len(self._places) < 2:
                 self.marks.clicks(self._places)
+                if tool.gesture == PAIR:
+                    y, x = (int(np.rint(value)) for value in point)
+                    self.picked.emit(z, self.session.id_at(z, y, x))
                 return
             first, second = self._places
             self._forget()
-            self._do(self._pair_edit(tool, first, second))
+            edit = self._pair_edit(tool, first, second)
+            if tool.name == PART:
+                self.marks.clicks([first, second])
+                self._pend(edit)
+            else:
+                self._do(edit)
 
     def drag(self, start: Place, end: Place) -> None:
         """Use the tool from one place to another."""
@@ -92,22 +120,27 @@ class ToolController:
         if tool is not None and tool.gesture in (LINE, BOX):
             self._do(self._pair_edit(tool, start, end))
 
-    def stroke(self, z: int, change: np.ndarray, drawn: bool) -> None:
+    def stroke(self, changes: Mapping[int, np.ndarray], drawn: bool) -> None:
         """Make an edit of a stroke of the brush; in a range it is repeated in each slice.
 
         Parameters
         ----------
-        z : int
-        change : ndarray, shape (Y, X), bool
-            Pixels whose contour the stroke changed in slice z.
+        changes : mapping of int to ndarray, shape (Y, X), bool
+            By slice, the pixels whose contour the stroke changed. A stroke through several slices
+            says itself where it goes.
         drawn : bool
             Whether they are contour now.
         """
-        flips = []
-        for at in self._slices(z):
-            mine = change if at == z else change & ((self.session.contour[at] > 0) != drawn)
-            if mine.any():
-                flips.append(Flip(CONTOUR, Patch.of(at, mine)))
+        if len(changes) == 1:
+            ((z, change),) = changes.items()
+            contour = self.session.contour
+            changes = {
+                at: change if at == z else change & ((contour[at] > 0) != drawn)
+                for at in self._slices(z)
+            }
+        flips = [
+            Flip(CONTOUR, Patch.of(z, change)) for z, change in changes.items() if change.any()
+        ]
         self._do(Edit("draw" if drawn else "erase", tuple(flips)))
 
     def take(self) -> bool:
@@ -143,10 +176,10 @@ class ToolController:
         form = self.form
         if not form.ranged.isChecked():
             return [z]
-        low, high = sorted((form.first.value(), form.last.value()))
+        low, high = sorted((form.first.value() - 1, form.last.value() - 1))
         if not low <= z <= high:
             raise CopnetError(
-                f"Slice {z} is not in the chosen range of slices {low} to {high}.",
+                f"Slice {z + 1} is not in the chosen range of {named((low, high))}.",
                 "Go to one of them, or change the range.",
             )
         return [z, *(other for other in range(low, high + 1) if other != z)]
@@ -159,6 +192,7 @@ class ToolController:
     def _forget(self) -> None:
         self._places = []
         self.marks.clicks([])
+        self.picked.emit(0, 0)
 
     def _preview(self, place: Place, more: bool) -> None:
         if not (more and self._places and self._places[0][0] == place[0]):
@@ -178,6 +212,11 @@ class ToolController:
         if len(self._places) == 1:
             # It would hide the path.
             self.marks.clicks([])
+        elif not edit_tools.parts_cells(self.session, edit):
+            self.noted.emit(
+                "This line parts no cell yet. Shift-click to lead it on, to contour on the other "
+                "side."
+            )
 
     def _cell_edit(self, name: str, z: int, point: Point) -> Edit:
         session, slices = self.session, self._slices(z)
@@ -202,6 +241,8 @@ class ToolController:
                 "The two clicks are in different slices.", f"Stay in one slice to {tool.name}."
             )
         slices = self._slices(first[0])
+        if tool.name == PART:
+            return part(session, slices, first[1], second[1])
         if tool.name == "merge":
             return edit_tools.merge(session, slices, first[1], second[1])
         if tool.name == "split":

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # How a tool is used: clicks whose outcome is previewed, strokes of napari's brush, a line, a box,
-# one click into a cell, or clicks into two cells.
+# one click into a cell, or two clicks into cells.
 PREVIEW, BRUSH, LINE, BOX, CELL, PAIR = "preview", "brush", "line", "box", "cell", "pair"
 DRAGGED = (LINE, BOX)
-# The tool that only shows, and the one that asks for an iteration.
-SOLID, FREEZE = "solid", "freeze"
+# The tool that only shows, the one that asks for an iteration, and the one with two clicks whose
+# outcome is previewed.
+SOLID, FREEZE, PART = "solid", "freeze", "part"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,14 @@ TOOLS = (
     Tool("draw", "Draw", "D", BRUSH, "Paint contour. [ and ] change the brush size."),
     Tool("erase", "Erase", "E", BRUSH, "Erase contour. [ and ] change the brush size."),
     Tool("split", "Split", "S", LINE, "Draw a line through a cell, or click its two ends."),
+    Tool(
+        PART,
+        "Part",
+        "A",
+        PAIR,
+        "Click twice in one cell that should be two: the weakest place between is shown. Enter "
+        "takes it, Escape drops it.",
+    ),
     Tool(
         "merge", "Merge", "M", PAIR, "Click two neighbouring cells to remove the wall between them."
     ),

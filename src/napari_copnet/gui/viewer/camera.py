@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +36,24 @@ class View:
             viewer.dims.set_point(axis, value)
         camera = camera_of(viewer)
         camera.center, camera.zoom = self.centre, self.zoom
+
+
+@contextlib.contextmanager
+def held_view(viewer: Any, layer: Any) -> Iterator[None]:
+    """Look at the same pixels of a layer after it was scaled or moved inside."""
+    camera, first = camera_of(viewer), viewer.dims.ndim - layer.ndim
+    point = np.asarray(viewer.dims.point, float)[first:]
+    at = layer.world_to_data(point)
+    centre = np.array(point)
+    centre[-2:] = np.asarray(camera.center, float)[-2:]
+    middle, size = layer.world_to_data(centre), float(layer.scale[-1])
+    zoom = float(camera.zoom)
+    yield
+    for axis, value in enumerate(layer.data_to_world(at)):
+        viewer.dims.set_point(first + axis, float(value))
+    world = np.asarray(layer.data_to_world(middle), float)
+    camera.center = (*np.asarray(camera.center, float)[:-2], *world[-2:])
+    camera.zoom = zoom * size / float(layer.scale[-1])
 
 
 def is_in_view(viewer: Any, layer: Any, point: tuple[float, float], canvas: QWidget | None) -> bool:

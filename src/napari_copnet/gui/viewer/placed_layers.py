@@ -10,6 +10,7 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari_copnet.gui.napari_compat.thumbnails import Thumbnails
 from napari_copnet.gui.viewer.layer_source import Placement
 from napari_copnet.gui.viewer.lazy_arrays import Grid
+from napari_copnet.gui.viewer.palette import cell_colours
 
 CONTOUR_COLOUR = "#ffd54f"
 NAMES = {
@@ -157,7 +158,7 @@ class PlacedLayers:
 
     def _add_cells(self, data: Any) -> Any:
         """Add cells under the closed contour, if that is there."""
-        layer = self._add("cells", Labels, data, opacity=0.45)
+        layer = self._add("cells", Labels, data, opacity=0.45, colormap=cell_colours())
         closed = self.layer("closed")
         if layer is not None:
             layer.editable = False

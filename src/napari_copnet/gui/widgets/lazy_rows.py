@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSize, Qt
 from qtpy.QtGui import QColor, QFont
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
@@ -24,6 +24,8 @@ class Rows(QAbstractTableModel):
         Returns the text of a row and column.
     is_dim : callable, optional
         Whether a row is shown dimmer; none is by default.
+    picture : callable, optional
+        Returns the picture (QPixmap) of a row and column, or None.
 
     Attributes
     ----------
@@ -37,10 +39,12 @@ class Rows(QAbstractTableModel):
         count: Callable[[], int],
         cell: Callable[[int, int], str],
         is_dim: Callable[[int], bool] = lambda _: False,
+        picture: Callable[[int, int], Any] = lambda *_: None,
     ) -> None:
         super().__init__()
         self.current = -1
         self._headers, self._count, self._cell, self._is_dim = headers, count, cell, is_dim
+        self._picture = picture
         self._rows = count()
 
     def renew(self) -> None:
@@ -69,6 +73,8 @@ class Rows(QAbstractTableModel):
             return None
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return self._cell(row, index.column())
+        if role == Qt.ItemDataRole.DecorationRole:
+            return self._picture(row, index.column())
         if role == Qt.ItemDataRole.ForegroundRole and self._is_dim(row):
             return _DIM
         if role == Qt.ItemDataRole.FontRole and row == self.current:
@@ -87,10 +93,24 @@ class Rows(QAbstractTableModel):
 
 
 class RowsView(QTableView):
-    """A table of `Rows`; keys go past it to the canvas."""
+    """A table of `Rows`; keys go past it to the canvas.
 
-    def __init__(self, name: str, stretched: int) -> None:
+    Parameters
+    ----------
+    name : str
+    stretched : int
+        The column that takes the room that is left.
+    height : int
+        Of a row, px; more than 20 leaves room for a picture and two lines.
+    hidden : tuple of int
+        Columns that are not shown.
+    """
+
+    def __init__(
+        self, name: str, stretched: int, height: int = 20, hidden: tuple[int, ...] = ()
+    ) -> None:
         super().__init__()
+        self._unseen = hidden
         self.setObjectName(name)
         self._stretched = stretched
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -98,11 +118,12 @@ class RowsView(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setShowGrid(False)
-        self.setWordWrap(False)
+        self.setWordWrap(height > 20)
         side = self.verticalHeader()
         assert side is not None  # Qt makes both headers with the table
         side.hide()
-        side.setDefaultSectionSize(20)
+        side.setDefaultSectionSize(height)
+        self.setIconSize(QSize(height - 4, height - 4))
         self.setMinimumHeight(140)
 
     def show_rows(self, rows: Rows) -> None:
@@ -117,6 +138,7 @@ class RowsView(QTableView):
             header.setSectionResizeMode(column, mode)
             if not stretched:
                 self.setColumnWidth(column, 76)
+            self.setColumnHidden(column, column in self._unseen)
 
     def renew(self, current: int) -> None:
         """Ask for all texts in sight anew, and show a row as the current one."""

@@ -83,7 +83,7 @@ class ResultControls:
     def tell_edit(self, z: int, count: int) -> None:
         """Say how many cells an edited slice has."""
         self.cells.tell(
-            Mark.DONE, f"Slice {z} was edited and has {count} cells now.", self.cells.next
+            Mark.DONE, f"Slice {z + 1} was edited and has {count} cells now.", self.cells.next
         )
 
     def _on_step(self) -> None:

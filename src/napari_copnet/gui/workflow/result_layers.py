@@ -17,7 +17,7 @@ from napari_copnet.params import CellParams
 from napari_copnet.proofreading.session_start import scaled_params
 from napari_copnet.restored import slice_frame
 from napari_copnet.steps.frame import to_original
-from napari_copnet.types import Frame, Preprocessed, SliceResult
+from napari_copnet.types import Closing, Frame, Preprocessed, SliceResult
 
 
 class ResultLayers(PlacedLayers):
@@ -102,13 +102,26 @@ class ResultLayers(PlacedLayers):
 
     @property
     def last_iteration(self) -> tuple[int, np.ndarray, np.ndarray] | None:
-        """Number and probability of the last complete iteration, and Step 1; or None."""
-        if self.iterations is None or self._ready is None:
+        """Number and probability of the last complete iteration, and Step 1; or None.
+
+        Those of a run before, with other contours or of another size, do not count.
+        """
+        if self._contours is None or self.iterations_of(self._contours) is None:
             return None
+        assert self.iterations is not None
+        assert self._ready is not None
         depth = len(self._ready.data)
         last = len(self.iterations) - 1
         stacks = [np.stack([self.iterations.slice(i, z) for z in range(depth)]) for i in (last, 0)]
         return self.iterations.numbers[last], stacks[0], stacks[1]
+
+    def iterations_of(self, contours: Any) -> Iterations | None:
+        """Return the iterations that began with a contour probability; None for any other."""
+        return self.iterations if self._iterated is contours else None
+
+    def shows(self, closing: Closing) -> bool:
+        """Whether the closed contour in the viewer is this one."""
+        return self._closing is closing and self.layer("closed") is not None
 
     @property
     def preprocessed(self) -> Preprocessed | None:

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_copnet.errors import InputError
+from napari_copnet.gui.viewer.camera import held_view
 from napari_copnet.gui.viewer.layer_source import (
     first_is_time,
     is_usable,
@@ -214,8 +215,9 @@ class StackSection(DockSection):
         size, before = VoxelSize(**sizes), voxel_size_of(layer)
         typed = [a for a in "zyx" if _differs(getattr(size, a), getattr(before, a))]
         if typed:
-            set_voxel_size(layer, size)
-            self.moved.emit()
+            with held_view(self.viewer, layer):
+                set_voxel_size(layer, size)
+                self.moved.emit()
         self.show_voxel_size()
 
     def ask_file(self) -> None:
