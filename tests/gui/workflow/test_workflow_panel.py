@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from fake_networks import made_image
+from panels import dock_panel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
@@ -222,7 +223,7 @@ def test_another_size_that_is_cancelled_leaves_the_run_before_whole(
     assert source.layers.last_iteration is None
     np.testing.assert_array_equal(layer(panel, "cells").data, before)
     # What is in view can be proofread.
-    _, dock = viewer.window.add_plugin_dock_widget("napari-copnet", "COp-Net proofreading")
+    _, dock = dock_panel(viewer, "COp-Net proofreading")
     given = lambda *_, **__: (str(tmp_path / "session"), "")  # noqa: E731
     monkeypatch.setattr(QFileDialog, "getSaveFileName", given)
     with qtbot.waitSignal(dock.opened, timeout=60000):
