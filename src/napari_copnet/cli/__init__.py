@@ -38,6 +38,7 @@ def modules() -> tuple[ModuleType, ...]:
         evaluate_command,
         finetune_command,
         grid_search_command,
+        measure_command,
         model_commands,
         run_command,
         session_commands,
@@ -59,6 +60,7 @@ def modules() -> tuple[ModuleType, ...]:
         baselines_command,
         model_commands,
         session_commands,
+        measure_command,
     )
 
 
