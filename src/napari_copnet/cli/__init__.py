@@ -36,6 +36,7 @@ def modules() -> tuple[ModuleType, ...]:
         baselines_command,
         demo_command,
         evaluate_command,
+        export_command,
         finetune_command,
         grid_search_command,
         measure_command,
@@ -61,6 +62,7 @@ def modules() -> tuple[ModuleType, ...]:
         model_commands,
         session_commands,
         measure_command,
+        export_command,
     )
 
 

@@ -17,14 +17,14 @@ class Crop(NamedTuple):
 
     Attributes
     ----------
-    index : int
+    number : int
         Its place among the cells asked for.
     mask : ndarray, shape (Z, Y, X), bool
     origin : tuple of int
         First voxel along z, y, x.
     """
 
-    index: int
+    number: int
     mask: np.ndarray
     origin: tuple[int, int, int]
 

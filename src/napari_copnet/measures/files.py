@@ -10,7 +10,7 @@ from typing import Any
 from napari_copnet.files import check_writable, whole_file
 from napari_copnet.measures.measure import Measures, measure
 from napari_copnet.measures.open_source import opened_source
-from napari_copnet.measures.schema import TABLES
+from napari_copnet.measures.schema import MEASURED
 from napari_copnet.measures.source import Source
 from napari_copnet.measures.table import FORMATS, check_tables, write_table
 from napari_copnet.params import MeasureParams, ReadParams
@@ -59,7 +59,7 @@ def measure_files(
     """
     out = Path(out)
     check_writable(out)
-    check_tables(out, tuple(TABLES), formats)
+    check_tables(out, MEASURED, formats)
     with opened_source(path, read, params) as source:
         made = yield from measure(source, surface=params.surface)
         return write_measures(made, source, out, formats, params)

@@ -125,6 +125,6 @@ def measure_surfaces(
     for z, crops in finished_crops(source.labels, cells, last):
         for crop in crops:
             found = surface_and_sphericity(crop.mask, size)
-            surface[crop.index], sphericity[crop.index] = found
+            surface[crop.number], sphericity[crop.number] = found
         yield Progress("surfaces", z + 1, depth, "slices")
     return {"surface_um2": surface, "sphericity": sphericity}

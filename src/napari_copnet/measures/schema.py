@@ -217,10 +217,18 @@ POPULATION = (
     Column("maximum", "", "Highest value."),
 )
 
+NUMBERS = (
+    _name("cell", "Number of the cell in the run or the session."),
+    _name("number", "Its number in the 16-bit image."),
+)
+
 TABLES = {
     "slices": SLICES,
     "cells": CELLS,
     "pairs": PAIRS,
     "marks": MARKS,
     "population": POPULATION,
+    # Beside exported labels.
+    "numbers": NUMBERS,
 }
+MEASURED = ("slices", "cells", "pairs", "marks", "population")
