@@ -41,6 +41,7 @@ def modules() -> tuple[ModuleType, ...]:
         grid_search_command,
         measure_command,
         model_commands,
+        rerun_command,
         run_command,
         session_commands,
         sizes_command,
@@ -63,6 +64,7 @@ def modules() -> tuple[ModuleType, ...]:
         session_commands,
         measure_command,
         export_command,
+        rerun_command,
     )
 
 
