@@ -74,11 +74,11 @@ def test_a_box(voxel):
     assert row["solidity"] == 1
 
 
-@pytest.mark.parametrize("wall", [0, 3, 10])
-@pytest.mark.parametrize("axis", [0, 1, 2])
+# Cells are grown into walls within slices.
+@pytest.mark.parametrize(
+    ("axis", "wall"), [(0, 0), (1, 0), (1, 3), (1, 10), (2, 0), (2, 3), (2, 10)]
+)
 def test_two_boxes_touch_on_one_side(axis, wall):
-    if axis == 0 and wall:
-        pytest.skip("cells are grown within slices")
     labels = np.zeros((12, 40, 44), np.uint8)
     labels[2:10, 10:20, 12:20] = 1
     shape, voxel = [8, 10, 8], (0.05, 0.01, 0.02)

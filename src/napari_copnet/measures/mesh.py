@@ -69,4 +69,4 @@ def _thinned(mask: np.ndarray, step: int) -> np.ndarray:
     depth, height, width = whole.shape
     blocks = whole.reshape(depth, height // step, step, width // step, step)
     thin = blocks.mean(axis=(2, 4)) >= 0.5
-    return thin if thin.any() else blocks.any(axis=(2, 4))
+    return np.asarray(thin if thin.any() else blocks.any(axis=(2, 4)))

@@ -15,6 +15,7 @@ from napari_copnet.progress import Steps
 from napari_copnet.proofreading.edits import MARKS
 from napari_copnet.proofreading.queue import Item, build_queue
 from napari_copnet.proofreading.session_view import SessionView
+from napari_copnet.proofreading.still import StillView
 
 
 def of_session(
@@ -70,6 +71,16 @@ def of_session(
             "models": [run.get("models") for run in facts.runs],
         },
     )
+
+
+def still_source(session: SessionView) -> Source:
+    """Return the cells of a session as they are now, for a thread that measures them.
+
+    Call it in the session's thread; what it returns may be used in another while edits go on.
+    """
+    # A still session has no links.
+    numbers = session.links.lookup(session._model.next_id).copy()
+    return of_session(StillView(session), numbers)
 
 
 def doubts_by_slice(items: Iterable[Item]) -> Doubts:
