@@ -14,9 +14,7 @@ from napari_copnet.types import VoxelSize
 def labels(tmp_path):
     found = np.zeros((3, 20, 30), np.uint16)
     found[:, 2:18, 2:14], found[:, 2:18, 16:28] = 1, 2
-    return write_image(
-        tmp_path / "l.tif", found, voxel_size=VoxelSize(0.1, 0.1, 0.1), kind="cells"
-    )
+    return write_image(tmp_path / "l.tif", found, voxel_size=VoxelSize(0.1, 0.1, 0.1), kind="cells")
 
 
 def test_measure_writes_tables_and_says_how_many(labels, copnet, answer, tmp_path):

@@ -5,6 +5,7 @@ import math
 import cc3d
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -12,8 +13,10 @@ from skimage.measure import perimeter_crofton, regionprops
 from solids import ellipsoid, spheroid_surface
 
 from napari_copnet.lazy_array import LazyArray
+from napari_copnet.measures import mesh
 from napari_copnet.measures.contacts import Contacts
 from napari_copnet.measures.measure import measure
+from napari_copnet.measures.mesh import cell_mesh, smoothed, surface_and_sphericity, surface_of
 from napari_copnet.measures.perimeter import perimeters
 from napari_copnet.measures.source import Doubt, Source
 from napari_copnet.measures.walls import touched
@@ -221,6 +224,31 @@ def test_any_shape_has_a_surface_and_is_no_rounder_than_a_ball(labels):
     if len(cells):
         assert (cells["surface_um2"] > 0).all()
         assert (cells["sphericity"] <= 1 + 1e-6).all() and (cells["sphericity"] >= 0).all()
+
+
+@pytest.mark.parametrize("voxel", VOXELS)
+def test_the_mesh_is_that_of_trimesh(voxel):
+    mask = some_labels(3) == 2
+    vertices, faces = surface_of(mask, voxel)
+    made = trimesh.Trimesh(smoothed(vertices, faces, 0), faces, process=False)
+    assert np.array_equal(made.vertices, vertices)
+    assert made.is_watertight and made.is_winding_consistent and made.volume > 0
+    area, sphericity = surface_and_sphericity(mask, voxel)
+    assert area == pytest.approx(made.area)
+    ball = math.pi ** (1 / 3) * (6 * made.volume) ** (2 / 3)
+    assert sphericity == pytest.approx(ball / made.area)
+    theirs = trimesh.smoothing.filter_taubin(made.copy(), 0.5, 0.53, 6)
+    assert smoothed(vertices, faces, 6) == pytest.approx(theirs.vertices)
+
+
+def test_a_large_crop_is_thinned_in_plane(monkeypatch):
+    ball = ellipsoid((24.0,) * 3, (1, 1, 1))
+    area, _ = surface_and_sphericity(ball, (1, 1, 1))
+    monkeypatch.setattr(mesh, "MOST_VOXELS", ball.size // 3)
+    thin, _ = surface_and_sphericity(ball, (1, 1, 1))
+    assert thin == pytest.approx(area, rel=0.05) and thin != area
+    centre = cell_mesh(ball, (1, 1, 1)).bounds.mean(axis=0)
+    assert centre == pytest.approx([25, 25, 25], abs=0.6)
 
 
 def test_lazy_labels_are_read_slice_by_slice():

@@ -140,7 +140,7 @@ class MeasureView(QTableView):
         if model is None:
             return np.zeros(0, np.int64)
         ranges = model.selection()
-        parts = [ranges.at(number) for number in range(ranges.count())]
+        parts = [ranges[number] for number in range(len(ranges))]
         shown = [np.arange(part.top(), part.bottom() + 1) for part in parts if part.isValid()]
         places = np.unique(np.concatenate(shown)) if shown else np.zeros(0, np.int64)
         return np.sort(self._rows.rows[places[places < self._rows.rows.size]])
