@@ -11,6 +11,7 @@ from qtpy.QtTest import QTest
 from napari_copnet.gui.measures.measure_panel import MeasurePanel
 from napari_copnet.gui.measures.measured_layers import Lookup, source_of_layer
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
+from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.measures.table import Table
 from napari_copnet.proofreading.session import Session
 
@@ -95,7 +96,7 @@ def test_a_row_shows_its_cell(panel, window):
     window.dims.set_current_step(0, 0)
     click_row(panel, 2)
     assert window.dims.current_step[0] == 2
-    centre = np.array(window.camera.center[-2:])
+    centre = np.array(camera_of(window).center[-2:])
     assert centre == pytest.approx(np.array([9.5, 64.5]) * 0.01, abs=0.4)
     chosen = panel.over.chosen
     assert chosen in window.layers and chosen.visible
@@ -109,7 +110,7 @@ def test_a_cell_shows_its_row(panel, window, qtbot):
     qtbot.wait(300)
     canvas = canvas_of(window.window._qt_window)
     # The middle of the image lies in the middle of the canvas.
-    zoom, middle = window.camera.zoom, np.array(window.camera.center[-2:])
+    zoom, middle = camera_of(window).zoom, np.array(camera_of(window).center[-2:])
     y, x = (np.array([45, 40]) * 0.01 - middle) * zoom
     place = QPoint(round(canvas.width() / 2 + x), round(canvas.height() / 2 + y))
     QTest.mouseClick(canvas, LEFT, pos=place)
