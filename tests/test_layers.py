@@ -17,7 +17,7 @@ ORDER = [
     # How large networks see a slice: settings, steps and training agree on it.
     {"plane_size"},
     {"lazy_array"},
-    {"types", "params", "files", "padding"},
+    {"types", "params", "files", "padding", "csv_text"},
     {"folders", "fingerprint"},
     {"io", "networks", "synthetic", "boundaries", "store"},
     {"steps", "training"},
@@ -31,6 +31,9 @@ ORDER = [
     {"proofreading"},
     # Annotated slices lie in a session, train networks, and compare them by their scores.
     {"teaching"},
+    # What leaves the package: tables of a run's or a session's cells, and files for others.
+    {"measures"},
+    {"export"},
     {"demo", "sizes"},
     {"gui"},
     {"cli"},

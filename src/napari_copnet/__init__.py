@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from napari_copnet import params as params
     from napari_copnet.errors import CopnetError as CopnetError
     from napari_copnet.evaluation.scores import evaluate as evaluate
+    from napari_copnet.export.export import export_files as export_cells
     from napari_copnet.io.read import read_stack as read_stack
     from napari_copnet.io.write import write_image as write_image
+    from napari_copnet.measures.files import measure_files as measure_cells
     from napari_copnet.networks.import_model import import_model as import_model
     from napari_copnet.networks.nnunet import Network as Network
     from napari_copnet.networks.package import adopt as adopt_model
@@ -94,6 +96,9 @@ _PUBLIC = {
     "accept_item": "proofreading.queue:accept",
     "reject_item": "proofreading.queue:reject",
     "export_session": "proofreading.session_export:export",
+    # Measures, and files for other programs
+    "measure_cells": "measures.files:measure_files",
+    "export_cells": "export.export:export_files",
     # Teaching the networks
     "Project": "teaching.project:Project",
     "propose_slices": "teaching.slice_choice:propose",
@@ -119,6 +124,7 @@ __all__ = [
     "compare_models",
     "edit_tools",
     "evaluate",
+    "export_cells",
     "export_session",
     "find_model",
     "fine_tune",
@@ -127,6 +133,7 @@ __all__ = [
     "label_cells",
     "list_models",
     "make_tissue",
+    "measure_cells",
     "params",
     "predict_contours",
     "preprocess",

@@ -2,6 +2,7 @@
 
 import json
 
+import h5py
 import numpy as np
 import typer
 from typer.testing import CliRunner
@@ -43,3 +44,42 @@ def test_from_a_run_to_exported_cells(tmp_path):
 def test_what_is_no_session_is_told(tmp_path):
     code, told = called("info", tmp_path)
     assert code == 1 and "not a session" in told["error"] and told["hint"]
+
+
+def test_a_session_of_cells_from_elsewhere(tmp_path):
+    labels = np.zeros((2, 40, 60), np.uint16)
+    # Two cells that touch, on a wide background.
+    labels[:, 10:20, 10:20], labels[:, 10:20, 20:30] = 1, 2
+    write_image(tmp_path / "stack.tif", np.zeros(labels.shape, np.uint8))
+    np.save(tmp_path / "stack_seg.npy", {"masks": labels, "outlines": labels})
+    code, _ = called(
+        "create", tmp_path / "stack.tif", "--contours", tmp_path / "stack_seg.npy",
+        "--out", tmp_path / "s",
+    )  # fmt: skip
+    assert code == 0
+    with Session.open(tmp_path / "s", read_only=True) as opened:
+        cells = opened.all_cells()
+    # One pixel of each side is contour; linked through the stack; nothing on the background.
+    assert sorted(np.unique(cells)) == [0, 1, 2]
+    for number, first in ((1, 10), (2, 20)):
+        inside = np.zeros(labels.shape, bool)
+        inside[:, 11:19, first + 1 : first + 9] = True
+        assert np.array_equal(cells == number, inside)
+
+
+def test_a_session_of_probabilities_from_elsewhere(tmp_path):
+    data = np.zeros((2, 12, 20, 2), np.float32)
+    data[..., 10, 1] = 0.8
+    data[..., 0] = 1 - data[..., 1]
+    write_image(tmp_path / "stack.tif", np.zeros(data.shape[:3], np.uint8))
+    with h5py.File(tmp_path / "p.h5", "w") as file:
+        made = file.create_dataset("exported_data", data=data)
+        made.attrs["axistags"] = json.dumps({"axes": [{"key": key} for key in "zyxc"]})
+    code, _ = called(
+        "create", tmp_path / "stack.tif", "--contours", tmp_path / "p.h5", "--channel", "1",
+        "--out", tmp_path / "s",
+    )  # fmt: skip
+    assert code == 0
+    with Session.open(tmp_path / "s", read_only=True) as opened:
+        assert [opened.cell_count(z) for z in (0, 1)] == [2, 2]
+        assert opened.step1[0, 3, 10] == np.float32(0.8)

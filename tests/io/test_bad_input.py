@@ -54,7 +54,7 @@ def test_missing_empty_hdf5(tmp_path):
     (tmp_path / "a.tif").touch()
     refused(tmp_path / "a.tif", "is empty")
     (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    refused(tmp_path / "a.h5", "HDF5")
+    refused(tmp_path / "a.h5", "can't be read|damaged")
 
 
 @pytest.mark.parametrize("compression", [None, "zlib", "lzw"])

@@ -31,6 +31,19 @@ def test_contours_cells_marks_and_edits_are_written(session, tmp_path):
     session.undo()
     record = finish(export(session, tmp_path / "out"))
     files = record["files"]
+    networks = sum(int(session.run_contour(z).sum()) for z in range(3))
+    assert networks == session.contour.copy().sum() - 1
+    assert record["counts"] == {
+        "edits": {"close gap": 1, "mark vessel": 1},
+        "items": {"accepted": 0, "rejected": 0},
+        "contour_pixels": {
+            "networks": int(session.contour.copy().sum()) - 1,
+            "added": 1,
+            "removed": 0,
+        },
+        "edited_slices": 1,
+    }
+    assert record["models"] == [{}]
     assert np.array_equal(read_image(files["closed"]).data, session.contour)
     cells = read_image(files["cells"]).data
     assert sorted(np.unique(cells)) == [0, 1, 2] and record["cells"] == 2

@@ -36,9 +36,12 @@ def modules() -> tuple[ModuleType, ...]:
         baselines_command,
         demo_command,
         evaluate_command,
+        export_command,
         finetune_command,
         grid_search_command,
+        measure_command,
         model_commands,
+        rerun_command,
         run_command,
         session_commands,
         sizes_command,
@@ -59,6 +62,9 @@ def modules() -> tuple[ModuleType, ...]:
         baselines_command,
         model_commands,
         session_commands,
+        measure_command,
+        export_command,
+        rerun_command,
     )
 
 

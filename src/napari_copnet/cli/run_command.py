@@ -116,7 +116,7 @@ def run_command(
             record = finished_run(out, result.key, frame, format, wanted)
         if record is None:
             restored = restored_lazily(result) if frame == "original" else None
-            record = watched(saving(result, restored, settings, out, format, wanted))
+            record = watched(saving(result, restored, settings, out, format, wanted, read))
         if not resume:
             store.clear()
     for line in warning(record):

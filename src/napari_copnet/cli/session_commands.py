@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from napari_copnet.cli.console import Json, Out, show, watched
 from napari_copnet.cli.options import add_command
 from napari_copnet.cli.run_command import Format
+from napari_copnet.params import ReadParams
 
 Folder = Annotated[Path, typer.Argument(help="Session folder.")]
 
@@ -27,9 +29,20 @@ def add_to(app: typer.Typer) -> None:
 
 
 def create_command(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[
+        Path, typer.Argument(help="Folder of a run; with --contours a stack that none was made of.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Session folder, new or empty.")],
     *,
+    read: ReadParams,
+    contours: Annotated[
+        Path | None,
+        typer.Option(
+            "--contours",
+            help="Contours or cells of the stack from elsewhere: a mask, a probability, such as "
+            "ilastik's, or labels, such as Cellpose's.",
+        ),
+    ] = None,
     keep_image: Annotated[
         bool,
         typer.Option(
@@ -39,11 +52,20 @@ def create_command(
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Create a session from the results of a run."""
+    """Create a session from the results of a run, or of a stack with contours from elsewhere."""
+    from napari_copnet.cli.inputs import read_checked, read_slices
     from napari_copnet.proofreading.session_files import make
     from napari_copnet.proofreading.session_start import from_run_folder
+    from napari_copnet.teaching.project_start import start_from_elsewhere
 
-    folder = watched(make(out, from_run_folder(run), keep_image))
+    if contours is None:
+        start = from_run_folder(run)
+    else:
+        # The channel is that of the contours' file, of which ilastik writes one for each class.
+        stack = read_checked(run, replace(read, channel=None), lazy=True)
+        found = read_slices(contours, ReadParams(channel=read.channel))
+        start = start_from_elsewhere(stack, found)
+    folder = watched(make(out, start, keep_image))
     show({"files": {"session": str(folder)}}, as_json, [f"Created the session {folder}"])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_copnet.csv_text import escaped
 from napari_copnet.evaluation.score_names import CELL_SCORES, CONTOUR_SCORES, SCORES
 from napari_copnet.evaluation.scores import FATES, Evaluation
 from napari_copnet.files import whole_file
@@ -24,7 +25,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[
     with whole_file(path) as beside, beside.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="", extrasaction="raise")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: escaped(value) for name, value in row.items()} for row in rows)
     return Path(path)
 
 

@@ -132,9 +132,13 @@ def read_file(path: Path) -> Raw:
     if not head:
         raise InputError(f"{path.name} is empty.", "Copy or export it again.")
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        raise InputError(
-            f"{path.name} is an HDF5 file, which is not supported.", "Save it as TIFF or OME-Zarr."
-        )
+        from napari_copnet.io.hdf5 import read_hdf5
+
+        return read_hdf5(path)
+    if head.startswith(b"\x93NUMPY"):
+        from napari_copnet.io.numpy_file import read_numpy
+
+        return read_numpy(path)
     if head[:4] in _TIFF:
         from napari_copnet.io.tiff import read_tiff
 

@@ -7,6 +7,7 @@ choices and whether it is shown under Advanced. A field whose default is None is
 from __future__ import annotations
 
 from napari_copnet.params.evaluation import BaselineParams, ScoreParams
+from napari_copnet.params.measures import MeasureParams
 from napari_copnet.params.run import Settings
 from napari_copnet.params.setting import (
     FORMER_NAMES,
@@ -41,6 +42,7 @@ __all__ = [
     "DegradeParams",
     "DeviceParams",
     "FineTuneParams",
+    "MeasureParams",
     "PreprocessParams",
     "ReadParams",
     "ScoreParams",

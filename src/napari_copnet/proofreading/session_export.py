@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from napari_copnet.files import check_writable, whole_file
 from napari_copnet.io.write import write_image
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.proofreading.edits import MARKS
+from napari_copnet.proofreading.edits import ACCEPTED, MARKS, REJECTED
 from napari_copnet.proofreading.packing import to_plain
 from napari_copnet.proofreading.session import Session
 from napari_copnet.runs.run_record import surroundings
@@ -88,6 +89,8 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
         "edits": session.history.position,
         "cells": int(numbers.max(initial=0)),
         "cells_by_slice": [session.cell_count(z) for z in range(session.shape[0])],
+        "counts": who_did_what(session),
+        "models": [run.get("models", {}) for run in facts.runs],
         "runs": list(facts.runs),
     }
     files["run.json"] = str(out / "run.json")
@@ -112,6 +115,36 @@ def _consecutive(session: Session) -> np.ndarray:
         numbers[cells] = used + 1 + np.arange(cells.size, dtype=np.uint32)
         used += cells.size
     return numbers
+
+
+def who_did_what(session: Session) -> dict[str, Any]:
+    """Return how much of a session the networks made, and how much was made by hand.
+
+    Returns
+    -------
+    dict
+        ``edits``: applied edits by tool. ``items``: decided items of the review queue by verdict.
+        ``contour_pixels``: those of the last run (``networks``), those added and removed since
+        (``added``, ``removed``). ``edited_slices``: slices in which there are any of these.
+    """
+    history = session.history
+    pixels = {"networks": 0, "added": 0, "removed": 0}
+    edited = 0
+    for z in range(session.shape[0]):
+        run, now = session.run_contour(z), session.contour[z] > 0
+        added, removed = int(np.sum(now & ~run)), int(np.sum(run & ~now))
+        pixels["networks"] += int(np.sum(run))
+        pixels["added"] += added
+        pixels["removed"] += removed
+        edited += bool(added or removed)
+    tools = Counter(history[index].tool for index in range(history.position))
+    verdicts = Counter(verdict.verdict for verdict in session.verdicts.values())
+    return {
+        "edits": dict(tools.most_common()),
+        "items": {name: verdicts[name] for name in (ACCEPTED, REJECTED)},
+        "contour_pixels": pixels,
+        "edited_slices": edited,
+    }
 
 
 def edits_as_plain(session: Session) -> list[dict[str, Any]]:

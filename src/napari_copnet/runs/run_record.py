@@ -17,7 +17,7 @@ from napari_copnet import __version__
 from napari_copnet.files import check_writable, sha256, whole_file
 from napari_copnet.io.write import write_image
 from napari_copnet.lazy_array import LazyArray
-from napari_copnet.params import Settings
+from napari_copnet.params import ReadParams, Settings
 from napari_copnet.pipeline import RunResult
 from napari_copnet.restored import Restored
 from napari_copnet.types import Preprocessed, Stack, VoxelSize
@@ -47,6 +47,7 @@ def save_run(
     out: Path,
     format: str = "tiff",
     outputs: Sequence[str] = OUTPUTS,
+    read: ReadParams | None = None,
 ) -> dict[str, Any]:
     """Write a run's images and its record.
 
@@ -65,6 +66,8 @@ def save_run(
         ``"tiff"``, ``"ome-zarr"`` or ``"nifti"``.
     outputs : sequence of str
         Which of `OUTPUTS` to write; iterations only where they were kept.
+    read : ReadParams, optional
+        How the stack was read, for the record: repeating the run needs it.
 
     Returns
     -------
@@ -99,6 +102,8 @@ def save_run(
     images = {name: made[name] for name in OUTPUTS if name in outputs and made[name] is not None}
     files = write_images(out, {**images, **beside}, stack, voxel_size, format)
     record = run_record(result, settings, "original" if restored is not None else "processed")
+    if read is not None:
+        record["read"] = asdict(read)
     record["files"] = files
     return write_record(out, record)
 

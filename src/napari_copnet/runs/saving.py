@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.lazy_array import LazyArray
-from napari_copnet.params import Settings
+from napari_copnet.params import ReadParams, Settings
 from napari_copnet.pipeline import RunResult
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.restored import Restored
@@ -29,6 +29,7 @@ def saving(
     out: Path,
     format: str = "tiff",
     outputs: Sequence[str] = OUTPUTS,
+    read: ReadParams | None = None,
 ) -> Steps[dict[str, Any]]:
     """Write a run's images and its record; see `run_record.save_run`.
 
@@ -61,7 +62,7 @@ def saving(
 
     def save() -> None:
         try:
-            made.append(save_run(result, restored, settings, out, format, outputs))
+            made.append(save_run(result, restored, settings, out, format, outputs, read))
         except BaseException as error:
             problems.append(error)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.contour_input import as_contour
+from napari_copnet.evaluation.contour_input import as_contour, background
 from napari_copnet.io.contour_kinds import image_kind, image_values, scaled
 from napari_copnet.lazy_array import by_slice
 from napari_copnet.params import CellParams
@@ -57,6 +57,31 @@ def start_from_images(stack: Stack, contours: Any = None, size: int = 512) -> St
             step1 = by_slice(mask, lambda plane: plane, np.float32)
     record = {"settings": {"preprocess": {"size": int(size)}}}
     return Start(mask, step1, stack, cells=CellParams(), record=record)
+
+
+def start_from_elsewhere(stack: Stack, contours: Any) -> Start:
+    """Return what a session of contours or cells of another program begins with.
+
+    Parameters
+    ----------
+    stack : Stack
+        Shape (Z, Y, X).
+    contours : array, shape (Z, Y, X)
+        A contour mask, a contour probability, or labels. Labels keep their background, wide areas
+        of 0, free of cells, and their small cells; a contour two pixels wide is drawn between
+        those that touch. May be lazy.
+
+    Raises
+    ------
+    InputError
+        Shapes differ, or the contours are none.
+    """
+    start = start_from_images(stack, contours, 0)
+    values = image_values(contours)
+    if image_kind(contours, values) != "labels":
+        return start
+    excluded = by_slice(contours, background, bool)
+    return replace(start, excluded=excluded, cells=CellParams(min_size=0))
 
 
 def start_from_run(folder: Path | str, stack: Stack | None = None) -> Start:

@@ -1,0 +1,93 @@
+"""Write cells in formats of other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_copnet.errors import InputError
+from napari_copnet.export.labels import write_labels16, write_zarr_labels
+from napari_copnet.export.meshes import write_meshes
+from napari_copnet.export.rois import write_rois
+from napari_copnet.files import check_writable
+from napari_copnet.measures.open_source import opened_source
+from napari_copnet.measures.source import Source
+from napari_copnet.params import MeasureParams, ReadParams
+from napari_copnet.progress import Steps
+
+# Format: what it is, and what is written.
+FORMATS = {
+    "rois": ("ROIs for ImageJ and Fiji", "rois.zip"),
+    "labels16": ("16-bit label TIFF", "cells16.tif"),
+    "ome-zarr": ("OME-Zarr labels with colours and properties", "cells.ome.zarr"),
+    "stl": ("meshes, STL", "meshes-stl"),
+    "obj": ("meshes, OBJ", "meshes-obj"),
+    "ply": ("meshes with colours, PLY", "meshes-ply"),
+}
+
+
+def export_files(
+    path: Path | str,
+    out: Path | str,
+    to: Sequence[str],
+    read: ReadParams = ReadParams(),
+    params: MeasureParams = MeasureParams(),
+) -> Steps[dict[str, Any]]:
+    """Write the cells of a run, a session or a file of labels in formats of other programs.
+
+    Parameters
+    ----------
+    path : path
+        Folder of a run or a session, or an image of labels.
+    out : path
+        Folder; made when missing.
+    to : sequence of str
+        Of `FORMATS`.
+    read : ReadParams
+    params : MeasureParams
+        Of these, `numbers` counts.
+
+    Yields
+    ------
+    Progress
+        In slices.
+
+    Returns
+    -------
+    dict
+        ``files`` maps formats to what was written.
+
+    Raises
+    ------
+    InputError
+        An unknown format, no cells, or a voxel size that is needed and unknown.
+    OutputError
+        Files of others in the way, or no right or no room to write.
+    """
+    out = Path(out)
+    for name in to:
+        if name not in FORMATS:
+            raise InputError(
+                f"There is no format {name!r} to export to.", f"Choose of {', '.join(FORMATS)}."
+            )
+    if not to:
+        raise InputError("No format was named.", f"Choose of {', '.join(FORMATS)}: --to rois.")
+    check_writable(out)
+    files: dict[str, str] = {}
+    with opened_source(path, read, params) as source:
+        for name in to:
+            files |= yield from _written(source, name, out / FORMATS[name][1])
+        facts, notes = source.facts, list(source.notes)
+    return {"command": "export", "inputs": facts, "notes": notes, "files": files}
+
+
+def _written(source: Source, name: str, target: Path) -> Steps[dict[str, str]]:
+    if name == "rois":
+        return {name: str((yield from write_rois(source, target)))}
+    if name == "ome-zarr":
+        return {name: str((yield from write_zarr_labels(source, target)))}
+    if name == "labels16":
+        paths = yield from write_labels16(source, target)
+        return dict(zip((name, "numbers"), map(str, paths), strict=False))
+    return {name: str((yield from write_meshes(source, target, name)))}

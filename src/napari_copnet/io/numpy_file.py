@@ -1,0 +1,88 @@
+"""Arrays that NumPy saved, and the ``_seg.npy`` of Cellpose, without running code from them."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import InputError
+from napari_copnet.io.damage import damage_explained
+from napari_copnet.io.raw import Raw, is_lazy, need_memory
+
+# What a dictionary of arrays, numbers and texts is pickled with; nothing of it does anything.
+_HARMLESS = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy.core.numeric", "_frombuffer"),
+    ("numpy._core.numeric", "_frombuffer"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+}
+
+
+def read_numpy(path: Path) -> Raw:
+    """Read an array, or the masks of a Cellpose ``_seg.npy``.
+
+    Raises
+    ------
+    InputError
+        Damaged, or holding objects other than arrays.
+    """
+    with damage_explained(path, pickle.UnpicklingError):
+        with path.open("rb") as file:
+            shape, dtype = _header(file)
+            if dtype.hasobject:
+                return _masks(_Arrays(file, encoding="latin1").load(), path)
+        data = np.load(path, mmap_mode="r" if is_lazy(shape, dtype) else None, allow_pickle=False)
+        if data.ndim < 2:
+            raise InputError(f"{path.name} holds no image.", "Give an array (z, y, x).")
+        return Raw(data, "Q" * (data.ndim - 2) + "YX")
+
+
+def _header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    if not dtype.hasobject:
+        need_memory(0 if is_lazy(shape, dtype) else int(np.prod(shape)) * dtype.itemsize, "It")
+    return shape, dtype
+
+
+class _Arrays(pickle.Unpickler):
+    """Reads arrays, numbers, texts, lists and dictionaries, and nothing that could run."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("_codecs", "encode"):
+            # How Python 2 and protocol 2 write bytes.
+            return _latin1
+        if (module, name) not in _HARMLESS:
+            raise InputError(
+                f"The file holds an object {module}.{name}, and could run a program.",
+                "Save the masks alone, as TIFF.",
+            )
+        return super().find_class(module, name)
+
+
+def _latin1(text: str, _encoding: str) -> bytes:
+    return text.encode("latin1")
+
+
+def _masks(found: Any, path: Path) -> Raw:
+    content = found.item() if isinstance(found, np.ndarray) and found.size == 1 else None
+    masks = content.get("masks") if isinstance(content, dict) else None
+    if not isinstance(masks, np.ndarray) or masks.dtype.kind not in "biu":
+        raise InputError(
+            f"{path.name} holds no masks of Cellpose.", "Save the cells as a label image, as TIFF."
+        )
+    masks = masks.squeeze()
+    if masks.ndim not in (2, 3):
+        raise InputError(f"The masks in {path.name} have {masks.ndim} axes.", "Give z, y, x.")
+    note = f"The masks of Cellpose in {path.name} were read."
+    return Raw(masks, "ZYX"[-masks.ndim :], notes=(note,))

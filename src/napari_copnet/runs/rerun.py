@@ -1,0 +1,301 @@
+"""Repeat a run from its record, and say what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import CopnetError, InputError, ModelError
+from napari_copnet.files import check_writable, sha256, whole_file
+from napari_copnet.io.formats import format_of
+from napari_copnet.io.read import read_image, read_iterations, read_stack
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.networks.package import ModelPackage, find_model, list_models
+from napari_copnet.params import DeviceParams, ReadParams, Settings, from_dict
+from napari_copnet.pipeline import run
+from napari_copnet.progress import Steps
+from napari_copnet.restored import restored_lazily
+from napari_copnet.runs.run_record import OUTPUTS, surroundings
+from napari_copnet.runs.saving import saving
+from napari_copnet.store.folder import FolderStore
+
+RECORD = "rerun.json"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that is not as it was when the run was made.
+
+    Attributes
+    ----------
+    what : str
+        Such as ``"input"``, ``"contours model"`` or ``"numpy"``.
+    then, now : str
+        What the record says, and what is there; empty for nothing.
+    decides : bool
+        Whether results can't be expected to be the same: the input and the models.
+    """
+
+    what: str
+    then: str
+    now: str
+    decides: bool = False
+
+    @property
+    def text(self) -> str:
+        """A sentence for people."""
+        now = self.now or "missing"
+        return f"{self.what.capitalize()}: {self.then[:16] or 'missing'} then, {now[:16]} now."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run to be repeated.
+
+    Attributes
+    ----------
+    record : dict
+        As in ``run.json``.
+    folder : Path
+        Where that lies.
+    stack : Path
+        The input.
+    read : ReadParams
+        How to read it.
+    settings : Settings
+        Of the run, with the models that were found.
+    differences : tuple of Difference
+    """
+
+    record: dict[str, Any]
+    folder: Path
+    stack: Path
+    read: ReadParams
+    settings: Settings
+    differences: tuple[Difference, ...]
+
+
+def plan_of(path: Path | str, stack: Path | str | None = None) -> Plan:
+    """Read the record of a run, find its input and models, and compare them.
+
+    Parameters
+    ----------
+    path : path
+        ``run.json``, or the folder with it.
+    stack : path, optional
+        The input, where it is no longer where it was.
+
+    Raises
+    ------
+    InputError
+        No record of a whole run, or no input.
+    ModelError
+        A model is nowhere to be found.
+    """
+    path = Path(path)
+    path = path / "run.json" if path.is_dir() else path
+    record = _record(path)
+    source = _source(record, path.parent, stack)
+    described = record["inputs"]["stack"]
+    found = [Difference("input", str(described.get("sha256") or ""), sha256(source), True)]
+    settings = _settings(record)
+    for kind in ("contours", "closing"):
+        settings, difference = _with_model(settings, record, kind)
+        found.append(difference)
+    found += _surroundings(record)
+    different = tuple(one for one in found if one.then != one.now)
+    return Plan(record, path.parent, source, _read(record), settings, different)
+
+
+def rerun(
+    plan: Plan,
+    out: Path | str,
+    *,
+    load: Callable[[ModelPackage, DeviceParams], Network] = Network.load,
+) -> Steps[dict[str, Any]]:
+    """Repeat a run into another folder, and compare the results with those that are still there.
+
+    Parameters
+    ----------
+    plan : Plan
+    out : path
+        Not the folder of the run itself. Stopped, it goes on there when asked again.
+    load : callable
+        Loads a network on a device.
+
+    Yields
+    ------
+    Progress
+        As `pipeline.run`.
+
+    Returns
+    -------
+    dict
+        As written to ``rerun.json``: ``same``, whether all results that could be compared are
+        equal, or None where none could; ``results``, by name the share of voxels that differ, None
+        where there is nothing to compare with; ``differences``; ``files``.
+
+    Raises
+    ------
+    InputError
+        `out` is the folder of the run.
+    OutputError
+        No right or no room to write.
+    """
+    out = Path(out)
+    if out.resolve() == plan.folder.resolve():
+        raise InputError(
+            f"{out} is the folder of the run itself.", "Choose another one with --out."
+        )
+    check_writable(out)
+    image = read_stack(plan.stack, plan.read, lazy=True)
+    written = plan.record.get("files", {})
+    outputs = [name for name in OUTPUTS if name in written]
+    format = next((format_of(str(written[n]))[0] for n in outputs), "") or "tiff"
+    store = FolderStore(out / "store")
+    with store.alone():
+        result = yield from run(
+            image, plan.settings, store=store, repair=plan.read.repair, load=load
+        )
+        processed = plan.record.get("frame", {}).get("results") == "processed"
+        restored = None if processed else restored_lazily(result)
+        record = yield from saving(result, restored, plan.settings, out, format, outputs, plan.read)
+    results = {
+        name: _share_different(_there(plan.folder, Path(str(written[name]))), record, name)
+        for name in outputs
+    }
+    known = [share for share in results.values() if share is not None]
+    report = {
+        "command": "rerun",
+        "run": str(plan.folder),
+        "same": all(share == 0 for share in known) if known else None,
+        "results": results,
+        "differences": [
+            {"what": one.what, "then": one.then, "now": one.now} for one in plan.differences
+        ],
+        "files": {**record["files"], "rerun": str(out / RECORD)},
+    }
+    with whole_file(out / RECORD) as beside:
+        beside.write_text(json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is no readable record.", "Give the run.json of a run.") from error
+    parts = record if isinstance(record, dict) else {}
+    if parts.get("command") != "run":
+        raise InputError(
+            f"{path} is not the record of a whole run.", "Give the run.json of copnet run."
+        )
+    try:
+        parts["settings"]["closing"], parts["inputs"]["stack"]["path"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} is incomplete.", "Restore it from a copy.") from error
+    return parts
+
+
+def _source(record: Mapping[str, Any], folder: Path, stack: Path | str | None) -> Path:
+    path = record["inputs"]["stack"]["path"]
+    wanted = [Path(stack)] if stack else [Path(path), folder / path] if path else []
+    for candidate in wanted:
+        if candidate.exists():
+            return candidate
+    raise InputError(
+        f"The stack {wanted[0] if wanted else 'of the run'} is not there.",
+        "Say where it is with --stack.",
+    )
+
+
+def _settings(record: Mapping[str, Any]) -> Settings:
+    groups = {}
+    for field in fields(Settings):
+        kind = type(getattr(Settings(), field.name))
+        groups[field.name] = from_dict(kind, record["settings"].get(field.name, {}))
+    return Settings(**groups)
+
+
+def _read(record: Mapping[str, Any]) -> ReadParams:
+    """Return how the stack was read; earlier records say only which voxel size it had."""
+    if "read" in record:
+        return from_dict(ReadParams, record["read"])
+    sizes = record["inputs"]["stack"].get("voxel_size") or [None]
+    known = all(isinstance(size, int | float) for size in sizes)
+    return ReadParams(voxel_size=",".join(map(repr, sizes)) if known else None)
+
+
+def _with_model(
+    settings: Settings, record: Mapping[str, Any], kind: str
+) -> tuple[Settings, Difference]:
+    """Return the settings with the model of the run, found by its hash whatever its name is."""
+    group, name = {
+        "contours": ("contours", "contour_model"),
+        "closing": ("closing", "closing_model"),
+    }[kind]
+    params = getattr(settings, group)
+    then = str(record.get("models", {}).get(kind, {}).get("sha256") or "")
+    package = None
+    try:
+        package = find_model(getattr(params, name), kind)
+    except ModelError:
+        if not then:
+            raise
+    if package is None or package.sha256 != then:
+        same = [one for one in list_models() if one.kind == kind and one.sha256 == then]
+        package = same[0] if same else package
+    if package is None:
+        raise ModelError(
+            f"The {kind} model of the run, {getattr(params, name)}, is not there.",
+            f"Import it again; its weights have the SHA-256 {then[:16]}….",
+        )
+    if package.sha256 == then:
+        params = replace(params, **{name: str(package.folder)})
+    changed = replace(settings, **{group: params})
+    return changed, Difference(f"{kind} model", then, package.sha256, decides=True)
+
+
+def _surroundings(record: Mapping[str, Any]) -> list[Difference]:
+    now = surroundings()
+    then: dict[str, str] = dict(record.get("versions", {}))
+    names = sorted(set(then) | set(now["versions"]))
+    found = [
+        Difference(name, str(then.get(name, "")), str(now["versions"].get(name, "")))
+        for name in names
+    ]
+    return [*found, Difference("machine", str(record.get("machine", "")), now["machine"])]
+
+
+def _there(folder: Path, path: Path) -> Path | None:
+    """Return a file of the run: where it was written, or in the folder that was moved."""
+    for candidate in (folder / path.name, path):
+        if candidate.exists():
+            return candidate
+    return None
+
+
+def _share_different(then: Path | None, record: Mapping[str, Any], name: str) -> float | None:
+    if then is None or name not in record["files"]:
+        return None
+    open_ = read_iterations if name == "iterations" else _opened
+    try:
+        first, second = open_(then, lazy=True), open_(Path(record["files"][name]), lazy=True)
+    except CopnetError:
+        return None
+    if first.shape != second.shape:
+        return 1.0
+    different = sum(
+        int(np.count_nonzero(np.asarray(first[at]) != np.asarray(second[at])))
+        for at in np.ndindex(*first.shape[:-2])
+    )
+    return different / int(np.prod(first.shape))
+
+
+def _opened(path: Path, *, lazy: bool) -> Any:
+    return read_image(path, lazy=lazy).data
