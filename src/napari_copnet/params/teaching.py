@@ -46,6 +46,30 @@ class CheckParams:
 
 
 @dataclass(frozen=True)
+class CarryParams:
+    """Carry the cells of annotated slices to the slices beside them."""
+
+    reach: int = setting(
+        10, "Reach", "Carry no farther than this many slices.", unit="slices", minimum=1
+    )
+    trust: float = setting(
+        0.75,
+        "Trust",
+        "A cell that is less likely right than this is in doubt: it is left out of training, and "
+        "listed for a look.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    doubt: float = setting(
+        0.6,
+        "Most in doubt",
+        "Stop before a slice in which more than this share of the cells is in doubt.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+
+
+@dataclass(frozen=True)
 class FineTuneParams:
     """Fine-tune a model on annotated slices."""
 

@@ -97,11 +97,12 @@ def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> S
 def corrected(project: Project, z: int) -> np.ndarray:
     """Return what was decided by hand in a slice that is not done, shape (Y, X), bool.
 
-    These are pixels that differ from the last run's contour, and walls of the review queue that
-    were accepted or rejected, each with a few pixels around it.
+    These are pixels that differ from the contour of the last run, or from the one that was carried
+    to the slice, and walls of the review queue that were accepted or rejected, each with a few
+    pixels around it.
     """
     session = project.session
-    decided = (session.contour[z] > 0) != session.run_contour(z)
+    decided = (session.contour[z] > 0) != project.start_contour(z)
     for verdict in session.verdicts.values():
         if verdict.patch.z == z:
             decided[verdict.patch.box] |= verdict.patch.mask
