@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from moving_tissue import contour_of, moving_tissue
+from scipy import ndimage
 
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.metrics import LABELLED, partition
@@ -56,13 +57,24 @@ def test_a_shifted_slice_is_registered_and_its_labels_follow():
     image, contours, _ = moving_tissue(1)
     shift = (2, -3)
     other = np.roll(image[0], shift, (0, 1))
-    field = motion.displacement(filters.likeness(other), filters.likeness(image[0]))
+    flat = np.zeros(other.shape, np.float32)
+    values = [filters.likeness(one, flat) for one in (other, image[0])]
+    field = motion.displacement(*values)
     inside = field[:, 16:-16, 16:-16]
     np.testing.assert_allclose(np.median(inside, axis=(1, 2)), [-2, 3], atol=0.3)
     assert motion.restlessness(np.full((2, 8, 8), 3.0)) == 0
     labels = regions.filled(contours[0])
     came = motion.moved(labels, field)
     assert (came == np.roll(labels, shift, (0, 1)))[16:-16, 16:-16].mean() > 0.95
+
+
+def test_registered_slices_agree_where_they_show_the_same():
+    rng = np.random.default_rng(0)
+    first = ndimage.gaussian_filter(rng.normal(size=(80, 120)), 1.5)
+    second = first.copy()
+    second[:, 60:] = ndimage.gaussian_filter(rng.normal(size=(80, 60)), 1.5)
+    alike = filters.agreement(first, second)
+    assert alike[:, :30].min() > 0.99 and abs(np.median(alike[:, 90:])) < 0.3
 
 
 def test_moved_labels_take_the_largest_share_of_a_pixel():

@@ -100,7 +100,9 @@ def _carry_cell(
     try:
         y, x = (int(part) for part in cell.split(","))
     except ValueError as error:
-        raise InputError(f"{cell!r} is no pixel.", "Give row and column, such as 120,85.") from error
+        raise InputError(
+            f"{cell!r} is no pixel.", "Give row and column, such as 120,85."
+        ) from error
     found = watched(carry_cell(opened, chosen[0], (y, x), carry))
     if not dry:
         for outline in found:

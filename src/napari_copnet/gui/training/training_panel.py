@@ -60,7 +60,14 @@ class TrainingPanel(Dock):
         self.train = TrainSection(self.link, self._degrade)
         self.compare = CompareSection(viewer, self.link, self._compute, self.train.device)
         self.models = ModelsSection(self._compute)
-        self.sections = (self.slices, self.review, self.carry, self.train, self.compare, self.models)
+        self.sections = (
+            self.slices,
+            self.review,
+            self.carry,
+            self.train,
+            self.compare,
+            self.models,
+        )
         self._lay_out()
         self._timer = delayed(self._renew, RENEW_MS, self)
         self._connect()

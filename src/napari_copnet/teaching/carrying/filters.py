@@ -10,6 +10,8 @@ from scipy import fft, ndimage
 # Grey values count in deviations of their surroundings, px.
 SURROUNDINGS = 10.0
 LIMIT = 4.0
+# Log odds beyond these say no more about where a slice has come to.
+LIKELY = (-6.0, 3.0)
 # Half width and half length of the dark lines that are looked for, px, and in how many directions.
 LINE_WIDTH, LINE_LENGTH, DIRECTIONS = 1.5, 4.0, 8
 
@@ -94,14 +96,37 @@ def oriented_ridges(contrast: np.ndarray) -> np.ndarray:
     return _in_deviations(best)
 
 
-def likeness(image: np.ndarray) -> np.ndarray:
+def likeness(image: np.ndarray, odds: np.ndarray) -> np.ndarray:
     """Return the values by which a slice is registered, shape (Y, X), float32.
 
-    Local contrast less dark ridges. Grey values as they are, or in deviations of the slice, moved
-    the cells of sections of 30 nm worse than not at all.
+    Local contrast, less dark ridges, less log odds of contour. Grey values as they are, or in
+    deviations of the slice, moved the cells of sections of 30 nm worse than not at all.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+    odds : ndarray, shape (Y, X)
+        From `likely.ContourOdds`.
     """
     contrast = local_contrast(image)
-    return contrast - dark_ridges(contrast)
+    return contrast - dark_ridges(contrast) - np.clip(odds, *LIKELY) / 2
+
+
+def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the local correlation of two registered slices, shape (Y, X), -1 to 1.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (Y, X), float32
+        From `likeness`.
+    """
+    mean, other = (ndimage.gaussian_filter(one, SURROUNDINGS) for one in (first, second))
+    shared = ndimage.gaussian_filter(first * second, SURROUNDINGS) - mean * other
+    power = [
+        ndimage.gaussian_filter(one * one, SURROUNDINGS) - middle * middle
+        for one, middle in ((first, mean), (second, other))
+    ]
+    return np.clip(shared / np.sqrt(np.maximum(power[0] * power[1], 1e-6)), -1, 1)
 
 
 def _in_deviations(values: np.ndarray) -> np.ndarray:

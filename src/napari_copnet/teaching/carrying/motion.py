@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 # Standard deviation of the Gaussian that smooths the field after each iteration, px.
-SMOOTHING = 2.0
+SMOOTHING = 1.5
 # Iterations at half size and at full size.
 ITERATIONS = (30, 15)
 
@@ -66,10 +66,13 @@ def composed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     first, second : ndarray, shape (2, Y, X), float32
         `first` leads from the middle slice to the source, `second` from the target to the middle.
     """
-    at = np.indices(second.shape[1:], np.float32) + second
-    return second + np.array(
-        [ndimage.map_coordinates(part, at, order=1, mode="nearest") for part in first]
-    )
+    return second + np.array([warped(part, second) for part in first])
+
+
+def warped(values: np.ndarray, field: np.ndarray) -> np.ndarray:
+    """Return values of one slice as they lie in another, between pixels by straight lines."""
+    at = np.indices(values.shape, np.float32) + field
+    return ndimage.map_coordinates(values, at, order=1, mode="nearest")
 
 
 def restlessness(field: np.ndarray) -> float:
@@ -108,8 +111,7 @@ def moved(labels: np.ndarray, field: np.ndarray) -> np.ndarray:
     best, most = corners[0], np.full(labels.shape, -1.0, np.float32)
     for corner in corners:
         share = sum(
-            np.where(other == corner, part, 0)
-            for other, part in zip(corners, shares, strict=True)
+            np.where(other == corner, part, 0) for other, part in zip(corners, shares, strict=True)
         )
         larger = share > most + 1e-6
         best, most = np.where(larger, corner, best), np.maximum(most, share)

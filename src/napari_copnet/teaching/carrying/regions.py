@@ -85,22 +85,23 @@ def borders(labels: np.ndarray) -> np.ndarray:
     return found
 
 
-def seeds(labels: np.ndarray) -> np.ndarray:
+def seeds(labels: np.ndarray, deep: bool = False) -> np.ndarray:
     """Return the inner part of each cell, 0 elsewhere; no cell is left without one.
 
     Parameters
     ----------
     labels : ndarray, shape (Y, X), uint32
+    deep : bool
+        Only the part that lies deeper than `SEED_SHARE` of the deepest, in large cells too.
     """
     depth = edt.edt(labels, black_border=False)
     deepest = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
     np.maximum.at(deepest, labels.ravel(), depth.ravel())
-    return np.where(depth >= np.minimum(SEED_DEPTH, SEED_SHARE * deepest)[labels], labels, 0)
+    least = SEED_SHARE * deepest
+    return np.where(depth >= (least if deep else np.minimum(SEED_DEPTH, least))[labels], labels, 0)
 
 
-def settled(
-    odds: np.ndarray, labels: np.ndarray, hold: float, near: float = NEAR
-) -> np.ndarray:
+def settled(odds: np.ndarray, labels: np.ndarray, hold: float, near: float = NEAR) -> np.ndarray:
     """Return cells whose borders follow the image: a watershed from the seeds of moved cells.
 
     Parameters
@@ -111,14 +112,24 @@ def settled(
         The cells as they were moved.
     hold : float
         How much a border that was moved counts, in log odds: where the image shows no line, the
-        border stays. 0 for the image alone.
+        border stays.
     near : float
         How near to that border, px.
     """
-    if hold:
-        away = edt.edt(labels, black_border=False) - 0.5
-        odds = odds + np.float32(hold) * np.exp(-((away / near) ** 2) / 2)
+    away = edt.edt(labels, black_border=False) - 0.5
+    odds = odds + np.float32(hold) * np.exp(-((away / near) ** 2) / 2)
     return watershed(odds, seeds(labels)).astype(np.uint32)
+
+
+def of_image(odds: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return what the image alone makes of cells: a watershed from what lies deep inside of them.
+
+    Parameters
+    ----------
+    odds, labels
+        As for `settled`.
+    """
+    return watershed(odds, seeds(labels, deep=True)).astype(np.uint32)
 
 
 def overlap(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
@@ -144,9 +155,7 @@ def overlap(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
     return both / np.maximum(union, 1)
 
 
-def blended(
-    before: np.ndarray, behind: np.ndarray, same: np.ndarray, weight: float
-) -> np.ndarray:
+def blended(before: np.ndarray, behind: np.ndarray, same: np.ndarray, weight: float) -> np.ndarray:
     """Return the cells between two slices from both of which they were moved.
 
     Where both name the same cell, it is that. Elsewhere the cell counts in which a pixel lies
