@@ -113,7 +113,7 @@ def tumour(slices: int, size: int, diameter: float, seed: int) -> Any:
 
 def _tissue(quick: bool) -> list[Figure]:
     diameters = (60.0,) if quick else (35.0, 60.0, 120.0)
-    depth, size = (EVERY + 1, 256) if quick else (2 * EVERY + 1, 512)
+    depth, size = (EVERY + 1, 256) if quick else (2 * EVERY + 1, 384)
     rights: dict[str, list[np.ndarray]] = {"carried": [], "copied": []}
     sizes: list[np.ndarray] = []
     for number, diameter in enumerate(diameters):
@@ -137,7 +137,7 @@ def _tissue(quick: bool) -> list[Figure]:
     areas = np.concatenate(sizes)
     found = {name: np.concatenate(right) for name, right in rights.items()}
     stacks = (
-        f"{len(diameters)} stacks of {depth} slices of {size} px, cells of "
+        f"{len(diameters)} stack(s) of {depth} slices of {size} px, cells of "
         f"{', '.join(f'{one:g}' for one in diameters)} px, 0.3 % of it a slice"
     )
     figures = []

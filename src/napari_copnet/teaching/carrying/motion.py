@@ -10,7 +10,7 @@ from scipy import ndimage
 # Standard deviation of the Gaussian that smooths the field after each iteration, px.
 SMOOTHING = 1.5
 # Iterations at half size and at full size.
-ITERATIONS = (30, 15)
+ITERATIONS = (30, 10)
 
 
 def displacement(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
