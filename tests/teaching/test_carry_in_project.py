@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from moving_tissue import moving_tissue
 
 from napari_copnet.errors import InputError
@@ -16,11 +18,18 @@ from napari_copnet.evaluation.metrics import LABELLED, partition
 from napari_copnet.params import CarryParams, CellParams
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.session_start import Start
-from napari_copnet.teaching.annotated_dataset import corrected, corrected_slices
+from napari_copnet.teaching.annotated_dataset import (
+    carried_slices,
+    corrected,
+    corrected_slices,
+    split,
+    write_slices,
+)
 from napari_copnet.teaching.carrying.one_cell import carry_cell
 from napari_copnet.teaching.carrying.project_carry import carry, named_range, targets
 from napari_copnet.teaching.project import DONE, IN_WORK, UNTOUCHED, Project
 from napari_copnet.teaching.slice_check import DOUBT
+from napari_copnet.training.truth import IGNORE
 from napari_copnet.types import Stack, VoxelSize
 
 DEPTH = 9
@@ -121,6 +130,23 @@ def test_a_part_that_was_reviewed_is_carried_and_the_rest_stays(project, tissue)
     one = next(one for one in finish(carry(project, CarryParams(reach=1))) if one.z == 5)
     assert one.contour[:, :40].any() and not one.contour[:, 60:].any()
     assert not one.known[:, 60:].any()
+
+
+def test_training_can_learn_from_what_was_carried_surely(project, tmp_path):
+    take_all(project, CarryParams(reach=2, trust=0.9, doubt=1.0))
+    parts = split(project.done, hold_out=False)
+    carried = carried_slices(project, parts)
+    assert carried == [2, 3, 5, 6]
+    folder = finish(write_slices(project, tmp_path / "annotated", [4, *carried]))
+    truth = tifffile.imread(folder / "truth.tif")
+    assert IGNORE not in truth[0]
+    for plane, z in zip(truth[1:], carried, strict=True):
+        known = project.carried(z).known
+        np.testing.assert_array_equal(plane == IGNORE, ~known)
+        np.testing.assert_array_equal(plane[known], project.session.contour[z][known])
+    # none that came from, or lies near to, a slice that is kept apart
+    assert carried_slices(project, replace(parts, train=(), held_out=(4,))) == []
+    assert carried_slices(project, replace(parts, held_out=(8,))) == [2, 3]
 
 
 def test_nothing_to_carry_is_said(project):

@@ -90,6 +90,12 @@ class FineTuneParams:
         "Also learn from single corrections and decisions in slices that are not done; the rest "
         "of these slices is ignored.",
     )
+    carried: bool = setting(
+        False,
+        "Learn from carried slices",
+        "Also learn from contours that were carried from the slices trained on; cells in doubt "
+        "are ignored.",
+    )
     folds: int = setting(
         2,
         "Folds",

@@ -26,7 +26,9 @@ def folder(tmp_path):
     start = Start(
         contour,
         contour * np.float32(0.9),
-        Stack((160 - 100.0 * lines + noise).clip(0, 255).astype(np.uint8), VoxelSize(), name="drawn"),
+        Stack(
+            (160 - 100.0 * lines + noise).clip(0, 255).astype(np.uint8), VoxelSize(), name="drawn"
+        ),
         cells=CellParams(min_size=0),
         record={"settings": {"preprocess": {"size": 0}}},
     )
