@@ -151,6 +151,16 @@ def test_only_neighbours_within_reach_that_are_asked_for_are_carried_to():
         finish(carry_cells(image.__getitem__, {}, [1]))
 
 
+def test_slices_too_far_apart_are_carried_from_each_by_itself():
+    image, contours, _ = moving_tissue(9, speed=0.2)
+    given = {z: GivenSlice.of(contours[z]) for z in (0, 8)}
+    came = finish(carry_cells(image.__getitem__, given, range(9), CarryParams(reach=3)))
+    assert [(one.z, one.sources) for one in came] == [
+        *((z, (0,)) for z in (1, 2, 3)),
+        *((z, (8,)) for z in (5, 6, 7)),
+    ]
+
+
 def test_lines_are_drawn_as_wide_as_they_were_and_closed():
     image, contours, _ = moving_tissue(2, speed=0.5)
     given = {0: GivenSlice.of(contours[0])}

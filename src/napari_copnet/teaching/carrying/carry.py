@@ -135,6 +135,10 @@ class Look:
         """Return `filters.likeness` of a slice."""
         return self._slice(z)[1]
 
+    def forget(self, z: int) -> None:
+        """Let go what was computed of a slice."""
+        self._seen.pop(z, None)
+
     def _filtered(self, z: int) -> np.ndarray:
         if z not in self._features:
             self._features[z] = likely.features(np.asarray(self._image(z)))
@@ -339,6 +343,8 @@ def _outward(
         if cells.in_doubt > params.doubt:
             return
         yield cells
+        # the next step still holds what it needs of it
+        look.forget(z)
 
 
 def _between(

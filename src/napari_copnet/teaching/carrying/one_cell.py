@@ -81,8 +81,8 @@ def carry_cell(
     params : CarryParams
         `doubt` has no part in it.
     targets : sequence of int, optional
-        Only these slices; those within `params.reach` by default. A single one is reached whatever
-        its trust: for "this cell's outline from the slice before".
+        Only these slices, whatever the trust: for "this cell's outline from the slice before".
+        Those within `params.reach` by default, for as long as the cell is trusted.
 
     Yields
     ------
