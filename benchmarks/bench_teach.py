@@ -256,7 +256,7 @@ def _single(
                 f"trusted cells right ({kept:.0%} of all)",
                 tally.trusted,
                 [],
-                0.90 if goals else None,
+                0.90,
             ),
         ]
         for what, ours, theirs, goal in rows:

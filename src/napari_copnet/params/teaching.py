@@ -53,7 +53,7 @@ class CarryParams:
         10, "Reach", "Carry no farther than this many slices.", unit="slices", minimum=1
     )
     trust: float = setting(
-        0.8,
+        0.85,
         "Trust",
         "A cell that is less likely right than this is in doubt: it is left out of training, and "
         "listed for a look.",

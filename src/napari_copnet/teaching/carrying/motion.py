@@ -33,7 +33,9 @@ def displacement(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
     if not (np.ptp(fixed) and np.ptp(moving)):
         return np.zeros((2, *fixed.shape), np.float32)
     images = [SimpleITK.GetImageFromArray(np.asarray(one, np.float32)) for one in (fixed, moving)]
-    small = [SimpleITK.Shrink(SimpleITK.DiscreteGaussian(one, [1.0, 1.0]), [2, 2]) for one in images]
+    small = [
+        SimpleITK.Shrink(SimpleITK.DiscreteGaussian(one, [1.0, 1.0]), [2, 2]) for one in images
+    ]
     field = _demons(small, ITERATIONS[0], None)
     field = _demons(images, ITERATIONS[1], field)
     found = SimpleITK.GetArrayFromImage(field)
