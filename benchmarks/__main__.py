@@ -13,9 +13,11 @@ from napari_copnet.cli.options import add_command
 from napari_copnet.errors import InputError
 from napari_copnet.gui.display import has_display
 
-Name = Literal["closing", "degrade", "dock", "finetune", "labels", "proofread", "scale", "session"]
+Name = Literal[
+    "closing", "degrade", "dock", "finetune", "labels", "proofread", "scale", "session", "teach"
+]
 # What can use data that the package does not hold.
-_WITH_DATA = {"proofread", "finetune"}
+_WITH_DATA = {"proofread", "finetune", "teach"}
 # What is measured in a window as well, where there is a display.
 _IN_WINDOW = {"proofread": "benchmarks.bench_proofread_window"}
 app = typer.Typer(name="benchmarks", add_completion=False, pretty_exceptions_enable=False)
@@ -30,7 +32,7 @@ def bench(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", help="proofread, finetune: folder with fib25, or isbi2012, to use it too."
+            "--data", help="proofread, finetune, teach: folder with data sets, to use them too."
         ),
     ] = None,
     as_json: Json = False,

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from napari_copnet.store.folder import FolderStore as FolderStore
     from napari_copnet.synthetic.tissue import make_tissue as make_tissue
     from napari_copnet.synthetic.tissue import random_tissue_params as random_tissue_params
+    from napari_copnet.teaching.carrying.one_cell import carry_cell as carry_cell
+    from napari_copnet.teaching.carrying.project_carry import carry as carry_contours
     from napari_copnet.teaching.fine_tuning import fine_tune as fine_tune
     from napari_copnet.teaching.model_comparison import compare as compare_models
     from napari_copnet.teaching.project import Project as Project
@@ -102,6 +104,8 @@ _PUBLIC = {
     # Teaching the networks
     "Project": "teaching.project:Project",
     "propose_slices": "teaching.slice_choice:propose",
+    "carry_contours": "teaching.carrying.project_carry:carry",
+    "carry_cell": "teaching.carrying.one_cell:carry_cell",
     "fine_tune": "teaching.fine_tuning:fine_tune",
     "compare_models": "teaching.model_comparison:compare",
 }
@@ -120,6 +124,8 @@ __all__ = [
     "accept_item",
     "adopt_model",
     "build_queue",
+    "carry_cell",
+    "carry_contours",
     "close_contours",
     "compare_models",
     "edit_tools",

@@ -126,3 +126,25 @@ def test_a_model_is_adopted_discarded_restored_and_exported(drawn, answer, tiny_
     assert [m["name"] for m in answer("model", "list", "--discarded")["models"]] == ["mine"]
     answer("model", "restore", "mine")
     assert "mine" in listed()
+
+
+def test_contours_are_carried_to_the_slices_beside(drawn, answer, copnet):
+    project = drawn / "project"
+    contour = tifffile.imread(drawn / "contours.tif")
+    contour[:10], contour[11:] = 0, 0
+    contour[10, 5, 5] = 0
+    tifffile.imwrite(drawn / "one.tif", contour, photometric="minisblack")
+    paths = ("--image", drawn / "image.tif", "--contours", drawn / "one.tif", "--out", project)
+    answer("annotate", "create", "--input-size", 0, *paths)
+    nothing = copnet("annotate", "carry", project)
+    assert nothing.exit_code == 1 and "no slice to carry from" in nothing.stderr
+    answer("annotate", "done", project, "10")
+    dry = answer("annotate", "carry", project, "--reach", 2, "--dry")
+    assert dry["slices"] == [8, 9, 11, 12]
+    found = answer("annotate", "carry", project, "--reach", 2)
+    assert found["slices"] == [8, 9, 11, 12]
+    assert found["carried"][0]["from"] == [10] and found["carried"][0]["cells"] == 16
+    one = answer("annotate", "carry", project, "10", "--cell", "18,18", "--reach", 3)
+    assert one["slices"] == [7, 8, 9, 11, 12, 13]
+    outside = copnet("annotate", "carry", project, "10", "--cell", "12,12")
+    assert outside.exit_code == 1 and "no cell" in outside.stderr

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from napari_copnet.cli.carry_command import carry_command
 from napari_copnet.cli.console import Json, show, watched
 from napari_copnet.cli.model_commands import Kind
 from napari_copnet.cli.options import add_command
@@ -24,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
     add_command(group, "slices", slices_command)
     add_command(group, "check", check_command)
     add_command(group, "draw", draw_command)
+    add_command(group, "carry", carry_command)
     add_command(group, "done", done_command)
     add_command(group, "reopen", reopen_command)
     add_command(group, "drop", drop_command)

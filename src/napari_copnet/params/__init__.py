@@ -28,12 +28,13 @@ from napari_copnet.params.steps import (
     PreprocessParams,
     ReadParams,
 )
-from napari_copnet.params.teaching import CheckParams, ChooseParams, FineTuneParams
+from napari_copnet.params.teaching import CarryParams, CheckParams, ChooseParams, FineTuneParams
 from napari_copnet.params.training import DegradeParams, TissueParams, TrainParams
 
 __all__ = [
     "FORMER_NAMES",
     "BaselineParams",
+    "CarryParams",
     "CellParams",
     "CheckParams",
     "ChooseParams",

@@ -46,6 +46,30 @@ class CheckParams:
 
 
 @dataclass(frozen=True)
+class CarryParams:
+    """Carry the cells of annotated slices to the slices beside them."""
+
+    reach: int = setting(
+        10, "Reach", "Carry no farther than this many slices.", unit="slices", minimum=1
+    )
+    trust: float = setting(
+        0.85,
+        "Trust",
+        "A cell that is less likely right than this is in doubt: it is left out of training, and "
+        "listed for a look.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    doubt: float = setting(
+        0.6,
+        "Most in doubt",
+        "Stop before a slice in which more than this share of the cells is in doubt.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+
+
+@dataclass(frozen=True)
 class FineTuneParams:
     """Fine-tune a model on annotated slices."""
 
@@ -65,6 +89,12 @@ class FineTuneParams:
         "Learn from corrections",
         "Also learn from single corrections and decisions in slices that are not done; the rest "
         "of these slices is ignored.",
+    )
+    carried: bool = setting(
+        False,
+        "Learn from carried slices",
+        "Also learn from contours that were carried from the slices trained on; cells in doubt "
+        "are ignored.",
     )
     folds: int = setting(
         2,

@@ -97,11 +97,12 @@ def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> S
 def corrected(project: Project, z: int) -> np.ndarray:
     """Return what was decided by hand in a slice that is not done, shape (Y, X), bool.
 
-    These are pixels that differ from the last run's contour, and walls of the review queue that
-    were accepted or rejected, each with a few pixels around it.
+    These are pixels that differ from the contour of the last run, or from the one that was carried
+    to the slice, and walls of the review queue that were accepted or rejected, each with a few
+    pixels around it.
     """
     session = project.session
-    decided = (session.contour[z] > 0) != session.run_contour(z)
+    decided = (session.contour[z] > 0) != project.start_contour(z)
     for verdict in session.verdicts.values():
         if verdict.patch.z == z:
             decided[verdict.patch.box] |= verdict.patch.mask
@@ -123,6 +124,33 @@ def corrected_slices(project: Project, margin_to: Iterable[int] = ()) -> list[in
     ]
 
 
+def carried_slices(project: Project, parts: Split) -> list[int]:
+    """Return slices to which contours were carried, and of which training can learn.
+
+    Carried only from slices that train, none near to slices kept apart.
+    """
+    found = []
+    for z in project.carried_slices:
+        carried = project.carried(z)
+        apart = all(abs(z - other) >= MARGIN for other in parts.held_out)
+        if carried is None or not apart or not carried.known.any():
+            continue
+        if set(carried.sources) <= set(parts.train):
+            found.append(z)
+    return found
+
+
+def known_part(project: Project, z: int) -> np.ndarray | None:
+    """Return what networks can learn from in a slice, shape (Y, X), bool; None for all reviewed.
+
+    Of a slice that is not done: what was carried to it surely, or else what was `corrected`.
+    """
+    if project.state(z) == DONE:
+        return None
+    carried = project.carried(z)
+    return corrected(project, z) if carried is None else carried.known
+
+
 def write_slices(project: Project, folder: Path, slices: Sequence[int]) -> Steps[Path]:
     """Write image and truth of slices as two stacks that hold only these, whole or not at all.
 
@@ -133,7 +161,7 @@ def write_slices(project: Project, folder: Path, slices: Sequence[int]) -> Steps
         Gets ``image.tif``, ``truth.tif`` (0 cell, 1 contour, 2 not annotated) and
         ``slices.json``.
     slices : sequence of int
-        Slices of the stack. Of those that are not done, only what was `corrected` is annotated.
+        Slices of the stack. Of those that are not done, only their `known_part` is annotated.
 
     Yields
     ------
@@ -170,8 +198,7 @@ def write_slices(project: Project, folder: Path, slices: Sequence[int]) -> Steps
         )
         for number, z in enumerate(slices):
             images[number] = image[z]
-            part = None if project.state(z) == DONE else corrected(project, z)
-            truth = project.truth(z, part)
+            truth = project.truth(z, known_part(project, z))
             if (truth == IGNORE).all():
                 raise InputError(
                     f"Slice {z} has no annotated area.",

@@ -73,7 +73,7 @@ class Prospect:
     split : dataset.Split
         Which slices train, and which are kept apart.
     corrected : tuple of int
-        Slices of which only corrections train.
+        Slices of which only corrections, or what was carried to them, train.
     minutes : float
         How long it trains; that of folds included.
     text : str
@@ -118,6 +118,10 @@ def prospect(
     lines = [parts.text]
     if corrected:
         lines.append(f"Corrections in {len(corrected)} more slices are used as well.")
+    carried = annotated_dataset.carried_slices(project, parts) if params.carried else []
+    if carried:
+        lines.append(f"Contours carried to {len(carried)} more slices are used as well.")
+        corrected = sorted({*corrected, *carried})
     steps = f", or {params.steps} steps" if params.steps else ""
     lines.append(f"Starts from {parent.name} and trains for {params.minutes:g} min{steps}.")
     minutes = params.minutes

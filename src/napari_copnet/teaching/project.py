@@ -25,7 +25,9 @@ from napari_copnet.proofreading.edits import CONTOUR as CONTOUR_PLANE
 from napari_copnet.proofreading.edits import Edit, Flip, Patch
 from napari_copnet.proofreading.session import Session, Touched
 from napari_copnet.proofreading.session_start import Start
-from napari_copnet.teaching.project_view import ProjectView
+from napari_copnet.teaching.carrying.carried import CarriedSlice
+from napari_copnet.teaching.carrying.one_cell import CarriedOutline
+from napari_copnet.teaching.project_view import ProjectView, fingerprint
 from napari_copnet.teaching.slice_check import Finding
 from napari_copnet.teaching.slice_states import DONE, IN_WORK, STATES, UNTOUCHED, SliceState
 from napari_copnet.teaching.state_folder import StateFolder, is_project
@@ -173,6 +175,54 @@ class Project(ProjectView):
         if change.any():
             self.session.apply(Edit("annotate", (Flip(CONTOUR_PLANE, Patch.of(z, change)),)))
         self.begin(z)
+
+    def take_carried(self, carried: CarriedSlice) -> bool:
+        """Draw what was carried to a slice, as one edit that can be undone.
+
+        What it is, is written before the edit, so that neither is lost when the program ends in
+        between; see `StateFolder.set_carried`.
+
+        Parameters
+        ----------
+        carried : CarriedSlice
+            From `carrying.project_carry.carry`.
+
+        Returns
+        -------
+        bool
+            Whether it was taken: not where somebody has worked on the slice meanwhile.
+        """
+        z = carried.z
+        self._check(z)
+        if self.session.read_only:
+            raise CopnetError(self.session.notice, "Close the other window first.")
+        if self.state(z) != UNTOUCHED:
+            return False
+        contour = carried.contour.astype(np.uint8)
+        self._states.set_carried(carried, fingerprint(contour, self.session.marks[z]))
+        change = carried.contour != (self.session.contour[z] > 0)
+        if change.any():
+            self.session.apply(Edit("carry", (Flip(CONTOUR_PLANE, Patch.of(z, change)),)))
+        else:
+            for listener in self.on_change:
+                listener(z)
+        return True
+
+    def take_outline(self, outline: CarriedOutline) -> None:
+        """Draw the outline of a cell that came from another slice, as one edit.
+
+        Parameters
+        ----------
+        outline : CarriedOutline
+            From `carrying.one_cell.carry_cell`.
+
+        Raises
+        ------
+        CopnetError
+            The session is read-only.
+        """
+        self._check(outline.z)
+        self.session.apply(outline.edit(self.session.contour[outline.z]))
 
     def set_reviewed(self, z: int, part: np.ndarray | None) -> None:
         """Say which pixels of a slice were reviewed; the others are left out of training.

@@ -13,7 +13,8 @@ from napari_copnet.params import CheckParams
 from napari_copnet.proofreading.edits import MARKS
 from napari_copnet.proofreading.session import Session
 from napari_copnet.steps.fixed_size import DEFAULT_SIZE
-from napari_copnet.teaching.slice_check import Finding, check_slice
+from napari_copnet.teaching.carrying.carried import CarriedSlice
+from napari_copnet.teaching.slice_check import Finding, check_slice, doubtful_cell
 from napari_copnet.teaching.slice_states import DONE, IN_WORK, STATES, UNTOUCHED, SliceState
 from napari_copnet.teaching.state_folder import StateFolder
 from napari_copnet.training.truth import BACKGROUND, CONTOUR, IGNORE
@@ -99,12 +100,43 @@ class ProjectView:
     def state(self, z: int) -> str:
         """Return ``"untouched"``, ``"in work"`` or ``"done"``.
 
-        A slice is in work once it was begun, edited by hand, or edited after it was done.
+        A slice is in work once it was begun, edited by hand, or edited after it was done. One to
+        which contours were carried is untouched until somebody edits these.
         """
         entry = self.slice(z)
         if entry.done and entry.done == self._print(z):
             return DONE
+        if not entry.begun and not entry.done and self.carried(z) is not None:
+            return UNTOUCHED
         return IN_WORK if entry.begun or entry.done or self._is_edited(z) else UNTOUCHED
+
+    @property
+    def carried_slices(self) -> list[int]:
+        """The slices whose contours were carried from others, in order."""
+        return [z for z in range(self.shape[0]) if self.carried(z) is not None]
+
+    def carried(self, z: int) -> CarriedSlice | None:
+        """Return what was carried to a slice.
+
+        None where nothing was, where the slice has changed since, and where it is done.
+        """
+        kept = self._states.carried(z)
+        if kept is None or kept[1] != self._print(z) or self.slice(z).done == kept[1]:
+            return None
+        return kept[0]
+
+    def start_contour(self, z: int) -> np.ndarray:
+        """Return the contour of a slice before anybody corrected it, shape (Y, X), bool.
+
+        That of the last run, or the one that was carried to it, whichever is more like its
+        present one.
+        """
+        run, kept = self.session.run_contour(z), self._states.carried(z)
+        if kept is None:
+            return run
+        now = self.session.contour[z] > 0
+        came = kept[0].contour
+        return came if np.count_nonzero(now != came) < np.count_nonzero(now != run) else run
 
     def reviewed(self, z: int) -> np.ndarray:
         """Return which pixels of a slice were reviewed, shape (Y, X), bool.
@@ -139,7 +171,12 @@ class ProjectView:
     def check(self, z: int, params: CheckParams = CheckParams()) -> list[Finding]:
         """Return what seems wrong in a slice; see `slice_check.check_slice`."""
         contour, out = self.to_check(z)
-        return check_slice(contour, params, excluded=out)
+        return [*self.doubts(z), *check_slice(contour, params, excluded=out)]
+
+    def doubts(self, z: int) -> list[Finding]:
+        """Return the carried cells of a slice that are in doubt, as findings."""
+        carried = self.carried(z)
+        return [] if carried is None else [doubtful_cell(one) for one in carried.doubtful]
 
     def to_check(self, z: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return copies of a slice's contour, and of where it is not looked at, or None.
@@ -170,10 +207,7 @@ class ProjectView:
 
     def _print(self, z: int) -> str:
         if z not in self._prints:
-            digest = hashlib.blake2b(digest_size=12)
-            for plane in (self.session.contour[z], self.session.marks[z]):
-                digest.update(np.ascontiguousarray(plane).data)
-            self._prints[z] = digest.hexdigest()
+            self._prints[z] = fingerprint(self.session.contour[z], self.session.marks[z])
         return self._prints[z]
 
     def _is_edited(self, z: int) -> bool:
@@ -182,3 +216,11 @@ class ProjectView:
             marked = bool(self.session.marks[z].any())
             self._edited[z] = marked or not np.array_equal(now, self.session.run_contour(z))
         return self._edited[z]
+
+
+def fingerprint(contour: np.ndarray, marks: np.ndarray) -> str:
+    """Return the fingerprint of a slice: of its contour, uint8 of 0 and 1, and its marks."""
+    digest = hashlib.blake2b(digest_size=12)
+    for plane in (contour, marks):
+        digest.update(np.ascontiguousarray(plane).data)
+    return digest.hexdigest()

@@ -12,9 +12,10 @@ from skimage.morphology import skeletonize
 
 from napari_copnet.boundaries.components import connected8
 from napari_copnet.params import CheckParams, checked
+from napari_copnet.teaching.carrying.carried import DoubtfulCell
 
-OPEN, LARGE, ISLAND = "open contour", "large cell", "tiny island"
-KINDS = (OPEN, LARGE, ISLAND)
+OPEN, LARGE, ISLAND, DOUBT = "open contour", "large cell", "tiny island", "doubtful cell"
+KINDS = (OPEN, LARGE, ISLAND, DOUBT)
 # Fewer cells do not tell how large a usual one is.
 FEWEST_CELLS = 6
 # Pixels of a branch that lie within the surroundings of its fork.
@@ -29,7 +30,7 @@ class Finding:
     Attributes
     ----------
     kind : str
-        ``"open contour"``, ``"large cell"`` or ``"tiny island"``.
+        One of `KINDS`.
     y, x : int
         A pixel of it.
     text : str
@@ -43,6 +44,12 @@ class Finding:
     x: int
     text: str
     size: float
+
+
+def doubtful_cell(cell: DoubtfulCell) -> Finding:
+    """Return a carried cell that is in doubt as a finding."""
+    text = f"This cell was carried from another slice; it is right with {cell.trust:.0%} certainty."
+    return Finding(DOUBT, cell.y, cell.x, text, float(cell.size))
 
 
 def check_slice(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 
+from napari_copnet.errors import InputError
 from napari_copnet.proofreading.session import Session
+from napari_copnet.teaching.carrying.carried import CarriedSlice, read_carried, write_carried
 from napari_copnet.teaching.slice_states import (
     SliceState,
     packed_states,
@@ -42,6 +45,7 @@ class StateFolder:
         self._folder = session.folder / FOLDER
         self.slices: dict[int, SliceState] = read_states(self._folder / STATE, session.shape[0])
         self._parts: dict[int, np.ndarray] = {}
+        self._carried: dict[int, tuple[CarriedSlice, str] | None] = {}
         self._asked = self._written = 0
 
     def part(self, z: int) -> np.ndarray:
@@ -78,11 +82,37 @@ class StateFolder:
 
         self._session.after_saving(write)
 
+    def carried(self, z: int) -> tuple[CarriedSlice, str] | None:
+        """Return what was carried to a slice, and its fingerprint then; None where nothing was.
+
+        A file that can't be read counts as none: carrying writes it again.
+        """
+        if z not in self._carried:
+            path = self._carried_path(z)
+            self._carried[z] = None
+            if path.is_file():
+                with contextlib.suppress(InputError):
+                    self._carried[z] = read_carried(path, z, self._session.shape[1:])
+        return self._carried[z]
+
+    def set_carried(self, carried: CarriedSlice, print_: str) -> None:
+        """Take what was carried to a slice, and have it written.
+
+        To be called before the edit that draws it: a process that is killed between the two
+        leaves a slice as it was, and a file whose fingerprint is not that of the slice.
+        """
+        self._carried[carried.z] = carried, print_
+        path = self._carried_path(carried.z)
+        self._session.after_saving(lambda: write_carried(path, carried, print_))
+
     def flush(self) -> None:
         """Write the states here and now where the session's writer did not get to them."""
         if self._written < self._asked:
             write_states(self._folder / STATE, packed_states(self.slices))
             self._written = self._asked
+
+    def _carried_path(self, z: int) -> Path:
+        return self._folder / f"carried-{z:04d}.npz"
 
     def _part_path(self, z: int) -> Path:
         return self._folder / f"reviewed-{z:04d}.npz"

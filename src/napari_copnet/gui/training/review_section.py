@@ -114,6 +114,7 @@ class ReviewSection(ProjectSection):
                 if self._link.z == z:
                     self.finish(despite)
                 return
+            found = [*project.doubts(z), *found]
             self.findings, self._checked = [] if despite else found, z
             self._do(lambda: project.finish(z, despite=despite, findings=found))
 

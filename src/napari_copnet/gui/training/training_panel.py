@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_copnet.gui.background.task_queue import Task, TaskQueue
 from napari_copnet.gui.simulation.simulation_panel import panel_of as simulation_of
+from napari_copnet.gui.training.carry_section import CarrySection
 from napari_copnet.gui.training.comparison_section import CompareSection
 from napari_copnet.gui.training.models_section import ModelsSection
 from napari_copnet.gui.training.project_link import ProjectLink
@@ -38,7 +39,7 @@ class TrainingPanel(Dock):
     Attributes
     ----------
     link : ProjectLink
-    slices, review, train, compare, models : Section
+    slices, review, carry, train, compare, models : Section
     tasks : TaskQueue
         What is being computed besides a training.
     message : Message
@@ -55,10 +56,18 @@ class TrainingPanel(Dock):
         self.message = Message()
         self.slices = SlicesSection(self.link, self._compute)
         self.review = ReviewSection(self.link, self._compute)
+        self.carry = CarrySection(self.link, self._compute)
         self.train = TrainSection(self.link, self._degrade)
         self.compare = CompareSection(viewer, self.link, self._compute, self.train.device)
         self.models = ModelsSection(self._compute)
-        self.sections = (self.slices, self.review, self.train, self.compare, self.models)
+        self.sections = (
+            self.slices,
+            self.review,
+            self.carry,
+            self.train,
+            self.compare,
+            self.models,
+        )
         self._lay_out()
         self._timer = delayed(self._renew, RENEW_MS, self)
         self._connect()
@@ -115,6 +124,7 @@ class TrainingPanel(Dock):
         if done != self._done:
             # These read models, which takes longer than a stroke may be followed by.
             self._done = done
+            self.carry.renew()
             self.train.renew()
             self.compare.renew()
 

@@ -1,0 +1,102 @@
+"""Carry the contours of a project's slices to those beside and between them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from napari_copnet.errors import InputError
+from napari_copnet.params import CarryParams, checked
+from napari_copnet.progress import Progress, Steps
+from napari_copnet.teaching.carrying import regions
+from napari_copnet.teaching.carrying.carried import CarriedSlice, drawn
+from napari_copnet.teaching.carrying.carry import GivenSlice, carry_cells
+from napari_copnet.teaching.project_view import ProjectView
+from napari_copnet.teaching.slice_states import UNTOUCHED
+
+
+def targets(project: ProjectView, given: Iterable[int], reach: int) -> list[int]:
+    """Return the slices within reach of given ones that nobody has worked on, in order."""
+    near = {
+        z
+        for start in given
+        for z in range(max(start - reach, 0), min(start + reach + 1, project.shape[0]))
+    }
+    return sorted(z for z in near - set(given) if project.state(z) == UNTOUCHED)
+
+
+def carry(
+    project: ProjectView, params: CarryParams = CarryParams(), slices: Sequence[int] | None = None
+) -> Steps[list[CarriedSlice]]:
+    """Carry the contours of slices to those beside and between them, as far as they are sure.
+
+    Slices that somebody has worked on are neither changed nor passed. Nothing is changed here:
+    give each result to `Project.take_carried`.
+
+    Parameters
+    ----------
+    project : ProjectView
+    params : CarryParams
+    slices : sequence of int, optional
+        To carry from; all that are done by default.
+
+    Yields
+    ------
+    Progress
+        In slices; `partial` is the `CarriedSlice` of a slice as soon as it is there.
+
+    Returns
+    -------
+    list of CarriedSlice
+        By slice.
+
+    Raises
+    ------
+    InputError
+        There is no slice to carry from, nothing in one is known, or the image is not to be found.
+    """
+    params = checked(params)
+    given = sorted(set(project.done if slices is None else slices))
+    if not given:
+        raise InputError("There is no slice to carry from.", "Annotate one and mark it as done.")
+    image = project.image
+    cells_of = {z: known_cells(project, z) for z in given}
+    for z, cells in cells_of.items():
+        if cells.labels.max(initial=0) <= regions.OUTSIDE:
+            raise InputError(f"Slice {z} has no cells to carry.", "Outline some first.")
+    work = carry_cells(
+        lambda z: np.asarray(image[z]), cells_of, targets(project, given, params.reach), params
+    )
+    found: list[CarriedSlice] = []
+    with contextlib.closing(work):
+        for progress in work:
+            cells, one = progress.partial, None
+            if cells is not None:
+                one = drawn(cells, project.session.contour[cells.z])
+                found.append(one)
+            yield Progress(
+                "carry", progress.done, progress.total, "slices", progress.note, partial=one
+            )
+    return sorted(found, key=lambda one: one.z)
+
+
+def known_cells(project: ProjectView, z: int) -> GivenSlice:
+    """Return the cells of a slice, to carry them; what was not reviewed lies outside."""
+    out = project.session.excluded(z)
+    outside = np.zeros(project.shape[1:], bool) if out is None else np.array(out, bool)
+    if project.slice(z).part:
+        outside |= ~project.reviewed(z)
+    return GivenSlice.of(project.session.contour[z], outside)
+
+
+def named_range(slices: Iterable[int]) -> str:
+    """Return slices as people name them: ``"3-9, 11-17"``."""
+    parts: list[list[int]] = []
+    for z in sorted(slices):
+        if parts and z == parts[-1][1] + 1:
+            parts[-1][1] = z
+        else:
+            parts.append([z, z])
+    return ", ".join(f"{low}-{high}" if low < high else str(low) for low, high in parts)

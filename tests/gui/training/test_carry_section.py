@@ -1,0 +1,66 @@
+"""The button that carries contours to other slices, in a real window."""
+
+import numpy as np
+import pytest
+from hand import press
+
+from napari_copnet.params import CellParams
+from napari_copnet.progress import finish
+from napari_copnet.proofreading import session_files
+from napari_copnet.proofreading.session_start import Start
+from napari_copnet.types import Stack, VoxelSize
+
+PLUGIN = "napari-copnet"
+SIDE, STEP, DEPTH, GIVEN = 64, 16, 7, 3
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A session in which only the middle slice has contours; all slices show the same cells."""
+    lines = np.zeros((SIDE, SIDE), bool)
+    lines[::STEP] = lines[:, ::STEP] = True
+    lines[1::STEP] = lines[:, 1::STEP] = True
+    noise = np.random.default_rng(0).normal(0, 6, (DEPTH, SIDE, SIDE))
+    contour = np.zeros(noise.shape, np.uint8)
+    contour[GIVEN] = lines
+    start = Start(
+        contour,
+        contour * np.float32(0.9),
+        Stack(
+            (160 - 100.0 * lines + noise).clip(0, 255).astype(np.uint8), VoxelSize(), name="drawn"
+        ),
+        cells=CellParams(min_size=0),
+        record={"settings": {"preprocess": {"size": 0}}},
+    )
+    return finish(session_files.make(tmp_path / "drawn", start))
+
+
+@pytest.fixture
+def dock(make_napari_viewer, folder, qtbot, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_COPNET_MODELS", str(tmp_path / "models"))
+    window = make_napari_viewer(show=True)
+    _, panel = window.window.add_plugin_dock_widget(PLUGIN, "COp-Net training")
+    proofread = panel.link.open_dock()
+    proofread.open(folder)
+    qtbot.waitUntil(lambda: panel.link.project is not None, timeout=20000)
+    qtbot.waitUntil(lambda: proofread.tasks.job is None, timeout=20000)
+    yield panel
+    panel.shut_down()
+
+
+def test_the_button_names_its_slices_and_draws_them(dock, qtbot):
+    project, section = dock.link.project, dock.carry
+    assert not section.button.isEnabled()
+    project.finish(GIVEN, despite=True)
+    qtbot.waitUntil(lambda: section.button.isEnabled(), timeout=10000)
+    assert section.button.text() == "Carry to slices 0-2, 4-6"
+    press(section.button)
+    assert not section.button.isEnabled()
+    qtbot.waitUntil(lambda: "Carried to" in section.status.text(), timeout=60000)
+    assert project.carried_slices == [0, 1, 2, 4, 5, 6]
+    assert "Carried to 0-2, 4-6." in section.status.text()
+    drawn = project.session.contour
+    assert (drawn[5] != drawn[GIVEN]).mean() < 0.08
+    # each slice is one edit
+    project.session.undo()
+    assert len(project.carried_slices) == 5
