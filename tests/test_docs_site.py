@@ -1,6 +1,7 @@
 """The documentation site: every page is in it, and what its pages show can be done."""
 
 import importlib.util
+import os
 import re
 import shlex
 import subprocess
@@ -65,7 +66,10 @@ def test_the_ten_minutes_can_be_done(tmp_path):
         # At a given size, as the search for one takes most of the time.
         more = ["--size", "256"] if line.startswith("run ") else []
         command = [sys.executable, "-m", "napari_copnet", *shlex.split(line), *more]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, (line, done.stderr[-2000:])
     for name in ("results/cells.tif", "corrected/cells.tif", "corrected/edits.json"):
         assert (tmp_path / name).exists()
