@@ -63,7 +63,7 @@ bench:
 # The documentation site, in site/. A warning is an error; nothing is fetched.
 docs:
 	@scripts/setup.sh docs
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 tour:
 	@scripts/setup.sh gui

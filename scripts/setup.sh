@@ -56,14 +56,23 @@ case $what in
     run) extras="" ;;
     gui) extras="[gui]" ;;
     dev) extras="[gui,zoo,research,distributed,dev]" ;;
-    docs) extras="[docs]" ;;
+    docs) extras="" ;;
     *) say "Unknown set-up $what: run, gui, dev or docs."; exit 2 ;;
 esac
 state=$(cat pyproject.toml "$constraints" | cksum)
 stamp="$venv/.set-up-$what"
 if [ "$(cat "$stamp" 2>/dev/null)" != "$state" ]; then
     say "Installing Python packages into $venv (a few minutes the first time)"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -c "$constraints" -e ".$extras" 2> >(grep -v '^WARNING' >&2)
+    # The site is made from the sources: it needs neither torch nor the package.
+    wanted=(-c "$constraints" -e ".$extras")
+    if [ "$what" = docs ]; then
+        wanted=()
+        while read -r package; do wanted+=("$package"); done < <("$venv/bin/python" -c '
+import tomllib
+with open("pyproject.toml", "rb") as file:
+    print(*tomllib.load(file)["project"]["optional-dependencies"]["docs"], sep="\n")')
+    fi
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "${wanted[@]}" 2> >(grep -v '^WARNING' >&2)
     printf '%s' "$state" > "$stamp"
 fi
 
