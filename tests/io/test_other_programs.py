@@ -178,7 +178,16 @@ def test_an_ome_tiff_of_a_set_is_not_taken_for_a_renamed_one(tmp_path):
 
 @pytest.mark.parametrize(
     ("unit", "resolution"),
-    [("inch", 72), ("inch", 300), ("cm", 28.35), ("cm", 118.11), ("cm", 37.8), ("inch", 1)],
+    [
+        ("inch", 72),
+        ("inch", 300),
+        ("cm", 28.35),
+        ("cm", 118.11),
+        ("cm", 37.8),
+        ("inch", 1),
+        ("mm", 2.835),
+        ("micron", 72 / 25400),
+    ],
 )
 def test_imagej_resolution_for_printing_is_no_size(tmp_path, unit, resolution):
     imwrite(
@@ -188,6 +197,12 @@ def test_imagej_resolution_for_printing_is_no_size(tmp_path, unit, resolution):
     stack = read_stack(tmp_path / "a.tif")
     assert stack.voxel_size == VoxelSize()
     assert "printing" in stack.notes[0]
+
+
+def test_ome_resolution_for_printing_is_no_size(tmp_path):
+    frame = {"axes": "ZYX", "PhysicalSizeX": 25400 / 72, "PhysicalSizeY": 25400 / 72}
+    imwrite(tmp_path / "a.ome.tif", GREY, ome=True, metadata=frame)
+    assert read_stack(tmp_path / "a.ome.tif").voxel_size == VoxelSize()
 
 
 def test_imagej_unit_of_z_alone(tmp_path):

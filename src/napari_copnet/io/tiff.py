@@ -32,6 +32,8 @@ _PACKED_BOUNDED = {2, 3, 4, 5, 8, 32773, 32946}
 # Programs that know nothing of the sample write a resolution for screens or printing, in inches or
 # centimetres: 72 to 1200 per inch. Pixels of more than this many µm are of that kind.
 _LARGEST_PIXEL = 10.0
+# Programs that convert such a file to other units write the same in µm or mm.
+_PRINT_RESOLUTIONS = (72.0, 90.0, 96.0, 100.0, 120.0, 144.0, 150.0, 200.0, 300.0, 600.0, 1200.0)
 _PRINTERS_UNITS = ("inch", "inches", "in", "cm", "centimeter", "centimetre")
 _PRINT_NOTE = "The resolution in the file is meant for printing and was ignored."
 
@@ -181,6 +183,8 @@ def _with_metadata(raw: Raw, tif: tifffile.TiffFile) -> Raw:
     page = tif.pages.first
     if tif.is_ome and tif.ome_metadata:
         size, translate = _ome(tif.ome_metadata)
+        if _is_for_printing(size, ""):
+            return raw.noting(_PRINT_NOTE)
         return Raw(raw.data, raw.axes, size, translate, raw.notes)
     if tif.is_imagej:
         size, translate = _imagej(page, tif.imagej_metadata or {})
@@ -222,8 +226,12 @@ def _plain(raw: Raw, page: tifffile.TiffPage) -> Raw:
 
 
 def _is_for_printing(size: VoxelSize, unit: str) -> bool:
-    return unit.strip().lower() in _PRINTERS_UNITS and any(
-        side is not None and side > _LARGEST_PIXEL for side in (size.y, size.x)
+    sides = [side for side in (size.y, size.x) if side is not None]
+    if unit.strip().lower() in _PRINTERS_UNITS:
+        return any(side > _LARGEST_PIXEL for side in sides)
+    return bool(sides) and all(
+        any(abs(25400 / side - per_inch) < 0.002 * per_inch for per_inch in _PRINT_RESOLUTIONS)
+        for side in sides
     )
 
 
