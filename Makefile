@@ -12,7 +12,7 @@ VIRTUAL := $(shell [ "$$(uname)" = Linux ] && echo 'xvfb-run -a -s "-screen 0 19
 PARALLEL := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VIRTUAL)
 TESTS := -m pytest -n auto --maxprocesses 8 --dist worksteal --durations 15
 
-.PHONY: demo test test-all test-lowest lint models results experiments bench tour trust trust-full clean
+.PHONY: demo docs test test-all test-lowest lint models results experiments bench tour trust trust-full clean
 
 demo:
 	@scripts/setup.sh $(if $(DISPLAYED),gui,run)
@@ -60,6 +60,11 @@ bench:
 	@scripts/setup.sh $(if $(filter scale,$(NAME)),dev,$(if $(filter dock proofread session,$(NAME)),gui,run))
 	@$(if $(filter dock proofread session,$(NAME)),$(VIRTUAL)) $(BIN)/python -m benchmarks $(NAME) --json $(ARGS)
 
+# The documentation site, in site/. A warning is an error; nothing is fetched.
+docs:
+	@scripts/setup.sh docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 tour:
 	@scripts/setup.sh gui
 	@PYTHONPATH=. $(VIRTUAL) $(BIN)/python scripts/tour.py --data $(DATA) --out docs/images
@@ -73,4 +78,4 @@ trust-full:
 	@$(VIRTUAL) $(BIN)/python scripts/trust.py --kills 500 --steps 10000 --viewers 5
 
 clean:
-	rm -rf $(VENV) $(LOWEST) demo-output build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) demo-output build dist site .pytest_cache .mypy_cache .ruff_cache

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Set up everything a target needs: Python, the virtual environment, packages, system libraries.
-# Usage: scripts/setup.sh run|gui|dev
+# Usage: scripts/setup.sh run|gui|dev|docs
 # PYTHON names another Python, VENV another environment, CONSTRAINTS another file of versions.
 #   run  the engine alone        gui  with napari and Qt        dev  with the test tools as well
+#   docs the tools that build the documentation site
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-run}
@@ -55,18 +56,28 @@ case $what in
     run) extras="" ;;
     gui) extras="[gui]" ;;
     dev) extras="[gui,zoo,research,distributed,dev]" ;;
-    *) say "Unknown set-up $what: run, gui or dev."; exit 2 ;;
+    docs) extras="" ;;
+    *) say "Unknown set-up $what: run, gui, dev or docs."; exit 2 ;;
 esac
 state=$(cat pyproject.toml "$constraints" | cksum)
 stamp="$venv/.set-up-$what"
 if [ "$(cat "$stamp" 2>/dev/null)" != "$state" ]; then
     say "Installing Python packages into $venv (a few minutes the first time)"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -c "$constraints" -e ".$extras" 2> >(grep -v '^WARNING' >&2)
+    # The site is made from the sources: it needs neither torch nor the package.
+    wanted=(-c "$constraints" -e ".$extras")
+    if [ "$what" = docs ]; then
+        wanted=()
+        while read -r package; do wanted+=("$package"); done < <("$venv/bin/python" -c '
+import tomllib
+with open("pyproject.toml", "rb") as file:
+    print(*tomllib.load(file)["project"]["optional-dependencies"]["docs"], sep="\n")')
+    fi
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "${wanted[@]}" 2> >(grep -v '^WARNING' >&2)
     printf '%s' "$state" > "$stamp"
 fi
 
 # The window needs OpenGL and Qt's X11 libraries; tests and the tour need a virtual display.
-if [ "$what" != run ] && [ "$(uname)" = Linux ]; then
+if { [ "$what" = gui ] || [ "$what" = dev ]; } && [ "$(uname)" = Linux ]; then
     needed="xvfb xauth x11-utils xdotool libegl1 libgl1 libgl1-mesa-dri libglx-mesa0 libxkbcommon-x11-0
         libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0
         libxcb-shape0 libxcb-xinerama0 libdbus-1-3 libfontconfig1"

@@ -21,7 +21,8 @@ MODULES = {
     "simpleitk": "SimpleITK",
 }
 # What only a part of the package needs: imported in functions, which say so when it is absent.
-OPTIONAL = {"bioimageio", "cellpose", "dask_jobqueue", "distributed", "sklearn"}
+# IPython is there where a notebook is.
+OPTIONAL = {"IPython", "bioimageio", "cellpose", "dask_jobqueue", "distributed", "sklearn"}
 # Where a lowest version can't be had at the size of a small machine; pyproject.toml says why.
 NOT_AT_ITS_FLOOR = {"torch"}
 

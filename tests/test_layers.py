@@ -14,6 +14,8 @@ ORDER = [
     {"errors", "progress"},
     # What writing a file or a folder whole leaves behind when it is killed.
     {"leftovers"},
+    # Progress where people work.
+    {"watching"},
     # How large networks see a slice: settings, steps and training agree on it.
     {"plane_size"},
     {"lazy_array"},

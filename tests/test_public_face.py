@@ -129,7 +129,9 @@ def test_the_page_describes_each_name_in_a_line():
 def test_docs_use_public_names_only(path):
     for block in blocks(path):
         assert not list(private(ast.parse(block)))
-    named = re.findall(r"(?<![/\w])napari_copnet\.(\w+)", path.read_text())
+    # The page of the API names the places that its text comes from.
+    text = re.sub(r"^::: .+$", "", path.read_text(), flags=re.MULTILINE)
+    named = re.findall(r"(?<![/\w])napari_copnet\.(\w+)", text)
     assert set(named) <= set(NAMES)
 
 

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from napari_copnet.teaching.slice_choice import propose as propose_slices
     from napari_copnet.types import Stack as Stack
     from napari_copnet.types import VoxelSize as VoxelSize
+    from napari_copnet.watching import watch as watch
 
     __version__: str
 
@@ -74,6 +75,7 @@ _PUBLIC = {
     "restored_lazily": "restored:restored_lazily",
     "FolderStore": "store.folder:FolderStore",
     "finish": "progress:finish",
+    "watch": "watching:watch",
     "preprocess": "steps.preprocess:preprocess",
     "predict_contours": "steps.contours:predict_contours",
     "close_contours": "steps.closing:close",
@@ -154,6 +156,7 @@ __all__ = [
     "start_from_images",
     "start_from_result",
     "start_from_run",
+    "watch",
     "write_image",
 ]
 

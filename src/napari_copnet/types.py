@@ -67,6 +67,9 @@ class Stack:
         The file or folder it was read from.
     notes : tuple of str
         Sentences for the user about how it was read (conversion done, metadata ignored).
+    placed : dict or None
+        How a viewer's layer that it was taken from lies there: ``scale``, ``translate`` and
+        ``units`` of the last axes. It says where to show what has no size in µm.
     """
 
     data: Any
@@ -76,6 +79,7 @@ class Stack:
     name: str = "stack"
     source: Path | None = None
     notes: tuple[str, ...] = ()
+    placed: dict[str, list[Any]] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -143,3 +143,54 @@ def test_two_values_that_may_be_cells_are_asked_about(image):
     with pytest.raises(InputError, match="two values"):
         image_kind(image)
     assert as_contour(image, "labels").any()
+
+
+DRAWN = np.pad(CROSS, 6, mode="edge")[None].repeat(2, 0)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        DRAWN > 0,
+        DRAWN.astype(np.int32),
+        (DRAWN * 255).astype(np.uint8),
+        (DRAWN * 255).astype(np.float32),
+        DRAWN.astype(np.uint16) * 65535,
+        (DRAWN * 128).astype(np.uint8),
+        (DRAWN * 100).astype(np.int16),
+        (DRAWN + 1).astype(np.uint8),
+        (DRAWN + 1).astype(np.float32),
+    ],
+    ids=lambda mask: f"{mask.dtype}-{mask.max():g}",
+)
+def test_a_mask_is_the_same_contour_to_every_command(mask):
+    from napari_copnet.io.probability import as_probability
+    from napari_copnet.teaching.project_start import start_from_images
+    from napari_copnet.training.truth import mask_to_classes, truth_kind
+    from napari_copnet.types import Stack
+
+    np.testing.assert_array_equal(as_contour(mask), DRAWN)
+    np.testing.assert_array_equal(as_probability(Stack(mask)), DRAWN)
+    np.testing.assert_array_equal(start_from_images(Stack(mask), mask).contour, DRAWN)
+    assert truth_kind(mask) == "contours"
+    np.testing.assert_array_equal(mask_to_classes(mask, "contours"), DRAWN)
+
+
+def test_no_command_takes_cells_for_contours():
+    from napari_copnet.io.probability import as_probability
+    from napari_copnet.types import Stack
+
+    with pytest.raises(InputError, match="mask of cells"):
+        as_probability(Stack((1 - DRAWN) * np.uint8(255)))
+    rows, columns = np.indices(DRAWN.shape[1:]) // 13
+    with pytest.raises(InputError, match="cell labels"):
+        as_probability(Stack((rows * 9 + columns + 1).astype(np.uint8)[None]))
+
+
+def test_a_probability_with_wide_flat_areas_is_one():
+    from napari_copnet.io.probability import as_probability
+    from napari_copnet.types import Stack
+
+    image = np.random.default_rng(0).integers(0, 4, DRAWN.shape).astype(np.uint8) // 3 + 1
+    image[DRAWN > 0] = np.random.default_rng(1).integers(140, 250, np.count_nonzero(DRAWN))
+    np.testing.assert_array_equal(as_probability(Stack(image)) > 0.5, DRAWN > 0)

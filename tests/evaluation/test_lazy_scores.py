@@ -110,8 +110,9 @@ def test_probabilities_are_the_same(kind):
     expected = as_probability(Stack(KINDS[kind]))
     for z in range(4):
         np.testing.assert_array_equal(lazily[z], expected[z])
-    with pytest.raises(InputError, match="from 0 to 45"):
-        probability_slices(Stack(OnDisk(cells(grid()).astype(np.float32))))
+    for dtype in (np.float32, np.uint8, np.uint16):
+        with pytest.raises(InputError, match="cell labels"):
+            probability_slices(Stack(OnDisk(cells(grid()).astype(dtype))))
 
 
 def test_padding_and_some_slices_of_a_stack():

@@ -118,19 +118,19 @@ def test_plain_tiff_has_unknown_size(tmp_path, lazy, options):
         ("\\u00B5m", 1),
         ("nm", 1e-3),
         ("mm", 1e3),
+        ("cm", 1e4),
         ("inch", 25400),
     ],
 )
 def test_imagej_units(tmp_path, lazy, unit, per_micron):
+    # Of 1/8 and 1/4 µm, as pixels of a quarter of an inch are meant for printing.
     imwrite(
-        tmp_path / "a.tif", DATA, imagej=True, resolution=(8, 4),
-        metadata={"axes": "ZYX", "spacing": 2.0, "unit": unit},
+        tmp_path / "a.tif", DATA, imagej=True, resolution=(8 * per_micron, 4 * per_micron),
+        metadata={"axes": "ZYX", "spacing": 2.0 / per_micron, "unit": unit},
     )  # fmt: skip
     stack = read_stack(tmp_path / "a.tif")
     check(stack, DATA, lazy)
-    assert stack.voxel_size == pytest.approx(
-        (2 * per_micron, 0.25 * per_micron, 0.125 * per_micron)
-    )
+    assert stack.voxel_size == pytest.approx((2, 0.25, 0.125))
 
 
 def test_imagej_without_a_unit_or_spacing(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import zipfile
 
 import numpy as np
@@ -18,6 +19,7 @@ from made_networks import (
 from napari_copnet.errors import ModelError
 from napari_copnet.networks.import_nnunet import import_nnunet
 from napari_copnet.networks.nnunet import Network
+from napari_copnet.networks.plan import plan_from_nnunet
 from napari_copnet.params import DeviceParams
 from napari_copnet.progress import finish
 
@@ -118,6 +120,7 @@ def refused(source, tmp_path, words, **options):
         import_nnunet(source, "closing", "theirs", out, **options)
     assert caught.value.hint
     assert not out.exists()
+    return caught.value
 
 
 class Payload:
@@ -208,3 +211,79 @@ def test_with_several_networks_the_configuration_chooses(results, tmp_path, made
         tmp_path / "results", "contours", "volume", tmp_path / "out", configuration="3d_fullres"
     )
     assert package.plan.dimensions == 3 and package.plan.mirror_axes == ()
+
+
+# -- which class, which weights ---------------------------------------------------------------
+
+
+def with_classes(folder, labels):
+    """Write the folder of a network with these classes; return its module."""
+    plans, dataset, configuration = nnunet_plans()
+    dataset["labels"] = {name: number for number, name in enumerate(labels)}
+    module = made_network(plan_from_nnunet(plans, configuration, dataset))
+    write_nnunet_folder(folder, plans, dataset, configuration, module)
+    return module
+
+
+def predicted(package, x):
+    params = DeviceParams(device="cpu", precision="float32")
+    return finish(Network.load(package, params).predict(x))
+
+
+@pytest.mark.parametrize(
+    ("labels", "wanted", "number"),
+    [
+        (["background", "cell", "border"], None, 2),
+        (["background", "cell", "cell_membrane", "nucleus"], None, 2),
+        (["background", "membrane", "cell"], None, 1),
+        (["background", "one", "two"], "two", 2),
+        (["background", "one", "two"], "1", 1),
+        (["background", "foreground"], None, 1),
+        (["background", "cell"], "background", 0),
+        (["background", "cell", "border", "ignore"], None, 2),
+    ],
+)
+def test_the_class_that_is_the_contour_is_predicted(tmp_path, labels, wanted, number):
+    module = with_classes(tmp_path / FOLDER, labels)
+    package = import_nnunet(tmp_path, "contours", "theirs", tmp_path / "out", contour=wanted)
+    x = np.random.default_rng(0).random((1, 1, 32, 32), np.float32)
+    with torch.no_grad():
+        direct = torch.softmax(module(torch.from_numpy((x - x.mean()) / x.std())), 1)[:, number]
+    np.testing.assert_allclose(predicted(package, x), direct.numpy(), atol=1e-4)
+    if package.plan.classes > 2:
+        assert package.card["contour"] == labels[number]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["background", "cell"],
+        ["background", "one", "two"],
+        ["background", "membrane", "border"],
+        ["background", "nuclei", "cytoplasm"],
+    ],
+)
+def test_which_class_is_asked_where_no_name_tells(tmp_path, labels):
+    with_classes(tmp_path / FOLDER, labels)
+    error = refused(tmp_path / FOLDER, tmp_path, "not clear which class")
+    assert labels[1] in error.message and "--contour" in error.hint
+    refused(tmp_path / FOLDER, tmp_path, "no class 'walls'", contour="walls")
+
+
+@pytest.mark.parametrize("name", ["checkpoint_best.pth", "checkpoint_latest.pth"])
+def test_without_a_final_checkpoint_another_is_taken(results, tmp_path, name):
+    fold = results / "fold_0"
+    (fold / "checkpoint_final.pth").rename(fold / name)
+    package = import_nnunet(results, "closing", "theirs", tmp_path / "out")
+    assert package.card["parent"].endswith(name)
+
+
+def test_of_five_folds_the_first_finished_one_is_taken_and_named(results, tmp_path):
+    for number in range(1, 5):
+        shutil.copytree(results / "fold_0", results / f"fold_{number}")
+    first = results / "fold_0"
+    (first / "checkpoint_final.pth").rename(first / "checkpoint_best.pth")
+    package = import_nnunet(results, "closing", "theirs", tmp_path / "out")
+    assert package.card["fold"] == "fold_1 of 5"
+    package = import_nnunet(results, "closing", "theirs", tmp_path / "other", fold=0)
+    assert package.card["parent"].endswith("fold_0/checkpoint_best.pth")

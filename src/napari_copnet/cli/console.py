@@ -16,11 +16,10 @@ from typing import Annotated, Any, TextIO
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.progress import Progress, Result, Steps, finish
+from napari_copnet.progress import Result, Steps, finish
+from napari_copnet.watching import TerminalBars
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print only one JSON object on standard output.")
@@ -34,35 +33,8 @@ _answers: ContextVar[TextIO | None] = ContextVar("answers", default=None)
 
 def watched(work: Steps[Result]) -> Result:
     """Run a step to its end behind a progress bar on standard error; notes are printed once."""
-    columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}"),
-        TimeRemainingColumn(),
-    )
-    seen: set[str] = set()
-    with contextlib.closing(work), Bar(*columns, console=_errors, transient=False) as bar:
-        tasks: dict[str, Any] = {}
-
-        def report(progress: Progress) -> None:
-            if progress.note and progress.note not in seen:
-                seen.add(progress.note)
-                bar.console.print(progress.note)
-            if not progress.unit and progress.step in tasks:
-                task = bar.tasks[tasks[progress.step]]
-                bar.update(task.id, completed=task.total)
-                return
-            if progress.step not in tasks:
-                tasks[progress.step] = bar.add_task(progress.step, unit=progress.unit)
-            bar.update(
-                tasks[progress.step],
-                completed=progress.done,
-                total=progress.total or None,
-                unit=progress.unit,
-            )
-
-        return finish(work, report)
+    with contextlib.closing(work), TerminalBars(_errors) as bars:
+        return finish(work, bars.show)
 
 
 def say(sentence: str) -> None:

@@ -92,8 +92,15 @@ def import_command(
     ] = None,
     fold: Annotated[str | None, typer.Option(help="nnU-Net fold, such as 0 or all.")] = None,
     checkpoint: Annotated[
-        str, typer.Option(help="nnU-Net checkpoint file.")
-    ] = "checkpoint_final.pth",
+        str | None,
+        typer.Option(
+            help="nnU-Net checkpoint file; default: the final one, else the best or latest."
+        ),
+    ] = None,
+    contour: Annotated[
+        str | None,
+        typer.Option(help="Name of nnU-Net's class that is the contour, where it is not clear."),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace an existing model of this name, or in --out.")
     ] = False,
@@ -111,8 +118,11 @@ def import_command(
         configuration=configuration,
         fold=fold,
         checkpoint=checkpoint,
+        contour=contour,
     )
-    show(_described(model), as_json, [f"Imported {model.name} ({model.kind}) to {model.folder}"])
+    lines = [f"Imported {model.name} ({model.kind}) to {model.folder}"]
+    lines += [f"  {key}: {model.card[key]}" for key in ("fold", "contour") if key in model.card]
+    show(_described(model), as_json, lines)
 
 
 def adopt_command(

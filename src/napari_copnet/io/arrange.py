@@ -95,6 +95,11 @@ def arrange(raw: Raw, params: ReadParams, path: Path) -> Stack:
     size = parse_voxel_size(params.voxel_size) if params.voxel_size else raw.voxel_size
     translate = raw.translate
     if timed:
+        if size.z is not None and not params.voxel_size:
+            notes += (
+                f"{path.name} holds {sizes['T']} times, {size.z:g} µm apart in z; if these are "
+                "slices, set axes to ZYX.",
+            )
         size = VoxelSize(size.z if params.voxel_size else None, size.y, size.x)
         translate = (0.0, *translate[1:])
     return Stack(

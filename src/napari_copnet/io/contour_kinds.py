@@ -136,7 +136,7 @@ def image_kind(image: Any, values: ImageValues | None = None) -> str:
             "labels.",
             "State its kind, mask or labels; or save a mask with the values 0 and 255.",
         )
-    if _share_equal(image) >= 0.5:
+    if share_equal(image) >= 0.5:
         return "labels"
     # A 16-bit image without any contour is more likely one of 8 bits, or no probability at all.
     if image.dtype == np.uint8 or (
@@ -241,7 +241,7 @@ def _is_thin(image: Any, value: float) -> bool:
     return deep <= MOST_DEEP * area
 
 
-def _share_equal(image: Any) -> float:
+def share_equal(image: Any) -> float:
     """Share of in-plane face neighbours, not both 0 or both the highest of 8 or 16 bits, alike."""
     top = np.iinfo(image.dtype).max if image.dtype in _SCALED else None
     equal = pairs = 0

@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.io.contour_kinds import image_values, probability_of
+from napari_copnet.io.contour_kinds import (
+    MOST_CONTOUR,
+    image_kind,
+    image_values,
+    marked,
+    probability_of,
+    scaled,
+    share_equal,
+)
 from napari_copnet.lazy_array import by_slice
-from napari_copnet.types import Stack
+from napari_copnet.types import Stack, is_contour
 
 
 def as_probability(stack: Stack) -> np.ndarray:
@@ -42,9 +50,25 @@ def probability_slices(stack: Stack) -> Any:
     Raises
     ------
     InputError
-        Values outside 0 to 1 that are not an 8-bit or 16-bit image's.
+        Values outside 0 to 1 that are not an 8-bit or 16-bit image's; cell labels; a mask of
+        cells.
     """
     values = image_values(stack.data)
+    kind = "probability" if values.low == values.high else image_kind(stack.data, values)
+    if kind == "labels" and not _is_flat_probability(stack.data):
+        raise InputError(
+            f"{stack.name} seems to hold cell labels, not contours.",
+            "Give a contour probability, or a mask in which contours have the higher value.",
+        )
+    if kind == "mask":
+        contour = by_slice(stack.data, lambda plane: marked(plane, values), np.float32)
+        share = sum(float(plane.mean()) for plane in contour) / max(len(contour), 1)
+        if share > MOST_CONTOUR:
+            raise InputError(
+                f"{share:.0%} of {stack.name} would be contour: it seems to be a mask of cells.",
+                "Invert it, so that contours have the higher value.",
+            )
+        return contour
     ends = probability_of(np.array([values.low, values.high], stack.data.dtype), values)
     low, high = map(float, ends)
     if not (low >= 0 and high <= 1):
@@ -53,3 +77,10 @@ def probability_slices(stack: Stack) -> Any:
             "Give a probability from 0 to 1, an 8- or 16-bit image of it, or a mask of 0 and 1.",
         )
     return by_slice(stack.data, lambda plane: probability_of(plane, values), np.float32)
+
+
+def _is_flat_probability(image: Any) -> bool:
+    """Whether what looks like labels can be a probability with wide areas of low values."""
+    if image.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)) or share_equal(image) > 0.9:
+        return False
+    return any(is_contour(scaled(np.asarray(plane))).any() for plane in image)

@@ -21,6 +21,7 @@ _HINT = (
     "Give a TIFF, NIfTI, MRC or OME-Zarr stack, a folder of numbered slices, or a Cell Tracking "
     "Challenge sequence."
 )
+_MRC = (".mrc", ".mrcs", ".rec", ".map", ".st", ".ali", ".preali")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -147,7 +148,7 @@ def read_file(path: Path) -> Raw:
         from napari_copnet.io.nifti import read_nifti
 
         return read_nifti(path)
-    if head[208:212] == b"MAP " or name.endswith((".mrc", ".rec", ".mrcs", ".mrc.gz", ".map")):
+    if head[208:211] == b"MAP" or name.removesuffix(".gz").removesuffix(".bz2").endswith(_MRC):
         from napari_copnet.io.mrc import read_mrc
 
         return read_mrc(path)

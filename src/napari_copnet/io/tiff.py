@@ -22,14 +22,20 @@ from napari_copnet.io.raw import (
     need_memory,
     positive,
 )
+from napari_copnet.io.tiff_series import find_stack, stored_bytes
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.types import VoxelSize
 
 # The most that deflate and LZW can pack into a byte is 1032 and about 1400.
 _MOST_PACKED = 1500
 _PACKED_BOUNDED = {2, 3, 4, 5, 8, 32773, 32946}
-# Resolutions that programs write when they know nothing of the sample, per inch.
-_PRINT_RESOLUTIONS = {72.0, 90.0, 96.0, 100.0, 120.0, 144.0, 150.0, 200.0, 300.0, 600.0, 1200.0}
+# Programs that know nothing of the sample write a resolution for screens or printing, in inches or
+# centimetres: 72 to 1200 per inch. Pixels of more than this many µm are of that kind.
+_LARGEST_PIXEL = 10.0
+# Programs that convert such a file to other units write the same in µm or mm.
+_PRINT_RESOLUTIONS = (72.0, 90.0, 96.0, 100.0, 120.0, 144.0, 150.0, 200.0, 300.0, 600.0, 1200.0)
+_PRINTERS_UNITS = ("inch", "inches", "in", "cm", "centimeter", "centimetre")
+_PRINT_NOTE = "The resolution in the file is meant for printing and was ignored."
 
 # What tifffile has to say of a damaged file is said in our errors.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -46,18 +52,18 @@ def read_tiff(path: Path) -> Raw:
     with damage_explained(path, tifffile.OmeXmlError):
         with tifffile.TiffFile(path, _multifile=False) as tif:
             _check_pages(tif, path)
-            others = _other_files(tif, path)
-        with tifffile.TiffFile(path, _multifile=bool(others)) as tif:
-            series, notes = _main_series(tif, path)
-            _check_declared(tif, series, path)
-            _check_size(series, path)
-            raw = Raw(None, series.axes, notes=notes)
+            options = _ome_options(tif, path)
+        with tifffile.TiffFile(path, **options) as tif:
+            stack = find_stack(tif, path)
+            for series in stack.series:
+                _check_declared(tif, series, path)
+                _check_size(series, path)
+            raw = Raw(None, stack.axes, notes=stack.notes)
             raw = _with_metadata(raw, tif)
-            if not is_lazy(series.shape, series.dtype):
-                need_memory(2 * series.nbytes, path.name)
-                data = series.asarray()
-                return _native(raw, data.reshape(series.shape))
-        return _native(raw, _lazy(path, bool(others)))
+            if not is_lazy(stack.shape, stack.dtype):
+                need_memory(2 * stack.nbytes, path.name)
+                return _native(raw, stack.asarray())
+        return _native(raw, _lazy(path, options))
 
 
 def declared_tiff(path: Path) -> tuple[tuple[int, ...], str]:
@@ -65,8 +71,8 @@ def declared_tiff(path: Path) -> tuple[tuple[int, ...], str]:
     explained = damage_explained(path, tifffile.OmeXmlError)
     with explained, tifffile.TiffFile(path, _multifile=False) as tif:
         _check_pages(tif, path)
-        series, _ = _main_series(tif, path)
-        return series.shape, str(series.dtype)
+        stack = find_stack(tif, path)
+        return stack.shape, str(stack.dtype)
 
 
 def _native(raw: Raw, data: Any) -> Raw:
@@ -75,10 +81,13 @@ def _native(raw: Raw, data: Any) -> Raw:
     return Raw(data, raw.axes, raw.voxel_size, raw.translate, raw.notes)
 
 
-def _lazy(path: Path, multifile: bool) -> Any:
+def _lazy(path: Path, options: dict[str, Any]) -> Any:
     # What reads from it keeps the file open for as long as the array lives.
-    tif = tifffile.TiffFile(path, _multifile=multifile)
-    series = tif.series[_main_index(tif)]
+    tif = tifffile.TiffFile(path, **options)
+    stack = find_stack(tif, path)
+    if stack.order:
+        return LazyArray(stack.shape, stack.dtype, stack.plane)
+    series = stack.series[0]
     pages = series.pages
     if series.axes.endswith("YX") and len(pages) == math.prod(series.shape[:-2]):
 
@@ -93,30 +102,6 @@ def _lazy(path: Path, multifile: bool) -> Any:
     # A slice is read whole, so its strips need not be handed on one by one.
     store: Any = series.aszarr(level=0, chunkmode="page")
     return zarr.open_array(store, mode="r")
-
-
-def _main_index(tif: tifffile.TiffFile) -> int:
-    sizes = [math.prod(series.shape) for series in tif.series]
-    return sizes.index(max(sizes))
-
-
-def _main_series(
-    tif: tifffile.TiffFile, path: Path
-) -> tuple[tifffile.TiffPageSeries, tuple[str, ...]]:
-    if not tif.series:
-        raise InputError(f"{path.name} holds no image.", "Choose another file.")
-    series = tif.series[_main_index(tif)]
-    others = len(tif.series) - 1
-    if not others:
-        return series, ()
-    if not (tif.is_ome or tif.is_lsm or tif.is_svs):
-        shapes = sorted({"×".join(map(str, s.shape)) for s in tif.series})
-        if len({s.shape[-2:] for s in tif.series}) > 1:
-            raise InputError(
-                f"{path.name} holds pages of different sizes ({', '.join(shapes[:4])}).",
-                "Save only the stack, with slices of the same size.",
-            )
-    return series, (f"{path.name} holds {others + 1} images; the largest was read.",)
 
 
 def _truncated(path: Path, what: str) -> InputError:
@@ -161,7 +146,7 @@ def _check_declared(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, pat
 
 def _check_size(series: tifffile.TiffPageSeries, path: Path) -> None:
     """Compare the declared size with the size of the file, before allocating anything."""
-    declared = series.nbytes
+    declared = stored_bytes(series)
     if math.prod(series.shape) == 0:
         raise InputError(
             f"{path.name} has a side of 0 pixels: {'×'.join(map(str, series.shape))}.",
@@ -198,9 +183,13 @@ def _with_metadata(raw: Raw, tif: tifffile.TiffFile) -> Raw:
     page = tif.pages.first
     if tif.is_ome and tif.ome_metadata:
         size, translate = _ome(tif.ome_metadata)
+        if _is_for_printing(size, ""):
+            return raw.noting(_PRINT_NOTE)
         return Raw(raw.data, raw.axes, size, translate, raw.notes)
     if tif.is_imagej:
         size, translate = _imagej(page, tif.imagej_metadata or {})
+        if _is_for_printing(size, str((tif.imagej_metadata or {}).get("unit", ""))):
+            return raw.noting(_PRINT_NOTE)
         if size.in_plane_known:
             return Raw(raw.data, raw.axes, size, translate, raw.notes)
     sem = tif.sem_metadata or {}
@@ -230,11 +219,20 @@ def _plain(raw: Raw, page: tifffile.TiffPage) -> Raw:
     x, y = _resolution(page, "X"), _resolution(page, "Y")
     if unit is None or x is None or y is None or (x, y) == (1.0, 1.0):
         return raw
-    per_inch = {round(r * (2.54 if unit == "cm" else 1.0), 1) for r in (x, y)}
-    if per_inch <= _PRINT_RESOLUTIONS:
-        return raw.noting("The resolution in the file is meant for printing and was ignored.")
     size = VoxelSize(None, in_micrometres(1 / y, unit), in_micrometres(1 / x, unit))
+    if _is_for_printing(size, unit):
+        return raw.noting(_PRINT_NOTE)
     return Raw(raw.data, raw.axes, size, raw.translate, raw.notes)
+
+
+def _is_for_printing(size: VoxelSize, unit: str) -> bool:
+    sides = [side for side in (size.y, size.x) if side is not None]
+    if unit.strip().lower() in _PRINTERS_UNITS:
+        return any(side > _LARGEST_PIXEL for side in sides)
+    return bool(sides) and all(
+        any(abs(25400 / side - per_inch) < 0.002 * per_inch for per_inch in _PRINT_RESOLUTIONS)
+        for side in sides
+    )
 
 
 def _imagej(
@@ -243,8 +241,8 @@ def _imagej(
     unit = str(metadata.get("unit", ""))
     x, y = _resolution(page, "X"), _resolution(page, "Y")
     size = VoxelSize(
-        # ImageJ leaves the spacing out when it was never set.
-        positive(in_micrometres(metadata.get("spacing"), unit)),
+        # ImageJ leaves the spacing out when it was never set, and units that are those of x.
+        positive(in_micrometres(metadata.get("spacing"), str(metadata.get("zunit", unit)))),
         positive(in_micrometres(1 / y, str(metadata.get("yunit", unit)))) if y else None,
         positive(in_micrometres(1 / x, unit)) if x else None,
     )
@@ -287,18 +285,30 @@ def _number(value: float) -> float:
     return float(f"{value:.9g}") + 0.0
 
 
-def _other_files(tif: tifffile.TiffFile, path: Path) -> set[str]:
-    """Return the other files of a multi-file OME-TIFF; refuse ones outside its folder."""
+def _ome_options(tif: tifffile.TiffFile, path: Path) -> dict[str, Any]:
+    """Return how a file is to be opened: with the other files of its OME set, or on its own.
+
+    OME-TIFF names the file of each plane. A file that was renamed is still its own: it is known by
+    its UUID, or, without one, as the only file that is named.
+    """
     if not tif.is_ome or not tif.ome_metadata:
-        return set()
-    names = {
-        element.get("FileName", "")
-        for element in ElementTree.fromstring(tif.ome_metadata).iter()
-        if element.tag.endswith("}UUID")
-    } - {"", path.name}
-    for name in names:
-        plain = PurePosixPath(name).name == name == PureWindowsPath(name).name
-        inside = plain and (path.parent / name).resolve().parent == path.parent.resolve()
+        return {"_multifile": False}
+    root = ElementTree.fromstring(tif.ome_metadata)
+    planes = [element for element in root.iter() if element.tag.endswith("}TiffData")]
+    named = [(plane, id) for plane in planes for id in plane if id.tag.endswith("}UUID")]
+    own = root.get("UUID")
+    names = {id.get("FileName", "") for _, id in named if own is None or id.text != own}
+    renamed = own is None and len(names) == 1 and not names & {"", path.name}
+    if renamed and all(map(_is_plain, names)):
+        last = max(int(plane.get("IFD", 0)) for plane, _ in named)
+        if last < len(tif.pages):
+            for plane, id in named:
+                plane.remove(id)
+            xml = ElementTree.tostring(root, encoding="unicode")
+            return {"_multifile": False, "omexml": xml}
+    others = names - {"", path.name}
+    for name in others:
+        inside = _is_plain(name) and (path.parent / name).resolve().parent == path.parent.resolve()
         if not inside:
             raise InputError(
                 f"{path.name} refers to a file outside its folder ({name}), which is not followed.",
@@ -309,4 +319,8 @@ def _other_files(tif: tifffile.TiffFile, path: Path) -> set[str]:
                 f"{path.name} is one part of a set, but {name} is missing next to it.",
                 "Put all files of the set into one folder.",
             )
-    return names
+    return {"_multifile": bool(others)}
+
+
+def _is_plain(name: str) -> bool:
+    return PurePosixPath(name).name == name == PureWindowsPath(name).name

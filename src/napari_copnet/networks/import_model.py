@@ -22,7 +22,8 @@ def import_model(
     replace: bool = False,
     configuration: str | None = None,
     fold: str | None = None,
-    checkpoint: str = "checkpoint_final.pth",
+    checkpoint: str | None = None,
+    contour: str | None = None,
 ) -> ModelPackage:
     """Add a model to the user's models; no code in it is run.
 
@@ -38,7 +39,7 @@ def import_model(
         The model folder to write; one in the models folder if not given.
     replace : bool
         Whether a model there may be replaced. Anything else that is there stays.
-    configuration, fold, checkpoint
+    configuration, fold, checkpoint, contour
         See `import_nnunet`.
 
     Raises
@@ -63,6 +64,7 @@ def import_model(
         configuration=configuration,
         fold=fold,
         checkpoint=checkpoint,
+        contour=contour,
         replace=replace,
     )
 

@@ -16,11 +16,14 @@ from napari_copnet.errors import ModelError
 from napari_copnet.folders import check_free
 from napari_copnet.networks.model_zip import read_member
 from napari_copnet.networks.nnunet import network_with_weights
+from napari_copnet.networks.nnunet_classes import contour_class, contour_first
 from napari_copnet.networks.package import ModelPackage, check_name, is_model_folder, save_package
 from napari_copnet.networks.plan import NetworkPlan, plan_from_nnunet
 from napari_copnet.networks.provenance import provenance_card
 
 _LARGEST_JSON, _LARGEST_WEIGHTS = 64 << 20, 4 << 30
+# The first of these that a fold has.
+_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth", "checkpoint_latest.pth")
 _HINT = "Give nnU-Net's result folder (it holds dataset.json, plans.json and fold_0), or its zip."
 
 
@@ -31,9 +34,10 @@ def import_nnunet(
     out: Path | str,
     configuration: str | None = None,
     fold: int | str | None = None,
-    checkpoint: str = "checkpoint_final.pth",
+    checkpoint: str | None = None,
     card: Mapping[str, Any] | None = None,
     *,
+    contour: str | None = None,
     replace: bool = False,
 ) -> ModelPackage:
     """Make a model package from a network that nnU-Net trained.
@@ -53,12 +57,15 @@ def import_nnunet(
     configuration : str, optional
         Such as ``"2d"``; needed where several were trained.
     fold : int or str, optional
-        By default the lowest there is, ``"all"`` before numbers.
-    checkpoint : str
-        File name within the fold.
+        By default the lowest there is, ``"all"`` before numbers. One fold is imported; the card
+        says which, and of how many.
+    checkpoint : str, optional
+        File name within the fold; by default the final one, else the best, else the latest.
     card : mapping, optional
         Data, licence and scores, when known. What a dataset of ours says of itself is taken
         without asking: which slices the model has learnt from, and their size.
+    contour : str, optional
+        Name of the class that is the contour, where `nnunet_classes.contour_class` can't tell.
     replace : bool
         Whether a model in `out` may be replaced.
 
@@ -73,15 +80,16 @@ def import_nnunet(
     check_name(name)
     check_free(out, is_model_folder, replace=replace)
     source = Path(source)
-    if PurePosixPath(checkpoint).name != checkpoint or "\\" in checkpoint:
+    if checkpoint and (PurePosixPath(checkpoint).name != checkpoint or "\\" in checkpoint):
         raise ModelError(f"{checkpoint!r} is not a file name.", "Give the name without a folder.")
     files: _Folder | _Zip = _Folder(source) if source.is_dir() else _Zip(source)
     with files:
         root = _trained_root(files, configuration)
         plans = _parse(files.read(root / "plans.json", _LARGEST_JSON), "plans.json")
         dataset = _parse(files.read(root / "dataset.json", _LARGEST_JSON), "dataset.json")
-        chosen = root / _fold(files, root, fold, checkpoint) / checkpoint
+        chosen, folds = _checkpoint(files, root, fold, checkpoint)
         known = provenance_card(dataset, chosen.parent.name, kind)
+        number = contour_class(dataset, contour)
         content = _load_checkpoint(files.read(chosen, _LARGEST_WEIGHTS))
     trained = content["init_args"].get("configuration") or configuration
     if configuration is not None and trained != configuration:
@@ -93,6 +101,9 @@ def import_nnunet(
     plan = _with_mirror_axes(plan, content.get("inference_allowed_mirroring_axes"))
     weights = _weights(content["network_weights"])
     network_with_weights(plan, weights)
+    weights = contour_first(weights, number)
+    of_folds = {"fold": f"{chosen.parent.name} of {folds}"} if folds > 1 else {}
+    of_classes = {"contour": _name_of(dataset, number)} if plan.classes > 2 or contour else {}
     return save_package(
         out,
         name=name,
@@ -104,7 +115,9 @@ def import_nnunet(
             "licence": str(dataset.get("licence") or dataset.get("license") or "not stated")[:200],
             "command": "imported from nnU-Net",
             "scores": {},
-            "parent": f"{source.name}/{chosen.parent.name}/{checkpoint}",
+            "parent": f"{source.name}/{chosen.parent.name}/{chosen.name}",
+            **of_folds,
+            **of_classes,
             **known,
             **(card or {}),
         },
@@ -201,25 +214,37 @@ def _trained_root(files: _Folder | _Zip, configuration: str | None) -> PurePosix
     return roots[0]
 
 
-def _fold(
-    files: _Folder | _Zip, root: PurePosixPath, fold: int | str | None, checkpoint: str
-) -> str:
-    found = sorted(
-        name.parent.name
+def _checkpoint(
+    files: _Folder | _Zip, root: PurePosixPath, fold: int | str | None, wanted: str | None
+) -> tuple[PurePosixPath, int]:
+    """Return the file of the weights, and of how many folds it is one."""
+    checkpoints = (wanted,) if wanted else _CHECKPOINTS
+    found = [
+        name
         for name in files.names
-        if name.parent.parent == root and name.name == checkpoint
-    )
-    # "fold_all" sorts after numbers but was trained on all data.
-    found.sort(key=lambda name: name != "fold_all")
-    if fold is not None:
-        found = [name for name in found if name == f"fold_{fold}"]
+        if name.parent.parent == root
+        and name.name in checkpoints
+        and (fold is None or name.parent.name == f"fold_{fold}")
+    ]
     if not found:
         which = "any fold" if fold is None else f"fold {fold}"
         raise ModelError(
-            f"There is no {checkpoint} for {which}.",
+            f"There is no {wanted or 'checkpoint'} for {which}.",
             "Choose another fold or checkpoint (checkpoint_best.pth).",
         )
-    return found[0]
+    folds = len({name.parent for name in found})
+
+    def preference(name: PurePosixPath) -> tuple[int, bool, int, str]:
+        # "fold_all" sorts after numbers but was trained on all data.
+        number = name.parent.name.removeprefix("fold_")
+        at = int(number) if number.isdecimal() else 0
+        return checkpoints.index(name.name), number != "all", at, number
+
+    return min(found, key=preference), folds
+
+
+def _name_of(dataset: Mapping[str, Any], number: int) -> str:
+    return next(str(name)[:60] for name, value in dataset["labels"].items() if value == number)
 
 
 def _parse(data: bytes, name: str) -> dict[str, Any]:

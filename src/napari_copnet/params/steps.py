@@ -295,7 +295,12 @@ class CellParams:
         advanced=True,
     )
     min_size: int = setting(
-        30, "Smallest cell", "Remove smaller cells (area in a slice).", unit="px", minimum=0
+        30,
+        "Smallest cell",
+        "Remove smaller cells (area in a slice, in pixels of the slices in which cells are "
+        "labelled: in a run, as the networks see them).",
+        unit="px",
+        minimum=0,
     )
     fill_holes: bool = setting(
         False, "Fill holes", "Fill holes inside cells (contour islands within one cell)."

@@ -115,6 +115,8 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
         if stack is not None:
             kept = keep_image or stack.source is None
             image = {**described(stack), "stamp": _stamp(stack.source), "kept": kept}
+            if stack.placed is not None:
+                image["placed"] = stack.placed
             planes += shape[0] * kept
         done = yield from _write_results(beside, start, planes)
         if stack is not None and image["kept"]:

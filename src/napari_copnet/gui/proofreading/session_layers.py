@@ -289,13 +289,23 @@ class SessionLayers:
 
 
 def _frame(session: Session) -> dict[str, Any]:
-    """Return the layer arguments of a session's physical frame; unknown sizes stay in pixels."""
+    """Return the layer arguments of a session's physical frame.
+
+    Along axes of unknown size it lies where the layer did that it was made from, else in pixels.
+    """
     facts = session.facts
-    known = [size is not None for size in facts.voxel_size]
-    shift = zip(facts.translate, known, strict=True)
+    placed = facts.image.get("placed") or {}
+    # A single image has no z.
+    scale, shift, units = (
+        [first] * (3 - len(placed.get(key, ()))) + list(placed.get(key, ()))
+        for key, first in (("scale", 1.0), ("translate", 0.0), ("units", "pixel"))
+    )
+    for axis, size in enumerate(facts.voxel_size):
+        if size is not None:
+            scale[axis], shift[axis], units[axis] = size, facts.translate[axis], "micrometer"
     return {
-        "scale": tuple(1.0 if size is None else size for size in facts.voxel_size),
-        "translate": tuple(t if there else 0.0 for t, there in shift),
-        "units": tuple("micrometer" if there else "pixel" for there in known),
+        "scale": tuple(scale),
+        "translate": tuple(shift),
+        "units": tuple(units),
         "axis_labels": tuple(facts.axes),
     }

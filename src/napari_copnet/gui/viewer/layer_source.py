@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image
+from napari.utils.transforms import Affine
 
 from napari_copnet.errors import InputError
 from napari_copnet.types import Stack, VoxelSize
@@ -45,7 +46,7 @@ class Placement:
         """Return the placement of an image layer with 2 or 3 axes."""
         units = tuple(str(unit) for unit in layer.units)
         labels = tuple(layer.axis_labels)
-        scale, translate = np.asarray(layer.scale, float), np.asarray(layer.translate, float)
+        scale, translate = placed(layer)
         flat = layer.ndim == 2
         if flat:
             scale, translate = np.r_[1.0, scale], np.r_[0.0, translate]
@@ -65,9 +66,10 @@ class Placement:
 
 def frame_of(layer: Any, lead: int = 0) -> dict[str, Any]:
     """Return the arguments of another layer on the same pixels, without the first `lead` axes."""
+    scale, translate = placed(layer)
     return {
-        "scale": layer.scale[lead:],
-        "translate": layer.translate[lead:],
+        "scale": scale[lead:],
+        "translate": translate[lead:],
         "units": tuple(str(unit) for unit in layer.units[lead:]),
         "axis_labels": layer.axis_labels[lead:],
     }
@@ -92,7 +94,7 @@ def stack_from_layer(layer: Any, time: bool | None = None) -> Stack:
     Raises
     ------
     InputError
-        The layer is not a single-channel image with 2 or 3 axes.
+        The layer is not a single-channel image with 2 or 3 axes, or it is rotated or sheared.
     """
     if not isinstance(layer, Image):
         raise InputError("This layer is not an image.", "Choose an image layer.")
@@ -105,17 +107,48 @@ def stack_from_layer(layer: Any, time: bool | None = None) -> Stack:
             f"{layer.name} has {layer.ndim} axes.",
             "Choose a single image or a stack; split channels and time points first.",
         )
+    # What is made of it could not lie over it.
+    _check_straight(layer)
     data = layer.data[0] if layer.multiscale else layer.data
     data = data if data.ndim == 3 else data[None]
     if np.dtype(data.dtype) == bool:
         data = np.asarray(data).view(np.uint8)
+    scale, translate = placed(layer)
+    units = [str(unit) for unit in layer.units]
+    lengths = [_micrometres(t, unit) for t, unit in zip(translate, layer.units, strict=True)]
+    place = [length or 0.0 for length in lengths]
+    z, y, x = ([0.0] * (3 - len(place)) + place)[-3:]
     return Stack(
         data,
         voxel_size_of(layer),
+        (z, y, x),
         axes="tyx" if (first_is_time(layer) if time is None else time) else "zyx",
         name=layer.name,
         source=source_of(layer),
+        placed={"scale": scale.tolist(), "translate": translate.tolist(), "units": units},
     )
+
+
+def placed(layer: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scale and translation of a layer, with those of its affine transform."""
+    matrix = _matrix(layer)
+    return np.diag(matrix)[:-1].copy(), matrix[:-1, -1].copy()
+
+
+def _matrix(layer: Any) -> np.ndarray:
+    own = Affine(
+        scale=layer.scale, rotate=layer.rotate, shear=layer.shear, translate=layer.translate
+    )
+    return layer.affine.affine_matrix @ own.affine_matrix
+
+
+def _check_straight(layer: Any) -> None:
+    linear = _matrix(layer)[:-1, :-1]
+    if not np.allclose(linear, np.diag(np.diag(linear)), atol=1e-9 * np.abs(linear).max()):
+        raise InputError(
+            f"{layer.name} is rotated or sheared in the viewer.",
+            "Undo the layer's transform, or save the image as it is shown and open that.",
+        )
 
 
 def source_of(layer: Any) -> Path | None:
@@ -133,7 +166,7 @@ def voxel_size_of(layer: Any) -> VoxelSize:
     """Return the voxel size of a layer in µm; None along axes whose unit is not a length."""
     sizes = [
         _micrometres(float(scale), unit)
-        for scale, unit in zip(layer.scale, layer.units, strict=True)
+        for scale, unit in zip(np.abs(placed(layer)[0]), layer.units, strict=True)
     ]
     return VoxelSize(*([None] * (3 - len(sizes)) + sizes)[-3:])
 

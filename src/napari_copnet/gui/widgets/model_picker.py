@@ -129,7 +129,8 @@ class ModelPicker(QWidget):
             return
         self.set(model.name)
         self._before = self.value
-        self._say(f"Imported as {model.name}.")
+        chosen = [f"{key}: {model.card[key]}" for key in ("fold", "contour") if key in model.card]
+        self._say("; ".join([f"Imported as {model.name}", *chosen]) + ".")
         self.changed.emit()
 
     def _on_refused(self, error: CopnetError) -> None:
