@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
 # Each part may import the parts before it. Parts on one line do not import each other.
 ORDER = [
     {"errors", "progress"},
-    # What writing a file or a folder whole leaves behind when it is killed.
-    {"leftovers"},
+    # What writing a file or a folder whole leaves behind when it is killed, and locks.
+    {"leftovers", "locks", "records"},
     # How large networks see a slice: settings, steps and training agree on it.
     {"plane_size"},
     {"lazy_array"},

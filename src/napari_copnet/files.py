@@ -171,4 +171,13 @@ def explained(path: Path) -> Iterator[None]:
             raise OutputError(
                 f"{path} is on a read-only disk.", "Choose another folder."
             ) from error
-        raise
+        if error.errno == errno.EFBIG:
+            raise OutputError(
+                f"{path} is larger than files may be on this disk, or for this user.",
+                "Choose another folder, or write fewer results.",
+            ) from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputError("This name is too long.", "Choose a shorter one.") from error
+        raise OutputError(
+            f"{path} can't be written: {error.strerror or error}.", "Choose another folder."
+        ) from error

@@ -225,10 +225,10 @@ def _with_padding_of(image: Path, known: Any, shape: tuple[int, ...], read: Read
 
 def _record_beside(iterations: Path) -> dict[str, Any] | None:
     """Return the record of the run whose iterations these are; None without a readable one."""
-    import json
+    from napari_copnet.errors import InputError
+    from napari_copnet.runs.generation import read_generation
 
     try:
-        record = json.loads((iterations.parent / "run.json").read_text())
-    except (OSError, ValueError):
+        return read_generation(iterations.parent)
+    except InputError:
         return None
-    return record if isinstance(record, dict) else None

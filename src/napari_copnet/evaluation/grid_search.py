@@ -39,6 +39,7 @@ from napari_copnet.params import (
     with_former_names,
 )
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.records import read_record
 from napari_copnet.steps.closing import close
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source, SyntheticTissue, identify
@@ -260,8 +261,11 @@ def _point(search: Search, point: Mapping[str, Any], folder: Path) -> Steps[dict
     """Train and score at one point, or take what is finished."""
     recipe, done = search.recipe(point), folder / "result.json"
     if done.exists():
-        kept = json.loads(done.read_text())
-        if kept.pop("recipe") == recipe:
+        try:
+            kept = read_record(done)
+        except InputError:
+            kept = {}  # it is made again
+        if kept.pop("recipe", None) == recipe:
             return kept
     params, degrade = search.at(point)
     note, model = folder / "recipe.txt", folder / "model"

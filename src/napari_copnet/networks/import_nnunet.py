@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_copnet.errors import ModelError
 from napari_copnet.folders import check_free
-from napari_copnet.networks.model_zip import read_member
+from napari_copnet.networks.model_zip import BROKEN, read_member
 from napari_copnet.networks.nnunet import network_with_weights
 from napari_copnet.networks.package import ModelPackage, check_name, is_model_folder, save_package
 from napari_copnet.networks.plan import NetworkPlan, plan_from_nnunet
@@ -147,7 +147,7 @@ class _Zip:
         self._path = path
         try:
             self._archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
+        except BROKEN as error:
             raise ModelError(
                 f"{path} is neither a folder nor a readable zip file.", _HINT
             ) from error
@@ -180,7 +180,7 @@ class _Zip:
             return read_member(self._archive, member, most)
         except KeyError as error:
             raise ModelError(f"{self._path.name} has no {name}.", _HINT) from error
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        except BROKEN as error:
             raise ModelError(f"{self._path.name} can't be unpacked.", _HINT) from error
 
 

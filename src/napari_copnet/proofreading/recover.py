@@ -67,10 +67,21 @@ def recover(folder: Path | str) -> Recovered:
         raise OutputError(
             "This session is open in another window.", "Close it there, then recover it."
         ) from error
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     try:
         return _recovered(folder, facts)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     finally:
         lock.release()
+
+
+def _unwritable(folder: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{folder} can't be written: {error.strerror or error}.",
+        "Copy the session to a disk that you may write to, and recover it there.",
+    )
 
 
 def _recovered(folder: Path, facts: session_files.Facts) -> Recovered:

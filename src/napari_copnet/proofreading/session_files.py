@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import InputError
-from napari_copnet.files import check_writable, sha256, whole_file
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.files import check_writable, whole_file
 from napari_copnet.folders import check_free, holds_only, whole_folder
 from napari_copnet.params import CellParams, as_dict, from_dict
 from napari_copnet.progress import Progress, Steps
@@ -32,13 +32,24 @@ from napari_copnet.proofreading.planes import pack
 from napari_copnet.proofreading.session_start import EAGER_BYTES, Start
 from napari_copnet.proofreading.state_files import START, StateWriter, pack_mask, tables_of
 from napari_copnet.proofreading.stored_array import StoredArray, packed_masks, write_slices
-from napari_copnet.runs.run_record import described
+from napari_copnet.records import SHAPE, Fixed, read_record, unfit
+from napari_copnet.runs.run_record import described, is_described
 from napari_copnet.types import VoxelSize
 
 # 2: states hold slices one by one, see `state_files`.
 FORMAT = 2
 FACTS, JOURNAL, LOCK = "session.json", "journal.sqlite", "session.lock"
 CONVERGED = "converged.npy"
+_FORM = {
+    "shape": SHAPE,
+    "voxel_size": Fixed((float, None), 3),
+    "translate": Fixed(float, 3),
+    "axes": str,
+    "name": str,
+    "cells": dict,
+    "image": {"kept?": bool, "path?": (str, None), "sha256?": (str, None)},
+    "runs": [dict],
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
         planes = _planes_of(start)
         if stack is not None:
             kept = keep_image or stack.source is None
-            image = {**described(stack), "stamp": _stamp(stack.source), "kept": kept}
+            image = {**described(stack), "kept": kept}
             planes += shape[0] * kept
         done = yield from _write_results(beside, start, planes)
         if stack is not None and image["kept"]:
@@ -214,7 +225,7 @@ def write_facts(folder: Path, facts: Facts) -> None:
 
 def renew_format(folder: Path) -> None:
     """Note in `session.json` that states are written as now: earlier versions can't read them."""
-    values = json.loads((folder / FACTS).read_text())
+    values = read_record(folder / FACTS, {"format": int})
     if values["format"] < FORMAT:
         with whole_file(folder / FACTS) as beside:
             beside.write_text(json.dumps({**values, "format": FORMAT}, indent=1) + "\n")
@@ -231,25 +242,28 @@ def read_facts(folder: Path) -> Facts:
     folder = Path(folder)
     if not is_session(folder):
         raise InputError(f"{folder} is not a session.", f"Choose a folder that contains {FACTS}.")
-    try:
-        values = json.loads((folder / FACTS).read_text())
-        if values.pop("format") > FORMAT:
-            raise InputError(
-                f"The session {folder.name} was written by a newer version.",
-                "Update napari-copnet.",
-            )
-        return Facts(
-            shape=tuple(values["shape"]),
-            voxel_size=VoxelSize(*values["voxel_size"]),
-            translate=tuple(values["translate"]),
-            axes=values["axes"],
-            name=values["name"],
-            cells=from_dict(CellParams, values["cells"]),
-            image=values["image"],
-            runs=tuple(values["runs"]),
+    path = folder / FACTS
+    values = read_record(path, {"format": int})
+    if values["format"] > FORMAT:
+        raise InputError(
+            f"The session {folder.name} was written by a newer version.", "Update napari-copnet."
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder / FACTS} is damaged.", "Restore it from a copy.") from error
+    if (place := unfit(values, _FORM)) is not None:
+        raise InputError(f"{path} is damaged: {place} can't be that.", "Restore it from a copy.")
+    try:
+        cells = from_dict(CellParams, values["cells"])
+    except (CopnetError, TypeError) as error:
+        raise InputError(f"{path} is damaged: cells can't be that.", "Restore it.") from error
+    return Facts(
+        shape=tuple(values["shape"]),
+        voxel_size=VoxelSize(*values["voxel_size"]),
+        translate=tuple(values["translate"]),
+        axes=values["axes"],
+        name=values["name"],
+        cells=cells,
+        image=values["image"],
+        runs=tuple(values["runs"]),
+    )
 
 
 def facts_stamp(folder: Path) -> tuple[int, ...]:
@@ -292,7 +306,7 @@ def find_image(folder: Path, facts: Facts) -> Any:
     if facts.image.get("kept"):
         return read_array(folder / "image.npy")
     path = facts.image.get("path")
-    if not path or not Path(path).exists() or not _is_unchanged(Path(path), facts.image):
+    if not path or not is_described(Path(path), facts.image):
         return None
     from napari_copnet.io.raw import lazy_above
     from napari_copnet.io.read import read_stack
@@ -300,22 +314,6 @@ def find_image(folder: Path, facts: Facts) -> Any:
     with lazy_above(EAGER_BYTES):
         stack = read_stack(path)
     return stack.data if stack.shape == facts.shape else None
-
-
-def _is_unchanged(path: Path, image: dict[str, Any]) -> bool:
-    """Whether a file is the one that was read: size and time tell at once, else its hash does."""
-    stamp = image.get("stamp")
-    if stamp is not None and stamp == _stamp(path):
-        return True
-    return sha256(path) == image.get("sha256")
-
-
-def _stamp(path: Path | None) -> list[int] | None:
-    """Return size and time of a file; None for a folder, which they do not tell about."""
-    if path is None or not path.is_file():
-        return None
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns]
 
 
 def unpacked_slice(bits: Any, z: int, shape: tuple[int, ...]) -> np.ndarray:
