@@ -11,9 +11,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
 # Each part may import the parts before it. Parts on one line do not import each other.
 ORDER = [
-    {"errors", "progress"},
+    {"errors", "progress", "foreign_text"},
     # What writing a file or a folder whole leaves behind when it is killed, and locks.
-    {"leftovers", "locks", "records"},
+    {"leftovers", "locks", "records", "inflate"},
     # How large networks see a slice: settings, steps and training agree on it.
     {"plane_size"},
     {"lazy_array"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -38,15 +39,11 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         if path.parent not in _tidied:
             tidy(path.parent)
             _tidied.add(path.parent)
-        handle, name = tempfile.mkstemp(
-            prefix=in_work("writing"), suffix="".join(path.suffixes[-2:]), dir=path.parent
-        )
-        os.close(handle)
-        beside = Path(name)
+        beside = unused_name(path.parent, "".join(path.suffixes[-2:]))
+        beside.touch(exist_ok=False)
         try:
             yield beside
             sync(beside)
-            beside.chmod(0o666 & ~umask())
             os.replace(beside, path)
             sync(path.parent)
         finally:
@@ -136,11 +133,12 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def umask() -> int:
-    """Return the umask: the permission bits that new files do not get."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def unused_name(folder: Path, suffix: str = "") -> Path:
+    """Return a path in a folder for an unfinished file or folder of this process.
+
+    Files made there by the usual means get the rights that the user's new files have.
+    """
+    return folder / f"{in_work('writing')}{secrets.token_hex(8)}{suffix}"
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.foreign_text import printable
 from napari_copnet.progress import Progress, Result, Steps, finish
 
 Json = Annotated[
@@ -48,7 +49,7 @@ def watched(work: Steps[Result]) -> Result:
         def report(progress: Progress) -> None:
             if progress.note and progress.note not in seen:
                 seen.add(progress.note)
-                bar.console.print(progress.note)
+                bar.console.print(printable(progress.note), markup=False)
             if not progress.unit and progress.step in tasks:
                 task = bar.tasks[tasks[progress.step]]
                 bar.update(task.id, completed=task.total)
@@ -67,7 +68,7 @@ def watched(work: Steps[Result]) -> Result:
 
 def say(sentence: str) -> None:
     """Print a sentence for the user on standard error."""
-    _errors.print(sentence)
+    _errors.print(printable(sentence), markup=False)
 
 
 def show(result: dict[str, Any], as_json: bool, lines: list[str]) -> None:
@@ -76,7 +77,7 @@ def show(result: dict[str, Any], as_json: bool, lines: list[str]) -> None:
         _answer(json.dumps(plain(result), allow_nan=False))
         return
     for line in lines:
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line) + "\n")
 
 
 def plain(value: Any) -> Any:
@@ -160,5 +161,6 @@ def _fail(message: str, hint: str, as_json: bool, cause: BaseException) -> None:
         _errors.print_exception()
     if as_json:
         _answer(json.dumps({"error": message, "hint": hint}))
-    _errors.print(f"{message} {hint}".rstrip(), markup=False, soft_wrap=True)
+    text = printable(f"{message} {hint}".rstrip())
+    _errors.print(text, markup=False, soft_wrap=True)
     raise typer.Exit(1) from cause

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ from napari_copnet.io.raw import Raw, in_micrometres, is_lazy, need_memory, posi
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.types import VoxelSize
 
+# The most that deflate can pack into a byte, and bytes of an extended header.
+_MOST_PACKED, _MOST_EXTENDED = 1032, 256 << 20
 _MODES = {0: "i1", 1: "i2", 2: "f4", 3: "c4", 4: "c8", 6: "u2", 12: "f2"}
 
 
@@ -27,7 +32,9 @@ def read_mrc(path: Path) -> Raw:
     """
     import mrcfile
 
+    packed = path.suffix.lower() in (".gz", ".bz2")
     with damage_explained(path):
+        _check_header(path, packed)
         with mrcfile.open(path, mode="r", permissive=False, header_only=True) as mrc:
             header = mrc.header
             shape = tuple(int(header[name]) for name in ("nz", "ny", "nx"))
@@ -47,15 +54,12 @@ def read_mrc(path: Path) -> Raw:
                 "Save it with the usual order x, y, z.",
             )
         declared = math.prod(shape) * np.dtype(_MODES[mode]).itemsize
-        packed = path.suffix.lower() in (".gz", ".bz2")
         if not packed and 1024 + extended + declared > path.stat().st_size:
-            raise InputError(
-                f"{path.name} is truncated: it declares {declared / 1e6:.1f} MB of pixels, "
-                "but the file is shorter.",
-                "Copy or export the file again.",
-            )
+            raise _truncated(path, declared)
         data: Any
         if packed or not is_lazy(shape, _MODES[mode]):
+            if packed and declared > _MOST_PACKED * path.stat().st_size:
+                raise _truncated(path, declared)
             need_memory(2 * declared, path.name)
             with mrcfile.open(path, mode="r", permissive=False) as mrc:
                 data = np.array(mrc.data)
@@ -66,6 +70,26 @@ def read_mrc(path: Path) -> Raw:
             data = data.astype(data.dtype.newbyteorder("="))
     axes = {2: "YX", 3: "ZYX", 4: "QZYX"}[data.ndim]
     return Raw(data, axes, size, translate, notes)
+
+
+def _check_header(path: Path, packed: bool) -> None:
+    """Check what a header says of itself, before anything is made as large."""
+    opened: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower(), open)
+    with opened(path, "rb") as file:
+        head = file.read(1024)
+    # Either byte order may be meant; of an honest header one reading is small.
+    readings = (struct.unpack_from(order + "i", head, 92)[0] for order in "<>")
+    extended = min((n for n in readings if n >= 0), default=-1)
+    most = (_MOST_PACKED if packed else 1) * path.stat().st_size
+    if not 0 <= 1024 + extended <= most or extended > _MOST_EXTENDED:
+        raise _truncated(path, max(extended, 0))
+
+
+def _truncated(path: Path, declared: int) -> InputError:
+    return InputError(
+        f"{path.name} is truncated: it declares {declared / 1e6:.1f} MB, but the file is shorter.",
+        "Copy or export the file again.",
+    )
 
 
 def _lazy(path: Path, shape: tuple[int, ...], dtype: np.dtype, start: int) -> LazyArray:

@@ -82,7 +82,8 @@ def import_nnunet(
         dataset = _parse(files.read(root / "dataset.json", _LARGEST_JSON), "dataset.json")
         chosen = root / _fold(files, root, fold, checkpoint) / checkpoint
         known = provenance_card(dataset, chosen.parent.name, kind)
-        content = _load_checkpoint(files.read(chosen, _LARGEST_WEIGHTS))
+        data = files.read(chosen, _LARGEST_WEIGHTS)
+    content = _load_checkpoint(data)
     trained = content["init_args"].get("configuration") or configuration
     if configuration is not None and trained != configuration:
         raise ModelError(
@@ -91,7 +92,7 @@ def import_nnunet(
         )
     plan = plan_from_nnunet(plans, str(trained), dataset)
     plan = _with_mirror_axes(plan, content.get("inference_allowed_mirroring_axes"))
-    weights = _weights(content["network_weights"])
+    weights = _weights(content["network_weights"], len(data))
     network_with_weights(plan, weights)
     return save_package(
         out,
@@ -247,6 +248,7 @@ def _load_checkpoint(data: bytes) -> dict[str, Any]:
         (scalar, "numpy.core.multiarray.scalar"),
         (scalar, "numpy._core.multiarray.scalar"),
     ]
+    _check_checkpoint(data)
     try:
         with torch.serialization.safe_globals(allowed):
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
@@ -268,17 +270,41 @@ def _load_checkpoint(data: bytes) -> dict[str, Any]:
     return content
 
 
-def _weights(state: Mapping[Any, Any]) -> dict[str, np.ndarray]:
-    """Return the parameters as float32 arrays by their first name, as `package` stores them."""
+def _check_checkpoint(data: bytes) -> None:
+    """Check that a checkpoint is a zip as torch writes it: nothing in it is packed."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+    except BROKEN as error:
+        raise ModelError(
+            "The checkpoint can't be read.", "It may be damaged or cut off: copy it again."
+        ) from error
+    if sum(member.file_size for member in members) > len(data):
+        raise ModelError(
+            "The checkpoint would unpack to far more than it takes.",
+            "Nothing was imported; do not trust this file.",
+        )
+
+
+def _weights(state: Mapping[Any, Any], most: int) -> dict[str, np.ndarray]:
+    """Return the parameters as float32 arrays by their first name, as `package` stores them.
+
+    All together they hold no more numbers than a checkpoint of `most` bytes can.
+    """
     import torch
 
     weights = {}
+    left = most // 2  # a number takes two bytes or more
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise ModelError("The checkpoint's weights are not tensors by name.", _HINT)
         # Names that checkpoints of compiled or parallel training carry.
         name = name.removeprefix("_orig_mod.").removeprefix("module.")
         if ".all_modules." not in name and not name.startswith("decoder.encoder."):
+            # A small tensor can claim to be a huge one by repeating itself.
+            left -= value.numel()
+            if left < 0 or value.layout != torch.strided or not value.is_floating_point():
+                raise ModelError("The checkpoint's weights are larger than its file.", _HINT)
             weights[name] = value.detach().to(torch.float32).contiguous().numpy()
     return weights
 

@@ -59,6 +59,7 @@ def recover(folder: Path | str) -> Recovered:
     """
     folder = Path(folder)
     facts = session_files.read_facts(folder)
+    session_files.check_links(folder)
     check_writable(folder)
     lock = filelock.FileLock(folder / session_files.LOCK)
     try:

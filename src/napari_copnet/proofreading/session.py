@@ -63,6 +63,7 @@ class Session(LiveCells):
         self.folder = Path(folder)
         self._facts_stamp = session_files.facts_stamp(self.folder)
         self.facts = session_files.read_facts(self.folder)
+        session_files.check_links(self.folder)
         self.on_change: list[Callable[[list[Touched]], None]] = []
         self.on_run: list[Callable[[], None]] = []
         # Opened in one thread, it may be closed in another.

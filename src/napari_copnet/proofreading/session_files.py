@@ -14,6 +14,7 @@ A session's folder holds::
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ from napari_copnet.proofreading.planes import pack
 from napari_copnet.proofreading.session_start import EAGER_BYTES, Start
 from napari_copnet.proofreading.state_files import START, StateWriter, pack_mask, tables_of
 from napari_copnet.proofreading.stored_array import StoredArray, packed_masks, write_slices
-from napari_copnet.records import SHAPE, Fixed, read_record, unfit
+from napari_copnet.records import SHAPE, Fixed, is_plain_file, read_record, unfit
 from napari_copnet.runs.run_record import described, is_described
 from napari_copnet.types import VoxelSize
 
@@ -264,6 +265,38 @@ def read_facts(folder: Path) -> Facts:
         image=values["image"],
         runs=tuple(values["runs"]),
     )
+
+
+def check_links(folder: Path) -> None:
+    """Refuse a session that would write elsewhere: links and pipes in place of its files.
+
+    Raises
+    ------
+    InputError
+        It has some.
+    """
+    written = (
+        FACTS,
+        JOURNAL,
+        f"{JOURNAL}-wal",
+        f"{JOURNAL}-shm",
+        LOCK,
+        "start.npz",
+        "snapshot.npz",
+    )
+    for name in written:
+        path = folder / name
+        if os.path.lexists(path) and not is_plain_file(path):
+            raise InputError(
+                f"{path} is a link, or no plain file, and is not followed.",
+                "Copy the whole session into one folder.",
+            )
+    for name in ("runs", "annotation"):
+        if (folder / name).is_symlink():
+            raise InputError(
+                f"{folder / name} is a link, and is not followed.",
+                "Copy the whole session into one folder.",
+            )
 
 
 def facts_stamp(folder: Path) -> tuple[int, ...]:

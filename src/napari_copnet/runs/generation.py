@@ -12,14 +12,13 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from napari_copnet.errors import InputError, OutputError
-from napari_copnet.files import explained, sha256, sync, umask, whole_file
+from napari_copnet.files import explained, sha256, sync, unused_name, whole_file
 from napari_copnet.leftovers import in_work, tidy
 from napari_copnet.locks import only_writer
 from napari_copnet.records import SHAPE, Fixed, Range, is_plain_file, read_record
@@ -98,9 +97,9 @@ def new_generation(out: Path | str) -> Iterator[Generation]:
         is_new = not out.exists()
         out.mkdir(parents=True, exist_ok=True)
         tidy(out)
-        beside = Path(tempfile.mkdtemp(prefix=in_work("writing"), dir=out))
+        beside = unused_name(out)
         try:
-            beside.chmod(0o777 & ~umask())
+            beside.mkdir()
             made = Generation(out, beside)
             yield made
             with only_writer(out):

@@ -8,15 +8,18 @@ import os
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import CopnetError, OutputError
+from napari_copnet.errors import CopnetError, InputError, OutputError
 from napari_copnet.files import explained, whole_file
 from napari_copnet.folders import holds_only_kinds
+from napari_copnet.leftovers import tidy
+from napari_copnet.records import read_record
 from napari_copnet.store.stage import Values, Workers
 
 _KEY = "key.json"
@@ -26,6 +29,18 @@ _LOCK = "lock"
 _FILES = re.compile(
     r"[\w-]+/(key\.json|done/[\w.-]+/[\w.-]+\.npz|arrays/[\w-]+/(zarr\.json|c/[\d/]+(\.\w+\.partial)?))"
     r"|(.*/)?\.writing-.*|lock"
+)
+# What reading a damaged archive raises.
+_BROKEN = (
+    OSError,
+    ValueError,
+    LookupError,
+    EOFError,
+    TypeError,
+    RuntimeError,
+    MemoryError,
+    zlib.error,
+    zipfile.BadZipFile,
 )
 # Chunks are one slice, or a part of a large one.
 _CHUNK = 2048
@@ -84,7 +99,7 @@ class FolderStage:
         try:
             with np.load(self._path(phase, block), allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except _BROKEN:
             return None
 
     def keep(self, phase: str, block: str, values: Values) -> None:
@@ -157,6 +172,9 @@ class FolderStore:
                     "Wait for it, stop it, or choose another folder.",
                 ) from error
         try:
+            # What a killed run was writing when it ended.
+            for folder in (self.folder, *self.folder.glob("*"), *self.folder.glob("*/done/*")):
+                tidy(folder)
             yield
         finally:
             lock.release()
@@ -182,6 +200,7 @@ def is_store(folder: Path) -> bool:
 
 
 def _read_key(folder: Path) -> str | None:
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        return str(json.loads((folder / _KEY).read_text())["key"])
-    return None
+    try:
+        return str(read_record(folder / _KEY, {"key": str})["key"])
+    except InputError:
+        return None

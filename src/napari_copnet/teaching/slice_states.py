@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -31,6 +31,18 @@ _SLICE = {
     "part?": bool,
 }
 _FORM = {"slices": [_SLICE]}
+# What reading a damaged archive raises.
+_BROKEN = (
+    OSError,
+    ValueError,
+    LookupError,
+    EOFError,
+    TypeError,
+    RuntimeError,
+    MemoryError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True)
@@ -122,9 +134,21 @@ def read_part(path: Path, z: int, shape: tuple[int, ...]) -> np.ndarray:
         Missing or damaged.
     """
     try:
+        count = shape[0] * shape[1]
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > count // 8 + (1 << 16):
+                raise ValueError(path.name)
         with np.load(path, allow_pickle=False) as file:
-            bits = np.unpackbits(file["bits"], count=shape[0] * shape[1])
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, BadZipFile) as error:
+            bits = np.unpackbits(file["bits"], count=count)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise InputError(
             f"The reviewed area of slice {z} can't be read.", "Mark it again."
         ) from error
