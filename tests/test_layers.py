@@ -16,7 +16,7 @@ ORDER = [
     {"leftovers", "locks", "records", "inflate"},
     # How large networks see a slice: settings, steps and training agree on it.
     {"plane_size"},
-    {"lazy_array"},
+    {"lazy_array", "zarr_folder"},
     {"types", "params", "files", "padding"},
     {"folders", "fingerprint"},
     {"io", "networks", "synthetic", "boundaries", "store"},

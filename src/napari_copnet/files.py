@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,6 +80,25 @@ def check_file(path: Path | str, ours: Callable[[Path], bool], *, replace: bool 
             raise OutputError(
                 f"{path} already exists.", "Replace it (--replace), or choose another name."
             )
+
+
+def check_files(folder: Path | str, names: Iterable[str], *, ours: bool) -> None:
+    """Check before work starts that files of these names may be written into a folder.
+
+    Parameters
+    ----------
+    folder : path
+    names : iterable of str
+    ours : bool
+        Whether an earlier result of the same command is there, which may be replaced.
+
+    Raises
+    ------
+    OutputError
+        One of them is there, and is not ours.
+    """
+    for name in names:
+        check_file(Path(folder) / name, lambda _: ours)
 
 
 def check_writable(folder: Path | str, bytes_needed: int = 0) -> Path:

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
 import zlib
 
+# What reading a damaged zip, or NumPy archive, raises: headers in it are Python literals.
+BROKEN_ARCHIVE = (
+    OSError,
+    ValueError,
+    LookupError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 # Of a member of a zip with more than this, hardly anything honest packs a hundredfold.
 _FREE, _MOST_PACKED = 64 << 20, 100
 

@@ -114,6 +114,14 @@ def is_plain_file(path: Path | str) -> bool:
         return False
 
 
+def has_keys(path: Path | str, *keys: str) -> bool:
+    """Whether a file is a record with these keys: one that this package wrote."""
+    try:
+        return set(keys) <= set(read_record(path))
+    except InputError:
+        return False
+
+
 def unfit(value: Any, form: Any, place: str = "") -> str | None:
     """Return where a value is not of a form, such as ``frame.shifts``; None if it is."""
     if isinstance(form, tuple):

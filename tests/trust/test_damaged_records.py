@@ -2,9 +2,14 @@
 
 import json
 import os
+import sqlite3
+import threading
+import time
+from contextlib import closing
 
+import numpy as np
 import pytest
-from small_run import write_run
+from trust_inputs import write_run
 
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.params import CellParams, from_dict
@@ -96,6 +101,7 @@ def test_no_reader_meets_what_it_does_not_expect(tmp_path, run, project, number)
     read()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no pipes among files")
 def test_pipes_and_links_in_place_of_files_are_not_waited_for(tmp_path, run, project):
     from napari_copnet.io.read import read_stack
 
@@ -168,3 +174,43 @@ def test_a_run_whose_record_is_damaged_is_told_before_it_is_replaced(run):
     (run / "run.json").write_text("{")
     with pytest.raises(CopnetError, match="Remove it"):
         write_run(run, 1)
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM head", "UPDATE head SET current = 0, tip = 0"])
+def test_where_a_session_stands_is_not_guessed(tmp_path, run, statement):
+    from trust_inputs import write_session
+
+    folder = write_session(tmp_path / "edited", run, 5)
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as database:
+        database.execute(statement)
+        database.commit()
+    before = set(threading.enumerate())
+    with pytest.raises(InputError, match="session recover"):
+        Session.open(folder)
+    assert set(threading.enumerate()) <= before
+    assert recover(folder).edits == 5
+    with Session.open(folder) as session:
+        assert session.history.position == 5
+
+
+def test_a_journal_that_failed_to_the_end_writes_no_more(session_folder, monkeypatch):
+    from napari_copnet.proofreading import journal
+    from napari_copnet.proofreading.edits import Edit, Flip, Patch
+
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(journal, "_PATIENCE", 0.3)
+    monkeypatch.setattr(journal, "_RETRY", 0.01)
+    monkeypatch.setattr(journal, "_commit", full)
+    before = set(threading.enumerate())
+    session = Session.open(session_folder)
+    session.apply(Edit("dot", (Flip("contour", Patch.of(0, np.ones((1, 1)))),)))
+    with pytest.raises(CopnetError, match="disk is full"):
+        session.close()
+    assert set(threading.enumerate()) <= before
+    # The disk has room again: another window writes now, and this one never.
+    monkeypatch.undo()
+    with Session.open(session_folder) as again:
+        time.sleep(0.1)
+        assert len(again.history) == 0

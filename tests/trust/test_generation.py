@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
-from small_run import contour_of, write_run
+from trust_inputs import contour_of, killed_at, write_run
 
 from napari_copnet.errors import InputError, OutputError
 from napari_copnet.locks import only_writer
@@ -84,7 +84,7 @@ def test_killed_at_any_change_of_names_a_folder_is_never_taken_for_whole(tmp_pat
     for n in range(1, 40):
         folder = tmp_path / str(n)
         write_run(folder, 0, ("contours", "closed", "iterations"))
-        ended = _killed_at(n, folder)
+        ended = killed_at(n, lambda folder=folder: write_run(folder, 1))
         try:
             start = from_run_folder(folder)
             whole = [np.array_equal(start.contour, contour_of(k)) for k in (0, 1)]
@@ -101,32 +101,6 @@ def test_killed_at_any_change_of_names_a_folder_is_never_taken_for_whole(tmp_pat
     assert ended
     assert set(states) == {0, 1, "two runs: one was stopped."}
     assert states[0] == 0 and states[-1] == 1 and states.count("two runs: one was stopped.") >= 3
-
-
-def _killed_at(n, folder):
-    """Write a run in a process that is to end at its n-th rename; tell if it came through."""
-    child = os.fork()
-    if child == 0:
-        left = [n]
-
-        def dying(real):
-            def call(*args, **options):
-                left[0] -= 1
-                if left[0] == 0:
-                    os._exit(9)
-                return real(*args, **options)
-
-            return call
-
-        try:
-            os.replace, os.rename, os.unlink = map(dying, (os.replace, os.rename, os.unlink))
-            write_run(folder, 1)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, 9)
-    return code == 0
 
 
 def test_one_writer_at_a_time(tmp_path):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from small_run import SHAPE, contour_of, write_run
+from trust_inputs import SHAPE, contour_of, write_run
 
 from made_networks import made_network, made_plan, nnunet_plans, write_nnunet_folder
 from napari_copnet.errors import CopnetError, InputError, ModelError
@@ -25,7 +25,6 @@ from napari_copnet.files import whole_file
 from napari_copnet.folders import whole_folder
 from napari_copnet.foreign_text import as_markdown, plain_cell, printable
 from napari_copnet.inflate import inflated
-from napari_copnet.io.inside import unpacks_to_more
 from napari_copnet.io.read import read_stack
 from napari_copnet.networks.import_nnunet import import_nnunet
 from napari_copnet.networks.model_zip import import_zip
@@ -36,7 +35,9 @@ from napari_copnet.proofreading.recover import recover
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_start import from_run_folder
 from napari_copnet.store.folder import is_store
+from napari_copnet.zarr_folder import unpacks_to_more
 
+unix = pytest.mark.skipif(os.name == "nt", reason="links, pipes and rights are others there")
 BOMB = zlib.compress(b"\0" * (64 << 20), 9)
 
 
@@ -182,6 +183,7 @@ def test_chunks_unpack_to_what_they_should_hold(tmp_path):
 # What leads elsewhere, or nowhere --------------------------------------------
 
 
+@unix
 def test_links_out_of_a_zarr_folder_are_not_followed(tmp_path):
     import zarr
 
@@ -213,6 +215,7 @@ def test_a_run_does_not_bring_an_image_from_elsewhere(tmp_path, run):
     assert from_run_folder(run).stack is not None
 
 
+@unix
 @pytest.mark.parametrize("name", ["journal.sqlite", "session.lock", "snapshot.npz", "annotation"])
 def test_a_session_does_not_write_into_what_it_links_to(tmp_path, session_folder, name):
     foreign = tmp_path / "foreign"
@@ -227,6 +230,7 @@ def test_a_session_does_not_write_into_what_it_links_to(tmp_path, session_folder
     assert foreign.read_bytes() == before
 
 
+@unix
 def test_a_store_with_links_is_none(tmp_path):
     (tmp_path / "store/step/arrays/closed/c").mkdir(parents=True)
     assert is_store(tmp_path / "store")
@@ -293,6 +297,7 @@ def test_the_edits_of_a_session_as_a_table(tmp_path, session_folder):
     assert row["tool"].startswith("'=") and row["text"].startswith("'=")
 
 
+@unix
 def test_the_umask_is_never_changed(tmp_path, monkeypatch):
     def changed(_):
         raise AssertionError("other threads would make files for all to write")

@@ -23,7 +23,7 @@ from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.score_tables import write_rows
 from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
-from napari_copnet.files import check_writable, whole_file
+from napari_copnet.files import check_files, check_writable, whole_file
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, load_package
 from napari_copnet.params import (
@@ -39,7 +39,7 @@ from napari_copnet.params import (
     with_former_names,
 )
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.records import read_record
+from napari_copnet.records import has_keys, read_record
 from napari_copnet.steps.closing import close
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source, SyntheticTissue, identify
@@ -205,6 +205,8 @@ def grid_search(
     """
     out = Path(out)
     check_writable(out)
+    ours = has_keys(out / "results.json", "grid", "points")
+    check_files(out, ("results.csv", "results.json", "grid.png"), ours=ours)
     points = points_of(grid)
     if parallel < 1:
         raise InputError(f"{parallel} trainings can't run at once.", "Choose 1 or more.")

@@ -87,7 +87,8 @@ def _check_header(path: Path, packed: bool) -> None:
 
 def _truncated(path: Path, declared: int) -> InputError:
     return InputError(
-        f"{path.name} is truncated: it declares {declared / 1e6:.1f} MB, but the file is shorter.",
+        f"{path.name} is truncated or damaged: it declares {declared / 1e6:.1f} MB, "
+        "but the file is shorter.",
         "Copy or export the file again.",
     )
 

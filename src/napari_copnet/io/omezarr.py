@@ -9,9 +9,9 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.io.damage import damage_explained
-from napari_copnet.io.inside import InsideStore
 from napari_copnet.io.raw import Raw, in_micrometres, is_lazy, need_memory, positive
 from napari_copnet.types import VoxelSize
+from napari_copnet.zarr_folder import InsideStore
 
 
 def read_omezarr(path: Path) -> Raw:
@@ -102,8 +102,7 @@ def _loaded(array: Any, raw: Raw, path: Path, store: InsideStore) -> Raw:
         2 * int(np.prod(array.chunks, dtype=object)) * array.dtype.itemsize,
         f"One chunk of {path.name}",
     )
-    chunk = getattr(array, "shards", None) or array.chunks
-    store.most = int(np.prod(chunk, dtype=object)) * array.dtype.itemsize
+    store.expect(array)
     data = array
     if not is_lazy(array.shape, array.dtype):
         data = np.asarray(array[...])

@@ -272,6 +272,12 @@ def _load_checkpoint(data: bytes) -> dict[str, Any]:
 
 def _check_checkpoint(data: bytes) -> None:
     """Check that a checkpoint is a zip as torch writes it: nothing in it is packed."""
+    if data[:1] == b"\x80":
+        # A pickle alone says how much memory to take before anything can be checked.
+        raise ModelError(
+            "The checkpoint is from before PyTorch 1.6, and may contain more than numbers.",
+            "Load and save it again with a present PyTorch, if you know its origin.",
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()

@@ -77,6 +77,8 @@ class Session(LiveCells):
         try:
             self._load(begun)
         except BaseException:
+            if (journal := getattr(self, "_journal", None)) is not None:
+                journal.close()
             self._lock.release()
             raise
 

@@ -31,6 +31,7 @@ from napari_copnet.proofreading.first_cells import first_cells
 from napari_copnet.proofreading.journal import Journal
 from napari_copnet.proofreading.planes import pack
 from napari_copnet.proofreading.session_start import EAGER_BYTES, Start
+from napari_copnet.proofreading.start_contour import DAMAGE
 from napari_copnet.proofreading.state_files import START, StateWriter, pack_mask, tables_of
 from napari_copnet.proofreading.stored_array import StoredArray, packed_masks, write_slices
 from napari_copnet.records import SHAPE, Fixed, is_plain_file, read_record, unfit
@@ -324,7 +325,7 @@ def read_array(path: Path) -> Any:
         if path.name == CONVERGED:
             return np.load(path, allow_pickle=False)
         return StoredArray(path)
-    except (ValueError, OSError, EOFError) as error:
+    except DAMAGE as error:
         raise InputError(f"{path} is damaged.", "Restore it from a copy.") from error
 
 

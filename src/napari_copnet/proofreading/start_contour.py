@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.inflate import is_bomb
+from napari_copnet.inflate import BROKEN_ARCHIVE, is_bomb
 from napari_copnet.proofreading.planes import unpack
 
 START = "start.npz"
 # What reading a damaged file raises.
-DAMAGE = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-    SyntaxError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-)
+DAMAGE = BROKEN_ARCHIVE
 
 
 class StartContour:

@@ -315,9 +315,9 @@ def _listed(values: Any) -> list[Any]:
 
 def _check_ours(path: Path, known: _Known) -> None:
     if os.path.lexists(path) and path.name != RECORD and not _is_ours(path, known):
-        was = "was changed since a run wrote it" if path.name in known else "is not of a run"
+        was = "was changed since: " if path.name in known else ""
         raise OutputError(
-            f"{path} already exists, and {was}.",
+            f"{path} already exists, and {was}napari-copnet did not write it.",
             "Move it elsewhere, or choose another folder; nothing was changed.",
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.files import whole_file
+from napari_copnet.inflate import BROKEN_ARCHIVE
 from napari_copnet.records import read_record, unfit
 
 FORMAT = 1
@@ -31,18 +31,6 @@ _SLICE = {
     "part?": bool,
 }
 _FORM = {"slices": [_SLICE]}
-# What reading a damaged archive raises.
-_BROKEN = (
-    OSError,
-    ValueError,
-    LookupError,
-    EOFError,
-    TypeError,
-    RuntimeError,
-    MemoryError,
-    zlib.error,
-    zipfile.BadZipFile,
-)
 
 
 @dataclass(frozen=True)
@@ -140,15 +128,7 @@ def read_part(path: Path, z: int, shape: tuple[int, ...]) -> np.ndarray:
                 raise ValueError(path.name)
         with np.load(path, allow_pickle=False) as file:
             bits = np.unpackbits(file["bits"], count=count)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        TypeError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
+    except BROKEN_ARCHIVE as error:
         raise InputError(
             f"The reviewed area of slice {z} can't be read.", "Mark it again."
         ) from error

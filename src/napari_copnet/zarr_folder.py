@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import math
 import os
 import stat
 import struct
@@ -26,27 +27,39 @@ class InsideStore(LocalStore):
     Parameters
     ----------
     root : Path
+    read_only : bool
 
     Attributes
     ----------
     most : int or None
         Bytes of a chunk, once they are known. A chunk that unpacks to far more is refused.
+    blosc : bool
+        Whether chunks are packed by Blosc, which reads past the end of one that was cut.
     """
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root, read_only=True)
+    def __init__(self, root: Path | str, *, read_only: bool = True) -> None:
+        super().__init__(root, read_only=read_only)
         self.most: int | None = None
+        self.blosc = False
         self._top = os.path.realpath(root)
+
+    def expect(self, array: Any) -> None:
+        """Know the size of chunks, and what packs them, from an opened array."""
+        shards = getattr(array, "shards", None)
+        self.most = math.prod(shards or array.chunks) * array.dtype.itemsize
+        packers = [type(one).__name__ for one in getattr(array, "compressors", ())]
+        self.blosc = not shards and any(name.startswith("Blosc") for name in packers)
 
     async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
         """Read a file of the folder; None where there is none."""
         self._check_key(key)
-        return self._checked(await super().get(key, prototype, byte_range))
+        return self._checked(key, await super().get(key, prototype, byte_range))
 
     def get_sync(self, key: str, *, prototype: Any = None, byte_range: Any = None) -> Any:
         """Read a file of the folder; None where there is none."""
         self._check_key(key)
-        return self._checked(super().get_sync(key, prototype=prototype, byte_range=byte_range))
+        found = super().get_sync(key, prototype=prototype, byte_range=byte_range)
+        return self._checked(key, found)
 
     async def get_partial_values(
         self, prototype: Any, key_ranges: Iterable[tuple[str, Any]]
@@ -55,9 +68,8 @@ class InsideStore(LocalStore):
         ranges = list(key_ranges)
         for key, _ in ranges:
             self._check_key(key)
-        return [
-            self._checked(found) for found in await super().get_partial_values(prototype, ranges)
-        ]
+        parts = await super().get_partial_values(prototype, ranges)
+        return [self._checked(key, part) for (key, _), part in zip(ranges, parts, strict=True)]
 
     def _check_key(self, key: str) -> None:
         path = os.path.join(self._top, key)
@@ -74,15 +86,29 @@ class InsideStore(LocalStore):
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
             raise InputError(f"{key} in {Path(self._top).name} is not a file.", "Export it again.")
 
-    def _checked(self, found: Any) -> Any:
-        if found is not None and self.most is not None:
-            most = _SLACK * self.most + _EXTRA
-            if unpacks_to_more(found.to_bytes(), most):
+    def _checked(self, key: str, found: Any) -> Any:
+        if found is not None and self.most is not None and not _is_metadata(key):
+            data = found.to_bytes()
+            if self.blosc and _is_cut(data):
+                raise InputError(
+                    f"The chunk {key} of {Path(self._top).name} is damaged or cut off.",
+                    "Copy or export it again.",
+                )
+            if unpacks_to_more(data, _SLACK * self.most + _EXTRA):
                 raise InputError(
                     f"A chunk of {Path(self._top).name} would unpack to more than it should hold.",
                     "Export it again; do not trust this file.",
                 )
         return found
+
+
+def _is_metadata(key: str) -> bool:
+    return key.rpartition("/")[2] in ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
+
+
+def _is_cut(data: bytes) -> bool:
+    """Whether a Blosc chunk is not as long as its header says."""
+    return len(data) < 16 or struct.unpack_from("<I", data, 12)[0] != len(data)
 
 
 def unpacks_to_more(data: bytes, most: int) -> bool:
