@@ -184,12 +184,14 @@ def _local(count: int) -> Any:
 
 def _slurm(count: int) -> Any:
     try:
+        import dask
         from dask_jobqueue import SLURMCluster
     except ImportError as error:
         raise CopnetError("Jobs need the package dask-jobqueue.", INSTALL) from error
     try:
         # Jobs on other machines need the scheduler; nobody else needs its pages.
-        made = SLURMCluster(scheduler_options={"dashboard_address": "localhost:0"})
+        given = dask.config.get("jobqueue.slurm.scheduler-options", None) or {}
+        made = SLURMCluster(scheduler_options={"dashboard_address": "localhost:0", **given})
     except ValueError as error:
         raise CopnetError(
             f"SLURM jobs are not configured: {error}",
