@@ -71,11 +71,11 @@ tour:
 
 trust:
 	@scripts/setup.sh gui
-	@$(VIRTUAL) $(BIN)/python scripts/trust.py --kills 25 --steps 1000
+	@$(VIRTUAL) $(BIN)/python scripts/trust.py
 
 trust-full:
 	@scripts/setup.sh gui
-	@$(VIRTUAL) $(BIN)/python scripts/trust.py --kills 500 --steps 10000 --viewers 5
+	@$(VIRTUAL) $(BIN)/python scripts/trust.py --full
 
 clean:
 	rm -rf $(VENV) $(LOWEST) demo-output build dist site .pytest_cache .mypy_cache .ruff_cache

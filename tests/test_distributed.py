@@ -100,7 +100,9 @@ def test_a_scheduler_that_is_not_there_is_said(monkeypatch):
 def test_slurm_without_a_configuration_is_said(monkeypatch):
     import dask_jobqueue
 
-    def unconfigured():
+    def unconfigured(scheduler_options):
+        # Its pages are for this machine.
+        assert scheduler_options["dashboard_address"] == "localhost:0"
         raise ValueError("You must specify how many cores to use per job")
 
     monkeypatch.setattr(dask_jobqueue, "SLURMCluster", unconfigured)

@@ -11,15 +11,15 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "napari_copnet"
 # Each part may import the parts before it. Parts on one line do not import each other.
 ORDER = [
-    {"errors", "progress"},
-    # What writing a file or a folder whole leaves behind when it is killed.
-    {"leftovers"},
+    {"errors", "progress", "foreign_text"},
+    # What writing a file or a folder whole leaves behind when it is killed, and locks.
+    {"leftovers", "locks", "records", "inflate"},
     # Progress where people work.
     {"watching"},
     # How large networks see a slice: settings, steps and training agree on it.
     {"plane_size"},
-    {"lazy_array"},
-    {"types", "params", "files", "padding", "csv_text"},
+    {"lazy_array", "zarr_folder"},
+    {"types", "params", "files", "padding"},
     {"folders", "fingerprint"},
     {"io", "networks", "synthetic", "boundaries", "store"},
     {"steps", "training"},

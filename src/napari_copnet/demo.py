@@ -26,7 +26,8 @@ from napari_copnet.params import ClosingParams, DeviceParams, ScoreParams, Setti
 from napari_copnet.pipeline import RunResult, run
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.restored import Restored, restore
-from napari_copnet.runs.run_record import save_run, write_images, write_record
+from napari_copnet.runs.generation import check_results, new_generation
+from napari_copnet.runs.run_record import OUTPUTS, save_run, write_images, write_record
 from napari_copnet.steps.frame import to_original
 from napari_copnet.steps.iteration_history import contour_after
 from napari_copnet.synthetic import Tissue, sample_stack
@@ -67,6 +68,8 @@ def demo(out: Path, device: DeviceParams = DeviceParams()) -> Steps[Demo]:
         `out` can't be written to.
     """
     check_writable(out)
+    names = [f"{name}.tif" for name in (*OUTPUTS, "image", "truth_contours", "truth_cells")]
+    check_results(out, [*names, "excluded.tif", "scores.json", "overview.png", "index.html"])
     yield Progress("sample", 0, 1, "stacks")
     tissue = sample_stack()
     yield Progress("sample", 1, 1, "stacks")
@@ -76,26 +79,28 @@ def demo(out: Path, device: DeviceParams = DeviceParams()) -> Steps[Demo]:
     excluded = tissue.excluded | outside(result)
     scores = yield from _scores(tissue, restored, excluded, settings.closing.unite)
 
-    record = save_run(result, restored, settings, out)
     truth = {
         "image": np.asarray(tissue.stack.data),
         "truth_contours": tissue.contours,
         "truth_cells": tissue.cells,
         "excluded": excluded.astype(np.uint8),
     }
-    record["files"].update(write_images(out, truth, tissue.stack, tissue.stack.voxel_size))
-    record["command"] = "demo"
-    record["scores"] = scores
-    with whole_file(out / "scores.json") as beside:
-        beside.write_text(json.dumps(scores, indent=1) + "\n")
-    record["files"]["scores"] = str(out / "scores.json")
     overview = _overview(tissue, restored, scores)
-    with whole_file(out / "overview.png") as beside:
-        beside.write_bytes(overview)
-    record["files"]["figure"] = str(out / "overview.png")
-    record["files"]["page"] = str(_page(out, tissue, result, restored, record, overview))
-    write_record(out, record)
-    return Demo(record, tissue, result, restored)
+    with new_generation(out) as made:
+        folder = made.folder
+        record = save_run(result, restored, settings, folder)
+        record["files"].update(write_images(folder, truth, tissue.stack, tissue.stack.voxel_size))
+        record["command"] = "demo"
+        record["scores"] = scores
+        with whole_file(folder / "scores.json") as beside:
+            beside.write_text(json.dumps(scores, indent=1) + "\n")
+        record["files"]["scores"] = str(folder / "scores.json")
+        with whole_file(folder / "overview.png") as beside:
+            beside.write_bytes(overview)
+        record["files"]["figure"] = str(folder / "overview.png")
+        record["files"]["page"] = str(_page(folder, tissue, result, restored, record, overview))
+        write_record(folder, record)
+    return Demo(made.record, tissue, result, restored)
 
 
 def outside(result: RunResult) -> np.ndarray:

@@ -171,6 +171,8 @@ def _local(count: int) -> Any:
         name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     }
     return LocalCluster(
+        # Nobody on the network is to reach processes that run what they are sent.
+        host="127.0.0.1",
         n_workers=workers,
         silence_logs=logging.ERROR,
         threads_per_worker=1,
@@ -182,11 +184,14 @@ def _local(count: int) -> Any:
 
 def _slurm(count: int) -> Any:
     try:
+        import dask
         from dask_jobqueue import SLURMCluster
     except ImportError as error:
         raise CopnetError("Jobs need the package dask-jobqueue.", INSTALL) from error
     try:
-        made = SLURMCluster()
+        # Jobs on other machines need the scheduler; nobody else needs its pages.
+        given = dask.config.get("jobqueue.slurm.scheduler-options", None) or {}
+        made = SLURMCluster(scheduler_options={"dashboard_address": "localhost:0", **given})
     except ValueError as error:
         raise CopnetError(
             f"SLURM jobs are not configured: {error}",

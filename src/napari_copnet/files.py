@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,15 +39,11 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         if path.parent not in _tidied:
             tidy(path.parent)
             _tidied.add(path.parent)
-        handle, name = tempfile.mkstemp(
-            prefix=in_work("writing"), suffix="".join(path.suffixes[-2:]), dir=path.parent
-        )
-        os.close(handle)
-        beside = Path(name)
+        beside = unused_name(path.parent, "".join(path.suffixes[-2:]))
+        beside.touch(exist_ok=False)
         try:
             yield beside
             sync(beside)
-            beside.chmod(0o666 & ~umask())
             os.replace(beside, path)
             sync(path.parent)
         finally:
@@ -83,6 +80,25 @@ def check_file(path: Path | str, ours: Callable[[Path], bool], *, replace: bool 
             raise OutputError(
                 f"{path} already exists.", "Replace it (--replace), or choose another name."
             )
+
+
+def check_files(folder: Path | str, names: Iterable[str], *, ours: bool) -> None:
+    """Check before work starts that files of these names may be written into a folder.
+
+    Parameters
+    ----------
+    folder : path
+    names : iterable of str
+    ours : bool
+        Whether an earlier result of the same command is there, which may be replaced.
+
+    Raises
+    ------
+    OutputError
+        One of them is there, and is not ours.
+    """
+    for name in names:
+        check_file(Path(folder) / name, lambda _: ours)
 
 
 def check_writable(folder: Path | str, bytes_needed: int = 0) -> Path:
@@ -136,11 +152,12 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def umask() -> int:
-    """Return the umask: the permission bits that new files do not get."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def unused_name(folder: Path, suffix: str = "") -> Path:
+    """Return a path in a folder for an unfinished file or folder of this process.
+
+    Files made there by the usual means get the rights that the user's new files have.
+    """
+    return folder / f"{in_work('writing')}{secrets.token_hex(8)}{suffix}"
 
 
 @contextmanager
@@ -171,4 +188,13 @@ def explained(path: Path) -> Iterator[None]:
             raise OutputError(
                 f"{path} is on a read-only disk.", "Choose another folder."
             ) from error
-        raise
+        if error.errno == errno.EFBIG:
+            raise OutputError(
+                f"{path} is larger than files may be on this disk, or for this user.",
+                "Choose another folder, or write fewer results.",
+            ) from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputError("This name is too long.", "Choose a shorter one.") from error
+        raise OutputError(
+            f"{path} can't be written: {error.strerror or error}.", "Choose another folder."
+        ) from error

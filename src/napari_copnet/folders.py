@@ -12,12 +12,11 @@ import errno
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from napari_copnet.errors import OutputError
-from napari_copnet.files import explained, sync, umask
+from napari_copnet.files import explained, sync, unused_name
 from napari_copnet.leftovers import in_work, tidy
 
 Ours = Callable[[Path], bool]
@@ -87,13 +86,13 @@ def whole_folder(
         tidy(path.parent)
     check_free(path, ours, replace=replace)
     with explained(path):
-        beside = Path(tempfile.mkdtemp(prefix=in_work("writing"), dir=path.parent))
+        beside = unused_name(path.parent)
+        beside.mkdir()
         try:
             yield beside
             for child in sorted(beside.rglob("*")):
                 if child.is_file():
                     sync(child)
-            beside.chmod(0o777 & ~umask())
             _swap(beside, path, ours, replace)
             sync(path.parent)
         finally:
@@ -104,7 +103,8 @@ def holds_only(folder: Path, names: frozenset[str] | set[str]) -> bool:
     """Return whether a folder holds only plain files with these names; some may be missing."""
     try:
         return all(
-            entry.name in SYSTEM_FILES or (entry.name in names and entry.is_file())
+            entry.name in SYSTEM_FILES
+            or (entry.name in names and entry.is_file(follow_symlinks=False))
             for entry in os.scandir(folder)
         )
     except OSError:
@@ -112,9 +112,13 @@ def holds_only(folder: Path, names: frozenset[str] | set[str]) -> bool:
 
 
 def holds_only_kinds(folder: Path, kinds: re.Pattern[str]) -> bool:
-    """Return whether the relative path (with ``/``) of every file in a folder matches `kinds`."""
+    """Return whether the relative path (with ``/``) of every file in a folder matches `kinds`.
+
+    A link matches nothing: what it leads to is another's.
+    """
     return all(
-        path.name in SYSTEM_FILES or kinds.fullmatch(path.relative_to(folder).as_posix())
+        path.name in SYSTEM_FILES
+        or (not path.is_symlink() and kinds.fullmatch(path.relative_to(folder).as_posix()))
         for path in Path(folder).rglob("*")
         if not path.is_dir() or path.is_symlink()
     )

@@ -7,6 +7,7 @@ import html
 import sys
 from typing import Any
 
+from napari_copnet.foreign_text import printable
 from napari_copnet.progress import Progress, Result, Steps, finish
 
 
@@ -60,7 +61,7 @@ class TerminalBars:
         bar, tasks = self._bar, self._tasks
         if progress.note and progress.note not in self._seen:
             self._seen.add(progress.note)
-            bar.console.print(progress.note)
+            bar.console.print(printable(progress.note), markup=False)
         if not progress.unit and progress.step in tasks:
             task = bar.tasks[tasks[progress.step]]
             bar.update(task.id, completed=task.total)

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from napari_copnet.csv_text import escaped
 from napari_copnet.errors import InputError, OutputError
+from napari_copnet.foreign_text import plain_cell
 from napari_copnet.io.write import write_image
 from napari_copnet.measures.files import measure_files
 from napari_copnet.measures.open_source import opened_source
@@ -142,7 +142,7 @@ def test_a_file_of_others_stays(run, tmp_path):
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_text_is_a_formula(text, tmp_path):
-    assert escaped(text) == "'" + text and escaped(-1) == -1 and escaped("a=1") == "a=1"
+    assert plain_cell(text) == "'" + text and plain_cell(-1) == -1 and plain_cell("a=1") == "a=1"
     table = Table("marks", {"slice": [0], "mark": [text], "pixels": [-3]})
     written = rows(write_table(table, tmp_path, "csv"))
     assert written[0]["mark"] == "'" + text and written[0]["pixels"] == "-3"

@@ -145,3 +145,30 @@ def test_only_one_run_works_in_a_folder(tmp_path):
             raise AssertionError
     with FolderStore(store.folder).alone():
         assert is_store(store.folder)
+
+
+def test_a_damaged_chunk_is_told(tmp_path):
+    store = FolderStore(tmp_path / "out" / "store")
+    with store.alone():
+        array = store.stage("step", "key").array("made", (2, 8, 8), np.uint8)
+        array[:] = np.arange(128, dtype=np.uint8).reshape(2, 8, 8)
+    chunk = next(path for path in store.folder.rglob("c/1/0/0"))
+    chunk.write_bytes(chunk.read_bytes()[:20])
+    with pytest.raises(CopnetError, match="is damaged"), store.alone():
+        np.asarray(store.stage("step", "key").array("made", (2, 8, 8), np.uint8)[1])
+    with pytest.raises(ZeroDivisionError), store.alone():
+        _ = 1 / 0
+
+
+def test_what_a_killed_run_was_writing_is_removed_by_the_next(tmp_path):
+    from napari_copnet.leftovers import in_work
+
+    store = FolderStore(tmp_path / "store")
+    with store.alone():
+        store.stage("step", "key").keep("phase", "0-1", {"sums": np.arange(2)})
+    dead = in_work("writing").rsplit("-", 2)[0] + "-4194304-0123.npz"
+    left = [store.folder / "step" / "done" / "phase" / dead, store.folder / "step" / dead]
+    for path in left:
+        path.touch()
+    with store.alone():
+        assert not any(path.exists() for path in left)

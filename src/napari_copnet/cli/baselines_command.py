@@ -77,8 +77,9 @@ def baselines_command(
     from napari_copnet.evaluation.baselines.registry import make_baselines
     from napari_copnet.evaluation.contour_input import as_contour
     from napari_copnet.evaluation.true_slices import TrueStack
-    from napari_copnet.files import check_writable
+    from napari_copnet.files import check_files, check_writable
     from napari_copnet.io.probability import probability_slices
+    from napari_copnet.records import has_keys
 
     stack = read_checked(contours, read, lazy=True)
     baselines, notes = make_baselines(
@@ -101,6 +102,8 @@ def baselines_command(
     inputs = [contours, truth, *(path for _, path in map(_named, closed or []))]
     refuse_own_input(out, *inputs, *(path for path in (image, exclude_pixels) if path))
     check_writable(out)
+    written = ("baselines.csv", "baselines.json", *(f"{one.name}.tif" for one in baselines))
+    check_files(out, written, ours=has_keys(out / "baselines.json", "methods", "files"))
 
     def part(array: Any, chosen: list[int]) -> Any:
         return None if array is None else chosen_slices(array, chosen)

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.foreign_text import printable
 from napari_copnet.progress import Result, Steps, finish
 from napari_copnet.watching import TerminalBars
 
@@ -39,7 +40,7 @@ def watched(work: Steps[Result]) -> Result:
 
 def say(sentence: str) -> None:
     """Print a sentence for the user on standard error."""
-    _errors.print(sentence)
+    _errors.print(printable(sentence), markup=False)
 
 
 def show(result: dict[str, Any], as_json: bool, lines: list[str]) -> None:
@@ -48,7 +49,7 @@ def show(result: dict[str, Any], as_json: bool, lines: list[str]) -> None:
         _answer(json.dumps(plain(result), allow_nan=False))
         return
     for line in lines:
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line) + "\n")
 
 
 def plain(value: Any) -> Any:
@@ -132,5 +133,6 @@ def _fail(message: str, hint: str, as_json: bool, cause: BaseException) -> None:
         _errors.print_exception()
     if as_json:
         _answer(json.dumps({"error": message, "hint": hint}))
-    _errors.print(f"{message} {hint}".rstrip(), markup=False, soft_wrap=True)
+    text = printable(f"{message} {hint}".rstrip())
+    _errors.print(text, markup=False, soft_wrap=True)
     raise typer.Exit(1) from cause

@@ -97,8 +97,9 @@ def evaluate_command(
     from napari_copnet.evaluation.score_tables import is_cells, write_cells, write_slices
     from napari_copnet.evaluation.scores import evaluate_all
     from napari_copnet.evaluation.true_slices import TrueStack
-    from napari_copnet.files import check_file, check_writable, whole_file
+    from napari_copnet.files import check_file, check_files, check_writable, whole_file
     from napari_copnet.io.read import read_iterations
+    from napari_copnet.records import has_keys
     from napari_copnet.runs.united import is_united
     from napari_copnet.training.sources import parse_slices
 
@@ -122,6 +123,9 @@ def evaluate_command(
     for folder in (out, *(file.parent for file in (csv, report) if file is not None)):
         if folder is not None:
             check_writable(folder)
+    if out is not None:
+        before = has_keys(out / "scores.json", "slices", "cells", "labelled")
+        check_files(out, ("scores.json", "slices.csv", "cells.csv"), ours=before)
     if csv is not None:
         check_file(csv, is_cells)
     if report is not None:
@@ -225,10 +229,10 @@ def _with_padding_of(image: Path, known: Any, shape: tuple[int, ...], read: Read
 
 def _record_beside(iterations: Path) -> dict[str, Any] | None:
     """Return the record of the run whose iterations these are; None without a readable one."""
-    import json
+    from napari_copnet.errors import InputError
+    from napari_copnet.runs.generation import read_generation
 
     try:
-        record = json.loads((iterations.parent / "run.json").read_text())
-    except (OSError, ValueError):
+        return read_generation(iterations.parent)
+    except InputError:
         return None
-    return record if isinstance(record, dict) else None

@@ -83,11 +83,13 @@ def run_command(
     """Run all steps on a stack: contours, closed contours and labelled cells."""
     from napari_copnet.files import check_writable
     from napari_copnet.fingerprint import fingerprint
+    from napari_copnet.io.formats import FORMATS
     from napari_copnet.io.read import read_stack
     from napari_copnet.params import Settings
     from napari_copnet.pipeline import run
     from napari_copnet.restored import restored_lazily
     from napari_copnet.runs.finished_run import finished_run
+    from napari_copnet.runs.generation import check_results
     from napari_copnet.runs.run_record import default_outputs
     from napari_copnet.runs.saving import saving
     from napari_copnet.store.folder import FolderStore
@@ -96,6 +98,8 @@ def run_command(
     image = read_stack(stack, read, lazy=True)
     check_writable(out)
     refuse_own_input(out, stack)
+    names = wanted or default_outputs(image.shape)
+    check_results(out, [name + FORMATS[format][0] for name in names])
     settings = Settings(preprocess, device, contours, closing, cells)
     store = FolderStore(out / "store")
     with contextlib.ExitStack() as held:
@@ -110,13 +114,12 @@ def run_command(
             reopen = StackOnDisk(stack.absolute(), read, fingerprint(image))
             say(f"The cluster can be watched at {dashboard}")
         result = watched(run(image, settings, store=store, repair=read.repair, reopen=reopen))
-        wanted = wanted or default_outputs(image.shape)
         record = None
         if not result.seconds:
-            record = finished_run(out, result.key, frame, format, wanted)
+            record = finished_run(out, result.key, frame, format, names)
         if record is None:
             restored = restored_lazily(result) if frame == "original" else None
-            record = watched(saving(result, restored, settings, out, format, wanted, read))
+            record = watched(saving(result, restored, settings, out, format, names, read))
         if not resume:
             store.clear()
     for line in warning(record):

@@ -55,14 +55,21 @@ class Results(Options):
     format: Format = "tiff"
     as_json: Json = False
 
-    def read(self, path: Path, read: ReadParams) -> Stack:
-        """Open an input, checking its pixels and that no result would overwrite it."""
-        from napari_copnet.files import check_writable
-
+    def read(self, path: Path, read: ReadParams, *names: str) -> Stack:
+        """Open an input, checking its pixels and that results of these names can be written."""
         stack = read_checked(path, read)
         refuse_own_input(self.out, path)
-        check_writable(self.out)
+        self.check(*names)
         return stack
+
+    def check(self, *names: str) -> None:
+        """Check that results of these names can be written, and would replace only others'."""
+        from napari_copnet.files import check_writable
+        from napari_copnet.io.formats import FORMATS
+        from napari_copnet.runs.generation import check_results
+
+        check_writable(self.out)
+        check_results(self.out, [name + FORMATS[self.format][0] for name in names])
 
     def save(
         self,
@@ -82,6 +89,7 @@ class Results(Options):
         voxel_size : VoxelSize, optional
             Voxel size of the images, if it differs from that of the stack.
         """
+        from napari_copnet.runs.generation import new_generation
         from napari_copnet.runs.run_record import (
             described,
             surroundings,
@@ -89,10 +97,15 @@ class Results(Options):
             write_record,
         )
 
-        files = write_images(self.out, images, stack, voxel_size or stack.voxel_size, self.format)
+        size = voxel_size or stack.voxel_size
         inputs = {"stack": described(stack)} if stack.source else {}
-        record = {**record, **surroundings(), "inputs": inputs, "files": files}
-        write_record(self.out, record)
+        with new_generation(self.out) as made:
+            files = write_images(made.folder, images, stack, size, self.format)
+            write_record(
+                made.folder, {**record, **surroundings(), "inputs": inputs, "files": files}
+            )
+        record = made.record
+        files = {name: path for name, path in record["files"].items() if name in images}
         lines = [note for note in record.get("notes", []) if note]
         show(record, self.as_json, lines + [f"  {name:<16}{path}" for name, path in files.items()])
 
@@ -118,7 +131,7 @@ def preprocess_step(
     from napari_copnet.runs.run_record import padding_shares
     from napari_copnet.steps.preprocess import preprocess as work
 
-    image = results.read(stack, read)
+    image = results.read(stack, read, "image", "excluded")
     ready = watched(work(image, preprocess))
     images = {"image": ready.data, "excluded": ready.margin.astype(np.uint8)}
     if ready.padding is not None:
@@ -166,7 +179,7 @@ def contours_step(
     from napari_copnet.padding.stack import without_padding
     from napari_copnet.steps.contours import predict_contours
 
-    stack = results.read(image, read)
+    stack = results.read(image, read, "contours")
     model = find_model(contours.contour_model, "contours")
     network = Network.load(model, device)
     data = np.asarray(stack.data[:], np.float32)
@@ -201,7 +214,7 @@ def close_step(
     from napari_copnet.networks.package import find_model
     from napari_copnet.steps.closing import close
 
-    stack = results.read(contours, read)
+    stack = results.read(contours, read, "closed")
     model = find_model(closing.closing_model, "closing")
     network = Network.load(model, device)
     padding = read_padding(contours, exclude, stack.shape, read)
@@ -238,7 +251,7 @@ def cells_step(
     from napari_copnet.io.probability import as_probability
     from napari_copnet.steps.cells import label_cells
 
-    stack = results.read(closed, read)
+    stack = results.read(closed, read, "cells")
     mask = is_contour(as_probability(stack)).astype(np.uint8)
     padding = read_padding(closed, exclude, stack.shape, read)
     result = watched(label_cells(mask, cells, excluded=padding))
@@ -277,7 +290,7 @@ def simulate_step(
     from napari_copnet.evaluation.contour_input import as_contour
     from napari_copnet.training.degrade import simulate
 
-    stack = results.read(truth, read)
+    stack = results.read(truth, read, "degraded")
     contours = as_contour(np.asarray(stack.data[:]), truth_kind, invert=invert)
     maps = watched(simulate(contours, per_slice, degrade, seed, pixel_size=stack.voxel_size.x))
     results.save(
@@ -298,10 +311,9 @@ def sample_step(
     seed: Seed = 0,
 ) -> None:
     """Make synthetic tissue that looks like SEM, with its exact contours and cells."""
-    from napari_copnet.files import check_writable
     from napari_copnet.synthetic import make_tissue
 
-    check_writable(results.out)
+    results.check("image", "truth_contours", "truth_cells")
     made = make_tissue(tissue, seed)
     images = {
         "image": made.stack.data,

@@ -23,7 +23,7 @@ from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.score_tables import write_rows
 from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
-from napari_copnet.files import check_writable, whole_file
+from napari_copnet.files import check_files, check_writable, whole_file
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, load_package
 from napari_copnet.params import (
@@ -39,6 +39,7 @@ from napari_copnet.params import (
     with_former_names,
 )
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.records import has_keys, read_record
 from napari_copnet.steps.closing import close
 from napari_copnet.training.fit import train, work_folder
 from napari_copnet.training.sources import Source, SyntheticTissue, identify
@@ -204,6 +205,8 @@ def grid_search(
     """
     out = Path(out)
     check_writable(out)
+    ours = has_keys(out / "results.json", "grid", "points")
+    check_files(out, ("results.csv", "results.json", "grid.png"), ours=ours)
     points = points_of(grid)
     if parallel < 1:
         raise InputError(f"{parallel} trainings can't run at once.", "Choose 1 or more.")
@@ -260,8 +263,11 @@ def _point(search: Search, point: Mapping[str, Any], folder: Path) -> Steps[dict
     """Train and score at one point, or take what is finished."""
     recipe, done = search.recipe(point), folder / "result.json"
     if done.exists():
-        kept = json.loads(done.read_text())
-        if kept.pop("recipe") == recipe:
+        try:
+            kept = read_record(done)
+        except InputError:
+            kept = {}  # it is made again
+        if kept.pop("recipe", None) == recipe:
             return kept
     params, degrade = search.at(point)
     note, model = folder / "recipe.txt", folder / "model"

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.csv_text import escaped
 from napari_copnet.evaluation.score_names import CELL_SCORES, CONTOUR_SCORES, SCORES
 from napari_copnet.evaluation.scores import FATES, Evaluation
 from napari_copnet.files import whole_file
+from napari_copnet.foreign_text import plain_cell
 
 CELL_COLUMNS = (
     "slice", "cell", "label", "y", "x", "size", "fate", "predicted", "covered", "elsewhere",
@@ -25,7 +25,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[
     with whole_file(path) as beside, beside.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="", extrasaction="raise")
         writer.writeheader()
-        writer.writerows({name: escaped(value) for name, value in row.items()} for row in rows)
+        writer.writerows({key: plain_cell(row[key]) for key in row} for row in rows)
     return Path(path)
 
 

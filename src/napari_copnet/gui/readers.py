@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,7 +74,7 @@ def is_run(folder: Path) -> bool:
     from napari_copnet.runs.run_folder import read_run
 
     try:
-        read_run(folder)
+        read_run(folder, thorough=False)
     except InputError:
         return False
     return True
@@ -114,19 +113,14 @@ def read_run_folder(path: str) -> list[LayerTuple]:
     InputError
         A result is damaged, or the record of the run is.
     """
-    from napari_copnet.errors import InputError
     from napari_copnet.io.read import read_iterations, read_stack
+    from napari_copnet.runs.generation import read_generation
     from napari_copnet.runs.run_folder import read_run
     from napari_copnet.runs.united import is_united
 
     folder = Path(path)
-    found = read_run(folder)
-    try:
-        record = json.loads((folder / "run.json").read_text())
-    except ValueError as error:
-        raise InputError(
-            f"The record of the run in {folder.name} is damaged.", "Open its files separately."
-        ) from error
+    found = read_run(folder, thorough=False)
+    record = read_generation(folder) or {}
     layers: list[LayerTuple] = []
     stacks = {name: read_stack(found[name]) for name in found if name not in ("iterations", "run")}
     first = next(iter(stacks.values()), None)

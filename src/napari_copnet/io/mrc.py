@@ -24,6 +24,8 @@ _STAMP_AT = (152 - 112) // 4
 _SIGNED_BYTES, _STANDARD_ORIGIN, _FOUR_BITS = 1, 4, 16
 # A side of more pixels is a number in the wrong byte order.
 _MOST_SIDE = 2**24
+# The most that deflate can pack into a byte, and bytes of an extended header.
+_MOST_PACKED, _MOST_EXTENDED = 1032, 256 << 20
 _MODES = {0: "i1", 1: "i2", 2: "f4", 3: "c4", 4: "c8", 6: "u2", 12: "f2"}
 
 
@@ -46,15 +48,18 @@ def read_mrc(path: Path) -> Raw:
         size, translate, notes = _frame(header, path)
         dtype, further = _dtype(header, path)
         shape = tuple(int(n) for n in data_shape_from_header(header))
-        start = 1024 + int(header.nsymbt)
+        extended = int(header.nsymbt)
+        start = 1024 + extended
         declared = math.prod(shape) * dtype.itemsize
+        # The most that the file can hold, checked before anything is made as large.
+        most = (_MOST_PACKED if packed else 1) * path.stat().st_size
+        if extended > _MOST_EXTENDED or start + declared > most:
+            raise _truncated(path, declared)
         # Which of x, y, z (1, 2, 3) the columns, rows and sections are; older programs write zeros.
         order = [int(header[name]) for name in ("maps", "mapr", "mapc")]
         axes = "".join(" XYZ"[n] for n in order) if any(order) else "ZYX"
         if len(shape) == 2 and axes[0] != "Z":
             shape = (1, *shape)
-        if not packed and start + declared > path.stat().st_size:
-            raise _truncated(path, declared)
         data: Any
         if packed or not is_lazy(shape, dtype):
             need_memory(2 * declared, path.name)
@@ -76,7 +81,7 @@ def _opened(path: Path) -> Any:
 
 def _truncated(path: Path, declared: int) -> InputError:
     return InputError(
-        f"{path.name} is truncated: it declares {declared / 1e6:.1f} MB of pixels, "
+        f"{path.name} is truncated or damaged: it declares {declared / 1e6:.1f} MB of pixels, "
         "but the file is shorter.",
         "Copy or export the file again.",
     )

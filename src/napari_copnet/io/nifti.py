@@ -34,6 +34,9 @@ def read_nifti(path: Path) -> Raw:
         image: Any = nibabel.load(path, mmap=False)
         if not isinstance(image, nibabel.Nifti1Image | nibabel.Nifti1Pair):
             raise InputError(f"{path.name} is not a NIfTI image.", "Save it as TIFF.")
+        for holder in image.file_map.values():
+            if holder.filename and not Path(holder.filename).is_file():
+                raise InputError(f"{Path(holder.filename).name} is not a file.", "Save it as TIFF.")
         proxy: Any = image.dataobj
         shape = tuple(int(n) for n in proxy.shape)
         if len(shape) > 5:

@@ -11,6 +11,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.io.damage import damage_explained
 from napari_copnet.io.raw import Raw, in_micrometres, is_lazy, need_memory, positive
 from napari_copnet.types import VoxelSize
+from napari_copnet.zarr_folder import InsideStore
 
 
 def read_omezarr(path: Path) -> Raw:
@@ -24,9 +25,10 @@ def read_omezarr(path: Path) -> Raw:
     import zarr
 
     with damage_explained(path):
-        node: Any = zarr.open(path.absolute(), mode="r")
+        store = InsideStore(path.absolute())
+        node: Any = zarr.open(store, mode="r")
         if isinstance(node, zarr.Array):
-            return _loaded(node, Raw(None, "Q" * (node.ndim - 2) + "YX"), path)
+            return _loaded(node, Raw(None, "Q" * (node.ndim - 2) + "YX"), path, store)
         image, multiscale, notes = _multiscale(node, path)
         dataset = multiscale["datasets"][0]
         name = str(dataset["path"])
@@ -49,7 +51,7 @@ def read_omezarr(path: Path) -> Raw:
         }
         size = VoxelSize(*(sizes.get(letter) for letter in "ZYX"))
         translate = (places.get("Z", 0.0), places.get("Y", 0.0), places.get("X", 0.0))
-        return _loaded(array, Raw(None, letters, size, translate, notes), path)
+        return _loaded(array, Raw(None, letters, size, translate, notes), path, store)
 
 
 def _multiscale(group: Any, path: Path) -> tuple[Any, dict[str, Any], tuple[str, ...]]:
@@ -93,13 +95,14 @@ def _transform(
     return scale.tolist(), shift.tolist()
 
 
-def _loaded(array: Any, raw: Raw, path: Path) -> Raw:
+def _loaded(array: Any, raw: Raw, path: Path, store: InsideStore) -> Raw:
     if array.dtype.kind not in "biuf":
         return Raw(array, raw.axes, raw.voxel_size, raw.translate, raw.notes)
     need_memory(
         2 * int(np.prod(array.chunks, dtype=object)) * array.dtype.itemsize,
         f"One chunk of {path.name}",
     )
+    store.expect(array)
     data = array
     if not is_lazy(array.shape, array.dtype):
         data = np.asarray(array[...])

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_copnet.errors import InputError
+from napari_copnet.io.damage import damage_explained
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.types import Stack, VoxelSize
 
@@ -110,7 +111,8 @@ def read_sequence(
     """Read a sequence from its archive, without unpacking; see `fetch_sequence`."""
     import tifffile
 
-    with zipfile.ZipFile(archive) as files:
+    broken = damage_explained(archive, zipfile.BadZipFile)
+    with broken, zipfile.ZipFile(archive) as files:
         names = sorted(files.namelist())
         frames = _tiffs(names, f"{sequence.name}/{number}/")
         truth = _tiffs(names, f"{sequence.name}/{number}_ST/SEG/")

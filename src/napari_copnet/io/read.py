@@ -123,6 +123,8 @@ def _read_raw(path: Path, params: ReadParams) -> Raw:
         from napari_copnet.io.slice_folder import read_folder
 
         return read_folder(path, params)
+    if not path.is_file():
+        raise InputError(f"{path} is neither a file nor a folder.", _HINT)
     return read_file(path)
 
 

@@ -28,6 +28,7 @@ from napari_copnet.types import VoxelSize
 
 # The most that deflate and LZW can pack into a byte is 1032 and about 1400.
 _MOST_PACKED = 1500
+_MOST_PLANES = 1 << 20
 _PACKED_BOUNDED = {2, 3, 4, 5, 8, 32773, 32946}
 # Programs that know nothing of the sample write a resolution for screens or printing, in inches or
 # centimetres: 72 to 1200 per inch. Pixels of more than this many µm are of that kind.
@@ -52,6 +53,7 @@ def read_tiff(path: Path) -> Raw:
     with damage_explained(path, tifffile.OmeXmlError):
         with tifffile.TiffFile(path, _multifile=False) as tif:
             _check_pages(tif, path)
+            _check_ome(tif, path)
             options = _ome_options(tif, path)
         with tifffile.TiffFile(path, **options) as tif:
             stack = find_stack(tif, path)
@@ -71,6 +73,7 @@ def declared_tiff(path: Path) -> tuple[tuple[int, ...], str]:
     explained = damage_explained(path, tifffile.OmeXmlError)
     with explained, tifffile.TiffFile(path, _multifile=False) as tif:
         _check_pages(tif, path)
+        _check_ome(tif, path)
         stack = find_stack(tif, path)
         return stack.shape, str(stack.dtype)
 
@@ -126,6 +129,18 @@ def _check_pages(tif: tifffile.TiffFile, path: Path) -> None:
         count = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))[0]
         file.seek(offset + layout.tagnosize + count * layout.tagsize)
         offset = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))[0]
+
+
+def _check_ome(tif: tifffile.TiffFile, path: Path) -> None:
+    """Check how many slices OME metadata declare, before a list of them is made."""
+    if not tif.is_ome or not tif.ome_metadata:
+        return
+    planes = 0
+    for element in ElementTree.fromstring(tif.ome_metadata).iter():
+        if element.tag.endswith("}Pixels"):
+            planes += math.prod(int(element.get(f"Size{letter}", "1")) for letter in "ZCT")
+    if planes > _MOST_PLANES:
+        raise _truncated(path, f"{planes} slices")
 
 
 def _check_declared(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from napari_copnet import __version__
-from napari_copnet.csv_text import escaped
 from napari_copnet.files import check_file, whole_file
+from napari_copnet.foreign_text import plain_cell
 from napari_copnet.measures.schema import TABLES, Column
 
 FORMATS = ("csv", "parquet")
@@ -152,7 +152,7 @@ def _as_text(table: Table, column: Column) -> list[Any]:
         return ["" if value != value else f"{value:.9g}" for value in values]
     if column.kind == "truth":
         return ["true" if value else "false" for value in values]
-    return [escaped(value) for value in values]
+    return [plain_cell(value) for value in values]
 
 
 def _write_parquet(table: Table, path: Path) -> None:

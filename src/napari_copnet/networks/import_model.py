@@ -6,9 +6,10 @@ import re
 import zipfile
 from pathlib import Path
 
+from napari_copnet.errors import ModelError
 from napari_copnet.networks.import_nnunet import import_nnunet
-from napari_copnet.networks.model_zip import import_zip, is_model_zip, refuse_taken
-from napari_copnet.networks.package import ModelPackage, check_name, models_folder
+from napari_copnet.networks.model_zip import BROKEN, import_zip, is_model_zip, refuse_taken
+from napari_copnet.networks.package import DAMAGED, ModelPackage, check_name, models_folder
 
 _DATASET = re.compile(r"Dataset\d+_(.+)")
 
@@ -78,9 +79,12 @@ def suggested_name(source: Path) -> str:
         It lies in no folder of a data set, and its own name can't be a model's.
     """
     parts = [*reversed(source.resolve().parts)]
-    if zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            parts = [*sorted({member.split("/")[0] for member in archive.namelist()}), *parts]
+    if source.is_file() and zipfile.is_zipfile(source):
+        try:
+            with zipfile.ZipFile(source) as archive:
+                parts = [*sorted({member.split("/")[0] for member in archive.namelist()}), *parts]
+        except BROKEN as error:
+            raise ModelError(f"{source} is not a readable zip file.", DAMAGED) from error
     elif source.is_dir():
         parts += sorted(path.name for path in source.iterdir())
     found = next((match for part in parts if (match := _DATASET.fullmatch(part))), None)

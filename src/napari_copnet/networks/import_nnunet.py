@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_copnet.errors import ModelError
 from napari_copnet.folders import check_free
-from napari_copnet.networks.model_zip import read_member
+from napari_copnet.networks.model_zip import BROKEN, read_member
 from napari_copnet.networks.nnunet import network_with_weights
 from napari_copnet.networks.nnunet_classes import contour_class, contour_first
 from napari_copnet.networks.package import ModelPackage, check_name, is_model_folder, save_package
@@ -90,7 +90,8 @@ def import_nnunet(
         chosen, folds = _checkpoint(files, root, fold, checkpoint)
         known = provenance_card(dataset, chosen.parent.name, kind)
         number = contour_class(dataset, contour)
-        content = _load_checkpoint(files.read(chosen, _LARGEST_WEIGHTS))
+        data = files.read(chosen, _LARGEST_WEIGHTS)
+    content = _load_checkpoint(data)
     trained = content["init_args"].get("configuration") or configuration
     if configuration is not None and trained != configuration:
         raise ModelError(
@@ -99,7 +100,7 @@ def import_nnunet(
         )
     plan = plan_from_nnunet(plans, str(trained), dataset)
     plan = _with_mirror_axes(plan, content.get("inference_allowed_mirroring_axes"))
-    weights = _weights(content["network_weights"])
+    weights = _weights(content["network_weights"], len(data))
     network_with_weights(plan, weights)
     weights = contour_first(weights, number)
     of_folds = {"fold": f"{chosen.parent.name} of {folds}"} if folds > 1 else {}
@@ -160,7 +161,7 @@ class _Zip:
         self._path = path
         try:
             self._archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
+        except BROKEN as error:
             raise ModelError(
                 f"{path} is neither a folder nor a readable zip file.", _HINT
             ) from error
@@ -193,7 +194,7 @@ class _Zip:
             return read_member(self._archive, member, most)
         except KeyError as error:
             raise ModelError(f"{self._path.name} has no {name}.", _HINT) from error
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        except BROKEN as error:
             raise ModelError(f"{self._path.name} can't be unpacked.", _HINT) from error
 
 
@@ -272,6 +273,7 @@ def _load_checkpoint(data: bytes) -> dict[str, Any]:
         (scalar, "numpy.core.multiarray.scalar"),
         (scalar, "numpy._core.multiarray.scalar"),
     ]
+    _check_checkpoint(data)
     try:
         with torch.serialization.safe_globals(allowed):
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
@@ -293,17 +295,47 @@ def _load_checkpoint(data: bytes) -> dict[str, Any]:
     return content
 
 
-def _weights(state: Mapping[Any, Any]) -> dict[str, np.ndarray]:
-    """Return the parameters as float32 arrays by their first name, as `package` stores them."""
+def _check_checkpoint(data: bytes) -> None:
+    """Check that a checkpoint is a zip as torch writes it: nothing in it is packed."""
+    if data[:1] == b"\x80":
+        # A pickle alone says how much memory to take before anything can be checked.
+        raise ModelError(
+            "The checkpoint is from before PyTorch 1.6, and may contain more than numbers.",
+            "Load and save it again with a present PyTorch, if you know its origin.",
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+    except BROKEN as error:
+        raise ModelError(
+            "The checkpoint can't be read.", "It may be damaged or cut off: copy it again."
+        ) from error
+    if sum(member.file_size for member in members) > len(data):
+        raise ModelError(
+            "The checkpoint would unpack to far more than it takes.",
+            "Nothing was imported; do not trust this file.",
+        )
+
+
+def _weights(state: Mapping[Any, Any], most: int) -> dict[str, np.ndarray]:
+    """Return the parameters as float32 arrays by their first name, as `package` stores them.
+
+    All together they hold no more numbers than a checkpoint of `most` bytes can.
+    """
     import torch
 
     weights = {}
+    left = most // 2  # a number takes two bytes or more
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise ModelError("The checkpoint's weights are not tensors by name.", _HINT)
         # Names that checkpoints of compiled or parallel training carry.
         name = name.removeprefix("_orig_mod.").removeprefix("module.")
         if ".all_modules." not in name and not name.startswith("decoder.encoder."):
+            # A small tensor can claim to be a huge one by repeating itself.
+            left -= value.numel()
+            if left < 0 or value.layout != torch.strided or not value.is_floating_point():
+                raise ModelError("The checkpoint's weights are larger than its file.", _HINT)
             weights[name] = value.detach().to(torch.float32).contiguous().numpy()
     return weights
 

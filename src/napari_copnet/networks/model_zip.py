@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +23,20 @@ from napari_copnet.networks.package import (
     is_model_folder,
     load_package,
     models_folder,
+)
+
+# What reading a damaged zip raises.
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
 )
 
 
@@ -51,10 +68,12 @@ def export_zip(package: ModelPackage, path: Path | str, *, replace: bool = False
 
 def is_model_zip(path: Path | str) -> bool:
     """Whether a file is a zip made by `export_zip`."""
+    if not Path(path).is_file():
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return JSON in archive.namelist()
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
+    except BROKEN:
         return False
 
 
@@ -92,7 +111,7 @@ def import_zip(
                 member.filename: read_member(archive, member, LARGEST[member.filename])
                 for member in members
             }
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except BROKEN as error:
         raise ModelError(f"{path} is not a readable zip file.", DAMAGED) from error
     try:
         name = check_name(json.loads(content[JSON])["name"])
@@ -132,8 +151,10 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) ->
     ModelError
         It is larger.
     """
+    # Weights hardly pack: a hundredfold is a bomb, whatever its size.
+    honest = 100 * member.compress_size + (1 << 20)
     with archive.open(member) as file:
-        return _bounded(file, member.filename, most)
+        return _bounded(file, member.filename, min(most, honest))
 
 
 def _bounded(file: IO[bytes], name: str, most: int) -> bytes:

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import ModelError
+from napari_copnet.errors import InputError, ModelError
 from napari_copnet.files import sha256, whole_file
 from napari_copnet.folders import check_free, holds_only, whole_folder
 from napari_copnet.leftovers import tidy
 from napari_copnet.networks.plan import NetworkPlan, plan_from_dict
+from napari_copnet.records import read_record
 
 KINDS = ("contours", "closing")
 FORMAT = 1
@@ -317,18 +318,17 @@ def find_model(name_or_path: str | Path, kind: str) -> ModelPackage:
 def adopted_name(kind: str) -> str:
     """Return the name of the model that ``"default"`` means; empty for the shipped one."""
     path = models_folder() / ADOPTED
-    if path.is_dir():
-        return ""  # a model that an earlier version let be called so
+    if path.is_dir() or not os.path.lexists(path):
+        return ""  # a folder is a model that an earlier version let be called so
     try:
-        name = json.loads(path.read_text(encoding="utf-8")).get(kind, "")
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError, AttributeError) as error:
+        name = read_record(path).get(kind, "")
+    except InputError as error:
         raise ModelError(
             f"{path}, which names the default model, can't be read.",
             "Delete it to go back to the shipped models, or adopt a model again.",
         ) from error
-    return name if isinstance(name, str) else ""
+    # Never a path to elsewhere.
+    return name if isinstance(name, str) and Path(name).name == name else ""
 
 
 def adopt(package: ModelPackage | None, kind: str = "") -> None:
@@ -361,10 +361,9 @@ def adopt(package: ModelPackage | None, kind: str = "") -> None:
         name = package.folder.name
     path = models_folder() / ADOPTED
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = read_record(path)
+    except InputError:
         values = {}
-    values = values if isinstance(values, dict) else {}
     with whole_file(path) as beside:
         beside.write_text(json.dumps({**values, kind: name}, indent=1) + "\n", encoding="utf-8")
 

@@ -35,6 +35,7 @@ _NORMALISERS = {
     "RescaleTo01Normalization": "rescale01",
 }
 _PREPROCESSORS = ("DefaultPreprocessor",)
+_MOST_STAGES = 12
 _HINT = "The model file may be damaged, or made by a newer version."
 
 
@@ -98,7 +99,7 @@ class NetworkPlan:
         _check_whole("in_channels", (self.in_channels,), 1, 64, 1)
         _check_whole("classes", (self.classes,), 2, 256, 1)
         stages, axes = len(self.features_per_stage), self.dimensions
-        if not 2 <= stages <= 12:
+        if not 2 <= stages <= _MOST_STAGES:
             raise _refused("features_per_stage", self.features_per_stage)
         _check_whole("features_per_stage", self.features_per_stage, 1, 2048, stages)
         _check_whole("n_conv_per_stage", self.n_conv_per_stage, 1, 16, stages)
@@ -263,6 +264,8 @@ def _architecture(chosen: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         convs = chosen["n_conv_per_stage_encoder"]
         base, most = chosen["UNet_base_num_features"], chosen["unet_max_num_features"]
         kernels, strides = chosen["conv_kernel_sizes"], chosen["pool_op_kernel_sizes"]
+        if not isinstance(convs, list) or len(convs) > _MOST_STAGES:
+            raise _refused("n_conv_per_stage_encoder", convs)
         features = [min(base * 2**stage, most) for stage in range(len(convs))]
         decoder = chosen["n_conv_per_stage_decoder"]
     else:
@@ -315,7 +318,9 @@ def _subsets(axes: int) -> set[tuple[int, ...]]:
     return {some for count in range(axes + 1) for some in combinations(range(axes), count)}
 
 
-def _per_stage(value: Any, stages: int) -> Any:
+def _per_stage(value: Any, stages: Any) -> Any:
+    if not isinstance(stages, int) or not 1 <= stages <= _MOST_STAGES:
+        raise _refused("n_stages", stages)
     return [value] * stages if isinstance(value, int) else value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ def from_dict(kind: type[Params], values: dict[str, Any]) -> Params:
     Raises
     ------
     CopnetError
-        An unknown name, or a value out of range.
+        An unknown name, or a value of another type or out of range.
     """
     values = with_present_names(values)
     known = set(settings(kind))
@@ -115,4 +116,22 @@ def from_dict(kind: type[Params], values: dict[str, Any]) -> Params:
         raise CopnetError(
             f"There is no setting {unknown[0]!r}.", f"Known settings: {', '.join(sorted(known))}."
         )
+    kinds = typing.get_type_hints(kind)
+    for name, value in values.items():
+        if not _is_of_type(value, kinds[name]):
+            raise CopnetError(f"The setting {name} can't be {str(value)[:80]!r}.", "")
     return checked(kind(**values))
+
+
+def _is_of_type(value: Any, kind: Any) -> bool:
+    """Whether a value from a file has the type that a setting is declared with."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return any(_is_of_type(value, one) for one in typing.get_args(kind))
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind in (bool, str, types.NoneType):
+        return isinstance(value, kind)
+    # Choices are checked against their list.
+    return typing.get_origin(kind) is not typing.Literal or isinstance(value, str | int)

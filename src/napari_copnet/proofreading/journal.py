@@ -14,7 +14,6 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -111,6 +110,7 @@ class Journal:
         self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._done = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._given_up = threading.Event()
         is_missing = not self.path.is_file()
         if is_missing and not may_be_missing:
             raise InputError(
@@ -156,8 +156,9 @@ class Journal:
         """Run something in the writer's thread once all that was asked for is durable."""
         return self._ask(work)
 
-    def wait(self, number: int | None = None, timeout: float = _PATIENCE) -> bool:
+    def wait(self, number: int | None = None, timeout: float | None = None) -> bool:
         """Wait until a write, by default the last one, is durable; return whether it is."""
+        timeout = _PATIENCE if timeout is None else timeout
         number = self.asked if number is None else number
         with self._done:
             return self._done.wait_for(lambda: self.acknowledged >= number, timeout)
@@ -171,6 +172,9 @@ class Journal:
             Something could not be written.
         """
         durable = self._thread is None or self.wait()
+        if not durable:
+            # Whoever opens the session next shall be its only writer.
+            self._given_up.set()
         # The writer goes last: it folds the write-ahead log into the file, a reader can't.
         self._reader.close()
         if self._thread is not None:
@@ -206,7 +210,10 @@ class Journal:
                 except (sqlite3.Error, OSError) as error:
                     # Nothing is given up: a full disk may be emptied.
                     self.problem = str(error)
-                    time.sleep(_RETRY)
+                    if self._given_up.wait(_RETRY):
+                        if database is not None:
+                            database.close()
+                        return
             self.problem = ""
             self._acknowledge(len(writes))
             if callable(tasks[-1]):
@@ -229,10 +236,22 @@ class Journal:
     # Reading -----------------------------------------------------------------
 
     def head(self) -> Head:
-        """Return where the session stands."""
+        """Return where the session stands.
+
+        Raises
+        ------
+        InputError
+            That is missing.
+        """
         with self._explained():
             row = self._reader.execute("SELECT current, tip FROM head").fetchone()
-        return Head(*row) if row else Head()
+        # A session that has edits stands at one, or can redo one.
+        if row is None or (row[1] == 0 and self.last_id() > 0):
+            raise InputError(
+                f"{self.path.name} is damaged: where the session stands is missing.",
+                "Recover the session with `copnet session recover`.",
+            )
+        return Head(*row)
 
     def last_id(self) -> int:
         """Return the highest number in use."""

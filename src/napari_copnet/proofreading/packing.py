@@ -9,6 +9,7 @@ import zlib
 from typing import Any
 
 from napari_copnet.errors import InputError
+from napari_copnet.inflate import inflated
 from napari_copnet.proofreading.edits import (
     PLANES,
     Change,
@@ -24,6 +25,8 @@ from napari_copnet.proofreading.edits import (
 
 # What journals and exports call the changes.
 _KINDS: dict[str, type] = {"Flip": Flip, "Rename": Renumber, "Relink": Relink, "Judge": Judge}
+# The longest side of a slice, px, and the most bytes that describe an edit.
+_SIDE, _MOST_DESCRIPTION = 1 << 17, 256 << 20
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -40,7 +43,7 @@ def from_plain(values: dict[str, Any]) -> Edit:
     InputError
         The values are not those of an edit.
     """
-    return _edit(values, lambda text: zlib.decompress(base64.b64decode(text)))
+    return _edit(values, lambda text, size: inflated(base64.b64decode(text), size))
 
 
 def to_bytes(edit: Edit) -> bytes:
@@ -58,25 +61,46 @@ def to_bytes(edit: Edit) -> bytes:
 def from_bytes(data: bytes) -> Edit:
     """Return the edit that `to_bytes` packed.
 
+    No more of it is unpacked than its own description asks for.
+
     Raises
     ------
     InputError
         The bytes are damaged.
     """
-    try:
-        raw = zlib.decompress(data)
-        (length,) = struct.unpack_from("<I", raw)
-        values = json.loads(raw[4 : 4 + length])
-    except (zlib.error, struct.error, ValueError) as error:
-        raise InputError("An edit is damaged.", "Recover the session.") from error
-    at = 4 + length
+    unpacker = zlib.decompressobj()
+    left = data
 
     def take(size: int) -> bytes:
-        nonlocal at
-        at += size
-        return raw[at - size : at]
+        nonlocal left
+        parts = []
+        while size > 0:
+            part = unpacker.decompress(left, size)
+            left = unpacker.unconsumed_tail
+            if not part:
+                raise zlib.error("incomplete")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
-    return _edit(values, take)
+    def bits(given: Any, size: int) -> bytes:
+        if given != size:
+            raise ValueError(given)
+        return take(size)
+
+    damaged = InputError("An edit is damaged.", "Recover the session.")
+    try:
+        (length,) = struct.unpack("<I", take(4))
+        if length > _MOST_DESCRIPTION:
+            raise damaged
+        values = json.loads(take(length))
+        edit = _edit(values, bits)
+        # Behind the bits there is only the checksum, which is looked at now.
+        if unpacker.decompress(left, 1) or not unpacker.eof:
+            raise damaged
+    except (zlib.error, struct.error, ValueError, RecursionError, TypeError) as error:
+        raise damaged from error
+    return edit
 
 
 def _plain(edit: Edit, bits: Any) -> dict[str, Any]:
@@ -100,7 +124,9 @@ def _plain(edit: Edit, bits: Any) -> dict[str, Any]:
 def _edit(values: dict[str, Any], bits: Any) -> Edit:
     def patch(value: list[Any]) -> Patch:
         z, top, left, height, width = (int(number) for number in value[:5])
-        return Patch(z, top, left, height, width, bits(value[5]))
+        if not (0 <= height <= _SIDE and 0 <= width <= _SIDE):
+            raise ValueError(value[:5])
+        return Patch(z, top, left, height, width, bits(value[5], -(-height * width // 8)))
 
     def verdict(value: list[Any] | None) -> Verdict | None:
         return None if value is None else Verdict(value[0], value[1], patch(value[2]), value[3])
@@ -128,5 +154,5 @@ def _edit(values: dict[str, Any], bits: Any) -> Edit:
 
     try:
         return Edit(str(values["tool"]), tuple(change(value) for value in values["changes"]))
-    except (KeyError, TypeError, ValueError, IndexError, zlib.error) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, zlib.error) as error:
         raise InputError("An edit is damaged.", "Recover the session.") from error

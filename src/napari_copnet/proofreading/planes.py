@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_copnet.inflate import inflated
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.proofreading.slice_cache import SliceCache, slices_in
 from napari_copnet.proofreading.whole_array import WholeArray
@@ -150,8 +151,9 @@ def unpack(data: bytes, shape: tuple[int, ...], *, is_mask: bool = True) -> np.n
     zlib.error, ValueError
         The bytes are damaged.
     """
-    values = np.frombuffer(bytearray(zlib.decompress(data)), np.uint8)
     count = shape[0] * shape[1]
-    if values.size != (-(-count // 8) if is_mask else count):
+    size = -(-count // 8) if is_mask else count
+    values = np.frombuffer(bytearray(inflated(data, size)), np.uint8)
+    if values.size != size:
         raise ValueError(f"{values.size} bytes are no slice of {shape[0]}×{shape[1]} pixels")
     return (np.unpackbits(values, count=count) if is_mask else values).reshape(shape)

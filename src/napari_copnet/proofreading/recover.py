@@ -59,6 +59,7 @@ def recover(folder: Path | str) -> Recovered:
     """
     folder = Path(folder)
     facts = session_files.read_facts(folder)
+    session_files.check_links(folder)
     check_writable(folder)
     lock = filelock.FileLock(folder / session_files.LOCK)
     try:
@@ -67,10 +68,21 @@ def recover(folder: Path | str) -> Recovered:
         raise OutputError(
             "This session is open in another window.", "Close it there, then recover it."
         ) from error
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     try:
         return _recovered(folder, facts)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     finally:
         lock.release()
+
+
+def _unwritable(folder: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{folder} can't be written: {error.strerror or error}.",
+        "Copy the session to a disk that you may write to, and recover it there.",
+    )
 
 
 def _recovered(folder: Path, facts: session_files.Facts) -> Recovered:

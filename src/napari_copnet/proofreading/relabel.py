@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from napari_copnet.errors import InputError
 from napari_copnet.params import CellParams
 from napari_copnet.proofreading.edits import Box, Ids, Patch, bounding_box
 from napari_copnet.steps.cells import border_labels, label_slice, slice_parts
@@ -135,7 +136,14 @@ def labelled_slice(
     """
     labels = label_slice(contour, params, excluded=excluded)
     seeds = first_pixels(labels)
-    return np.array([0, *(ids[seed] for seed in seeds.tolist())], np.uint32)[labels]
+    try:
+        names = [ids[seed] for seed in seeds.tolist()]
+    except KeyError as error:
+        raise InputError(
+            "The list of edits is damaged: cells are not those of the contour.",
+            "Recover the session with `copnet session recover`, or restore it from a copy.",
+        ) from error
+    return np.array([0, *names], np.uint32)[labels]
 
 
 def first_pixels(labels: np.ndarray) -> np.ndarray:

@@ -63,11 +63,13 @@ class Session(LiveCells):
         self.folder = Path(folder)
         self._facts_stamp = session_files.facts_stamp(self.folder)
         self.facts = session_files.read_facts(self.folder)
+        session_files.check_links(self.folder)
         self.on_change: list[Callable[[list[Touched]], None]] = []
         self.on_run: list[Callable[[], None]] = []
         # Opened in one thread, it may be closed in another.
         self._lock = filelock.FileLock(self.folder / session_files.LOCK, thread_local=False)
         # The lock's file stays: without it nobody has ever written here.
+        self._unwritable = ""
         begun = (self.folder / session_files.LOCK).exists()
         self.read_only = read_only or not self._locked()
         self.saved_as = 0
@@ -75,6 +77,8 @@ class Session(LiveCells):
         try:
             self._load(begun)
         except BaseException:
+            if (journal := getattr(self, "_journal", None)) is not None:
+                journal.close()
             self._lock.release()
             raise
 
@@ -115,10 +119,19 @@ class Session(LiveCells):
         """A sentence for the user about how it was opened; empty for plain."""
         if not self.read_only:
             return ""
+        if self._unwritable:
+            return f"This session can't be changed here: {self._unwritable}. It is read-only."
         return (
             "This session is open in another window: it is read-only here. "
             "Edits made there appear here within a second."
         )
+
+    @property
+    def remedy(self) -> str:
+        """What the user can do to change a session that is read-only."""
+        if self._unwritable:
+            return "Copy the session's folder to a disk that you may write to."
+        return "Close the other window and open it again here."
 
     # Changing it -------------------------------------------------------------
 
@@ -315,8 +328,8 @@ class Session(LiveCells):
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
             return False
-        except OSError:
-            # A read-only disk, or no right.
+        except OSError as error:
+            self._unwritable = (error.strerror or str(error)).lower()
             return False
         return True
 
@@ -347,7 +360,7 @@ class Session(LiveCells):
         if self._closed:
             raise CopnetError("The session is closed.", "Open it again.")
         if self.read_only:
-            raise OutputError(self.notice, "Close the other window and open it again here.")
+            raise OutputError(self.notice, self.remedy)
 
     def _check(self, edit: Edit) -> None:
         if not all(self._model.fits(change) for change in edit.changes):

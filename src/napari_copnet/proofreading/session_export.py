@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.files import check_writable, whole_file
+from napari_copnet.io.formats import FORMATS
 from napari_copnet.io.write import write_image
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.edits import ACCEPTED, MARKS, REJECTED
 from napari_copnet.proofreading.packing import to_plain
 from napari_copnet.proofreading.session import Session
-from napari_copnet.runs.run_record import surroundings
+from napari_copnet.runs.generation import check_results, new_generation
+from napari_copnet.runs.run_record import surroundings, write_record
 
 
 def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dict[str, Any]]:
-    """Write a session's contours, cells, marks and edits into a folder, each whole.
+    """Write a session's contours, cells, marks and edits into a folder, all together.
 
     Parameters
     ----------
@@ -45,10 +47,12 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
     Raises
     ------
     OutputError
-        No right or no room to write.
+        No right or no room to write, or another file has the name of a result.
     """
     out, facts = Path(out), session.facts
     check_writable(out, 8 * int(np.prod(session.shape)))
+    names = [name + FORMATS[format][0] for name in ("closed", "cells") if format in FORMATS]
+    check_results(out, [*names, "edits.json"])
     slices = sorted(session.marked_slices())
     marked = [n for n, bit in MARKS.items() if any((session.marks[z] & bit).any() for z in slices)]
     total = 4 + len(marked)
@@ -60,9 +64,9 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
     def mark(bit: int) -> LazyArray:
         return lazy(np.uint8, lambda z: (session.marks[z] & bit > 0).view(np.uint8))
 
-    def write(name: str, data: LazyArray, kind: str) -> Progress:
+    def write(folder: Path, name: str, data: LazyArray, kind: str) -> Progress:
         path = write_image(
-            out / name,
+            folder / name,
             data,
             voxel_size=facts.voxel_size,
             translate=facts.translate,
@@ -74,31 +78,32 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
         return Progress("export", len(files), total, "files")
 
     numbers = _consecutive(session)
-    yield write("closed", lazy(np.uint8, session.contour.__getitem__), "closed")
-    yield write("cells", lazy(np.uint32, lambda z: numbers[session.cells(z)]), "cells")
-    for name in marked:
-        yield write(name, mark(MARKS[name]), "closed")
-    files["edits"] = str(out / "edits.json")
-    with whole_file(out / "edits.json") as beside:
-        beside.write_text(json.dumps(edits_as_plain(session), indent=1) + "\n")
-    yield Progress("export", len(files), total, "files")
-    record = {
-        "command": "session export",
-        **surroundings(),
-        "session": str(session.folder),
-        "edits": session.history.position,
-        "cells": int(numbers.max(initial=0)),
-        "cells_by_slice": [session.cell_count(z) for z in range(session.shape[0])],
-        "counts": who_did_what(session),
-        "models": [run.get("models", {}) for run in facts.runs],
-        "runs": list(facts.runs),
-    }
-    files["run.json"] = str(out / "run.json")
-    record["files"] = files
-    with whole_file(out / "run.json") as beside:
-        beside.write_text(json.dumps(record, indent=1) + "\n")
+    closed = lazy(np.uint8, session.contour.__getitem__)
+    cells = lazy(np.uint32, lambda z: numbers[session.cells(z)])
+    with new_generation(out) as made:
+        yield write(made.folder, "closed", closed, "closed")
+        yield write(made.folder, "cells", cells, "cells")
+        for name in marked:
+            yield write(made.folder, name, mark(MARKS[name]), "closed")
+        files["edits"] = str(made.folder / "edits.json")
+        with whole_file(made.folder / "edits.json") as beside:
+            beside.write_text(json.dumps(edits_as_plain(session), indent=1) + "\n")
+        yield Progress("export", len(files), total, "files")
+        record = {
+            "command": "session export",
+            **surroundings(),
+            "session": str(session.folder),
+            "edits": session.history.position,
+            "cells": int(numbers.max(initial=0)),
+            "cells_by_slice": [session.cell_count(z) for z in range(session.shape[0])],
+            "counts": who_did_what(session),
+            "models": [run.get("models", {}) for run in facts.runs],
+            "runs": list(facts.runs),
+            "files": files,
+        }
+        write_record(made.folder, record)
     yield Progress("export", total, total, "files")
-    return record
+    return made.record
 
 
 def _consecutive(session: Session) -> np.ndarray:

@@ -14,6 +14,7 @@ A session's folder holds::
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import InputError
-from napari_copnet.files import check_writable, sha256, whole_file
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.files import check_writable, whole_file
 from napari_copnet.folders import check_free, holds_only, whole_folder
 from napari_copnet.params import CellParams, as_dict, from_dict
 from napari_copnet.progress import Progress, Steps
@@ -30,15 +31,27 @@ from napari_copnet.proofreading.first_cells import first_cells
 from napari_copnet.proofreading.journal import Journal
 from napari_copnet.proofreading.planes import pack
 from napari_copnet.proofreading.session_start import EAGER_BYTES, Start
+from napari_copnet.proofreading.start_contour import DAMAGE
 from napari_copnet.proofreading.state_files import START, StateWriter, pack_mask, tables_of
 from napari_copnet.proofreading.stored_array import StoredArray, packed_masks, write_slices
-from napari_copnet.runs.run_record import described
+from napari_copnet.records import SHAPE, Fixed, is_plain_file, read_record, unfit
+from napari_copnet.runs.run_record import described, is_described
 from napari_copnet.types import VoxelSize
 
 # 2: states hold slices one by one, see `state_files`.
 FORMAT = 2
 FACTS, JOURNAL, LOCK = "session.json", "journal.sqlite", "session.lock"
 CONVERGED = "converged.npy"
+_FORM = {
+    "shape": SHAPE,
+    "voxel_size": Fixed((float, None), 3),
+    "translate": Fixed(float, 3),
+    "axes": str,
+    "name": str,
+    "cells": dict,
+    "image": {"kept?": bool, "path?": (str, None), "sha256?": (str, None)},
+    "runs": [dict],
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +127,7 @@ def make(folder: Path, start: Start, keep_image: bool = True) -> Steps[Path]:
         planes = _planes_of(start)
         if stack is not None:
             kept = keep_image or stack.source is None
-            image = {**described(stack), "stamp": _stamp(stack.source), "kept": kept}
+            image = {**described(stack), "kept": kept}
             if stack.placed is not None:
                 image["placed"] = stack.placed
             planes += shape[0] * kept
@@ -216,7 +229,7 @@ def write_facts(folder: Path, facts: Facts) -> None:
 
 def renew_format(folder: Path) -> None:
     """Note in `session.json` that states are written as now: earlier versions can't read them."""
-    values = json.loads((folder / FACTS).read_text())
+    values = read_record(folder / FACTS, {"format": int})
     if values["format"] < FORMAT:
         with whole_file(folder / FACTS) as beside:
             beside.write_text(json.dumps({**values, "format": FORMAT}, indent=1) + "\n")
@@ -233,25 +246,60 @@ def read_facts(folder: Path) -> Facts:
     folder = Path(folder)
     if not is_session(folder):
         raise InputError(f"{folder} is not a session.", f"Choose a folder that contains {FACTS}.")
-    try:
-        values = json.loads((folder / FACTS).read_text())
-        if values.pop("format") > FORMAT:
-            raise InputError(
-                f"The session {folder.name} was written by a newer version.",
-                "Update napari-copnet.",
-            )
-        return Facts(
-            shape=tuple(values["shape"]),
-            voxel_size=VoxelSize(*values["voxel_size"]),
-            translate=tuple(values["translate"]),
-            axes=values["axes"],
-            name=values["name"],
-            cells=from_dict(CellParams, values["cells"]),
-            image=values["image"],
-            runs=tuple(values["runs"]),
+    path = folder / FACTS
+    values = read_record(path, {"format": int})
+    if values["format"] > FORMAT:
+        raise InputError(
+            f"The session {folder.name} was written by a newer version.", "Update napari-copnet."
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder / FACTS} is damaged.", "Restore it from a copy.") from error
+    if (place := unfit(values, _FORM)) is not None:
+        raise InputError(f"{path} is damaged: {place} can't be that.", "Restore it from a copy.")
+    try:
+        cells = from_dict(CellParams, values["cells"])
+    except (CopnetError, TypeError) as error:
+        raise InputError(f"{path} is damaged: cells can't be that.", "Restore it.") from error
+    return Facts(
+        shape=tuple(values["shape"]),
+        voxel_size=VoxelSize(*values["voxel_size"]),
+        translate=tuple(values["translate"]),
+        axes=values["axes"],
+        name=values["name"],
+        cells=cells,
+        image=values["image"],
+        runs=tuple(values["runs"]),
+    )
+
+
+def check_links(folder: Path) -> None:
+    """Refuse a session that would write elsewhere: links and pipes in place of its files.
+
+    Raises
+    ------
+    InputError
+        It has some.
+    """
+    written = (
+        FACTS,
+        JOURNAL,
+        f"{JOURNAL}-wal",
+        f"{JOURNAL}-shm",
+        LOCK,
+        "start.npz",
+        "snapshot.npz",
+    )
+    for name in written:
+        path = folder / name
+        if os.path.lexists(path) and not is_plain_file(path):
+            raise InputError(
+                f"{path} is a link, or no plain file, and is not followed.",
+                "Copy the whole session into one folder.",
+            )
+    for name in ("runs", "annotation"):
+        if (folder / name).is_symlink():
+            raise InputError(
+                f"{folder / name} is a link, and is not followed.",
+                "Copy the whole session into one folder.",
+            )
 
 
 def facts_stamp(folder: Path) -> tuple[int, ...]:
@@ -279,7 +327,7 @@ def read_array(path: Path) -> Any:
         if path.name == CONVERGED:
             return np.load(path, allow_pickle=False)
         return StoredArray(path)
-    except (ValueError, OSError, EOFError) as error:
+    except DAMAGE as error:
         raise InputError(f"{path} is damaged.", "Restore it from a copy.") from error
 
 
@@ -294,7 +342,7 @@ def find_image(folder: Path, facts: Facts) -> Any:
     if facts.image.get("kept"):
         return read_array(folder / "image.npy")
     path = facts.image.get("path")
-    if not path or not Path(path).exists() or not _is_unchanged(Path(path), facts.image):
+    if not path or not is_described(Path(path), facts.image):
         return None
     from napari_copnet.io.raw import lazy_above
     from napari_copnet.io.read import read_stack
@@ -302,22 +350,6 @@ def find_image(folder: Path, facts: Facts) -> Any:
     with lazy_above(EAGER_BYTES):
         stack = read_stack(path)
     return stack.data if stack.shape == facts.shape else None
-
-
-def _is_unchanged(path: Path, image: dict[str, Any]) -> bool:
-    """Whether a file is the one that was read: size and time tell at once, else its hash does."""
-    stamp = image.get("stamp")
-    if stamp is not None and stamp == _stamp(path):
-        return True
-    return sha256(path) == image.get("sha256")
-
-
-def _stamp(path: Path | None) -> list[int] | None:
-    """Return size and time of a file; None for a folder, which they do not tell about."""
-    if path is None or not path.is_file():
-        return None
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns]
 
 
 def unpacked_slice(bits: Any, z: int, shape: tuple[int, ...]) -> np.ndarray:

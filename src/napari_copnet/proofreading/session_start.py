@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,14 @@ from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import CellParams, Settings, from_dict
 from napari_copnet.pipeline import RunResult
 from napari_copnet.restored import Restored
+from napari_copnet.runs.generation import RECORD, REPEAT, read_generation
 from napari_copnet.runs.run_folder import PADDING, read_run
-from napari_copnet.runs.run_record import padding_mask, run_record
+from napari_copnet.runs.run_record import is_described, padding_mask, run_record
 from napari_copnet.steps.frame import to_original
 from napari_copnet.types import Frame, Stack
 
+# How many times larger than processed slices, or smaller, the original ones can be.
+_MOST_SCALED = 1 << 14
 # Images of a run with more bytes are read slice by slice.
 EAGER_BYTES = 32 << 20
 
@@ -132,7 +134,7 @@ def _from_run_folder(folder: Path) -> Start:
     framed = read_image(found["closed"])
     closed = framed.data
     step1 = _as_float(read_image(found["contours"]).data if "contours" in found else closed)
-    record: dict[str, Any] = json.loads(found["run"].read_text()) if "run" in found else {}
+    record: dict[str, Any] = read_generation(folder) or {}
     iterations = read_iterations(found["iterations"]) if "iterations" in found else None
     shapes = {"contours": step1.shape}
     if iterations is not None:
@@ -144,6 +146,7 @@ def _from_run_folder(folder: Path) -> Start:
                 "Run it again.",
             )
     frame = record.get("frame", {})
+    _check_frame(folder, frame, closed.shape)
     processed = frame.get("results") == "processed"
     params = _cell_params(record)
     excluded = None
@@ -173,6 +176,20 @@ def _from_run_folder(folder: Path) -> Start:
         params,
         record,
     )
+
+
+def _check_frame(folder: Path, frame: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """Check that a record's frame belongs to results of a shape."""
+    if not frame:
+        return
+    there = {"original_shape", "processed_shape", "shifts"} <= set(frame)
+    name = "processed_shape" if frame.get("results") == "processed" else "original_shape"
+    if there and tuple(frame[name]) == shape and len(frame["shifts"]) in (0, shape[0]):
+        areas = [frame[one][1] * frame[one][2] for one in ("original_shape", "processed_shape")]
+        depths = {frame[one][0] for one in ("original_shape", "processed_shape")}
+        if depths == {shape[0]} and max(areas) <= _MOST_SCALED * min(areas):
+            return
+    raise InputError(f"The frame in {folder / RECORD} is not that of its results.", REPEAT)
 
 
 def scaled_params(
@@ -247,7 +264,7 @@ def _cell_params(record: dict[str, Any]) -> CellParams:
     values = record.get("settings", {}).get("cells", {})
     try:
         return from_dict(CellParams, values)
-    except (CopnetError, TypeError):
+    except (CopnetError, TypeError, ValueError):
         # The record of another version; contours and cells do not depend on it.
         return CellParams()
 
@@ -259,11 +276,11 @@ def _converged(record: dict[str, Any], depth: int) -> np.ndarray | None:
 
 def _image(folder: Path, record: dict[str, Any], shape: tuple[int, ...]) -> Stack | None:
     there = [path for path in sorted(folder.glob("image.*")) if not path.name.startswith(".")]
-    path = record.get("inputs", {}).get("stack", {}).get("path")
-    if path:
-        there.append(Path(path))
+    told = record.get("inputs", {}).get("stack", {})
+    if told.get("path") and is_described(path := Path(told["path"]), told):
+        there.append(path)
     for candidate in there:
-        if candidate.exists():
+        if candidate.is_file() or candidate.is_dir():
             stack = read_stack(candidate)
             if stack.shape == shape:
                 return stack

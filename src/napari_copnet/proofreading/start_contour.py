@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import InputError
+from napari_copnet.inflate import BROKEN_ARCHIVE, is_bomb
 from napari_copnet.proofreading.planes import unpack
 
 START = "start.npz"
 # What reading a damaged file raises.
-DAMAGE = (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile)
+DAMAGE = BROKEN_ARCHIVE
 
 
 class StartContour:
@@ -43,6 +43,7 @@ class StartContour:
         self._path, self._shape = path, shape
         self._lock = threading.Lock()
         self._zip: zipfile.ZipFile | None = None
+        opened_zip(path).close()
         with np.load(path, allow_pickle=False) as state:
             self.is_first_run = bool(state["is_first_run"])
         archive = self._opened()
@@ -86,7 +87,7 @@ class StartContour:
 
     def _opened(self) -> zipfile.ZipFile:
         if self._zip is None:
-            self._zip = zipfile.ZipFile(self._path)
+            self._zip = opened_zip(self._path)
         return self._zip
 
 
@@ -113,6 +114,23 @@ class PackedRows:
         if not row.any():
             return None
         return np.unpackbits(row, count=height * width).reshape(height, width)
+
+
+def opened_zip(path: Path) -> zipfile.ZipFile:
+    """Open a state.
+
+    Raises
+    ------
+    zipfile.BadZipFile, OSError
+        It is damaged, no plain file, or would unpack to far more than it takes.
+    """
+    if not path.is_file():
+        raise OSError(f"{path} is no file")
+    archive = zipfile.ZipFile(path)
+    if is_bomb(archive):
+        archive.close()
+        raise zipfile.BadZipFile(f"{path} would unpack to far more than it takes")
+    return archive
 
 
 def damaged(path: Path) -> InputError:

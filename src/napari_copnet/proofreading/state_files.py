@@ -35,6 +35,7 @@ from napari_copnet.proofreading.start_contour import (
     PackedRows,
     StartContour,
     damaged,
+    opened_zip,
 )
 from napari_copnet.proofreading.stored_array import StoredArray
 
@@ -191,7 +192,7 @@ def read_state(path: Path, *, check: bool = False) -> tuple[SessionModel, int, P
     InputError
         Missing or damaged.
     """
-    with _explained(path), np.load(path, allow_pickle=False) as state:
+    with _explained(path), _loaded(path) as state:
         shape = tuple(int(n) for n in state["shape"])
         if "format" in state:
             contour, marks, excluded = _planes(path, state.zip, shape, check)
@@ -206,6 +207,13 @@ def read_state(path: Path, *, check: bool = False) -> tuple[SessionModel, int, P
         for change in from_plain(json.loads(str(state["verdicts"]))).changes:
             change.apply(model)
         return model, int(state["at"]), excluded
+
+
+@contextmanager
+def _loaded(path: Path) -> Iterator[Any]:
+    opened_zip(path).close()
+    with np.load(path, allow_pickle=False) as state:
+        yield state
 
 
 def _planes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import tokenize
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,9 +47,10 @@ class StoredArray(LazyArray, WholeArray):
             short = self._first + math.prod(shape) * dtype.itemsize > path.stat().st_size
             if in_columns or dtype.hasobject or len(shape) < 2 or short:
                 raise ValueError(f"{path.name} is not a whole array")
-        except KeyError as error:
+        except (LookupError, SyntaxError, TypeError, tokenize.TokenError, OverflowError) as error:
+            # A header is a Python literal.
             self._file.close()
-            raise ValueError(f"{path.name} is of an unknown version") from error
+            raise ValueError(f"{path.name} has no readable header") from error
         except BaseException:
             self._file.close()
             raise

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from napari_copnet.errors import InputError
 from napari_copnet.io.formats import FORMATS, FormatName
+from napari_copnet.records import unfit
+from napari_copnet.runs.generation import is_intact, named_files, read_generation
+
+_FORM = {
+    "key": str,
+    "frame": {"results": str},
+    "files": dict,
+    "settings": {"closing": {"keep_iterations": bool}},
+}
 
 
 def finished_run(
@@ -29,18 +38,19 @@ def finished_run(
         Names of the images that are wanted. Iterations count only where they were written.
     """
     try:
-        record = json.loads((out / "run.json").read_text())
-        files = {name: Path(path) for name, path in record["files"].items()}
-        if record["key"] != key or record["frame"]["results"] != frame:
-            return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        record = read_generation(out)
+    except InputError:
         return None
-    suffix = FORMATS[format][0]
+    if record is None or unfit(record, _FORM) is not None:
+        return None
+    if record["key"] != key or record["frame"]["results"] != frame:
+        return None
+    files, suffix = named_files(record), FORMATS[format][0]
     for name in outputs:
-        path = files.get(name)
-        if path is None and name == "iterations" and not _kept(record):
+        local = files.get(name)
+        if local is None and name == "iterations" and not _kept(record):
             continue
-        if path is None or not path.name.endswith(suffix) or not path.exists():
+        if local is None or not local.endswith(suffix) or not is_intact(out / local, record):
             return None
     return record
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from napari_copnet.errors import InputError
 from napari_copnet.io.formats import SUFFIXES
+from napari_copnet.runs.generation import (
+    RECORD,
+    REPEAT,
+    is_intact,
+    named_files,
+    read_generation,
+)
 
 RESULTS = ("contours", "closed", "iterations", "cells")
 # Where there are none.
 PADDING = "padding"
 
 
-def read_run(folder: Path | str) -> dict[str, Path]:
+def read_run(folder: Path | str, *, thorough: bool = True) -> dict[str, Path]:
     """Return the path of each result in a run folder, in whatever format it was written.
+
+    Parameters
+    ----------
+    folder : path
+    thorough : bool
+        Whether to read files that were copied since the run, to compare their hashes; else their
+        size has to do.
 
     Returns
     -------
@@ -24,22 +39,34 @@ def read_run(folder: Path | str) -> dict[str, Path]:
     Raises
     ------
     InputError
-        No such folder, or one without a result.
+        No such folder, one without a result, or one that holds results of two runs.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder.", "Choose the folder of a run.")
-    found = {name: path for name in RESULTS if (path := newest(folder, name)) is not None}
-    if not found:
+    record = read_generation(folder)
+    named = named_files(record) if record is not None else {}
+    found: dict[str, Path] = {}
+    for name in (*RESULTS, PADDING):
+        # What a record does not name is of another run.
+        path = folder / named[name] if name in named else None
+        if not named:
+            path = newest(folder, name)
+        if path is None or not os.path.lexists(path):
+            continue
+        if record is not None and not is_intact(path, record, thorough=thorough):
+            raise InputError(
+                f"{path} is not as the run wrote it.",
+                f"{REPEAT} If you changed it yourself, remove {RECORD}, and its settings.",
+            )
+        found[name] = path
+    if not set(found) & set(RESULTS):
         raise InputError(
             f"The folder {folder.name} holds no result of a run.",
             f"It should contain one of {', '.join(RESULTS)}.",
         )
-    padding = newest(folder, PADDING)
-    if padding is not None:
-        found[PADDING] = padding
-    if (folder / "run.json").is_file():
-        found["run"] = folder / "run.json"
+    if record is not None:
+        found["run"] = folder / RECORD
     return found
 
 

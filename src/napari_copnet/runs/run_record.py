@@ -20,6 +20,7 @@ from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import ReadParams, Settings
 from napari_copnet.pipeline import RunResult
 from napari_copnet.restored import Restored
+from napari_copnet.runs.generation import new_generation
 from napari_copnet.types import Preprocessed, Stack, VoxelSize
 
 # What a run makes, by the names of its files.
@@ -61,7 +62,8 @@ def save_run(
     settings : Settings
         Of the run.
     out : Path
-        Folder; made when missing. Each file appears whole.
+        Folder; made when missing. The results take the place of those of an earlier run there,
+        all together: see `generation`.
     format : str
         ``"tiff"``, ``"ome-zarr"`` or ``"nifti"``.
     outputs : sequence of str
@@ -77,7 +79,7 @@ def save_run(
     Raises
     ------
     OutputError
-        No right or no room to write.
+        No right or no room to write, or another file has the name of a result.
     """
     stack, ready = result.stack, result.preprocessed
     made: dict[str, Any]
@@ -100,12 +102,14 @@ def save_run(
         beside = {} if ready.padding_bits is None else {"padding": padding_mask(ready)}
         voxel_size = stack.voxel_size
     images = {name: made[name] for name in OUTPUTS if name in outputs and made[name] is not None}
-    files = write_images(out, {**images, **beside}, stack, voxel_size, format)
     record = run_record(result, settings, "original" if restored is not None else "processed")
     if read is not None:
         record["read"] = asdict(read)
-    record["files"] = files
-    return write_record(out, record)
+    with new_generation(out) as made_anew:
+        folder = made_anew.folder
+        record["files"] = write_images(folder, {**images, **beside}, stack, voxel_size, format)
+        write_record(folder, record)
+    return made_anew.record
 
 
 def as_mask(values: Any) -> Any:
@@ -248,11 +252,36 @@ def described(stack: Stack) -> dict[str, Any]:
     return {
         "path": str(stack.source) if stack.source else None,
         "sha256": sha256(stack.source) if stack.source else None,
+        "stamp": stamp(stack.source),
         "shape": list(stack.shape),
         "dtype": str(stack.data.dtype),
         "voxel_size": list(stack.voxel_size),
         "axes": stack.axes,
     }
+
+
+def stamp(path: Path | None) -> list[int] | None:
+    """Return size and time of a file; None for a folder, which they do not tell about."""
+    if path is None or not path.is_file():
+        return None
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]
+
+
+def is_described(path: Path, told: Mapping[str, Any]) -> bool:
+    """Whether a stack is the one of which `described` told: at once by its stamp, or by its hash.
+
+    A record may come from elsewhere and name any path: what it does not know the hash of, and
+    what is neither a file nor a folder, is not looked at.
+    """
+    digest = told.get("sha256")
+    try:
+        if not isinstance(digest, str) or not (path.is_file() or path.is_dir()):
+            return False
+        now = stamp(path)
+        return (now is not None and told.get("stamp") == now) or sha256(path) == digest
+    except (OSError, ValueError):
+        return False
 
 
 def write_record(out: Path, record: dict[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def saving(
 ) -> Steps[dict[str, Any]]:
     """Write a run's images and its record; see `run_record.save_run`.
 
-    Closing the generator stops at the next slice. Files that are whole by then stay.
+    Closing the generator stops at the next slice, and leaves what was there before.
 
     Yields
     ------

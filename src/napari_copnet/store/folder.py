@@ -7,16 +7,19 @@ import json
 import os
 import re
 import shutil
-import zipfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import CopnetError, OutputError
+from napari_copnet.errors import CopnetError, InputError, OutputError
 from napari_copnet.files import explained, whole_file
 from napari_copnet.folders import holds_only_kinds
+from napari_copnet.inflate import BROKEN_ARCHIVE
+from napari_copnet.leftovers import tidy
+from napari_copnet.records import read_record
 from napari_copnet.store.stage import Values, Workers
 
 _KEY = "key.json"
@@ -65,26 +68,33 @@ class FolderStage:
         import zarr
         from zarr.codecs import BloscCodec, BloscShuffle
 
+        from napari_copnet.zarr_folder import InsideStore
+
         path = (self.folder / _ARRAYS / name).absolute()
         with explained(path):
+            store = InsideStore(path, read_only=False)
             if (path / "zarr.json").exists():
-                return zarr.open_array(path, mode="r+")
+                array = zarr.open_array(store, mode="r+")
+                store.expect(array)
+                return array
             chunks = (*(1 for _ in shape[:-2]), *(min(side, _CHUNK) for side in shape[-2:]))
-            return zarr.create_array(
-                path,
+            array = zarr.create_array(
+                store,
                 shape=shape,
                 dtype=dtype,
                 chunks=chunks,
                 compressors=BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.shuffle),
                 fill_value=0,
             )
+            store.expect(array)
+            return array
 
     def recalled(self, phase: str, block: str) -> Values | None:
         """Return what was kept for a block; None where there is none, or it can't be read."""
         try:
             with np.load(self._path(phase, block), allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except BROKEN_ARCHIVE:
             return None
 
     def keep(self, phase: str, block: str, values: Values) -> None:
@@ -141,7 +151,7 @@ class FolderStore:
         Raises
         ------
         CopnetError
-            Another run works there.
+            Another run works there; or a chunk can't be unpacked by what is done inside.
         """
         import filelock
 
@@ -157,7 +167,17 @@ class FolderStore:
                     "Wait for it, stop it, or choose another folder.",
                 ) from error
         try:
+            # What a killed run was writing when it ended.
+            for folder in (self.folder, *self.folder.glob("*"), *self.folder.glob("*/done/*")):
+                tidy(folder)
             yield
+        except Exception as error:
+            if not _is_of_chunks(error):
+                raise
+            raise CopnetError(
+                f"A chunk of the stack, or of what {self.folder} keeps, is damaged.",
+                "Start anew with --no-resume; if that does not help, export the stack again.",
+            ) from error
         finally:
             lock.release()
             if os.listdir(self.folder) == [_LOCK]:
@@ -181,7 +201,15 @@ def is_store(folder: Path) -> bool:
     return folder.is_dir() and not folder.is_symlink() and holds_only_kinds(folder, _FILES)
 
 
+def _is_of_chunks(error: Exception) -> bool:
+    """Whether an error comes from what packs and unpacks chunks."""
+    frames = traceback.walk_tb(error.__traceback__)
+    names = {frame.f_globals.get("__name__", "").partition(".")[0] for frame, _ in frames}
+    return bool(names & {"zarr", "numcodecs"})
+
+
 def _read_key(folder: Path) -> str | None:
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        return str(json.loads((folder / _KEY).read_text())["key"])
-    return None
+    try:
+        return str(read_record(folder / _KEY, {"key": str})["key"])
+    except InputError:
+        return None

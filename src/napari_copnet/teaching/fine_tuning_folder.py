@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from napari_copnet import records
+from napari_copnet.errors import InputError
 from napari_copnet.files import whole_file
 from napari_copnet.networks.package import ModelPackage, models_folder
 from napari_copnet.params import DegradeParams, DeviceParams, FineTuneParams, TrainParams, as_dict
@@ -21,6 +23,12 @@ from napari_copnet.training.work import (
 )
 
 RECORD = "finetune.json"
+_FORM = {
+    **dict.fromkeys(("kind", "name", "parent", "begun", "start_from"), str),
+    **dict.fromkeys(("params", "device", "card"), dict),
+    "degrade?": dict,
+    "size": int,
+}
 
 
 @dataclass(frozen=True)
@@ -113,10 +121,9 @@ def write_record(
 def read_record(work: Path) -> dict[str, Any] | None:
     """Return what was written down of a fine-tuning, None when nothing readable was."""
     try:
-        values = json.loads((work / RECORD).read_text())
-    except (OSError, ValueError):
+        return records.read_record(work / RECORD, _FORM)
+    except InputError:
         return None
-    return values if isinstance(values, dict) else None
 
 
 def tidy(work: Path) -> None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.files import check_file, whole_file
+from napari_copnet.foreign_text import as_markdown
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.networks.tiles import normalised
 from napari_copnet.networks.torchscript import write_torchscript
@@ -129,10 +131,15 @@ def _write_cover(path: Path, image: np.ndarray, probability: np.ndarray) -> None
     matplotlib.image.imsave(path, np.kron(both, np.ones((4, 4))), cmap="gray", vmin=0, vmax=1)
 
 
+def _scores(card: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    scores = card.get("scores")
+    return scores.items() if isinstance(scores, Mapping) else ()
+
+
 def _page(model: ModelPackage) -> str:
     card = model.card
     lines = [
-        f"# {model.name}",
+        f"# {as_markdown(model.name)}",
         "",
         (
             "Closes gaps in the contour probability of a first network. Apply it again to its own "
@@ -148,21 +155,21 @@ def _page(model: ModelPackage) -> str:
         "",
         "## Input",
         "",
-        f"Slices were seen with the longer side at {card.get('input_size', 512)} px."
+        f"Slices were seen with the longer side at {as_markdown(card.get('input_size', 512))} px."
         if card.get("input_size", 512)
         else "Slices were seen at their own size.",
         "",
         "## Training data",
         "",
-        *(f"- {line}" for line in model.data),
+        *(f"- {as_markdown(line)}" for line in model.data),
         "",
-        str(card.get("licence", "")),
+        as_markdown(card.get("licence", "")),
         "",
         "## Validation",
         "",
-        *(f"- {name}: {value}" for name, value in card.get("scores", {}).items()),
+        *(f"- {as_markdown(name)}: {as_markdown(value)}" for name, value in _scores(card)),
         "",
-        f"SHA-256 of the weights in napari-copnet: {model.sha256}",
+        f"SHA-256 of the weights in napari-copnet: {as_markdown(model.sha256)}",
         "",
     ]
     return "\n".join(lines)

@@ -304,7 +304,7 @@ class Project(ProjectView):
     def _set(self, entry: SliceState) -> None:
         self._check(entry.z)
         if self.session.read_only:
-            raise CopnetError(self.session.notice, "Close the other window first.")
+            raise CopnetError(self.session.notice, self.session.remedy)
         self._states.slices[entry.z] = entry
         for listener in self.on_change:
             listener(entry.z)

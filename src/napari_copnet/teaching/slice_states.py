@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,10 +14,23 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.files import whole_file
+from napari_copnet.inflate import BROKEN_ARCHIVE
+from napari_copnet.records import read_record, unfit
 
 FORMAT = 1
 UNTOUCHED, IN_WORK, DONE = "untouched", "in work", "done"
 STATES = (UNTOUCHED, IN_WORK, DONE)
+_SLICE = {
+    "z": int,
+    "chosen?": bool,
+    "reason?": str,
+    "begun?": bool,
+    "done?": str,
+    "finished?": float,
+    "left?": int,
+    "part?": bool,
+}
+_FORM = {"slices": [_SLICE]}
 
 
 @dataclass(frozen=True)
@@ -77,15 +92,18 @@ def read_states(path: Path, depth: int) -> dict[int, SliceState]:
     InputError
         Damaged, or written by a newer version.
     """
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
+    hint = "Restore it from a copy, or remove it."
+    values = read_record(path, {"format": int}, hint)
+    if values["format"] > FORMAT:
+        raise InputError(f"{path} was written by a newer version.", "Update napari-copnet.")
+    if (place := unfit(values, _FORM)) is not None:
+        raise InputError(f"{path} is damaged: {place} has a value that can't be.", hint)
     try:
-        values = json.loads(path.read_text())
-        if values["format"] > FORMAT:
-            raise InputError(f"{path} was written by a newer version.", "Update napari-copnet.")
         entries = [SliceState(**entry) for entry in values["slices"]]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise InputError(f"{path} is damaged.", "Restore it from a copy, or remove it.") from error
+    except TypeError as error:
+        raise InputError(f"{path} is damaged.", hint) from error
     return {entry.z: entry for entry in entries if 0 <= entry.z < depth}
 
 
@@ -104,9 +122,13 @@ def read_part(path: Path, z: int, shape: tuple[int, ...]) -> np.ndarray:
         Missing or damaged.
     """
     try:
+        count = shape[0] * shape[1]
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > count // 8 + (1 << 16):
+                raise ValueError(path.name)
         with np.load(path, allow_pickle=False) as file:
-            bits = np.unpackbits(file["bits"], count=shape[0] * shape[1])
-    except (OSError, ValueError, KeyError, EOFError) as error:
+            bits = np.unpackbits(file["bits"], count=count)
+    except BROKEN_ARCHIVE as error:
         raise InputError(
             f"The reviewed area of slice {z} can't be read.", "Mark it again."
         ) from error

@@ -21,6 +21,7 @@ from napari_copnet.files import whole_file
 from napari_copnet.folders import whole_folder
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.records import read_record
 from napari_copnet.training.cases import Case, make_cases, with_fixed_maps
 from napari_copnet.training.sources import Source, SyntheticTissue, identify
 from napari_copnet.training.truth import IGNORE
@@ -94,7 +95,7 @@ def prepare(
         )
     )
     index = folder / "cases.json"
-    if index.exists() and json.loads(index.read_text()).get("recipe") == recipe:
+    if index.exists() and _recipe(index) == recipe:
         return folder
     rng = np.random.default_rng(seed)
     dataset = f"Dataset001_{kind}"
@@ -160,9 +161,24 @@ def prepare(
     return folder
 
 
+def _recipe(index: Path) -> Any:
+    try:
+        return read_record(index).get("recipe")
+    except InputError:
+        return None
+
+
 def read_cases(folder: Path) -> dict[str, Any]:
-    """Return what `prepare` wrote to ``cases.json``."""
-    return json.loads((folder / "cases.json").read_text())
+    """Return what `prepare` wrote to ``cases.json``.
+
+    Raises
+    ------
+    InputError
+        It is missing or damaged.
+    """
+    return read_record(
+        folder / "cases.json", {"cases": dict}, "Remove the folder: it is made anew."
+    )
 
 
 def _write(raw: Path, case: Case) -> None:

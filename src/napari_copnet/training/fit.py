@@ -33,6 +33,7 @@ from napari_copnet.params import (
     with_present_names,
 )
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.records import read_record
 from napari_copnet.training import child, dataset
 from napari_copnet.training.sources import Source, SyntheticTissue, describe_sources
 from napari_copnet.training.work import check_work_folder, clear, work_folder
@@ -314,10 +315,9 @@ def _new_lines(path: Path, start: int) -> list[bytes]:
 
 def _previous(work: Path) -> dict[str, Any] | None:
     try:
-        values = json.loads((work / child.CONFIG).read_text())
-    except (OSError, ValueError):
+        return read_record(work / child.CONFIG, {"params": dict, "kind": str})
+    except InputError:
         return None
-    return values if isinstance(values, dict) else None
 
 
 def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) -> None:
@@ -328,15 +328,15 @@ def _same_training(before: dict[str, Any], kind: str, settings: dict[str, Any]) 
     # a setting that did not exist then had the value that is its default now
     began = {**as_dict(TrainParams()), **with_present_names(before["params"])}
     for key in ("kind", "degrade", "start_from"):
-        if before[key] != now[key]:
+        if before.get(key) != now[key]:
             raise InputError(
                 f"This training was started with another {key.replace('_', ' ')}.",
                 "Resume it with the same settings, or start a new training.",
             )
     for key, value in now["params"].items():
-        if key not in free and began[key] != value:
+        if key not in free and began.get(key) != value:
             raise InputError(
-                f"This training was started with {key} {began[key]}, not {value}.",
+                f"This training was started with {key} {began.get(key)}, not {value}.",
                 "Resume it with the same settings, or start a new training.",
             )
 

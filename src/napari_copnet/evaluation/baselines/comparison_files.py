@@ -14,6 +14,7 @@ from napari_copnet.evaluation.baselines.comparison import Compared
 from napari_copnet.evaluation.report import score_table
 from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.files import whole_file
+from napari_copnet.foreign_text import plain_cell
 from napari_copnet.io.write import write_image
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.runs.run_record import described, surroundings
@@ -86,7 +87,7 @@ def write_comparison(
             scores = one.scores.as_dict()
             writer.writerow(
                 [
-                    name,
+                    plain_cell(name),
                     *(scores[column] for column in COLUMNS),
                     *(scores["sd"][column] for column in COLUMNS),
                     scores["cells"],

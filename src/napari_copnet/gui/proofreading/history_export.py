@@ -8,8 +8,8 @@ import io
 import json
 from pathlib import Path
 
-from napari_copnet.csv_text import escaped
 from napari_copnet.files import whole_file
+from napari_copnet.foreign_text import plain_cell
 from napari_copnet.proofreading.edit_history import EditHistory
 
 COLUMNS = ("number", "made", "tool", "text", "applied")
@@ -46,7 +46,7 @@ def export_history(history: EditHistory, path: Path) -> None:
         table = io.StringIO()
         writer = csv.DictWriter(table, COLUMNS)
         writer.writeheader()
-        writer.writerows({name: escaped(value) for name, value in row.items()} for row in rows)
+        writer.writerows({key: plain_cell(row[key]) for key in row} for row in rows)
         text = table.getvalue()
     with whole_file(path) as beside:
         beside.write_text(text)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_copnet.errors import InputError
 from napari_copnet.gui.background.jobs import Job
 from napari_copnet.networks.package import ModelPackage, load_package, models_folder
 from napari_copnet.progress import Progress, Steps
+from napari_copnet.records import read_record
 from napari_copnet.teaching.fine_tuning import Unfinished, forget, resume, unfinished
 from napari_copnet.training import child
 from napari_copnet.training.fit import read_losses, work_folder
@@ -115,9 +116,9 @@ class TrainingRun(QObject):
 def minutes_of(out: Path) -> float | None:
     """Return for how long a training was meant to run, or None."""
     try:
-        config = json.loads((work_folder(out) / child.CONFIG).read_text())
-        return float(config["params"]["minutes"])
-    except (OSError, ValueError, KeyError, TypeError):
+        form = {"params": {"minutes": float}}
+        return float(read_record(work_folder(out) / child.CONFIG, form)["params"]["minutes"])
+    except InputError:
         return None
 
 
@@ -139,8 +140,8 @@ def seconds_a_step(kind: str) -> float | None:
 
 def _kind_of(out: Path) -> str:
     try:
-        return str(json.loads((work_folder(out) / child.CONFIG).read_text())["kind"])
-    except (OSError, ValueError, KeyError):
+        return str(read_record(work_folder(out) / child.CONFIG, {"kind": str})["kind"])
+    except InputError:
         return load_package(out, verify=False).kind if out.is_dir() else ""
 
 

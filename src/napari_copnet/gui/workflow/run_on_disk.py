@@ -20,13 +20,14 @@ from napari_copnet.gui.workflow.run_stages import (
     compile_colours,
     replaced,
 )
-from napari_copnet.io.formats import FormatName
+from napari_copnet.io.formats import FORMATS, FormatName
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.params import Settings
 from napari_copnet.pipeline import RunResult, run
 from napari_copnet.progress import Steps
 from napari_copnet.restored import restored_lazily
 from napari_copnet.runs.finished_run import finished_run
+from napari_copnet.runs.generation import check_results
 from napari_copnet.runs.run_record import default_outputs
 from napari_copnet.runs.saving import saving
 from napari_copnet.store.folder import FolderStage, FolderStore
@@ -80,6 +81,8 @@ def run_on_disk(
     # As in `run_stages`: what napari compiles for labels does not stop the window.
     Labels(np.zeros((1, 1), np.uint8))
     compile_colours()
+    outputs = default_outputs(stack.shape)
+    check_results(folder, [name + FORMATS[FORMAT][0] for name in outputs])
     store = _KnownStages(folder / STORE)
     with store.alone():
         probability: Any = None
@@ -111,7 +114,6 @@ def run_on_disk(
                     yield progress
                 if is_end and progress.step == until and until != STAGES[-1]:
                     return None
-        outputs = default_outputs(stack.shape)
         known = None
         if not result.seconds:
             known = finished_run(folder, result.key, "original", FORMAT, outputs)

@@ -1,0 +1,212 @@
+"""Bad files: every kind of input with bytes changed, cut, zeroed, repeated or put in.
+
+Whatever is read ends in values or in a `CopnetError`, in less than 5 s and 1 GB.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trust_inputs
+
+from napari_copnet import CopnetError, Session
+from napari_copnet.io.read import read_stack
+from napari_copnet.io.write import write_image
+from napari_copnet.networks.model_zip import export_zip, import_zip
+from napari_copnet.networks.package import load_package
+from napari_copnet.proofreading.recover import recover
+from napari_copnet.proofreading.session_start import from_run_folder
+from napari_copnet.store.folder import FolderStage
+from napari_copnet.teaching.project import Project
+from napari_copnet.types import VoxelSize
+
+SECONDS, MEGABYTES = 5, 1000
+_NUMBERS = (0, 1, 1 << 31, (1 << 32) - 1, 1 << 62, (1 << 64) - 1)
+
+
+class _Slow(BaseException):
+    pass
+
+
+def bad_files(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
+    """Spoil inputs of all kinds `count` times; return tried, survived, lost."""
+    rng = np.random.default_rng(seed)
+    kinds = _kinds(folder)
+    whole = {name: _contents(path) for name, (path, _) in kinds.items()}
+    lost: Counter[str] = Counter()
+    signal.signal(signal.SIGALRM, _slow)
+    warnings.simplefilter("ignore")
+    before = _megabytes()
+    for number in range(count):
+        name = [*kinds][number % len(kinds)]
+        path, read = kinds[name]
+        _put(path, whole[name])
+        files = [p for p, data in whole[name].items() if data]
+        target = files[int(rng.integers(len(files)))]
+        target.write_bytes(spoilt(rng, whole[name][target]))
+        signal.alarm(SECONDS)
+        try:
+            read(path)
+        except CopnetError:
+            pass
+        except _Slow:
+            lost[f"{name}: over {SECONDS} s"] += 1
+        except BaseException as error:
+            lost[f"{name}, {target.name}: {type(error).__name__}: {str(error)[:80]}"] += 1
+            if os.environ.get("COPNET_DEBUG"):
+                raise
+        finally:
+            signal.alarm(0)
+        if _megabytes() > before + MEGABYTES:
+            lost[f"{name}: over {MEGABYTES} MB"] += 1
+            before = _megabytes()
+    for text, times in lost.most_common(20):
+        print(f"    {times} × {text}")
+    return count, count - lost.total(), lost.total()
+
+
+def spoilt(rng: np.random.Generator, data: bytes) -> bytes:
+    """Return bytes that something has happened to."""
+    values = bytearray(data)
+    kind, at = int(rng.integers(7)), int(rng.integers(len(data)))
+    if kind == 0:
+        for place in rng.integers(0, len(data), int(rng.integers(1, 9))):
+            values[place] = rng.integers(256)
+    elif kind == 1:
+        del values[at:]
+    elif kind == 2:
+        size = int(rng.choice([1, 16, 512, 4096]))
+        values[at : at + size] = bytes(len(values[at : at + size]))
+    elif kind == 3:
+        # A number that is huge or negative, where headers have them.
+        number = _NUMBERS[int(rng.integers(len(_NUMBERS)))]
+        at = int(rng.integers(min(len(data), 4096)))
+        size = int(rng.choice([2, 4, 8]))
+        values[at : at + size] = number.to_bytes(8, "little")[:size]
+    elif kind == 4:
+        del values[at : at + int(rng.integers(1, 64))]
+    elif kind == 5:
+        values[at:at] = rng.bytes(int(rng.integers(1, 64)))
+    else:
+        end = at + int(rng.integers(1, 4096))
+        values[at:at] = values[at:end]
+    return bytes(values)
+
+
+def _kinds(folder: Path) -> dict[str, tuple[Path, Callable[[Path], Any]]]:
+    """Return a whole input of each kind and what reads all of it."""
+    image = (trust_inputs.contour_of() * 200 + 20).astype(np.uint8)
+    size = VoxelSize(0.05, 0.01, 0.01)
+    images = folder / "images"
+    paths = {
+        "TIFF": write_image(images / "a.tif", image, voxel_size=size),
+        "NIfTI": write_image(images / "b.nii", image, voxel_size=size, format="nifti"),
+        "NIfTI, gzipped": write_image(images / "c.nii.gz", image, voxel_size=size),
+        "OME-Zarr": write_image(images / "d.ome.zarr", image, voxel_size=size),
+        "MRC": images / "e.mrc",
+        "OME-TIFF": images / "f.ome.tif",
+        "folder of PNG": images / "g",
+    }
+    _others(paths, image)
+    kinds: dict[str, tuple[Path, Callable[[Path], Any]]] = {
+        name: (path, _read_image) for name, path in paths.items()
+    }
+    trust_inputs.write_run(folder / "run", 0, ("contours", "closed", "iterations", "cells"))
+    kinds["run"] = folder / "run", _read_run
+    trust_inputs.write_session(folder / "session", folder / "run", 12)
+    kinds["session and project"] = folder / "session", _read_session
+    model = trust_inputs.write_model(folder / "model")
+    kinds["model"] = folder / "model", lambda path: load_package(path).weights()
+    export_zip(model, folder / "model.zip")
+    kinds["model, zipped"] = folder / "model.zip", _import
+    stage = FolderStage(folder / "store" / "step", "a key")
+    stage.array("made", trust_inputs.SHAPE, np.uint8)[:] = image
+    stage.keep("phase", "0-1", {"sums": np.arange(4)})
+    kinds["store of a run"] = folder / "store", _read_store
+    return kinds
+
+
+def _others(paths: dict[str, Path], image: np.ndarray) -> None:
+    import mrcfile
+    import tifffile
+    from PIL import Image
+
+    with mrcfile.new(paths["MRC"]) as file:
+        file.set_data(image)
+    tifffile.imwrite(
+        paths["OME-TIFF"], image, metadata={"axes": "ZYX"}, ome=True, compression="zlib"
+    )
+    paths["folder of PNG"].mkdir()
+    for z, plane in enumerate(image):
+        Image.fromarray(plane).save(paths["folder of PNG"] / f"{z}.png")
+
+
+def _read_image(path: Path) -> None:
+    np.asarray(read_stack(path).data[:])
+
+
+def _read_run(path: Path) -> None:
+    start = from_run_folder(path)
+    for array in (start.contour, start.step1, start.iterations, start.excluded):
+        if array is not None:
+            np.asarray(array[:])
+
+
+def _read_session(path: Path) -> None:
+    """Open a session, else recover it; what is recovered opens."""
+    try:
+        _look(path)
+    except CopnetError:
+        recover(path)
+        _look(path)
+
+
+def _look(path: Path) -> None:
+    with Session.open(path) as session:
+        for z in range(session.shape[0]):
+            session.cells(z)
+            np.asarray(session.step1[z])
+        session.undo()
+        session.redo()
+    with Project.open(path, read_only=True) as project:
+        project.reviewed(1)
+
+
+def _import(path: Path) -> None:
+    import_zip(path, path.with_name("imported"), replace=True)
+
+
+def _read_store(path: Path) -> None:
+    stage = FolderStage(path / "step", "a key")
+    stage.recalled("phase", "0-1")
+
+
+def _contents(path: Path) -> dict[Path, bytes]:
+    files = [path] if path.is_file() else [p for p in sorted(path.rglob("*")) if p.is_file()]
+    return {file: file.read_bytes() for file in files}
+
+
+def _put(path: Path, contents: dict[Path, bytes]) -> None:
+    """Restore an input as it was."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    for file, data in contents.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+
+
+def _megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def _slow(*_: object) -> None:
+    raise _Slow
