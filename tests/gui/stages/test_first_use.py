@@ -96,7 +96,14 @@ def test_each_stage_links_to_its_page(dock, monkeypatch):
     for stage in dock.stages.values():
         press(stage.line.help)
     pages = [url.toString().rsplit("/", 1)[1] for url in seen]
-    assert pages == ["napari.md", "napari.md", "proofreading.md", "napari.md", "training.md"]
+    assert pages == [
+        "napari.md",
+        "napari.md",
+        "proofreading.md",
+        "measures.md",
+        "napari.md",
+        "training.md",
+    ]
 
 
 def test_a_line_across_a_membrane_gives_its_width(dock, stack, qtbot):

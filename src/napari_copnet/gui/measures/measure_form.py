@@ -15,9 +15,10 @@ from qtpy.QtWidgets import (
 
 from napari_copnet.gui.measures.measure_table import MeasureModel, MeasureView
 from napari_copnet.gui.measures.value_histogram import ValueHistogram
+from napari_copnet.gui.widgets.colours import set_tone
 from napari_copnet.gui.widgets.controls import column_in, named, row
 from napari_copnet.gui.widgets.dock import Dock, scrolled
-from napari_copnet.gui.widgets.dock_section import WRONG, quiet_label
+from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.proofreading.edits import MARKS
 
 NO_CELLS = "Needs cells: run the workflow up to Cells, open a session, or add a labels layer."
@@ -129,6 +130,6 @@ class MeasureForm(Dock):
 
     def tell(self, text: str, wrong: bool = False) -> None:
         """Show a sentence at the foot; none for an empty one."""
-        self.message.setStyleSheet(f"color: {WRONG};" if wrong else "")
+        set_tone(self.message, "wrong" if wrong else "quiet")
         self.message.setText(text)
         self.message.setVisible(bool(text))

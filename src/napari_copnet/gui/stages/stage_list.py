@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from napari_copnet.gui.stages.correct_stage import CorrectStage
 from napari_copnet.gui.stages.export_stage import ExportStage
+from napari_copnet.gui.stages.measure_stage import MeasureStage
 from napari_copnet.gui.stages.open_stage import OpenStage
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.stages.segment_stage import SegmentStage
@@ -17,6 +18,7 @@ STAGES: tuple[Callable[[Panels], Stage], ...] = (
     OpenStage,
     SegmentStage,
     CorrectStage,
+    MeasureStage,
     ExportStage,
     TeachStage,
 )

@@ -1,0 +1,43 @@
+"""Measure: tables of the cells, linked with the canvas."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QWidget
+
+from napari_copnet.gui.measures.measure_panel import MeasurePanel
+from napari_copnet.gui.stages.panels import Panels
+from napari_copnet.gui.stages.stage import Stage, Step
+from napari_copnet.gui.widgets.dock import scrolled
+from napari_copnet.gui.widgets.dock_section import Mark
+
+
+class MeasureStage(Stage):
+    """Measure the cells of the session, or of the run."""
+
+    name, title, page = "measure", "Measure", "measures.md"
+    purpose = "Sizes, shapes and neighbours of the cells, as tables and colours."
+    invitation = "Measure the cells"
+
+    def __init__(self, panels: Panels) -> None:
+        super().__init__(panels)
+        self.panel: MeasurePanel | None = None
+
+    def state(self) -> tuple[Mark, str]:
+        """Return whether the cells were measured."""
+        if self.panel is not None and self.panel.made is not None:
+            return Mark.DONE, "measured"
+        return (Mark.READY if self.waits() else Mark.WAITING), ""
+
+    def step(self) -> Step | None:
+        """Return that the cells are to be measured; once they are, the way leads on."""
+        if self.panel is None or self.panel.made is not None or not self.waits():
+            return None
+        return Step(self.invitation, self.panel.measure)
+
+    def waits(self) -> bool:
+        """Whether there are cells."""
+        return self.panels.session is not None or self.panels.finished is not None
+
+    def _make(self) -> QWidget:
+        self.panel = self.panels.keep(MeasurePanel(self.panels.viewer, lambda: self.panels.session))
+        return scrolled(self.panel)
