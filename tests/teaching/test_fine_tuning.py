@@ -146,7 +146,8 @@ def test_a_forgotten_one_is_gone(models, tmp_path):
     work.mkdir(parents=True)
     (work / "config.json").write_text("{}")
     (work / "finetune.json").write_text(
-        '{"name": "gone", "kind": "contours", "parent": "p", "begun": "2026"}'
+        '{"name": "gone", "kind": "contours", "parent": "p", "begun": "2026", "start_from": "p",'
+        ' "params": {}, "device": {}, "card": {}, "size": 512}'
     )
     fine_tuning.forget(fine_tuning.unfinished()[0])
     assert fine_tuning.unfinished() == [] and not work.exists()

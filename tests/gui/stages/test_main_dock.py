@@ -73,12 +73,16 @@ def test_the_green_button_leads_from_a_stack_to_files(
     press(button)
     qtbot.waitUntil(lambda: dock.panels.session is not None, timeout=30000)
     assert dock.panels.session.folder == stack.parent / "cross-session"
-    qtbot.waitUntil(lambda: button.text() == "Export …", timeout=10000)
+    qtbot.waitUntil(lambda: button.text() == "Measure the cells", timeout=10000)
     assert unfolded(dock) == ["correct"]
     dot = Edit("dot", (Flip("contour", Patch.of(0, np.ones((1, 1), bool), (9, 9))),))
     dock.panels.session.apply(dot)
     qtbot.waitUntil(lambda: lines(dock)["correct"] == "1 correction", timeout=10000)
 
+    press(button)
+    assert unfolded(dock) == ["measure"]
+    qtbot.waitUntil(lambda: lines(dock)["measure"] == "measured", timeout=60000)
+    qtbot.waitUntil(lambda: button.text() == "Export …", timeout=10000)
     press(button)
     assert unfolded(dock) == ["export"] and button.text() == "Export to a folder …"
     out = tmp_path / "out"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hand import press
+from panels import dock_panel
 
 from napari_copnet.params import CellParams
 from napari_copnet.progress import finish
@@ -10,7 +11,6 @@ from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.types import Stack, VoxelSize
 
-PLUGIN = "napari-copnet"
 SIDE, STEP, DEPTH, GIVEN = 64, 16, 7, 3
 
 
@@ -39,7 +39,7 @@ def folder(tmp_path):
 def dock(make_napari_viewer, folder, qtbot, tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_COPNET_MODELS", str(tmp_path / "models"))
     window = make_napari_viewer(show=True)
-    _, panel = window.window.add_plugin_dock_widget(PLUGIN, "COp-Net training")
+    _, panel = dock_panel(window, "COp-Net training")
     proofread = panel.link.open_dock()
     proofread.open(folder)
     qtbot.waitUntil(lambda: panel.link.project is not None, timeout=20000)

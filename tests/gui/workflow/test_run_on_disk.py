@@ -90,7 +90,7 @@ def test_it_runs_in_a_folder_beside_the_stack_and_layers_are_read_slice_by_slice
     ended(panel)
     assert panel.run_controls.message.text == f"The results are in {folder}."
     assert {section.mark for section in panel.sections.values()} == {Mark.DONE}
-    assert "proofreading dock" in panel.sections["cells"].text
+    assert "go on to Correct" in panel.sections["cells"].text
 
     # Files as of `copnet run`.
     record = json.loads((folder / "run.json").read_text())

@@ -38,6 +38,11 @@ class MeasureStage(Stage):
         """Whether there are cells."""
         return self.panels.session is not None or self.panels.finished is not None
 
+    def begin(self) -> None:
+        """Measure."""
+        if self.panel is not None and self.panel.made is None:
+            self.panel.measure()
+
     def _make(self) -> QWidget:
         self.panel = self.panels.keep(MeasurePanel(self.panels.viewer, lambda: self.panels.session))
         return scrolled(self.panel)
