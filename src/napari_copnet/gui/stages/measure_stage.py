@@ -7,7 +7,6 @@ from qtpy.QtWidgets import QWidget
 from napari_copnet.gui.measures.measure_panel import MeasurePanel
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.stages.stage import Stage, Step
-from napari_copnet.gui.widgets.dock import scrolled
 from napari_copnet.gui.widgets.dock_section import Mark
 
 
@@ -45,4 +44,4 @@ class MeasureStage(Stage):
 
     def _make(self) -> QWidget:
         self.panel = self.panels.keep(MeasurePanel(self.panels.viewer, lambda: self.panels.session))
-        return scrolled(self.panel)
+        return self.panel
