@@ -12,6 +12,7 @@ from napari_copnet.proofreading.links import Links
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.proofreading.slice_ids import SliceIds
 from napari_copnet.steps.cells import label_cells, label_slice
+from napari_copnet.steps.frame import moved
 from napari_copnet.steps.linking import LONGEST_GAP, best_mutual
 
 
@@ -61,6 +62,9 @@ def first_cells(
         taken(z, contour)
         seeds.append(_firsts(labels))
         if linking is not None:
+            if start.shifts is not None:
+                dy, dx = (int(shift) for shift in start.shifts[z])
+                labels = moved(labels, (dy, dx), "labels")
             linking.add(labels, seeds[-1].size)
         yield Progress("session", z + 1, planes, "slices")
     pairs = np.zeros((0, 2), np.int64) if linking is None else linking.pairs()
@@ -85,7 +89,7 @@ class _Linking:
         self._ago = self._before = self._next = 0
 
     def add(self, labels: np.ndarray, count: int) -> None:
-        """Take the labels of the next slice, shape (Y, X), 1 to `count`."""
+        """Take the labels of the next slice, aligned, shape (Y, X), 1 to `count`."""
         self._ago += 1
         if not count:
             return
