@@ -146,6 +146,7 @@ def run(
     if contours is not None:
         contours = check_pixels(contours, repair)
         given, given_key = given_probability(contours, stack), fingerprint(contours)
+    yield Progress("check", 1, 1, "stacks")
     # Another version may do another thing with the same settings.
     begun = key_of(__version__, fingerprint(stack), stack.voxel_size, stack.axes, repair, block)
     work = RunSteps(
@@ -178,8 +179,7 @@ def run(
     closing = yield from work.closing(ready, step1)
     cells = yield from work.cells(ready, closing)
     verdict = yield from work.verdict(ready, step1, closing, cells)
-    told = () if contours is None else (f"Step 1 was replaced by {contours.name}.", *contours.notes)
-    notes = (*stack.notes, *told, *([size.reason] if size else []), *ready.notes)
+    notes = (*stack.notes, *_told_of(contours), *([size.reason] if size else []), *ready.notes)
     return RunResult(
         stack,
         ready,
@@ -194,3 +194,11 @@ def run(
         verdict,
         contours,
     )
+
+
+def _told_of(contours: Stack | None) -> tuple[str, ...]:
+    """Return what to tell of contours that were given."""
+    if contours is None:
+        return ()
+    name = contours.name if contours.source is None else contours.source.name
+    return (f"Step 1 was replaced by {name}.", *contours.notes)

@@ -55,6 +55,8 @@ class Start:
     shifts : ndarray, shape (Z, 2), int, or None
         How far along y, x alignment moves each slice, px of this frame; None where all lie as they
         are. Cells are linked where they then lie, as in the run.
+    labels : array, shape (Z, Y, X), unsigned int, or None
+        Cells whose numbers say which slice cells are one; None where overlap says so.
     """
 
     contour: Any
@@ -66,6 +68,7 @@ class Start:
     cells: CellParams = CellParams()
     record: dict[str, Any] = field(default_factory=dict)
     shifts: np.ndarray | None = None
+    labels: Any = None
 
 
 def from_result(
