@@ -71,7 +71,10 @@ def probability_slices(stack: Stack, *, masks: bool = True) -> Any:
     if kind == "labels" and not _is_flat_probability(stack.data):
         raise InputError(
             f"{stack.name} seems to hold cell labels, not contours.",
-            "Give a contour probability, or a mask in which contours have the higher value.",
+            "Give a contour probability, or a mask in which contours have the higher value."
+            if masks
+            else "Give the probability of each pixel to be contour. "
+            "copnet session create --contours starts proofreading from labels.",
         )
     if kind == "mask":
         contour = by_slice(stack.data, lambda plane: marked(plane, values), np.float32)
