@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError, ModelError
-from napari_copnet.files import check_writable, sha256, whole_file
-from napari_copnet.io.formats import format_of
+from napari_copnet.files import check_file, check_writable, sha256, whole_file
+from napari_copnet.io.formats import FORMATS, format_of
 from napari_copnet.io.read import read_image, read_iterations, read_stack
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, find_model, list_models
 from napari_copnet.params import DeviceParams, ReadParams, Settings, from_dict
 from napari_copnet.pipeline import run
 from napari_copnet.progress import Steps
+from napari_copnet.records import is_record_of, read_record
 from napari_copnet.restored import restored_lazily
+from napari_copnet.runs.generation import check_results
 from napari_copnet.runs.run_record import OUTPUTS, surroundings
 from napari_copnet.runs.saving import saving
 from napari_copnet.store.folder import FolderStore
@@ -174,6 +176,7 @@ def rerun(
             f"{out} is the folder of the run itself.", "Choose another one with --out."
         )
     check_writable(out)
+    check_file(out / RECORD, lambda path: is_record_of(path, "rerun"))
     image = read_stack(plan.stack, plan.read, lazy=True)
     given, read_given = None, None
     if plan.contours is not None:
@@ -182,6 +185,7 @@ def rerun(
     written = plan.record.get("files", {})
     outputs = [name for name in OUTPUTS if name in written]
     format = next((format_of(str(written[n]))[0] for n in outputs), "") or "tiff"
+    check_results(out, [name + FORMATS[format][0] for name in outputs])
     store = FolderStore(out / "store")
     with store.alone():
         result = yield from run(
@@ -218,11 +222,7 @@ def rerun(
 
 
 def _record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no readable record.", "Give the run.json of a run.") from error
-    parts = record if isinstance(record, dict) else {}
+    parts = read_record(path, hint="Give the run.json of a run.")
     if parts.get("command") != "run":
         raise InputError(
             f"{path} is not the record of a whole run.", "Give the run.json of copnet run."

@@ -102,8 +102,8 @@ def goes_through(labels: Any) -> bool:
         image = np.asarray(labels[z])
         if before is not None:
             both = np.intersect1d(before, image)
-            shared += np.count_nonzero(both)
-            overlapping += np.count_nonzero(np.unique(image[image == before]))
+            shared += int(np.count_nonzero(both))
+            overlapping += int(np.count_nonzero(np.unique(image[image == before])))
         before = image
     return 2 * overlapping > shared
 
