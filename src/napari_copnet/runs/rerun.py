@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError, ModelError
 from napari_copnet.files import check_file, check_writable, sha256, whole_file
-from napari_copnet.io.formats import FORMATS, format_of
+from napari_copnet.io.formats import FORMATS, FormatName, format_of
 from napari_copnet.io.read import read_image, read_iterations, read_stack
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, find_model, list_models
@@ -184,7 +184,8 @@ def rerun(
         given = read_stack(plan.contours, read_given, lazy=True)
     written = plan.record.get("files", {})
     outputs = [name for name in OUTPUTS if name in written]
-    format = next((format_of(str(written[n]))[0] for n in outputs), "") or "tiff"
+    found = next((format_of(str(written[n]))[0] for n in outputs), "") or "tiff"
+    format = cast(FormatName, found)
     check_results(out, [name + FORMATS[format][0] for name in outputs])
     store = FolderStore(out / "store")
     with store.alone():
