@@ -1,6 +1,10 @@
-"""The demo on a small sample: everything it promises is written, and the page stands alone."""
+"""The demo on a small sample: everything it promises is written, and the page stands alone.
+
+It runs without a network connection.
+"""
 
 import re
+import socket
 
 import numpy as np
 import pytest
@@ -18,6 +22,12 @@ def small_demo(tmp_path_factory):
     tissue = make_tissue(TissueParams(slices=2, size=160, cell_diameter=2.0, vessel=False), 3)
     patch = pytest.MonkeyPatch()
     patch.setattr(module, "sample_stack", lambda: tissue)
+
+    def refuse(*_):
+        raise AssertionError("the demo opens a network connection")
+
+    patch.setattr(socket.socket, "connect", refuse)
+    patch.setattr(socket, "getaddrinfo", refuse)
     out = tmp_path_factory.mktemp("demo") / "out"
     made = finish(module.demo(out, DeviceParams(device="cpu")))
     patch.undo()

@@ -1,6 +1,7 @@
 """What the docs name exists: options of commands, pages that they link to, and folders."""
 
 import re
+import shlex
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,13 @@ def command_lines(text: str) -> Iterator[str]:
             yield " ".join(code.split())
 
 
+def shown_lines(text: str) -> Iterator[str]:
+    """Yield the lines of code blocks that begin with `copnet`: to be typed as they stand."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if re.match(r" {4}copnet [a-z]|(?:\.venv/bin/)?copnet [a-z].* --", line):
+            yield line.strip()
+
+
 def named_command(line: str) -> str | None:
     """Return which command a line shows: the one with the most words."""
     words = line[re.search(r"\bcopnet ", line).end() :].split()  # type: ignore[union-attr]
@@ -105,6 +113,21 @@ def known_to(names: list[str]) -> dict[str, list[Any]]:
         for option, parameter in options_of(COMMANDS[name]).items():
             known.setdefault(option, []).append(parameter)
     return known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_command_lines_can_be_typed_as_they_stand(page):
+    """All arguments that a command needs are there, and none that it does not take."""
+    wrong = []
+    for line in shown_lines(page.read_text()):
+        name = named_command(line)
+        assert name is not None, line
+        words = shlex.split(line[re.search(r"\bcopnet ", line).end() :])
+        try:
+            COMMANDS[name].make_context(name, words[len(name.split()) :])
+        except Exception as error:
+            wrong.append(f"{line}: {error or type(error).__name__}")
+    assert wrong == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -22,6 +22,7 @@ from napari_copnet.params import (
 )
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.run_steps import INVERTED, RunSteps, key_of
+from napari_copnet.steps.given_contours import given_probability
 from napari_copnet.store.memory import MemoryStore
 from napari_copnet.store.stage import RunStore
 from napari_copnet.types import Cells, Closing, Preprocessed, SizeChoice, Stack
@@ -46,7 +47,8 @@ class RunResult:
     cells : Cells
         Instance labels.
     models : dict
-        The model of each of ``"contours"`` and ``"closing"``.
+        The model of each of ``"contours"`` and ``"closing"``; of the latter alone where contours
+        were given.
     seconds : dict
         Time each step took; a step taken from an earlier run has none.
     notes : tuple of str
@@ -57,6 +59,8 @@ class RunResult:
         Made of all that went into the run: the same for equal stacks, settings and models.
     verdict : Verdict or None
         How far the cells can be trusted.
+    given : Stack or None
+        The contour probability that took the place of Step 1.
     """
 
     stack: Stack
@@ -70,6 +74,7 @@ class RunResult:
     size: SizeChoice | None = None
     key: str = ""
     verdict: Verdict | None = None
+    given: Stack | None = None
 
     def settings(self, given: Settings) -> Settings:
         """Return the settings of the run, with the chosen size in place of auto."""
@@ -83,6 +88,7 @@ def run(
     stack: Stack,
     settings: Settings = Settings(),
     *,
+    contours: Stack | None = None,
     store: RunStore | None = None,
     repair: bool = False,
     first: int = 0,
@@ -98,6 +104,10 @@ def run(
         Shape (Z, Y, X); never changed. May be lazy.
     settings : Settings
         Of every step.
+    contours : Stack, optional
+        Contour probability of the same stack from elsewhere, in place of Step 1: shape (Z, Y, X),
+        0 to 1 or integers of 8 or 16 bits. No contour network is used then. It is resized and
+        moved as the slices are; the size, where none is given, is the one that suits closing.
     store : RunStore, optional
         Where arrays of the size of the stack lie, and steps' results are kept; in memory by
         default. Only the steps behind a changed setting run again.
@@ -121,17 +131,22 @@ def run(
     Raises
     ------
     CopnetError
-        A stack that can't be used, an unknown model, a device that is absent; before work starts.
+        A stack that can't be used, contours that are no probability of it, an unknown model, a
+        device that is absent; before work starts.
     """
-    models = {
-        "contours": find_model(settings.contours.contour_model, "contours"),
-        "closing": find_model(settings.closing.closing_model, "closing"),
-    }
+    models = {"closing": find_model(settings.closing.closing_model, "closing")}
+    if contours is None:
+        models["contours"] = find_model(settings.contours.contour_model, "contours")
     store = store if store is not None else MemoryStore()
     yield Progress("check", 0, 1, "stacks")
     if store.workers is None:
         choose_device(settings.device)
     stack = check_pixels(stack, repair)
+    given, given_key = None, ""
+    if contours is not None:
+        contours = check_pixels(contours, repair)
+        given, given_key = given_probability(contours, stack), fingerprint(contours)
+    yield Progress("check", 1, 1, "stacks")
     # Another version may do another thing with the same settings.
     begun = key_of(__version__, fingerprint(stack), stack.voxel_size, stack.axes, repair, block)
     work = RunSteps(
@@ -143,6 +158,8 @@ def run(
         reopen=reopen,
         block=block,
         key=begun,
+        given=given,
+        given_key=given_key,
     )
     params, size = settings.preprocess, None
     if params.size is None or params.membrane_width is not None:
@@ -158,15 +175,15 @@ def run(
         inverted = replace(params, size=size.size, invert="yes")
         ready = yield from work.preprocessed(inverted, "preprocess-inverted")
         ready = replace(ready, inverted=True, notes=(*ready.notes, INVERTED))
-    contours = yield from work.contours(ready, first)
-    closing = yield from work.closing(ready, contours)
+    step1 = yield from work.contours(ready, first)
+    closing = yield from work.closing(ready, step1)
     cells = yield from work.cells(ready, closing)
-    verdict = yield from work.verdict(ready, contours, closing, cells)
-    notes = (*stack.notes, *([size.reason] if size else []), *ready.notes)
+    verdict = yield from work.verdict(ready, step1, closing, cells)
+    notes = (*stack.notes, *_told_of(contours), *([size.reason] if size else []), *ready.notes)
     return RunResult(
         stack,
         ready,
-        contours,
+        step1,
         closing,
         cells,
         models,
@@ -175,4 +192,13 @@ def run(
         size,
         work.key,
         verdict,
+        contours,
     )
+
+
+def _told_of(contours: Stack | None) -> tuple[str, ...]:
+    """Return what to tell of contours that were given."""
+    if contours is None:
+        return ()
+    name = contours.name if contours.source is None else contours.source.name
+    return (f"Step 1 was replaced by {name}.", *contours.notes)

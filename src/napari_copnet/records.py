@@ -45,6 +45,14 @@ SIDE = Range(1, 1 << 24)
 SHAPE = Fixed(SIDE, 3)
 
 
+def is_record_of(path: Path, command: str) -> bool:
+    """Whether a file is the record that a command of ours wrote."""
+    try:
+        return bool(read_record(path, {"command": str})["command"] == command)
+    except InputError:
+        return False
+
+
 def read_record(path: Path | str, form: Any = dict, hint: str = "") -> dict[str, Any]:
     """Return the JSON object in a file.
 

@@ -28,6 +28,7 @@ from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
 from napari_copnet.steps.contrast import light_membranes
 from napari_copnet.steps.fixed_size import fixed_size, size_for_membranes
+from napari_copnet.steps.given_contours import place_contours
 from napari_copnet.steps.preprocess import preprocess
 from napari_copnet.steps.size_choice import choose_size
 from napari_copnet.steps.slice_views import Inverted, without_cells
@@ -54,6 +55,10 @@ class RunSteps:
         Made of all that went into the steps so far.
     seconds : dict
         Time of each step that did any work.
+    given : array, shape (Z, Y, X), float32, or None
+        Contour probability in place of Step 1, in the frame of the stack.
+    given_key : str
+        Tells it from others.
     """
 
     stack: Stack
@@ -66,6 +71,8 @@ class RunSteps:
     key: str
     seconds: dict[str, float] = field(default_factory=dict)
     loaded: dict[str, Network] = field(default_factory=dict)
+    given: Any = None
+    given_key: str = ""
 
     def network(self, kind: str) -> Network:
         """Return a network, loaded when it is first needed."""
@@ -104,15 +111,25 @@ class RunSteps:
         params, stack = settings.preprocess, self.stack
         if params.membrane_width is not None:
             fixed_size(stack, params)
-            card = self.models["contours"].card
+            card = (self.models.get("contours") or self.models["closing"]).card
             return SizeChoice(*size_for_membranes(stack, params.membrane_width, card))
         digests = {kind: model.sha256 for kind, model in self.models.items()}
-        parts = (params, settings.contours, settings.closing, settings.device, digests)
+        parts: tuple[Any, ...] = (
+            params,
+            settings.contours,
+            settings.closing,
+            settings.device,
+            digests,
+        )
+        if self.given is not None:
+            parts += (self.given_key,)
         stage = self.store.stage(place, key_of(before, "sizes", parts))
         found: SizeChoice | None = stage.value
         if found is None:
             start = time.monotonic()
-            work = choose_size(stack, params, settings.contours, settings.closing, self.network)
+            work = choose_size(
+                stack, params, settings.contours, settings.closing, self.network, self.given
+            )
             values = yield from once(stage, "choice", _described(work))
             choice = json.loads(str(values["choice"]))
             found = SizeChoice(
@@ -128,14 +145,15 @@ class RunSteps:
         self, params: PreprocessParams, place: str = "preprocess"
     ) -> Steps[Preprocessed]:
         """Preprocess, and let the contour network decide whether to invert if that is auto."""
-        asked = self._asked()
-        by_network = asked if params.invert == "auto" else ()
+        # Whether the image is inverted, contours from elsewhere do not depend on.
+        is_asked = params.invert == "auto" and self.given is None
+        by_network = self._asked() if is_asked else ()
 
         def work(stage: Stage) -> Steps[Preprocessed]:
             ready = yield from preprocess(
                 self.stack, params, stage=stage, block=self.block, reopen=self.reopen
             )
-            if params.invert != "auto" or len(ready.blank) == ready.data.shape[0]:
+            if not is_asked or len(ready.blank) == ready.data.shape[0]:
                 return ready
             values = yield from once(stage, "contrast", self._light(ready, params))
             if not values["light"]:
@@ -173,7 +191,16 @@ class RunSteps:
         return {"light": np.array(light)}
 
     def contours(self, ready: Preprocessed, first: int) -> Steps[Any]:
-        """Do Step 1."""
+        """Do Step 1, or put what is given in its place."""
+        if self.given is not None:
+            given = ("given", self.given_key)
+            return (
+                yield from self.stage(
+                    "contours",
+                    given,
+                    lambda stage: place_contours(self.given, ready, stage=stage, block=self.block),
+                )
+            )
         asked = self._asked()
         made = yield from self.stage(
             "contours",

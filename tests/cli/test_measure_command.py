@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,3 +38,25 @@ def test_export_writes_what_is_named(labels, copnet, answer, tmp_path):
     done = copnet("export", labels, "--to", "docx", "--out", tmp_path / "b", "--json")
     assert done.exit_code == 1 and "rois" in json.loads(done.stdout)["hint"]
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("format", ["tiff", "ome-zarr"])
+def test_tables_and_exports_in_the_folder_of_results_are_no_hindrance(format, answer, tmp_path):
+    mask = np.zeros((3, 24, 36), np.uint8)
+    mask[:, ::8] = mask[:, :, ::9] = 1
+    size = VoxelSize(0.1, 0.1, 0.1)
+    closed = write_image(tmp_path / "closed.tif", mask, voxel_size=size, kind="closed")
+    out, formats = tmp_path / "out", "rois,labels16,ome-zarr,stl,obj,ply"
+    # As whole runs do, a step writes its results as one generation.
+    command = ("cells", closed, "--format", format, "--out", out)
+    first = answer(*command, "--min-size", 1)
+    for _ in range(2):
+        tables = answer("measure", out, "--out", out)["files"]
+        exported = answer("export", out, "--to", formats, "--out", out)["files"]
+    assert not set(exported.values()) & set(first["files"].values())
+    for other in ("tiff", "ome-zarr"):
+        again = answer(*command[:3], other, "--out", out, "--min-size", 60)
+        assert again["cells"] < first["cells"]
+        assert answer("measure", out, "--out", tmp_path / other)["cells"] == again["cells"]
+    for path in (*tables.values(), *exported.values()):
+        assert Path(path).exists()

@@ -52,6 +52,14 @@ def given(tmp_path_factory, tiny_models):
     copnet("annotate", "choose", project, "--every", 6)
     copnet("annotate", "done", project, "0,6,12", "--despite")
     copnet("session", "create", run, "--out", folder / "session")
+    networks = (
+        "--contour-model",
+        tiny_models["contours"],
+        "--closing-model",
+        tiny_models["closing"],
+    )
+    copnet("run", image, "--size", 32, "--max-iterations", 1, *networks, *CPU,
+           "--out", folder / "real-run")  # fmt: skip
     return folder
 
 
@@ -94,14 +102,20 @@ def commands(given, tiny):
         "contours": ((image, "--contour-model", tiny["contours"], *CPU), True),
         "demo": (("--no-gui", *CPU), True),
         "evaluate": (("--pred", closed, "--truth", closed), True),
+        "export": (
+            (given / "labels.tif", "--voxel-size", "1,1,1", "--to", "rois,labels16,ome-zarr,stl"),
+            True,
+        ),
         "grid-search": (
             ("--truth", given / "labels.tif", "--contours", contours, "--validation", "12-13",
              "--grid", "N2=0,3", "--contour-width", 1, "--input-size", 0, *short),
             True,
         ),
+        "measure": ((given / "labels.tif",), True),
         "model export": ((tiny["contours"],), False),
         "model import": ((given / TRAINED, "--name", "mine"), False),
         "preprocess": ((image, "--size", 32), True),
+        "rerun": ((given / "real-run",), True),
         "run": ((image, "--size", 32, "--max-iterations", 1, *networks, *CPU), True),
         "sample": (("--slices", 2, "--size", 96), True),
         "session create": ((given / "run",), False),
@@ -276,6 +290,32 @@ def test_an_import_never_takes_a_name_without_being_asked(copnet, given, tmp_pat
     assert load_package(tmp_path / "mine").kind == "contours"
     assert copnet(*command, "closing", "--replace").exit_code == 0
     assert load_package(tmp_path / "mine").kind == "closing"
+
+
+FOREIGN = [
+    ("measure", "measures.json"),
+    ("measure", "cells.csv"),
+    ("measure", "pairs.parquet"),
+    ("export", "rois.zip"),
+    ("export", "cells16.tif"),
+    ("export", "labels.ome.zarr/thesis.docx"),
+    ("export", "meshes-stl/thesis.docx"),
+    ("rerun", "rerun.json"),
+    ("rerun", "cells.tif"),
+]
+
+
+@pytest.mark.parametrize(("name", "file"), FOREIGN)
+def test_a_file_of_somebody_under_a_name_of_ours_stays(
+    name, file, copnet, given, tiny_models, tmp_path
+):
+    arguments, _ = commands(given, tiny_models)[name]
+    path = tmp_path / "out" / file
+    path.parent.mkdir(parents=True)
+    path.write_text('{"command": "mine"}')
+    done = copnet(name, *arguments, "--out", tmp_path / "out")
+    assert done.exit_code == 1 and "did not write" in done.output, done.output
+    assert path.read_text() == '{"command": "mine"}'
 
 
 def test_results_in_folders_replace_only_ours(copnet, given, tmp_path):

@@ -170,6 +170,12 @@ def test_a_zip_carries_a_model(places):
     with pytest.raises(ModelError, match="already"):
         import_zip(path)
     assert import_zip(path, replace=True).sha256 == made.sha256
+    # Under a name of the user's choice, both are there.
+    again = import_zip(path, name="other")
+    assert (again.name, again.folder) == ("other", places / "models" / "other")
+    assert again.sha256 == made.sha256
+    assert find_model("other", made.kind).card == made.card
+    assert find_model(made.name, made.kind).name == made.name
 
 
 def test_a_zip_can_not_write_where_it_should_not(places):

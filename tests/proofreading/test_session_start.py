@@ -1,6 +1,7 @@
 """A session begun from a run in memory and from its folder shows the same."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,12 @@ from napari_copnet.pipeline import run
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_files import make
-from napari_copnet.proofreading.session_start import from_result, from_run_folder, scaled_params
+from napari_copnet.proofreading.session_start import (
+    Start,
+    from_result,
+    from_run_folder,
+    scaled_params,
+)
 from napari_copnet.restored import restore
 from napari_copnet.runs.run_record import save_run
 from napari_copnet.types import Stack, VoxelSize
@@ -123,3 +129,40 @@ def test_cell_settings_of_another_version_do_not_hinder(tmp_path):
 def test_sizes_follow_the_resolution():
     params = scaled_params(CellParams(min_size=30, dilation=3, grow=10), (1024, 1024), (512, 512))
     assert params == replace(CellParams(), min_size=120, dilation=6, grow=20)
+
+
+def test_cells_are_linked_as_in_the_run_where_slices_were_aligned(tmp_path):
+    """A cell that drifts by its width is one for the run, and for a session made of it."""
+    closed = np.ones((3, 60, 60), np.uint8)
+    shifts = np.array([[0.0, 0.0], [5.0, -7.0], [10.0, -14.0]])
+    for z, (dy, dx) in enumerate(shifts.astype(int)):
+        closed[z, 20 - dy : 28 - dy, 30 - dx : 38 - dx] = 0
+    step1 = closed.astype(np.float32)
+    start = Start(closed, step1, cells=CellParams(min_size=4))
+    assert cells_of(start, tmp_path / "apart") == 3
+    aligned = replace(start, shifts=shifts.astype(int))
+    assert cells_of(aligned, tmp_path / "linked") == 1
+
+
+def cells_of(start, folder):
+    finish(make(folder, start))
+    with Session.open(folder) as session:
+        ids = np.concatenate([np.unique(session.cells(z)) for z in range(3)])
+    return np.unique(ids[ids > 0]).size
+
+
+def test_shifts_are_in_pixels_of_the_frame_of_the_session(made):
+    result, restored, settings, folder = made
+    shifts = np.array([[0.0, 0.0], [0.0, 0.0], [1.0, -2.0]])
+    frame = replace(result.preprocessed.frame, shifts=shifts)
+    moved = replace(result, preprocessed=replace(result.preprocessed, frame=frame))
+    start = from_result(moved, restored, settings)
+    # 48 × 40 px were shrunk to 24 × 20.
+    assert start.shifts.tolist() == [[0, 0], [0, 0], [2, -4]]
+    assert from_result(moved, None, settings).shifts is None
+    record = json.loads((folder / "run.json").read_text())
+    record["frame"]["shifts"] = shifts.tolist()
+    other = folder.parent / "shifted"
+    shutil.copytree(folder, other)
+    (other / "run.json").write_text(json.dumps(record))
+    assert from_run_folder(other).shifts.tolist() == start.shifts.tolist()

@@ -79,7 +79,8 @@ def import_command(
     name: Annotated[
         str | None,
         typer.Option(
-            "--name", help="Name for a model made by nnU-Net; default: that of its data set."
+            "--name",
+            help="Name for the model; default: that in its zip, or of nnU-Net's data set.",
         ),
     ] = None,
     kind: Kind = "contours",

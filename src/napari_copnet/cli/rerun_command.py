@@ -26,6 +26,12 @@ def rerun_command(
     stack: Annotated[
         Path | None, typer.Option("--stack", help="The stack, if it was moved or renamed.")
     ] = None,
+    contours: Annotated[
+        Path | None,
+        typer.Option(
+            "--contours", help="The contours that the run was given, if they were moved or renamed."
+        ),
+    ] = None,
     anyway: Annotated[
         bool,
         typer.Option("--anyway", help="Also if the stack or a model is not the one of the run."),
@@ -36,7 +42,7 @@ def rerun_command(
     from napari_copnet.errors import InputError
     from napari_copnet.runs.rerun import plan_of, rerun
 
-    plan = plan_of(record, stack)
+    plan = plan_of(record, stack, contours)
     for difference in plan.differences:
         say(difference.text)
     decisive = [one for one in plan.differences if one.decides]

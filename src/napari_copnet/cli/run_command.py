@@ -54,6 +54,22 @@ def run_command(
     contours: ContourParams,
     closing: ClosingParams,
     cells: CellParams,
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            "--contours",
+            help="Contour probability of the stack from elsewhere, such as ilastik's, in place of "
+            "Step 1.",
+        ),
+    ] = None,
+    given_channel: Annotated[
+        int | None,
+        typer.Option(
+            "--contours-channel",
+            min=0,
+            help="Channel of --contours to use, counted from 0: ilastik writes one for each class.",
+        ),
+    ] = None,
     frame: Frame = "original",
     format: Format = "tiff",
     outputs: Outputs = None,
@@ -96,8 +112,12 @@ def run_command(
 
     wanted = named_outputs(outputs, closing)
     image = read_stack(stack, read, lazy=True)
+    step1, read_given = None, None
+    if given is not None:
+        read_given = ReadParams(channel=given_channel, repair=read.repair)
+        step1 = read_stack(given, read_given, lazy=True)
     check_writable(out)
-    refuse_own_input(out, stack)
+    refuse_own_input(out, stack, *([given] if given else []))
     names = wanted or default_outputs(image.shape)
     check_results(out, [name + FORMATS[format][0] for name in names])
     settings = Settings(preprocess, device, contours, closing, cells)
@@ -113,13 +133,16 @@ def run_command(
             store.workers, dashboard = held.enter_context(workers_of(cluster, workers))
             reopen = StackOnDisk(stack.absolute(), read, fingerprint(image))
             say(f"The cluster can be watched at {dashboard}")
-        result = watched(run(image, settings, store=store, repair=read.repair, reopen=reopen))
+        work = run(image, settings, contours=step1, store=store, repair=read.repair, reopen=reopen)
+        result = watched(work)
         record = None
         if not result.seconds:
             record = finished_run(out, result.key, frame, format, names)
         if record is None:
             restored = restored_lazily(result) if frame == "original" else None
-            record = watched(saving(result, restored, settings, out, format, names, read))
+            record = watched(
+                saving(result, restored, settings, out, format, names, read, read_given)
+            )
         if not resume:
             store.clear()
     for line in warning(record):

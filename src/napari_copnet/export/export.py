@@ -20,7 +20,7 @@ from napari_copnet.progress import Steps
 FORMATS = {
     "rois": ("ROIs for ImageJ and Fiji", "rois.zip"),
     "labels16": ("16-bit label TIFF", "cells16.tif"),
-    "ome-zarr": ("OME-Zarr labels with colours and properties", "cells.ome.zarr"),
+    "ome-zarr": ("OME-Zarr labels with colours and properties", "labels.ome.zarr"),
     "stl": ("meshes, STL", "meshes-stl"),
     "obj": ("meshes, OBJ", "meshes-obj"),
     "ply": ("meshes with colours, PLY", "meshes-ply"),

@@ -33,7 +33,7 @@ def as_probability(stack: Stack) -> np.ndarray:
     return np.asarray(probability_slices(stack))
 
 
-def probability_slices(stack: Stack) -> Any:
+def probability_slices(stack: Stack, *, masks: bool = True) -> Any:
     """Return a stack of contour maps as probability, lazy if the stack is.
 
     Parameters
@@ -41,6 +41,8 @@ def probability_slices(stack: Stack) -> Any:
     stack : Stack
         float in 0 to 1; 8-bit or 16-bit integers whose full range stands for 0 to 1; or a mask
         of two values, of which the higher is contour. What it is, all of its slices decide.
+    masks : bool
+        Whether masks are taken too, and images of one value.
 
     Returns
     -------
@@ -51,14 +53,28 @@ def probability_slices(stack: Stack) -> Any:
     ------
     InputError
         Values outside 0 to 1 that are not an 8-bit or 16-bit image's; cell labels; a mask of
-        cells.
+        cells, or, without `masks`, any mask.
     """
     values = image_values(stack.data)
     kind = "probability" if values.low == values.high else image_kind(stack.data, values)
+    if not masks and values.low == values.high:
+        raise InputError(
+            f"{stack.name} has the value {values.low:g} everywhere: it shows no contours.",
+            "Give the probability of each pixel to be contour.",
+        )
+    if not masks and kind == "mask":
+        raise InputError(
+            f"{stack.name} is a mask, not a contour probability.",
+            "Give the probability of each pixel to be contour. copnet close takes a mask of "
+            "contours, and copnet session create --contours starts proofreading from one.",
+        )
     if kind == "labels" and not _is_flat_probability(stack.data):
         raise InputError(
             f"{stack.name} seems to hold cell labels, not contours.",
-            "Give a contour probability, or a mask in which contours have the higher value.",
+            "Give a contour probability, or a mask in which contours have the higher value."
+            if masks
+            else "Give the probability of each pixel to be contour. "
+            "copnet session create --contours starts proofreading from labels.",
         )
     if kind == "mask":
         contour = by_slice(stack.data, lambda plane: marked(plane, values), np.float32)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from napari_copnet.files import check_writable, whole_file
+from napari_copnet.files import check_file, check_writable, whole_file
 from napari_copnet.measures.measure import Measures, measure
 from napari_copnet.measures.open_source import opened_source
 from napari_copnet.measures.schema import MEASURED
@@ -15,6 +15,7 @@ from napari_copnet.measures.source import Source
 from napari_copnet.measures.table import FORMATS, check_tables, write_table
 from napari_copnet.params import MeasureParams, ReadParams
 from napari_copnet.progress import Steps
+from napari_copnet.records import is_record_of
 from napari_copnet.runs.run_record import surroundings
 
 RECORD = "measures.json"
@@ -60,6 +61,7 @@ def measure_files(
     out = Path(out)
     check_writable(out)
     check_tables(out, MEASURED, formats)
+    check_file(out / RECORD, lambda path: is_record_of(path, "measure"))
     with opened_source(path, read, params) as source:
         made = yield from measure(source, surface=params.surface)
         return write_measures(made, source, out, formats, params)

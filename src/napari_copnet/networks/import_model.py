@@ -35,7 +35,8 @@ def import_model(
     kind : str
         ``"contours"`` or ``"closing"``: what a network of nnU-Net is for. Our zips know.
     name : str, optional
-        What to call a network of nnU-Net; `suggested_name` if not given. Our zips know.
+        What to call the model; for a network of nnU-Net `suggested_name` if not given, else as in
+        the zip.
     out : path, optional
         The model folder to write; one in the models folder if not given.
     replace : bool
@@ -52,7 +53,7 @@ def import_model(
     """
     source = Path(source)
     if is_model_zip(source):
-        return import_zip(source, out, replace=replace)
+        return import_zip(source, out, name=name, replace=replace)
     name = suggested_name(source) if name is None else check_name(name)
     if out is None and not replace:
         refuse_taken(name)

@@ -78,7 +78,11 @@ def is_model_zip(path: Path | str) -> bool:
 
 
 def import_zip(
-    path: Path | str, out: Path | str | None = None, *, replace: bool = False
+    path: Path | str,
+    out: Path | str | None = None,
+    *,
+    name: str | None = None,
+    replace: bool = False,
 ) -> ModelPackage:
     """Add a zip made by `export_zip` to the user's models.
 
@@ -88,6 +92,8 @@ def import_zip(
         The zip.
     out : path, optional
         The model folder to write; the one of its name in the models folder if not given.
+    name : str, optional
+        What to call the model; as in the zip if not given.
     replace : bool
         Whether a model of the same name may be replaced.
 
@@ -114,9 +120,13 @@ def import_zip(
     except BROKEN as error:
         raise ModelError(f"{path} is not a readable zip file.", DAMAGED) from error
     try:
-        name = check_name(json.loads(content[JSON])["name"])
+        facts = json.loads(content[JSON])
+        own = check_name(facts["name"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"The {JSON} in {path.name} can't be read.", DAMAGED) from error
+    name = own if name is None else check_name(name)
+    if name != own:
+        content[JSON] = (json.dumps({**facts, "name": name}, indent=1) + "\n").encode()
     folder = models_folder() / name if out is None else Path(out)
     if out is None and not replace:
         refuse_taken(name)
@@ -139,7 +149,7 @@ def refuse_taken(name: str) -> None:
     if is_model_folder(models_folder() / name):
         raise ModelError(
             f"There is already a model {name!r}.",
-            "Replace it (--replace), or give one of them another name.",
+            "Replace it (--replace), or give the new one another name (--name).",
         )
 
 

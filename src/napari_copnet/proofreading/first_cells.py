@@ -12,6 +12,7 @@ from napari_copnet.proofreading.links import Links
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.proofreading.slice_ids import SliceIds
 from napari_copnet.steps.cells import label_cells, label_slice
+from napari_copnet.steps.frame import moved
 from napari_copnet.steps.linking import LONGEST_GAP, best_mutual
 
 
@@ -53,18 +54,27 @@ def first_cells(
     """
     depth = start.contour.shape[0]
     seeds: list[np.ndarray] = []
-    linking = _Linking(start.cells.link_overlap) if start.cells.mode == "linked" else None
+    by_overlap = start.cells.mode == "linked" and start.labels is None
+    linking = _Linking(start.cells.link_overlap) if by_overlap else None
+    numbers: list[np.ndarray] = []
     for z in range(depth):
         contour = (np.asarray(start.contour[z]) > 0).view(np.uint8)
         excluded = None if start.excluded is None else np.asarray(start.excluded[z])
         labels = label_slice(contour, start.cells, excluded=excluded)
         taken(z, contour)
         seeds.append(_firsts(labels))
+        if start.labels is not None:
+            numbers.append(np.asarray(start.labels[z]).ravel()[seeds[-1]])
         if linking is not None:
+            if start.shifts is not None:
+                dy, dx = (int(shift) for shift in start.shifts[z])
+                labels = moved(labels, (dy, dx), "labels")
             linking.add(labels, seeds[-1].size)
         yield Progress("session", z + 1, planes, "slices")
     pairs = np.zeros((0, 2), np.int64) if linking is None else linking.pairs()
-    if start.cells.mode == "3d":
+    if start.labels is not None:
+        pairs = _joined(numbers)
+    elif start.cells.mode == "3d":
         pairs = yield from _joined_in_3d(start, seeds)
     counts = np.array([firsts.size for firsts in seeds], np.int64)
     total = int(counts.sum())
@@ -85,7 +95,7 @@ class _Linking:
         self._ago = self._before = self._next = 0
 
     def add(self, labels: np.ndarray, count: int) -> None:
-        """Take the labels of the next slice, shape (Y, X), 1 to `count`."""
+        """Take the labels of the next slice, aligned, shape (Y, X), 1 to `count`."""
         self._ago += 1
         if not count:
             return
@@ -101,26 +111,40 @@ class _Linking:
 
 
 def _joined_in_3d(start: Start, seeds: list[np.ndarray]) -> Steps[np.ndarray]:
-    """Link slice cells that are one in 3D, each with the next one of its cell."""
+    """Link slice cells that are one in 3D."""
     excluded = None if start.excluded is None else np.asarray(start.excluded)
     cells = yield from label_cells(np.asarray(start.contour), start.cells, excluded=excluded)
+    return _joined([cells.labels[z].ravel()[firsts] for z, firsts in enumerate(seeds)])
+
+
+def _joined(numbers: list[np.ndarray]) -> np.ndarray:
+    """Link slice cells of one number, each with the next one of it; 0 is no number.
+
+    Parameters
+    ----------
+    numbers : list of ndarray, shape (cells of the slice,), unsigned int
+
+    Returns
+    -------
+    ndarray, shape (N, 2), int64
+    """
+    values, places = np.unique(np.concatenate(numbers), return_inverse=True)
     pairs = [np.zeros((0, 2), np.int64)]
-    last = np.zeros(int(cells.labels.max(initial=0)) + 1, np.int64)
+    last = np.zeros(values.size, np.int64)
     name = 0
-    for z, firsts in enumerate(seeds):
-        found = cells.labels[z].ravel()[firsts]
-        ids = name + 1 + np.arange(found.size)
-        name += found.size
+    for size in (one.size for one in numbers):
+        found = places[name : name + size]
+        ids = name + 1 + np.arange(size)
+        name += size
         order = np.argsort(found, kind="stable")
         found, ids = found[order], ids[order]
         before = last[found]
         # Of several in a slice each is linked with the one before it.
         same = np.flatnonzero(found[1:] == found[:-1]) + 1
         before[same] = ids[same - 1]
-        linked = (found > 0) & (before > 0)
+        linked = (values[found] > 0) & (before > 0)
         pairs.append(np.stack([before[linked], ids[linked]], axis=1))
         last[found] = ids
-        last[0] = 0
     return np.concatenate(pairs)
 
 

@@ -52,6 +52,11 @@ class Start:
         Sizes are in pixels of this frame.
     record : dict
         The run's record, as in ``run.json``.
+    shifts : ndarray, shape (Z, 2), int, or None
+        How far along y, x alignment moves each slice, px of this frame; None where all lie as they
+        are. Cells are linked where they then lie, as in the run.
+    labels : array, shape (Z, Y, X), unsigned int, or None
+        Cells whose numbers say which slice cells are one; None where overlap says so.
     """
 
     contour: Any
@@ -62,6 +67,8 @@ class Start:
     excluded: Any = None
     cells: CellParams = CellParams()
     record: dict[str, Any] = field(default_factory=dict)
+    shifts: np.ndarray | None = None
+    labels: Any = None
 
 
 def from_result(
@@ -102,6 +109,7 @@ def from_result(
         _excluded(frame, ready.blank, None if ready.padding_bits is None else padding_mask(ready)),
         scaled_params(settings.cells, frame.original_shape[1:], frame.processed_shape[1:]),
         run_record(result, settings, "original"),
+        _shifts(frame),
     )
 
 
@@ -149,7 +157,7 @@ def _from_run_folder(folder: Path) -> Start:
     _check_frame(folder, frame, closed.shape)
     processed = frame.get("results") == "processed"
     params = _cell_params(record)
-    excluded = None
+    excluded = shifts = None
     if frame:
         whole = Frame(
             tuple(frame["original_shape"]),
@@ -160,6 +168,7 @@ def _from_run_folder(folder: Path) -> Start:
         excluded = _excluded(whole, blank, _padding_file(found, closed.shape), processed)
         if not processed:
             params = scaled_params(params, whole.original_shape[1:], whole.processed_shape[1:])
+            shifts = _shifts(whole)
     stack = _image(folder, record, closed.shape)
     if stack is not None:
         # The results know the voxel size, also where the user had to give it.
@@ -175,7 +184,16 @@ def _from_run_folder(folder: Path) -> Start:
         excluded,
         params,
         record,
+        shifts,
     )
+
+
+def _shifts(frame: Frame) -> np.ndarray | None:
+    """Return shifts in pixels of the original, or None where there are none."""
+    if not len(frame.shifts) or not np.any(frame.shifts):
+        return None
+    scale = np.divide(frame.original_shape[1:], frame.processed_shape[1:])
+    return np.round(frame.shifts * scale).astype(np.int64)
 
 
 def _check_frame(folder: Path, frame: dict[str, Any], shape: tuple[int, ...]) -> None:

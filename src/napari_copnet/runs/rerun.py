@@ -6,20 +6,22 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError, ModelError
-from napari_copnet.files import check_writable, sha256, whole_file
-from napari_copnet.io.formats import format_of
+from napari_copnet.files import check_file, check_writable, sha256, whole_file
+from napari_copnet.io.formats import FORMATS, FormatName, format_of
 from napari_copnet.io.read import read_image, read_iterations, read_stack
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, find_model, list_models
 from napari_copnet.params import DeviceParams, ReadParams, Settings, from_dict
 from napari_copnet.pipeline import run
 from napari_copnet.progress import Steps
+from napari_copnet.records import is_record_of, read_record
 from napari_copnet.restored import restored_lazily
+from napari_copnet.runs.generation import check_results
 from napari_copnet.runs.run_record import OUTPUTS, surroundings
 from napari_copnet.runs.saving import saving
 from napari_copnet.store.folder import FolderStore
@@ -70,6 +72,10 @@ class Plan:
     settings : Settings
         Of the run, with the models that were found.
     differences : tuple of Difference
+    contours : Path or None
+        Contour probability that took the place of Step 1.
+    read_contours : ReadParams
+        How to read it.
     """
 
     record: dict[str, Any]
@@ -78,9 +84,13 @@ class Plan:
     read: ReadParams
     settings: Settings
     differences: tuple[Difference, ...]
+    contours: Path | None = None
+    read_contours: ReadParams = ReadParams()
 
 
-def plan_of(path: Path | str, stack: Path | str | None = None) -> Plan:
+def plan_of(
+    path: Path | str, stack: Path | str | None = None, contours: Path | str | None = None
+) -> Plan:
     """Read the record of a run, find its input and models, and compare them.
 
     Parameters
@@ -89,6 +99,8 @@ def plan_of(path: Path | str, stack: Path | str | None = None) -> Plan:
         ``run.json``, or the folder with it.
     stack : path, optional
         The input, where it is no longer where it was.
+    contours : path, optional
+        The same of the contours that took the place of Step 1.
 
     Raises
     ------
@@ -101,15 +113,26 @@ def plan_of(path: Path | str, stack: Path | str | None = None) -> Plan:
     path = path / "run.json" if path.is_dir() else path
     record = _record(path)
     source = _source(record, path.parent, stack)
+    given = None
+    if "contours" in record["inputs"]:
+        given = _source(record, path.parent, contours, "contours")
+    elif contours is not None:
+        raise InputError("The run made its contours itself.", "Leave --contours out.")
     described = record["inputs"]["stack"]
     found = [Difference("input", str(described.get("sha256") or ""), sha256(source), True)]
+    if given is not None:
+        then = str(record["inputs"]["contours"].get("sha256") or "")
+        found.append(Difference("contours", then, sha256(given), True))
     settings = _settings(record)
-    for kind in ("contours", "closing"):
+    for kind in ("contours", "closing") if given is None else ("closing",):
         settings, difference = _with_model(settings, record, kind)
         found.append(difference)
     found += _surroundings(record)
     different = tuple(one for one in found if one.then != one.now)
-    return Plan(record, path.parent, source, _read(record), settings, different)
+    read_contours = from_dict(ReadParams, record.get("read_contours", {}))
+    return Plan(
+        record, path.parent, source, _read(record), settings, different, given, read_contours
+    )
 
 
 def rerun(
@@ -153,18 +176,32 @@ def rerun(
             f"{out} is the folder of the run itself.", "Choose another one with --out."
         )
     check_writable(out)
+    check_file(out / RECORD, lambda path: is_record_of(path, "rerun"))
     image = read_stack(plan.stack, plan.read, lazy=True)
+    given, read_given = None, None
+    if plan.contours is not None:
+        read_given = plan.read_contours
+        given = read_stack(plan.contours, read_given, lazy=True)
     written = plan.record.get("files", {})
     outputs = [name for name in OUTPUTS if name in written]
-    format = next((format_of(str(written[n]))[0] for n in outputs), "") or "tiff"
+    found = next((format_of(str(written[n]))[0] for n in outputs), "") or "tiff"
+    format = cast(FormatName, found)
+    check_results(out, [name + FORMATS[format][0] for name in outputs])
     store = FolderStore(out / "store")
     with store.alone():
         result = yield from run(
-            image, plan.settings, store=store, repair=plan.read.repair, load=load
+            image,
+            plan.settings,
+            contours=given,
+            store=store,
+            repair=plan.read.repair,
+            load=load,
         )
         processed = plan.record.get("frame", {}).get("results") == "processed"
         restored = None if processed else restored_lazily(result)
-        record = yield from saving(result, restored, plan.settings, out, format, outputs, plan.read)
+        record = yield from saving(
+            result, restored, plan.settings, out, format, outputs, plan.read, read_given
+        )
     results = {
         name: _share_different(_there(plan.folder, Path(str(written[name]))), record, name)
         for name in outputs
@@ -186,31 +223,30 @@ def rerun(
 
 
 def _record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no readable record.", "Give the run.json of a run.") from error
-    parts = record if isinstance(record, dict) else {}
+    parts = read_record(path, hint="Give the run.json of a run.")
     if parts.get("command") != "run":
         raise InputError(
             f"{path} is not the record of a whole run.", "Give the run.json of copnet run."
         )
     try:
         parts["settings"]["closing"], parts["inputs"]["stack"]["path"]
+        _ = [one["path"] for one in parts["inputs"].values()]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is incomplete.", "Restore it from a copy.") from error
     return parts
 
 
-def _source(record: Mapping[str, Any], folder: Path, stack: Path | str | None) -> Path:
-    path = record["inputs"]["stack"]["path"]
-    wanted = [Path(stack)] if stack else [Path(path), folder / path] if path else []
+def _source(
+    record: Mapping[str, Any], folder: Path, given: Path | str | None, what: str = "stack"
+) -> Path:
+    path = record["inputs"][what]["path"]
+    wanted = [Path(given)] if given else [Path(path), folder / path] if path else []
     for candidate in wanted:
         if candidate.exists():
             return candidate
     raise InputError(
-        f"The stack {wanted[0] if wanted else 'of the run'} is not there.",
-        "Say where it is with --stack.",
+        f"The {what} {wanted[0] if wanted else 'of the run'} can't be found.",
+        f"Say where to find it with --{what}.",
     )
 
 

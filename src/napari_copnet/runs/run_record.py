@@ -49,6 +49,7 @@ def save_run(
     format: str = "tiff",
     outputs: Sequence[str] = OUTPUTS,
     read: ReadParams | None = None,
+    read_contours: ReadParams | None = None,
 ) -> dict[str, Any]:
     """Write a run's images and its record.
 
@@ -70,6 +71,8 @@ def save_run(
         Which of `OUTPUTS` to write; iterations only where they were kept.
     read : ReadParams, optional
         How the stack was read, for the record: repeating the run needs it.
+    read_contours : ReadParams, optional
+        The same of contours that were given.
 
     Returns
     -------
@@ -105,6 +108,8 @@ def save_run(
     record = run_record(result, settings, "original" if restored is not None else "processed")
     if read is not None:
         record["read"] = asdict(read)
+    if read_contours is not None:
+        record["read_contours"] = asdict(read_contours)
     with new_generation(out) as made_anew:
         folder = made_anew.folder
         record["files"] = write_images(folder, {**images, **beside}, stack, voxel_size, format)
@@ -181,7 +186,10 @@ def run_record(result: RunResult, settings: Settings, frame: str) -> dict[str, A
         "command": "run",
         "key": result.key,
         **surroundings(),
-        "inputs": {"stack": described(result.stack)},
+        "inputs": {
+            "stack": described(result.stack),
+            **({} if result.given is None else {"contours": described(result.given)}),
+        },
         "settings": result.settings(settings).as_dict(),
         "size": None if result.size is None else asdict(result.size),
         "models": {

@@ -30,6 +30,7 @@ def saving(
     format: str = "tiff",
     outputs: Sequence[str] = OUTPUTS,
     read: ReadParams | None = None,
+    read_contours: ReadParams | None = None,
 ) -> Steps[dict[str, Any]]:
     """Write a run's images and its record; see `run_record.save_run`.
 
@@ -62,7 +63,9 @@ def saving(
 
     def save() -> None:
         try:
-            made.append(save_run(result, restored, settings, out, format, outputs, read))
+            made.append(
+                save_run(result, restored, settings, out, format, outputs, read, read_contours)
+            )
         except BaseException as error:
             problems.append(error)
 

@@ -20,6 +20,7 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
 from napari_copnet.steps.fixed_size import DEFAULT_SIZE
+from napari_copnet.steps.given_contours import place_contours
 from napari_copnet.steps.preprocess import preprocess
 from napari_copnet.steps.size_measures import Seen, measure_sizes, membrane_width
 from napari_copnet.types import SizeChoice, Stack
@@ -106,6 +107,7 @@ def choose_size(
     contours: ContourParams,
     closing: ClosingParams,
     network: Callable[[str], Any],
+    given: Any = None,
 ) -> Steps[SizeChoice]:
     """Take a few slices through Step 1 and one closing pass at several sizes; choose one of them.
 
@@ -116,6 +118,8 @@ def choose_size(
         Settings of the run; slices are not aligned.
     network : callable
         Returns the loaded network of ``"contours"`` or ``"closing"``.
+    given : array, shape (Z, Y, X), float32, optional
+        Contour probability in place of Step 1; see `given_contours`.
 
     Yields
     ------
@@ -128,7 +132,7 @@ def choose_size(
     """
     sizes = sizes_worth_a_try(stack.shape)
     slices = spread_slices(stack)
-    why = _why_not(stack, sizes, slices, network)
+    why = _why_not(stack, sizes, slices, network if given is None else None)
     if why:
         yield Progress("sizes", 1, 1, "sizes", why)
         return SizeChoice(DEFAULT_SIZE, why)
@@ -146,7 +150,8 @@ def choose_size(
     for number, size in enumerate(sizes):
         found.append([])
         for index, z in enumerate(slices):
-            work = _seen(stack, z, replace(params, size=size, align=False), quick, cheap, network)
+            one = replace(params, size=size, align=False)
+            work = _seen(stack, z, one, quick, cheap, network, given)
             while True:
                 try:
                     next(work)
@@ -183,7 +188,10 @@ def chosen_size(tried: Sequence[dict[str, float]], slices: Sequence[int]) -> Siz
 
 
 def _why_not(
-    stack: Stack, sizes: list[int], slices: tuple[int, ...], network: Callable[[str], Any]
+    stack: Stack,
+    sizes: list[int],
+    slices: tuple[int, ...],
+    network: Callable[[str], Any] | None,
 ) -> str:
     """Return why sizes can't be tried, or an empty text."""
     default = f"size {DEFAULT_SIZE} px is used."
@@ -191,7 +199,7 @@ def _why_not(
         return f"Slices of {max(stack.shape[1:])} px are too small to try sizes on: {default}"
     if not slices:
         return f"There is no slice to try sizes on: {default}"
-    if getattr(network("contours").plan, "dimensions", 2) == 3:
+    if network is not None and getattr(network("contours").plan, "dimensions", 2) == 3:
         return f"Sizes are tried on single slices, but the contour model needs stacks: {default}"
     return ""
 
@@ -203,8 +211,9 @@ def _seen(
     contours: ContourParams,
     closing: ClosingParams,
     network: Callable[[str], Any],
+    given: Any,
 ) -> Steps[Seen]:
-    """Run both networks on the centre of one slice."""
+    """Run both networks, or closing on what is given, on the centre of one slice."""
     one = replace(stack, data=np.asarray(stack.data[z : z + 1]), source=None)
     ready = yield from preprocess(one, params)
     plane = ready.data.shape[1:]
@@ -213,7 +222,12 @@ def _seen(
     image, out = ready.data[box], ready.margin[box]
     if padding is not None:
         out = out | padding
-    probability = yield from predict_contours(image, network("contours"), contours, padding=padding)
+    if given is None:
+        first = network("contours")
+        probability = yield from predict_contours(image, first, contours, padding=padding)
+    else:
+        placed = yield from place_contours(np.asarray(given[z])[None], ready)
+        probability = placed[box]
     closed = yield from close(probability, network("closing"), closing, padding=padding)
     share = tuple(seen / side for seen, side in zip(image.shape[1:], plane, strict=True))
     width = membrane_width(np.asarray(image[0]), probability[0])

@@ -40,6 +40,8 @@ def over_blocks(
     shared: Any,
     step: str,
     wanted: Sequence[str] | None = None,
+    *,
+    here: bool = False,
 ) -> Steps[list[Values]]:
     """Run a function over blocks of slices; those that are done are recalled.
 
@@ -60,6 +62,8 @@ def over_blocks(
         Name of the step, for `Progress`.
     wanted : sequence of str, optional
         The values to return; all by default. `recalled` returns the others block by block.
+    here : bool
+        In this process, also where the stage has workers.
 
     Yields
     ------
@@ -82,7 +86,7 @@ def over_blocks(
     if done:
         yield Progress(step, done, total, "slices")
     missing = [number for number, values in enumerate(found) if values is None]
-    if stage.workers is not None and missing:
+    if stage.workers is not None and missing and not here:
         ended = stage.workers.run(work, [blocks[number] for number in missing], shared)
         with contextlib.closing(ended):
             for news in ended:

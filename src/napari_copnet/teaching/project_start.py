@@ -69,7 +69,8 @@ def start_from_elsewhere(stack: Stack, contours: Any) -> Start:
     contours : array, shape (Z, Y, X)
         A contour mask, a contour probability, or labels. Labels keep their background, wide areas
         of 0, free of cells, and their small cells; a contour two pixels wide is drawn between
-        those that touch. May be lazy.
+        those that touch. Numbers that go through the slices stay: what has one number is one cell.
+        May be lazy.
 
     Raises
     ------
@@ -81,7 +82,30 @@ def start_from_elsewhere(stack: Stack, contours: Any) -> Start:
     if image_kind(contours, values) != "labels":
         return start
     excluded = by_slice(contours, background, bool)
-    return replace(start, excluded=excluded, cells=CellParams(min_size=0))
+    labels = contours if goes_through(contours) else None
+    return replace(start, excluded=excluded, cells=CellParams(min_size=0), labels=labels)
+
+
+def goes_through(labels: Any) -> bool:
+    """Tell whether labels number cells through the slices, and not each slice on its own.
+
+    They do if most numbers that neighbouring slices share overlap there.
+
+    Parameters
+    ----------
+    labels : array, shape (Z, Y, X), unsigned int
+        May be lazy.
+    """
+    shared = overlapping = 0
+    before: np.ndarray | None = None
+    for z in range(labels.shape[0]):
+        image = np.asarray(labels[z])
+        if before is not None:
+            both = np.intersect1d(before, image)
+            shared += int(np.count_nonzero(both))
+            overlapping += int(np.count_nonzero(np.unique(image[image == before])))
+        before = image
+    return 2 * overlapping > shared
 
 
 def start_from_run(folder: Path | str, stack: Stack | None = None) -> Start:
