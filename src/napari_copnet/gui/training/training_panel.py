@@ -109,6 +109,7 @@ class TrainingPanel(Dock):
         # First of all: the process of a training takes a moment to save.
         self.train.stop()
         self.tasks.shut_down()
+        self.review.outline.release()
         self.compare.stop()
         self.link.stop()
 
