@@ -55,7 +55,7 @@ experiments:
 		--out docs --work work-experiments
 
 # make -s bench NAME=closing [ARGS="--quick"]: closing, degrade, dock, finetune, labels, proofread,
-# scale, session or teach.
+# scale, session, teach or teach_loop.
 bench:
 	@scripts/setup.sh $(if $(filter scale,$(NAME)),dev,$(if $(filter dock proofread session,$(NAME)),gui,run))
 	@$(if $(filter dock proofread session,$(NAME)),$(VIRTUAL)) $(BIN)/python -m benchmarks $(NAME) --json $(ARGS)

@@ -14,10 +14,19 @@ from napari_copnet.errors import InputError
 from napari_copnet.gui.display import has_display
 
 Name = Literal[
-    "closing", "degrade", "dock", "finetune", "labels", "proofread", "scale", "session", "teach"
+    "closing",
+    "degrade",
+    "dock",
+    "finetune",
+    "labels",
+    "proofread",
+    "scale",
+    "session",
+    "teach",
+    "teach_loop",
 ]
 # What can use data that the package does not hold.
-_WITH_DATA = {"proofread", "finetune", "teach"}
+_WITH_DATA = {"proofread", "finetune", "teach", "teach_loop"}
 # What is measured in a window as well, where there is a display.
 _IN_WINDOW = {"proofread": "benchmarks.bench_proofread_window"}
 app = typer.Typer(name="benchmarks", add_completion=False, pretty_exceptions_enable=False)
@@ -32,7 +41,8 @@ def bench(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", help="proofread, finetune, teach: folder with data sets, to use them too."
+            "--data",
+            help="proofread, finetune, teach, teach_loop: folder with data sets, to use them too.",
         ),
     ] = None,
     as_json: Json = False,

@@ -120,3 +120,32 @@ def write_nnunet_folder(folder, plans, dataset, configuration, module, **checkpo
     }
     torch.save(content, folder / "fold_0" / "checkpoint_final.pth")
     return folder
+
+
+def teachable_model(tiny, folder, kind="contours"):
+    """Write a tiny model of three stages: nnU-Net's loss wants two outputs of a decoder or more.
+
+    Parameters
+    ----------
+    tiny : Path
+        Folder of a model of `tiny_models`.
+    folder : Path
+        To write; its name is the model's.
+    """
+    import dataclasses
+
+    from napari_copnet.networks.package import load_package, save_package
+
+    plan = dataclasses.replace(
+        load_package(tiny).plan,
+        features_per_stage=(4, 8, 8),
+        kernel_sizes=((3, 3),) * 3,
+        strides=((1, 1), (2, 2), (2, 2)),
+        n_conv_per_stage=(1, 1, 1),
+        n_conv_per_stage_decoder=(1, 1),
+    )
+    torch.manual_seed(0)
+    weights = {
+        name: value.detach().numpy() for name, value in build_network(plan).named_parameters()
+    }
+    return save_package(folder, name=folder.name, kind=kind, plan=plan, weights=weights, card={})

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from napari_copnet.teaching.carrying.one_cell import carry_cell as carry_cell
     from napari_copnet.teaching.carrying.project_carry import carry as carry_contours
     from napari_copnet.teaching.fine_tuning import fine_tune as fine_tune
+    from napari_copnet.teaching.loop import advance as teach_next
     from napari_copnet.teaching.model_comparison import compare as compare_models
     from napari_copnet.teaching.project import Project as Project
     from napari_copnet.teaching.project_start import start_from_images as start_from_images
@@ -108,6 +109,7 @@ _PUBLIC = {
     "propose_slices": "teaching.slice_choice:propose",
     "carry_contours": "teaching.carrying.project_carry:carry",
     "carry_cell": "teaching.carrying.one_cell:carry_cell",
+    "teach_next": "teaching.loop:advance",
     "fine_tune": "teaching.fine_tuning:fine_tune",
     "compare_models": "teaching.model_comparison:compare",
 }
@@ -156,6 +158,7 @@ __all__ = [
     "start_from_images",
     "start_from_result",
     "start_from_run",
+    "teach_next",
     "watch",
     "write_image",
 ]

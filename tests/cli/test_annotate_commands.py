@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_copnet.networks.package import find_model, load_package, save_package
+from made_networks import teachable_model
+from napari_copnet.networks.package import adopt, find_model, load_package, save_package
 
 
 @pytest.fixture
@@ -148,3 +149,30 @@ def test_contours_are_carried_to_the_slices_beside(drawn, answer, copnet):
     assert one["slices"] == [7, 8, 9, 11, 12, 13]
     outside = copnet("annotate", "carry", project, "10", "--cell", "12,12")
     assert outside.exit_code == 1 and "no cell" in outside.stderr
+
+
+def test_next_learns_from_what_is_done_and_offers_a_slice(drawn, answer, tiny_models):
+    adopt(teachable_model(tiny_models["contours"], drawn / "models" / "tiny"))
+    project = drawn / "project"
+    answer(
+        "annotate",
+        "create",
+        "--image",
+        drawn / "image.tif",
+        "--contours",
+        drawn / "contours.tif",
+        "--input-size",
+        0,
+        "--out",
+        project,
+    )
+    first = answer("annotate", "next", project)
+    assert first["model"] is None and first["points"] == [] and not first["next"]["prefilled"]
+    z = first["next"]["slice"]
+    answer("annotate", "done", project, str(z), "--despite")
+    second = answer("annotate", "next", project, "--minutes", 0.02, "--no-carry", "--adopt")
+    assert [(one["z"], one["slices"]) for one in second["points"]] == [(z, 0)]
+    assert second["model"] == second["adopted"] and second["model"].endswith("-round-1")
+    assert second["next"]["slice"] != z and second["brought_nothing"] == 0
+    assert find_model("default", "contours").name == second["model"]
+    assert find_model(second["files"]["model"], "contours").card["command"].startswith("copnet ")

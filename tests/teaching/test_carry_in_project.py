@@ -25,7 +25,7 @@ from napari_copnet.teaching.annotated_dataset import (
     split,
     write_slices,
 )
-from napari_copnet.teaching.carrying.one_cell import carry_cell
+from napari_copnet.teaching.carrying.one_cell import carry_cell, outline_from_beside
 from napari_copnet.teaching.carrying.project_carry import carry, named_range, targets
 from napari_copnet.teaching.project import DONE, IN_WORK, UNTOUCHED, Project
 from napari_copnet.teaching.slice_check import DOUBT
@@ -181,6 +181,22 @@ def test_one_cell_is_carried_and_drawn_into_other_slices(project, tissue):
     assert moved.z == 5
     with pytest.raises(InputError, match="no cell"):
         finish(carry_cell(project, 4, tuple(np.argwhere(contours[4] > 0)[40])))
+
+
+def test_the_outline_of_a_cell_comes_from_the_slice_beside(project):
+    point = 50, 47
+    moved = finish(outline_from_beside(project, 5, point))
+    (same,) = finish(carry_cell(project, 4, point, targets=[5]))
+    assert moved.z == 5 and np.array_equal(moved.cell.mask, same.cell.mask)
+    # slice 2 has nothing: it comes from the slice after
+    assert finish(outline_from_beside(project, 3, point)).z == 3
+    project.take_outline(moved)
+    # the slice before is not done, the one after is empty
+    assert finish(outline_from_beside(project, 6, point)).z == 6
+    with pytest.raises(InputError, match="No slice beside"):
+        finish(outline_from_beside(project, 8, point))
+    with pytest.raises(InputError, match="is done"):
+        finish(outline_from_beside(project, 4, point))
 
 
 KILLED = """

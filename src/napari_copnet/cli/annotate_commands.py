@@ -10,6 +10,7 @@ import typer
 from napari_copnet.cli.carry_command import carry_command
 from napari_copnet.cli.console import Json, show, watched
 from napari_copnet.cli.model_commands import Kind
+from napari_copnet.cli.next_command import next_command
 from napari_copnet.cli.options import add_command
 from napari_copnet.params import CheckParams, ChooseParams, DeviceParams, ReadParams
 
@@ -27,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     add_command(group, "draw", draw_command)
     add_command(group, "carry", carry_command)
     add_command(group, "done", done_command)
+    add_command(group, "next", next_command)
     add_command(group, "reopen", reopen_command)
     add_command(group, "drop", drop_command)
     add_command(group, "export", export_command)

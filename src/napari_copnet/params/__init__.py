@@ -28,7 +28,13 @@ from napari_copnet.params.steps import (
     PreprocessParams,
     ReadParams,
 )
-from napari_copnet.params.teaching import CarryParams, CheckParams, ChooseParams, FineTuneParams
+from napari_copnet.params.teaching import (
+    CarryParams,
+    CheckParams,
+    ChooseParams,
+    FineTuneParams,
+    LoopParams,
+)
 from napari_copnet.params.training import DegradeParams, TissueParams, TrainParams
 
 __all__ = [
@@ -43,6 +49,7 @@ __all__ = [
     "DegradeParams",
     "DeviceParams",
     "FineTuneParams",
+    "LoopParams",
     "MeasureParams",
     "PreprocessParams",
     "ReadParams",

@@ -70,6 +70,29 @@ class CarryParams:
 
 
 @dataclass(frozen=True)
+class LoopParams:
+    """Teach a network slice by slice."""
+
+    minutes: float = setting(
+        3.0, "Minutes a round", "How long to train after each slice.", unit="min", minimum=0.01
+    )
+    carry: bool = setting(
+        True,
+        "Carry contours",
+        "Carry the contours of slices that are done to those beside, as far as they are sure.",
+    )
+    gain: float = setting(
+        0.01,
+        "Smallest gain",
+        "A slice in which the share of correct cells is not this much above the best before it has "
+        "brought nothing.",
+        minimum=0.0,
+        maximum=1.0,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
 class FineTuneParams:
     """Fine-tune a model on annotated slices."""
 

@@ -8,30 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import CopnetError, InputError
-from napari_copnet.evaluation.contour_input import MOST_CONTOUR
+from napari_copnet.errors import InputError
 from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.scores import Evaluation, evaluate_all
 from napari_copnet.evaluation.stats import mean_sd
-from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.networks.package import ModelPackage, find_model
-from napari_copnet.params import ClosingParams, DeviceParams, ScoreParams
+from napari_copnet.params import DeviceParams, ScoreParams
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.steps.closing import close
-from napari_copnet.steps.contours import predict_contours
-from napari_copnet.steps.frame import soft_contour, to_original
 from napari_copnet.teaching.annotated_dataset import learnt_slices
 from napari_copnet.teaching.project import Project
+from napari_copnet.teaching.slices_for_networks import SlicesForNetworks
 from napari_copnet.training.cases import MARGIN
-from napari_copnet.training.truth import (
-    CONTOUR,
-    IGNORE,
-    ignore_padding,
-    resize_image,
-    resize_truth,
-    scale_for,
-)
-from napari_copnet.types import Frame
 
 METHODS = ("old", "new")
 
@@ -167,37 +154,16 @@ def compare(
         )
     other = "closing" if old.kind == "contours" else "contours"
     partner = partner or find_model("default", other)
-    scale = scale_for(project.shape, project.network_size)
-    stack = project.image
-    grey = np.stack([np.asarray(stack[z]) for z in chosen])
-    image = resize_image(grey, scale)
-    truth = np.stack([project.truth(z) for z in chosen])
-    classes = resize_truth(truth, scale, "contours", 1.0, "region")
-    ignore_padding(classes, grey)
-    frame = Frame(truth.shape, classes.shape, np.zeros((len(chosen), 2)))
+    seen = SlicesForNetworks(project, chosen)
     masks: dict[str, np.ndarray] = {}
     drawn: dict[str, np.ndarray] = {}
     step1: np.ndarray | None = None
     for name, model in zip(METHODS, (old, new), strict=True):
         first, second = (model, partner) if old.kind == "contours" else (partner, model)
         if step1 is None or old.kind == "contours":
-            step1 = yield from predict_contours(image, _load(first, device))
-        closed = yield from close(step1, _load(second, device), ClosingParams())
-        share = float(closed.mask.mean())
-        if share > MOST_CONTOUR:
-            raise CopnetError(
-                f"Model {model.name!r} takes {share:.0%} of the slices as contour.",
-                "It has not learnt the task: train it longer, or discard it.",
-            )
-        masks[name] = closed.mask
-        soft = soft_contour(closed.mask, closed.probability, step1)
-        drawn[name] = to_original(closed.mask, frame, "mask", soft)
-    ignored = classes == IGNORE
-    true = TrueStack(
-        (classes == CONTOUR).astype(np.uint8),
-        params,
-        exclude_pixels=ignored if ignored.any() else None,
-    )
+            step1 = yield from seen.contours(_load(first, device))
+        masks[name], drawn[name] = yield from seen.closed(step1, _load(second, device), model.name)
+    true, truth = seen.true(params), seen.truth()
     scores = yield from evaluate_all(masks, true, chosen)
     yield Progress("evaluate", len(chosen), len(chosen), "slices")
     return Comparison(

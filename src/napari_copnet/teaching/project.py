@@ -27,6 +27,7 @@ from napari_copnet.proofreading.session import Session, Touched
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.teaching.carrying.carried import CarriedSlice
 from napari_copnet.teaching.carrying.one_cell import CarriedOutline
+from napari_copnet.teaching.prefilled import PrefilledSlice
 from napari_copnet.teaching.project_view import ProjectView, fingerprint
 from napari_copnet.teaching.slice_check import Finding
 from napari_copnet.teaching.slice_states import DONE, IN_WORK, STATES, UNTOUCHED, SliceState
@@ -192,20 +193,29 @@ class Project(ProjectView):
         bool
             Whether it was taken: not where somebody has worked on the slice meanwhile.
         """
-        z = carried.z
-        self._check(z)
-        if self.session.read_only:
-            raise CopnetError(self.session.notice, "Close the other window first.")
-        if self.state(z) != UNTOUCHED:
+        if not self._is_free(carried.z):
             return False
-        contour = carried.contour.astype(np.uint8)
-        self._states.set_carried(carried, fingerprint(contour, self.session.marks[z]))
-        change = carried.contour != (self.session.contour[z] > 0)
-        if change.any():
-            self.session.apply(Edit("carry", (Flip(CONTOUR_PLANE, Patch.of(z, change)),)))
-        else:
-            for listener in self.on_change:
-                listener(z)
+        self._states.set_carried(carried, self._print_of(carried.z, carried.contour))
+        self._replace("carry", carried.z, carried.contour)
+        return True
+
+    def take_prefilled(self, prefilled: PrefilledSlice) -> bool:
+        """Draw the contours of a model in a slice, as one edit that can be undone.
+
+        Parameters
+        ----------
+        prefilled : PrefilledSlice
+            From `loop.prefill`.
+
+        Returns
+        -------
+        bool
+            Whether it was taken: not where somebody has worked on the slice meanwhile.
+        """
+        if not self._is_free(prefilled.z):
+            return False
+        self._states.set_prefilled(prefilled, self._print_of(prefilled.z, prefilled.contour))
+        self._replace("annotate", prefilled.z, prefilled.contour)
         return True
 
     def take_outline(self, outline: CarriedOutline) -> None:
@@ -300,6 +310,25 @@ class Project(ProjectView):
         self._states.save()
 
     # Helpers -----------------------------------------------------------------
+
+    def _is_free(self, z: int) -> bool:
+        """Whether nobody has worked on a slice that may be changed."""
+        self._check(z)
+        if self.session.read_only:
+            raise CopnetError(self.session.notice, "Close the other window first.")
+        return self.state(z) == UNTOUCHED
+
+    def _print_of(self, z: int, contour: np.ndarray) -> str:
+        return fingerprint(contour.astype(np.uint8), self.session.marks[z])
+
+    def _replace(self, kind: str, z: int, contour: np.ndarray) -> None:
+        """Let a slice have a contour (Y, X), bool, by one edit where it is another."""
+        change = contour != (self.session.contour[z] > 0)
+        if change.any():
+            self.session.apply(Edit(kind, (Flip(CONTOUR_PLANE, Patch.of(z, change)),)))
+        else:
+            for listener in self.on_change:
+                listener(z)
 
     def _set(self, entry: SliceState) -> None:
         self._check(entry.z)

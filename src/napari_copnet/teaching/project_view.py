@@ -14,6 +14,7 @@ from napari_copnet.proofreading.edits import MARKS
 from napari_copnet.proofreading.session import Session
 from napari_copnet.steps.fixed_size import DEFAULT_SIZE
 from napari_copnet.teaching.carrying.carried import CarriedSlice
+from napari_copnet.teaching.prefilled import PrefilledSlice
 from napari_copnet.teaching.slice_check import Finding, check_slice, doubtful_cell
 from napari_copnet.teaching.slice_states import DONE, IN_WORK, STATES, UNTOUCHED, SliceState
 from napari_copnet.teaching.state_folder import StateFolder
@@ -101,12 +102,14 @@ class ProjectView:
         """Return ``"untouched"``, ``"in work"`` or ``"done"``.
 
         A slice is in work once it was begun, edited by hand, or edited after it was done. One to
-        which contours were carried is untouched until somebody edits these.
+        which contours were carried, or in which a model drew them, is untouched until somebody
+        edits these.
         """
         entry = self.slice(z)
         if entry.done and entry.done == self._print(z):
             return DONE
-        if not entry.begun and not entry.done and self.carried(z) is not None:
+        came = not entry.begun and not entry.done
+        if came and (self.carried(z) is not None or self.prefilled(z) is not None):
             return UNTOUCHED
         return IN_WORK if entry.begun or entry.done or self._is_edited(z) else UNTOUCHED
 
@@ -125,18 +128,28 @@ class ProjectView:
             return None
         return kept[0]
 
+    def prefilled(self, z: int) -> PrefilledSlice | None:
+        """Return what a model drew in a slice.
+
+        None where none did, where the slice has changed since, and where it is done.
+        """
+        kept = self._states.prefilled(z)
+        if kept is None or kept[1] != self._print(z) or self.slice(z).done == kept[1]:
+            return None
+        return kept[0]
+
     def start_contour(self, z: int) -> np.ndarray:
         """Return the contour of a slice before anybody corrected it, shape (Y, X), bool.
 
-        That of the last run, or the one that was carried to it, whichever is more like its
-        present one.
+        That of the last run, the one that was carried to it or the one that a model drew in it,
+        whichever is most like its present one.
         """
-        run, kept = self.session.run_contour(z), self._states.carried(z)
-        if kept is None:
-            return run
+        starts = [self.session.run_contour(z)]
+        for kept in (self._states.carried(z), self._states.prefilled(z)):
+            if kept is not None:
+                starts.append(kept[0].contour)
         now = self.session.contour[z] > 0
-        came = kept[0].contour
-        return came if np.count_nonzero(now != came) < np.count_nonzero(now != run) else run
+        return min(starts, key=lambda start: np.count_nonzero(now != start))
 
     def reviewed(self, z: int) -> np.ndarray:
         """Return which pixels of a slice were reviewed, shape (Y, X), bool.

@@ -10,6 +10,7 @@ import numpy as np
 from napari_copnet.errors import InputError
 from napari_copnet.proofreading.session import Session
 from napari_copnet.teaching.carrying.carried import CarriedSlice, read_carried, write_carried
+from napari_copnet.teaching.prefilled import PrefilledSlice, read_prefilled, write_prefilled
 from napari_copnet.teaching.slice_states import (
     SliceState,
     packed_states,
@@ -46,6 +47,7 @@ class StateFolder:
         self.slices: dict[int, SliceState] = read_states(self._folder / STATE, session.shape[0])
         self._parts: dict[int, np.ndarray] = {}
         self._carried: dict[int, tuple[CarriedSlice, str] | None] = {}
+        self._prefilled: dict[int, tuple[PrefilledSlice, str] | None] = {}
         self._asked = self._written = 0
 
     def part(self, z: int) -> np.ndarray:
@@ -105,6 +107,25 @@ class StateFolder:
         path = self._carried_path(carried.z)
         self._session.after_saving(lambda: write_carried(path, carried, print_))
 
+    def prefilled(self, z: int) -> tuple[PrefilledSlice, str] | None:
+        """Return what a model drew in a slice, and its fingerprint then; None where none did.
+
+        A file that can't be read counts as none, as for `carried`.
+        """
+        if z not in self._prefilled:
+            path = self._prefilled_path(z)
+            self._prefilled[z] = None
+            if path.is_file():
+                with contextlib.suppress(InputError):
+                    self._prefilled[z] = read_prefilled(path, z, self._session.shape[1:])
+        return self._prefilled[z]
+
+    def set_prefilled(self, prefilled: PrefilledSlice, print_: str) -> None:
+        """Take what a model drew in a slice, and have it written; before its edit, as above."""
+        self._prefilled[prefilled.z] = prefilled, print_
+        path = self._prefilled_path(prefilled.z)
+        self._session.after_saving(lambda: write_prefilled(path, prefilled, print_))
+
     def flush(self) -> None:
         """Write the states here and now where the session's writer did not get to them."""
         if self._written < self._asked:
@@ -113,6 +134,9 @@ class StateFolder:
 
     def _carried_path(self, z: int) -> Path:
         return self._folder / f"carried-{z:04d}.npz"
+
+    def _prefilled_path(self, z: int) -> Path:
+        return self._folder / f"prefilled-{z:04d}.npz"
 
     def _part_path(self, z: int) -> Path:
         return self._folder / f"reviewed-{z:04d}.npz"

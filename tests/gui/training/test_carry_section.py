@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
-from hand import press
+from hand import Hand, press
 from panels import dock_panel
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from scipy.ndimage import label
 
 from napari_copnet.params import CellParams
 from napari_copnet.progress import finish
@@ -64,3 +67,34 @@ def test_the_button_names_its_slices_and_draws_them(dock, qtbot):
     # each slice is one edit
     project.session.undo()
     assert len(project.carried_slices) == 5
+
+
+def test_a_key_brings_the_outline_of_the_cell_under_the_mouse_as_one_edit(dock, qtbot):
+    project, controller = dock.link.project, dock.link.controller
+    cell = (slice(STEP + 2, 2 * STEP), slice(STEP + 2, 2 * STEP))
+    inside = (STEP + 9, STEP + 9)
+    dock.link.fly(GIVEN + 1, inside, 20.0)
+    hand = Hand(dock.viewer, controller.layers.contour, dock.link.dock)
+    qtbot.waitUntil(lambda: dock.link.z == GIVEN + 1, timeout=5000)
+    drawn = project.session.contour
+    assert not drawn[GIVEN + 1].any()
+    QTest.mouseMove(hand.canvas, hand.at(inside))
+    hand.key(Qt.Key.Key_O)
+    qtbot.waitUntil(lambda: drawn[GIVEN + 1].any(), timeout=20000)
+    came = drawn[GIVEN + 1] > 0
+    assert not came[cell][2:-2, 2:-2].any()
+    # a closed ring around this cell, and nothing elsewhere
+    assert label(~came)[1] == 2 and not came[2 * STEP + 4 :].any()
+    assert len(project.session.history) == 1
+    project.session.undo()
+    assert not drawn[GIVEN + 1].any()
+    # the button takes the next click as the place
+    press(dock.review.outline_button)
+    hand.click(inside)
+    qtbot.waitUntil(lambda: drawn[GIVEN + 1].any(), timeout=20000)
+    assert np.array_equal(came, drawn[GIVEN + 1] > 0)
+    hand.click(inside)
+    qtbot.wait(200)
+    assert len(project.session.history) == 1
+    dock.review.outline.take((GIVEN + 3, 24, 24))
+    qtbot.waitUntil(lambda: "No slice beside" in dock.message.text, timeout=20000)

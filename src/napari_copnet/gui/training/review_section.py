@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QLabel
 from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
+from napari_copnet.gui.training.outline_key import OutlineKey
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.project_section import (
     SIGNS,
@@ -34,6 +35,7 @@ class ReviewSection(ProjectSection):
     ----------
     findings : list of Finding
         Of the slice that was checked last.
+    outline : OutlineKey
     """
 
     def __init__(self, link: ProjectLink, compute: Compute) -> None:
@@ -48,7 +50,17 @@ class ReviewSection(ProjectSection):
         }
         for name, button in self.tools.items():
             button.clicked.connect(lambda _=False, name=name: self.pick(name))
+        self.outline_button = canvas_button(
+            "Outline from beside (O)",
+            "annotate_outline",
+            "Draw the outline that this cell has in the slice before (or after), moved here: press "
+            "O with the mouse over it, or this button and click.",
+        )
+        self.outline = OutlineKey(link, compute)
+        self.outline_button.clicked.connect(lambda: self.outline.ask())
+        self.outline.failed.connect(self.failed.emit)
         self.add(row(*self.tools.values()))
+        self.add(row(self.outline_button))
         self.part_button = canvas_button(
             "Only the part in view",
             "part",
@@ -167,7 +179,12 @@ class ReviewSection(ProjectSection):
                 self.tell(Mark.DONE, f"Slice {z} is done{left}.", "Next: another slice, or train.")
             else:
                 self.tell(Mark.READY, _PURPOSE)
-        for button in (*self.tools.values(), self.part_button, self.whole_button):
+        for button in (
+            *self.tools.values(),
+            self.outline_button,
+            self.part_button,
+            self.whole_button,
+        ):
             button.setEnabled(writable)
         self.done_button.setEnabled(writable and not is_done)
         self.despite_button.setVisible(bool(self.findings))

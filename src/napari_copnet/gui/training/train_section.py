@@ -77,6 +77,8 @@ class TrainSection(DockSection):
         super().__init__(3, "Train", _PURPOSE)
         self._link, self._degrade = link, degrade
         self.run = TrainingRun()
+        # whether something else trains at the moment
+        self.is_held: Callable[[], bool] = lambda: False
         self._left: Unfinished | None = None
         self._parent: ModelPackage | None = None
         self._pace = Pace()
@@ -157,6 +159,11 @@ class TrainSection(DockSection):
         project, kind = self._link.project, str(self.kind.currentData())
         if project is None or self.run.is_running:
             return
+        if self.is_held():
+            self.failed.emit(
+                CopnetError("A round of the loop is training.", "Switch the loop off first.")
+            )
+            return
         try:
             params: FineTuneParams = self.form.get()
             plan = self._prospect(params)
@@ -192,7 +199,7 @@ class TrainSection(DockSection):
     def go_on(self) -> None:
         """Go on with the training that was stopped."""
         left = self._left
-        if left is None or self.run.is_running:
+        if left is None or self.run.is_running or self.is_held():
             return
         try:
             self._parent = find_model(left.parent, left.kind)

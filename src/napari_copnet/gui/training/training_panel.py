@@ -11,6 +11,7 @@ from napari_copnet.gui.background.task_queue import Task, TaskQueue
 from napari_copnet.gui.simulation.simulation_panel import panel_of as simulation_of
 from napari_copnet.gui.training.carry_section import CarrySection
 from napari_copnet.gui.training.comparison_section import CompareSection
+from napari_copnet.gui.training.loop_section import LoopSection
 from napari_copnet.gui.training.models_section import ModelsSection
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.review_section import ReviewSection
@@ -39,7 +40,7 @@ class TrainingPanel(Dock):
     Attributes
     ----------
     link : ProjectLink
-    slices, review, carry, train, compare, models : Section
+    slices, review, carry, loop, train, compare, models : Section
     tasks : TaskQueue
         What is being computed besides a training.
     message : Message
@@ -58,12 +59,15 @@ class TrainingPanel(Dock):
         self.review = ReviewSection(self.link, self._compute)
         self.carry = CarrySection(self.link, self._compute)
         self.train = TrainSection(self.link, self._degrade)
+        self.loop = LoopSection(self.link, self._compute, lambda: self.train.run.is_running)
+        self.train.is_held = lambda: self.loop.run.is_running
         self.compare = CompareSection(viewer, self.link, self._compute, self.train.device)
         self.models = ModelsSection(self._compute)
         self.sections = (
             self.slices,
             self.review,
             self.carry,
+            self.loop,
             self.train,
             self.compare,
             self.models,
@@ -98,6 +102,9 @@ class TrainingPanel(Dock):
         self.models.noted.connect(self.message.note)
         self.slices.went.connect(lambda _: self._timer.start())
         self.train.trained.connect(self._on_trained)
+        for end in (self.train.run.finished, self.train.run.failed, self.train.run.stopped):
+            end.connect(lambda _: self.loop.go_on())
+        self.loop.adopted.connect(self._on_adopted)
         self.compare.decided.connect(self._on_models)
         self.models.changed.connect(self._on_models)
         self._hear(self._on_step, self.viewer.dims.events.current_step)
@@ -108,7 +115,9 @@ class TrainingPanel(Dock):
         self._timer.stop()
         # First of all: the process of a training takes a moment to save.
         self.train.stop()
+        self.loop.stop()
         self.tasks.shut_down()
+        self.review.outline.release()
         self.compare.stop()
         self.link.stop()
 
@@ -125,6 +134,7 @@ class TrainingPanel(Dock):
             # These read models, which takes longer than a stroke may be followed by.
             self._done = done
             self.carry.renew()
+            self.loop.renew()
             self.train.renew()
             self.compare.renew()
 
@@ -154,12 +164,23 @@ class TrainingPanel(Dock):
                 workflow.sections[stage].model.refresh()
                 workflow.sections[stage].model.changed.emit()
 
+    def _on_adopted(self, model: ModelPackage) -> None:
+        """Run the stack with a model that was adopted, where there is one to run."""
+        self._on_models()
+        workflow = panel_of(self.viewer)
+        if workflow is None:
+            self.message.note(f"{model.name} was adopted. Run the stack under Segment.")
+            return
+        workflow.sections["contours"].model.set("default")
+        self.message.note(f"{model.name} was adopted. The stack runs under Segment.")
+        workflow.run()
+
     def _degrade(self) -> DegradeParams | None:
         panel = simulation_of(self.viewer)
         return panel.chosen if panel is not None else None
 
     def _use_theme(self) -> None:
-        for plot in (self.train.loss_plot, self.train.dice_plot):
+        for plot in (self.train.loss_plot, self.train.dice_plot, self.loop.plot):
             plot.use_theme(self.viewer.theme)
 
     # Work and words ----------------------------------------------------------

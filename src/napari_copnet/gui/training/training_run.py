@@ -102,7 +102,9 @@ class TrainingRun(QObject):
 
     def left(self) -> Unfinished | None:
         """Return what is left of the last training to go on with, or None."""
-        return next((one for one in unfinished() if one.out == self.out), None)
+        if self.out is None:
+            return None
+        return next((one for one in unfinished(self.out.parent) if one.out == self.out), None)
 
     def _on_finished(self, package: ModelPackage) -> None:
         self._job = None

@@ -129,6 +129,48 @@ def carry_cell(
     return sorted(found, key=lambda one: one.z)
 
 
+def outline_from_beside(
+    project: ProjectView, z: int, point: tuple[int, int], params: CarryParams = CarryParams()
+) -> Steps[CarriedOutline]:
+    """Bring the outline of a cell from the slice beside, moved as the image moved.
+
+    From the slice before, or from the one after where only that is done, or where only that has a
+    cell there. Nothing is changed: give the result to `Project.take_outline`.
+
+    Parameters
+    ----------
+    project : ProjectView
+    z : int
+        The slice that it comes to.
+    point : tuple of int
+        A pixel (y, x) inside the cell in the slice beside.
+    params : CarryParams
+        As for `carry_cell`.
+
+    Yields
+    ------
+    Progress
+        In slices.
+
+    Raises
+    ------
+    InputError
+        The slice is done, or no slice beside has a cell there.
+    """
+    if project.state(z) == DONE:
+        raise InputError(f"Slice {z} is done.", "Put it back in work first.")
+    beside = [at for at in (z - 1, z + 1) if 0 <= at < project.shape[0]]
+    for source in sorted(beside, key=lambda at: project.state(at) != DONE):
+        if project.session.contour[source][point]:
+            continue
+        found = yield from carry_cell(project, source, point, params, targets=[z])
+        if found:
+            return found[0]
+    raise InputError(
+        f"No slice beside slice {z} has a closed cell at {point}.", "Point inside one that has."
+    )
+
+
 def _ways(project: ProjectView, z: int, wanted: set[int], reach: int) -> Iterator[list[int]]:
     """Yield the slices behind and before as far as something is wanted and none is done."""
     for step in (1, -1):

@@ -1,0 +1,79 @@
+"""`copnet annotate next`: learn from the slices that are done, and offer the next one."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_copnet.cli.console import Json, show, watched
+from napari_copnet.params import DeviceParams, LoopParams
+
+
+def next_command(
+    project: Annotated[Path, typer.Argument(help="Project folder (a proofreading session).")],
+    *,
+    loop: LoopParams,
+    device: DeviceParams,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Use the newest model by default from now on.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Learn from slices that are done, and draw the contours of the next one to correct.
+
+    Also shows how well each newest model agreed with a slice before it learnt from it.
+    """
+    from napari_copnet.teaching.loop import adopt_newest, advance
+    from napari_copnet.teaching.loop_state import brought_nothing, verdict
+    from napari_copnet.teaching.project import Project
+
+    with Project.open(project) as opened:
+        step = watched(advance(opened, loop, device=device, command=["copnet", *sys.argv[1:]]))
+        adopted = adopt_newest(opened) if adopt else None
+        prefilled = step.next is not None and opened.prefilled(step.next.z) is not None
+        came = step.next is not None and opened.carried(step.next.z) is not None
+    lines = (
+        [f"  {'slice':>5}  {'learnt':>6}  {'cells right':>11}  {'NSD':>5}"] if step.points else []
+    )
+    for point in step.points:
+        right, nsd = (
+            "-" if value is None else f"{100 * value:.1f} %"
+            for value in (point.labelled, point.nsd)
+        )
+        lines.append(f"  {point.z:>5}  {point.slices:>6}  {right:>11}  {nsd:>7}")
+    lines.append(verdict(step.points, loop.gain))
+    if step.carried:
+        lines.append(f"Carried contours to {len(step.carried)} slices")
+    if step.next is None:
+        lines.append("No slice is left to correct.")
+    else:
+        how = "carried from others" if came else "as it was"
+        how = "drawn by the newest model" if prefilled else how
+        lines.append(f"Next: slice {step.next.z}, {how} ({step.next.reason})")
+    if adopted is not None:
+        lines.append(f"{adopted.name} is the default contour model from now on")
+    upcoming = None
+    if step.next is not None:
+        upcoming = {"slice": step.next.z, "reason": step.next.reason}
+        upcoming |= {"prefilled": prefilled, "carried": came}
+    result = {
+        "model": None if step.model is None else step.model.name,
+        "points": [asdict(point) for point in step.points],
+        "brought_nothing": brought_nothing(step.points, loop.gain),
+        "next": None
+        if step.next is None
+        else {
+            "slice": step.next.z,
+            "reason": step.next.reason,
+            "prefilled": prefilled,
+            "carried": came,
+        },
+        "carried": list(step.carried),
+        "adopted": None if adopted is None else adopted.name,
+        "files": {} if step.model is None else {"model": str(step.model.folder)},
+    }
+    show(result, as_json, lines)

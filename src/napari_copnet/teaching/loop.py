@@ -1,0 +1,393 @@
+"""The loop of teaching: a slice is done, its contours are carried, a model learns, the next comes.
+
+Each function does one of these for a project, and whatever it made lies in the project's folder
+before it returns::
+
+    annotation/loop.json        how well each newest model did in each slice before it learnt it
+    annotation/rounds/NAME      the newest model, and the one before
+    annotation/rounds/*.training  a round that was stopped, to be gone on with
+
+So a program that is killed loses what it was computing and nothing else: the next call of `advance`
+goes on there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.evaluation.scores import evaluate_all
+from napari_copnet.networks.package import (
+    ModelPackage,
+    adopt,
+    find_model,
+    list_models,
+    load_package,
+    models_folder,
+)
+from napari_copnet.params import CarryParams, ChooseParams, DeviceParams, FineTuneParams, LoopParams
+from napari_copnet.progress import Progress, Steps, mapped
+from napari_copnet.teaching.annotated_dataset import learnt_slices
+from napari_copnet.teaching.carrying.carried import CarriedSlice
+from napari_copnet.teaching.carrying.project_carry import carry
+from napari_copnet.teaching.fine_tuning import fine_tune, resume, unfinished
+from napari_copnet.teaching.gallery import export_folder
+from napari_copnet.teaching.loop_state import Point, read_points, write_points
+from napari_copnet.teaching.prefilled import PrefilledSlice
+from napari_copnet.teaching.project import DONE, UNTOUCHED, Project
+from napari_copnet.teaching.slice_choice import Proposal, propose
+from napari_copnet.teaching.slices_for_networks import SlicesForNetworks
+from napari_copnet.teaching.state_folder import FOLDER
+from napari_copnet.training.fit import work_folder
+from napari_copnet.training.work import remove, remove_model
+
+_NUMBER = re.compile(r"-round-(\d+)$")
+
+
+@dataclass(frozen=True)
+class LoopStep:
+    """Where a project stands after `advance`.
+
+    Attributes
+    ----------
+    model : ModelPackage or None
+        The newest of this project; None before the first round.
+    points : tuple of Point
+        The curve.
+    next : Proposal or None
+        The slice to correct; None where there is none left.
+    carried : tuple of int
+        Slices to which contours were carried now.
+    """
+
+    model: ModelPackage | None
+    points: tuple[Point, ...]
+    next: Proposal | None
+    carried: tuple[int, ...]
+
+
+def rounds_folder(project: Project) -> Path:
+    """Return the folder of the models of a project's loop."""
+    return project.folder / FOLDER / "rounds"
+
+
+def newest_model(project: Project) -> ModelPackage | None:
+    """Return the model of the last round that was finished, or None."""
+    for folder in reversed(_rounds(project)):
+        with contextlib.suppress(CopnetError):
+            return load_package(folder)
+    return None
+
+
+def curve(project: Project) -> list[Point]:
+    """Return how well the newest model did in each slice before it learnt from it."""
+    return read_points(project.folder / FOLDER)
+
+
+def unmeasured(project: Project, model: ModelPackage | None = None) -> list[int]:
+    """Return the slices that are done, not on the curve, and that the model has not learnt from."""
+    known = {point.z for point in curve(project)}
+    model = model or newest_model(project)
+    learnt = set() if model is None else learnt_slices(model, project.stack_id)
+    return [z for z in project.done if z not in known | learnt]
+
+
+def unlearnt(project: Project) -> list[int]:
+    """Return the slices that are done and that the newest model has not learnt from."""
+    model = newest_model(project)
+    learnt = set() if model is None else learnt_slices(model, project.stack_id)
+    return [z for z in project.done if z not in learnt]
+
+
+def measure(
+    project: Project, slices: Sequence[int], *, device: DeviceParams | None = None
+) -> Steps[list[Point]]:
+    """Add to the curve how well the newest model does in slices that it has not learnt from.
+
+    Before the first round that is the default contour model; the default closing model closes.
+
+    Parameters
+    ----------
+    project : Project
+    slices : sequence of int
+        From `unmeasured`.
+    device : DeviceParams, optional
+
+    Yields
+    ------
+    Progress
+        Steps ``"contours"``, ``"closing"`` and ``"evaluate"``.
+
+    Returns
+    -------
+    list of Point
+        The new ones, in the order of `slices`.
+
+    Raises
+    ------
+    CopnetError
+        The model has learnt from one of them, or the image is not to be found.
+    """
+    model = newest_model(project) or find_model("default", "contours")
+    learnt = learnt_slices(model, project.stack_id)
+    seen = sorted(learnt & set(slices))
+    if seen:
+        raise InputError(f"{model.name} has learnt from slice {seen[0]}.", "Measure on another.")
+    found: list[Point] = []
+    for z in slices:
+        labelled = nsd = None
+        view = SlicesForNetworks(project, [z])
+        mask = yield from _closed(view, model, device)
+        if mask is not None:
+            scores = yield from evaluate_all({"model": mask[0]}, view.true(), [z])
+            one = scores["model"]
+            if one.values("labelled"):
+                labelled, nsd = one.mean("labelled"), one.mean("nsd")
+        found.append(Point(z, len(learnt), model.name, model.sha256, labelled, nsd))
+        write_points(project.folder / FOLDER, [*curve(project), found[-1]])
+    return found
+
+
+def prefill(
+    project: Project, z: int, *, device: DeviceParams | None = None
+) -> Steps[PrefilledSlice | None]:
+    """Have the newest model draw a slice; nothing is changed: give it to `Project.take_prefilled`.
+
+    Returns
+    -------
+    PrefilledSlice or None
+        None where the model takes most of the slice as contour.
+    """
+    model = newest_model(project) or find_model("default", "contours")
+    drawn = yield from _closed(SlicesForNetworks(project, [z]), model, device)
+    return None if drawn is None else PrefilledSlice(z, model.sha256, drawn[1][0] > 0)
+
+
+def wants_prefill(project: Project, z: int) -> bool:
+    """Whether the newest model should draw a slice: nobody has, and nothing was carried to it."""
+    if project.state(z) != UNTOUCHED or project.carried(z) is not None:
+        return False
+    model = newest_model(project)
+    if model is None:
+        # a run's contours are those of the default model already
+        return not project.session.contour[z].any()
+    prefilled = project.prefilled(z)
+    return prefilled is None or prefilled.model != model.sha256
+
+
+def train_round(
+    project: Project,
+    params: LoopParams = LoopParams(),
+    *,
+    device: DeviceParams | None = None,
+    fine_tuning: FineTuneParams = FineTuneParams(),
+    command: str = "",
+) -> Steps[ModelPackage]:
+    """Train the newest model on all slices that are done; a round that was stopped goes on.
+
+    No slice is kept apart: the next one that is done tells how good the model is. Of the models
+    before, the last is kept.
+
+    Parameters
+    ----------
+    project : Project
+    params : LoopParams
+    device : DeviceParams, optional
+    fine_tuning : FineTuneParams
+        All but `minutes` and `hold_out`.
+    command : str
+        For the card.
+
+    Yields, returns, raises
+    -----------------------
+    As `fine_tuning.fine_tune`.
+    """
+    folder = rounds_folder(project)
+    left = next(iter(unfinished(folder)), None)
+    if left is not None:
+        model = yield from resume(left.out)
+    else:
+        settings = FineTuneParams(
+            **{**vars(fine_tuning), "minutes": params.minutes, "hold_out": False}
+        )
+        model = yield from fine_tune(
+            project,
+            "contours",
+            newest_model(project) or find_model("default", "contours"),
+            settings,
+            device=device,
+            name=next_name(project),
+            folder=folder,
+            command=command,
+        )
+    for old in _rounds(project)[:-2]:
+        remove(work_folder(old))
+        remove_model(old)
+    return model
+
+
+def next_name(project: Project) -> str:
+    """Return the name of the model of the next round, or of the one that was stopped."""
+    left = next(iter(unfinished(rounds_folder(project))), None)
+    if left is not None:
+        return left.name
+    last = max((_number(folder) for folder in _rounds(project)), default=0)
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", project.session.facts.name).strip("-")[:30] or "stack"
+    return f"{stem}-{project.stack_id[:6]}-round-{last + 1}"
+
+
+def propose_next(project: Project) -> Steps[Proposal | None]:
+    """Return the slice to correct next; nothing is changed.
+
+    A slice of the list that is not done comes first. Otherwise the most needed one
+    (`slice_choice.by_need`) to which nothing was carried; those with carried contours follow when
+    there is no other. None when all are done.
+    """
+    waiting = [z for z in project.chosen if project.state(z) != DONE]
+    if waiting:
+        return Proposal(waiting[0], project.slice(waiting[0]).reason)
+    done = project.done
+    one = ChooseParams(by="need", count=1)
+    for known in ([*done, *project.carried_slices], done):
+        found = yield from propose(project.session, one, done=known)
+        if found:
+            return found[0]
+    return None
+
+
+def carry_done(project: Project, params: CarryParams = CarryParams()) -> Steps[list[int]]:
+    """Carry the contours of all slices that are done, drawing each as soon as it is there.
+
+    For scripts: in a window, edits belong to its own thread.
+
+    Returns
+    -------
+    list of int
+        The slices that got contours.
+    """
+    taken: list[int] = []
+
+    def take(progress: Progress) -> Progress:
+        one = progress.partial
+        if isinstance(one, CarriedSlice) and project.take_carried(one):
+            taken.append(one.z)
+        return progress
+
+    yield from mapped(carry(project, params), take)
+    return sorted(taken)
+
+
+def advance(
+    project: Project,
+    params: LoopParams = LoopParams(),
+    *,
+    device: DeviceParams | None = None,
+    fine_tuning: FineTuneParams = FineTuneParams(),
+    command: Sequence[str] = (),
+) -> Steps[LoopStep]:
+    """Do all that can be done until somebody has to correct a slice again.
+
+    Slices done since are measured, their contours carried, the model trained on them, and the next
+    slice proposed and drawn by the newest model. Where nothing was done since, nothing is changed.
+
+    Parameters
+    ----------
+    project : Project
+    params : LoopParams
+    device : DeviceParams, optional
+    fine_tuning : FineTuneParams
+        As for `train_round`.
+    command : sequence of str
+        For the card.
+
+    Yields
+    ------
+    Progress
+        Of each part in turn.
+
+    Raises
+    ------
+    CopnetError
+        As the parts do.
+    """
+    taken: list[int] = []
+    waiting = unmeasured(project)
+    if waiting:
+        yield from measure(project, waiting, device=device)
+    if unlearnt(project) and params.carry:
+        taken = yield from carry_done(project)
+    while unlearnt(project):
+        # again after a round that was stopped: it goes on with the slices of its time
+        yield from train_round(
+            project, params, device=device, fine_tuning=fine_tuning, command=shlex.join(command)
+        )
+    found = yield from propose_next(project)
+    if found is not None:
+        if wants_prefill(project, found.z):
+            drawn = yield from prefill(project, found.z, device=device)
+            if drawn is not None:
+                project.take_prefilled(drawn)
+        if found.z not in project.chosen:
+            project.choose([found])
+    return LoopStep(newest_model(project), tuple(curve(project)), found, tuple(taken))
+
+
+def adopt_newest(project: Project) -> ModelPackage:
+    """Copy the newest model to the user's models, and let ``"default"`` mean it.
+
+    Raises
+    ------
+    CopnetError
+        There is none yet, or another model of its name.
+    """
+    model = newest_model(project)
+    if model is None:
+        raise InputError("No round was trained yet.", "Mark a slice as done first.")
+    known = [one for one in list_models() if one.sha256 == model.sha256 and one.kind == model.kind]
+    if known:
+        adopted = known[0]
+    else:
+        adopted = load_package(export_folder(model, models_folder() / model.folder.name))
+    adopt(adopted)
+    return adopted
+
+
+def _rounds(project: Project) -> list[Path]:
+    """Return the folders of finished rounds, the newest last."""
+    folder = rounds_folder(project)
+    found = [path for path in folder.glob("*-round-*") if _NUMBER.search(path.name)]
+    return sorted((path for path in found if path.is_dir()), key=_number)
+
+
+def _number(folder: Path) -> int:
+    found = _NUMBER.search(folder.name)
+    return int(found[1]) if found else 0
+
+
+def _closed(
+    view: SlicesForNetworks, model: ModelPackage, device: DeviceParams | None
+) -> Steps[tuple[np.ndarray, np.ndarray] | None]:
+    """Return the closed contours of a model in a slice, or None where they are of no use."""
+    step1 = yield from view.contours(_load(model, device))
+    try:
+        return (
+            yield from view.closed(
+                step1, _load(find_model("default", "closing"), device), model.name
+            )
+        )
+    except CopnetError:
+        return None
+
+
+def _load(model: ModelPackage, device: DeviceParams | None) -> Any:
+    from napari_copnet.networks.nnunet import Network
+
+    return Network.load(model, device or DeviceParams())

@@ -1,0 +1,120 @@
+"""What the loop of teaching keeps: how well each newest model did in each slice before learning it.
+
+One file in the folder of a project: ``annotation/loop.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from napari_copnet.files import whole_file
+from napari_copnet.records import read_record
+
+FORMAT = 1
+FILE = "loop.json"
+# How many slices in a row may bring nothing before it is said.
+PATIENCE = 2
+_POINT = {
+    "z": int,
+    "slices": int,
+    "model": str,
+    "sha256": str,
+    "labelled": (float, None),
+    "nsd": (float, None),
+}
+_FORM = {"format": int, "points": [_POINT]}
+
+
+@dataclass(frozen=True)
+class Point:
+    """How well the newest model agreed with a slice before it learnt from it.
+
+    Attributes
+    ----------
+    z : int
+        The slice.
+    slices : int
+        How many slices of this stack the model had learnt from.
+    model, sha256 : str
+        Its name, and the hash of its weights.
+    labelled, nsd : float or None
+        Share of the true cells that its closed contours label, and NSD, 0 to 1; None where it
+        takes most of the slice as contour, or the slice has no cell.
+    """
+
+    z: int
+    slices: int
+    model: str
+    sha256: str
+    labelled: float | None
+    nsd: float | None
+
+
+def read_points(folder: Path) -> list[Point]:
+    """Return the points of a project, in the order in which slices were done.
+
+    Parameters
+    ----------
+    folder : Path
+        Of annotations in a session's folder.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return []
+    values = read_record(path, _FORM, "Delete it: the curve begins anew, nothing else is lost.")
+    return [Point(**{name: one[name] for name in _POINT}) for one in values["points"]]
+
+
+def write_points(folder: Path, points: Sequence[Point]) -> None:
+    """Write the points of a project, whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    packed = {"format": FORMAT, "points": [asdict(one) for one in points]}
+    with whole_file(folder / FILE) as beside:
+        beside.write_text(json.dumps(packed, indent=1) + "\n")
+
+
+def brought_nothing(points: Sequence[Point], gain: float) -> int:
+    """Return how many of the last points in a row are no better than the best before them.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        In the order in which slices were done.
+    gain : float
+        How much `labelled` has to exceed the best before, to be better.
+    """
+    best, idle = None, 0
+    for value in (point.labelled for point in points):
+        if value is None:
+            continue
+        if best is None or value > best + gain:
+            idle = 0
+        else:
+            idle += 1
+        best = value if best is None else max(best, value)
+    return idle
+
+
+def verdict(points: Sequence[Point], gain: float) -> str:
+    """Say whether it is worth going on."""
+    values = [point.labelled for point in points if point.labelled is not None]
+    if not values:
+        return "The first slice that is done begins the curve."
+    now = f"The newest model had {100 * values[-1]:.0f} % of the cells of the last slice right"
+    if len(values) == 1:
+        return f"{now}, before it learnt from it."
+    idle = brought_nothing(points, gain)
+    if idle >= PATIENCE:
+        return (
+            f"{now}. The last {idle} slices brought nothing: more slices may not be worth your "
+            "time. Adopt the model, or look why it fails."
+        )
+    return f"{now}, that of the first {100 * values[0]:.0f} %. Go on."

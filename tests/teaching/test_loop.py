@@ -1,0 +1,177 @@
+"""The loop of teaching: slices are measured, then learnt; the next is proposed and drawn."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from conftest import begin, grid
+from made_networks import teachable_model
+from napari_copnet.errors import InputError
+from napari_copnet.evaluation.scores import evaluate
+from napari_copnet.networks.package import adopt, find_model, load_package
+from napari_copnet.params import DeviceParams, FineTuneParams, LoopParams
+from napari_copnet.progress import Progress, finish
+from napari_copnet.teaching import loop
+from napari_copnet.teaching.annotated_dataset import corrected_slices, learnt_slices
+from napari_copnet.teaching.fine_tuning import began
+from napari_copnet.teaching.loop_state import Point, brought_nothing, read_points, verdict
+from napari_copnet.teaching.project import DONE, IN_WORK, UNTOUCHED, Project
+
+SIDE, STEP, DEPTH = 60, 15, 31
+ONE = DeviceParams(device="cpu", threads=1)
+SHORT = FineTuneParams(steps=4, steps_per_epoch=2, batch=2)
+ROUND = LoopParams(minutes=1.0)
+
+
+@pytest.fixture
+def project(tmp_path):
+    truth = grid(DEPTH, SIDE, STEP)
+    start = begin(truth)
+    start = dataclasses.replace(start, contour=np.zeros_like(truth))
+    with Project.create(tmp_path / "project", start) as opened:
+        yield opened
+
+
+@pytest.fixture
+def default(models, tiny_models):
+    """Tiny models that are the defaults."""
+    made = teachable_model(tiny_models["contours"], models / "tiny")
+    adopt(made)
+    shutil.copytree(tiny_models["closing"], models / "tiny-closing")
+    adopt(load_package(models / "tiny-closing"))
+    return made
+
+
+class Drawn:
+    """A network that draws what it is told, or what it is given."""
+
+    def __init__(self, model, contour):
+        self.plan, self.contour = model.plan, contour
+
+    def predict(self, images, order=None, **_):
+        yield Progress("predict", 1, 1)
+        if self.contour is None:
+            return np.asarray(images)[:, 0]
+        return np.repeat(self.contour[None].astype(np.float32), len(images), axis=0)
+
+
+@pytest.fixture
+def gappy(default, monkeypatch):
+    """Each contour model leaves one wall out; the closing model changes nothing."""
+    contour = grid(1, SIDE, STEP)[0] > 0
+    contour[1:STEP, STEP] = False
+    monkeypatch.setattr(
+        loop,
+        "_load",
+        lambda model, device: Drawn(model, contour if model.kind == "contours" else None),
+    )
+    return contour
+
+
+def go_on(project):
+    return finish(loop.advance(project, ROUND, device=ONE, fine_tuning=SHORT))
+
+
+def test_each_slice_is_measured_before_it_is_learnt_and_the_next_is_drawn(
+    project, gappy, default, tmp_path
+):
+    truth = grid(1, SIDE, STEP)[0]
+    first = go_on(project)
+    assert first.model is None and not first.points
+    z = first.next.z
+    assert np.array_equal(project.session.contour[z] > 0, gappy)
+    assert project.state(z) == UNTOUCHED and project.chosen == [z]
+    project.draw(z, truth)
+    assert project.state(z) == IN_WORK
+    assert np.array_equal(project.start_contour(z), gappy)
+    project.finish(z, despite=True)
+
+    second = go_on(project)
+    (point,) = second.points
+    scores = finish(evaluate(gappy[None].astype(np.uint8), truth[None])).as_dict()
+    assert (point.z, point.slices, point.sha256) == (z, 0, default.sha256)
+    assert point.labelled == pytest.approx(scores["labelled"]) and point.labelled < 1
+    assert point.nsd == pytest.approx(scores["nsd"])
+    assert second.model.name.endswith("-round-1")
+    assert second.model.card["parent"]["sha256"] == default.sha256
+    assert learnt_slices(second.model, project.stack_id) == {z}
+    assert second.next.z not in {z, *second.carried}
+    assert np.array_equal(project.session.contour[second.next.z] > 0, gappy)
+    # what the model drew is nobody's correction
+    assert corrected_slices(project) == []
+    assert find_model("default", "contours").sha256 == default.sha256
+
+    again = go_on(project)
+    assert (again.points, again.model, again.carried) == (second.points, second.model, ())
+    assert again.next.z == second.next.z
+    project.draw(second.next.z, truth)
+    project.finish(second.next.z, despite=True)
+    third = go_on(project)
+    assert [(one.z, one.slices) for one in third.points] == [(z, 0), (second.next.z, 1)]
+    assert third.points[1].sha256 == second.model.sha256
+    assert third.model.card["parent"]["name"] == second.model.name
+    assert loop.unmeasured(project) == [] and loop.unlearnt(project) == []
+    with pytest.raises(InputError, match="has learnt"):
+        finish(loop.measure(project, [z]))
+    adopted = loop.adopt_newest(project)
+    assert find_model("default", "contours").sha256 == third.model.sha256
+    assert loop.adopt_newest(project).folder == adopted.folder
+    project.close()
+    with Project.open(tmp_path / "project") as opened:
+        assert tuple(loop.curve(opened)) == third.points
+        assert loop.newest_model(opened).sha256 == third.model.sha256
+        assert opened.state(z) == DONE
+        assert np.array_equal(opened.start_contour(z), gappy)
+
+
+def test_a_round_that_was_stopped_goes_on_under_its_name(project, default):
+    project.draw(4, grid(1, SIDE, STEP)[0])
+    project.finish(4, despite=True)
+    work = loop.train_round(project, ROUND, device=ONE, fine_tuning=SHORT)
+    for progress in work:
+        if began(progress):
+            break
+    work.close()
+    assert loop.newest_model(project) is None
+    name = loop.next_name(project)
+    # what is done meanwhile waits for the next round: the slices of this one are written down
+    project.draw(20, grid(1, SIDE, STEP)[0])
+    project.finish(20, despite=True)
+    made = finish(loop.train_round(project, ROUND, device=ONE, fine_tuning=SHORT))
+    assert made.name == name and name.endswith("-round-1")
+    assert loop.unlearnt(project) == [20]
+
+
+def test_slices_that_somebody_has_worked_on_are_not_drawn(project, gappy):
+    project.draw(3, grid(1, SIDE, STEP)[0])
+    drawn = finish(loop.prefill(project, 3))
+    assert not project.take_prefilled(drawn)
+    assert not loop.wants_prefill(project, 3) and loop.wants_prefill(project, 4)
+    assert finish(loop.propose_next(project)).z == 3
+    drawn = finish(loop.prefill(project, 4))
+    assert project.take_prefilled(drawn) and project.state(4) == UNTOUCHED
+    project.session.undo()
+    assert not project.session.contour[4].any()
+
+
+def points(*values):
+    return [Point(n, n, "m", "0", value, value) for n, value in enumerate(values)]
+
+
+def test_it_is_said_when_two_slices_in_a_row_bring_nothing():
+    assert brought_nothing(points(0.3), 0.01) == 0
+    assert brought_nothing(points(0.3, 0.5, 0.505), 0.01) == 1
+    assert brought_nothing(points(0.3, 0.5, None, 0.2), 0.01) == 1
+    idle = points(0.3, 0.5, 0.505, 0.4)
+    assert brought_nothing(idle, 0.01) == 2
+    assert "brought nothing" in verdict(idle, 0.01)
+    assert "Go on" in verdict([*idle, *points(0.6)], 0.01)
+    assert "brought nothing" not in verdict(points(0.3, 0.5, 0.505), 0.01)
+
+
+def test_a_damaged_curve_is_told(tmp_path):
+    (tmp_path / "loop.json").write_text('{"format": 1, "points": [{"z": "x"}]}')
+    with pytest.raises(InputError, match="damaged"):
+        read_points(tmp_path)
