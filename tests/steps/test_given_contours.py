@@ -9,6 +9,7 @@ from napari_copnet.params import PreprocessParams
 from napari_copnet.progress import finish
 from napari_copnet.steps.given_contours import given_probability, place_contours
 from napari_copnet.steps.preprocess import preprocess
+from napari_copnet.store.memory import MemoryStage
 from napari_copnet.types import Stack
 
 RNG = np.random.default_rng(5)
@@ -83,3 +84,14 @@ def test_what_is_no_probability_of_the_stack_is_refused(contours, says):
     with pytest.raises(InputError, match=says) as refused:
         given_probability(Stack(contours), Stack(tissue()))
     assert refused.value.hint
+
+
+def test_an_open_file_is_not_sent_to_workers():
+    class Workers:
+        def run(self, work, blocks, shared):
+            raise AssertionError("the file would be sent")
+
+    ready = finish(preprocess(Stack(tissue()), PreprocessParams(size=40, align=False)))
+    stage = MemoryStage()
+    stage.workers = Workers()
+    assert finish(place_contours(probability(), ready, stage=stage)).any()

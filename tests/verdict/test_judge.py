@@ -195,3 +195,15 @@ def test_blocks_can_be_measured_elsewhere():
     sent = pickle.loads(pickle.dumps(shared))
     values = finish(module.measure_block((0, 1), sent))
     assert values["measures"].shape == (2, len(NAMES) + 1)
+
+
+def test_a_stack_is_not_sent_to_workers():
+    """A stack that is read from its file slice by slice is open, and can't be pickled."""
+
+    class Workers:
+        def run(self, work, blocks, shared):
+            raise AssertionError("the stack would be sent")
+
+    stage = MemoryStage()
+    stage.workers = Workers()
+    assert finish(judge(*finished_run(), stage)).slices == (0, 1, 2, 3, 4)

@@ -84,7 +84,10 @@ def judge(
     depth = ready.data.shape[0]
     blocks = chosen_pairs(depth, ready.blank)
     shared = JudgedRun(stack.data, ready, contours, closing.mask, cells.labels)
-    found = yield from over_blocks(stage, "measures", measure_block, blocks, shared, "verdict")
+    # The stack as given may be an open file, which no other process can be sent.
+    found = yield from over_blocks(
+        stage, "measures", measure_block, blocks, shared, "verdict", here=True
+    )
     rows = [row for values in found for row in values["measures"]]
     names = (*NAMES, "clipped")
     medians = {
