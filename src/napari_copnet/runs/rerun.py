@@ -6,25 +6,32 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError, ModelError
-from napari_copnet.files import check_writable, sha256, whole_file
-from napari_copnet.io.formats import format_of
+from napari_copnet.files import check_file, check_writable, sha256, whole_file
+from napari_copnet.io.formats import FORMATS, FormatName, format_of
 from napari_copnet.io.read import read_image, read_iterations, read_stack
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, find_model, list_models
 from napari_copnet.params import DeviceParams, ReadParams, Settings, from_dict
 from napari_copnet.pipeline import run
 from napari_copnet.progress import Steps
+from napari_copnet.records import has_keys, read_record
 from napari_copnet.restored import restored_lazily
+from napari_copnet.runs.generation import FORM, check_results
 from napari_copnet.runs.run_record import OUTPUTS, surroundings
 from napari_copnet.runs.saving import saving
 from napari_copnet.store.folder import FolderStore
 
 RECORD = "rerun.json"
+_FORM = FORM | {
+    "command": str,
+    "settings": dict,
+    "inputs": {"stack": {**FORM["inputs?"]["stack?"], "path": (str, None)}},
+}
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,11 @@ def rerun(
     image = read_stack(plan.stack, plan.read, lazy=True)
     written = plan.record.get("files", {})
     outputs = [name for name in OUTPUTS if name in written]
-    format = next((format_of(str(written[n]))[0] for n in outputs), "") or "tiff"
+    named = next((format_of(str(written[n]))[0] for n in outputs), "") or "tiff"
+    format = cast(FormatName, named)
+    # Before hours of work.
+    check_results(out, [name + FORMATS[format][0] for name in outputs])
+    check_file(out / RECORD, lambda there: has_keys(there, "command", "run", "same"))
     store = FolderStore(out / "store")
     with store.alone():
         result = yield from run(
@@ -186,27 +197,18 @@ def rerun(
 
 
 def _record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no readable record.", "Give the run.json of a run.") from error
-    parts = record if isinstance(record, dict) else {}
-    if parts.get("command") != "run":
-        raise InputError(
-            f"{path} is not the record of a whole run.", "Give the run.json of copnet run."
-        )
-    try:
-        parts["settings"]["closing"], parts["inputs"]["stack"]["path"]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path} is incomplete.", "Restore it from a copy.") from error
-    return parts
+    hint = "Give the run.json of copnet run."
+    if read_record(path, dict, hint).get("command") != "run":
+        raise InputError(f"{path} is not the record of a whole run.", hint)
+    return read_record(path, _FORM, "Restore it from a copy.")
 
 
 def _source(record: Mapping[str, Any], folder: Path, stack: Path | str | None) -> Path:
     path = record["inputs"]["stack"]["path"]
     wanted = [Path(stack)] if stack else [Path(path), folder / path] if path else []
     for candidate in wanted:
-        if candidate.exists():
+        # A record may come from elsewhere, and name pipes and devices.
+        if candidate.is_file() or candidate.is_dir():
             return candidate
     raise InputError(
         f"The stack {wanted[0] if wanted else 'of the run'} is not there.",
