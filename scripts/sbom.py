@@ -1,4 +1,4 @@
-"""Write a software bill of materials: CycloneDX 1.5 of the package and all that it is installed with.
+"""Write a software bill of materials: CycloneDX 1.5 of the package and what it is installed with.
 
 What is listed is what the metadata of installed packages say: those that the package and its extras
 for the window and for clusters need here, and what these need. Of the model weights that come with
@@ -78,7 +78,7 @@ def described(
 ) -> dict[str, Any]:
     """Return the component of an installed package."""
     about = {"type": kind, "bom-ref": ref, "name": name, "version": one.version, "purl": ref}
-    expression, text = one.metadata["License-Expression"], one.metadata["License"]
+    expression, text = (one.metadata.get(n) for n in ("License-Expression", "License"))
     named = [c.split(" :: ")[-1] for c in one.metadata.get_all("Classifier", []) if "License" in c]
     if expression:
         return about | {"licenses": [{"expression": expression}]}

@@ -4,11 +4,19 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import time
 import tomllib
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from packaging.requirements import Requirement
+
+from napari_copnet.errors import CopnetError
+from napari_copnet.io.read import read_stack
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -21,7 +29,7 @@ LINT = CONFIGURED["tool"]["ruff"]["lint"]
 
 def test_the_rules_for_security_are_on():
     assert "S" in LINT["select"]
-    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--select", "S", "src"]
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "src"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
@@ -69,24 +77,14 @@ def test_the_bill_of_materials_knows_the_weights_that_are_shipped():
 @pytest.mark.parametrize("entities", [9, 30])
 def test_entities_that_multiply_are_refused(tmp_path, entities):
     """The reason why OME metadata may be read with the standard library."""
-    import time
-
-    import numpy as np
-    import tifffile
-
-    from napari_copnet.errors import CopnetError
-    from napari_copnet.io.read import read_stack
-
     names = [f"e{n}" for n in range(entities)]
     rules = [f'<!ENTITY e0 "{"x" * 1000}">']
-    rules += [f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip(names, names[1:], strict=False)]
+    rules += [f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in pairwise(names)]
     text = f'<?xml version="1.0"?><!DOCTYPE OME [{"".join(rules)}]>'
     text += f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">&{names[-1]};</OME>'
     path = tmp_path / "a.ome.tif"
     tifffile.imwrite(path, np.zeros((2, 8, 8), np.uint8), description=text, metadata=None)
     began = time.monotonic()
-    try:
+    with suppress(CopnetError):
         assert read_stack(path).shape == (2, 8, 8)
-    except CopnetError:
-        pass
     assert time.monotonic() - began < 5

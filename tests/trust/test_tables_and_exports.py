@@ -21,6 +21,7 @@ from napari_copnet.measures.files import measure_files
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.session import Session
 from napari_copnet.runs.rerun import plan_of, rerun
+from napari_copnet.store.folder import FolderStage, FolderStore
 from napari_copnet.teaching.carrying.carried import (
     CarriedSlice,
     DoubtfulCell,
@@ -136,6 +137,15 @@ def test_a_run_to_repeat_names_no_pipe_or_device(tmp_path, whole_run):
             plan_of(folder)
     with pytest.raises(InputError, match="not a plain file"):
         plan_of(tmp_path / "pipe")
+
+
+def test_a_store_killed_while_an_array_was_made_can_be_used_again(tmp_path):
+    stage = FolderStage(tmp_path / "store" / "step", "a key")
+    stage.array("made", (2, 8, 8), np.uint8)
+    partial = tmp_path / "store/step/arrays/made/zarr.2d33e39bf7f14b459d6c642d80c9bd8c.partial"
+    partial.write_bytes(b"{")
+    with FolderStore(tmp_path / "store").alone():
+        assert not partial.exists()
 
 
 # Sessions and projects -------------------------------------------------------
