@@ -12,7 +12,7 @@ VIRTUAL := $(shell [ "$$(uname)" = Linux ] && echo 'xvfb-run -a -s "-screen 0 19
 PARALLEL := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VIRTUAL)
 TESTS := -m pytest -n auto --maxprocesses 8 --dist worksteal --durations 15
 
-.PHONY: demo docs test test-all test-lowest lint models results experiments bench tour trust trust-full clean
+.PHONY: demo docs test test-all test-lowest lint models results experiments bench tour trust trust-full audit sbom clean
 
 demo:
 	@scripts/setup.sh $(if $(DISPLAYED),gui,run)
@@ -70,12 +70,22 @@ tour:
 	@PYTHONPATH=. $(VIRTUAL) $(BIN)/python scripts/tour.py --data $(DATA) --out docs/images
 
 trust:
-	@scripts/setup.sh gui
+	@scripts/setup.sh dev
 	@$(VIRTUAL) $(BIN)/python scripts/trust.py
 
 trust-full:
-	@scripts/setup.sh gui
+	@scripts/setup.sh dev
 	@$(VIRTUAL) $(BIN)/python scripts/trust.py --full
 
+# Known weaknesses of what is installed. Without a way to the database it says so, and fails.
+audit:
+	@scripts/setup.sh gui
+	@scripts/audit.sh
+
+# All that is installed with the package, as CycloneDX, in dist/.
+sbom:
+	@scripts/setup.sh gui
+	@$(BIN)/python scripts/sbom.py dist/sbom.cdx.json
+
 clean:
-	rm -rf $(VENV) $(LOWEST) demo-output build dist site .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv-audit $(VENV) $(LOWEST) demo-output build dist site .pytest_cache .mypy_cache .ruff_cache

@@ -35,9 +35,10 @@ SUITES: dict[str, tuple[int, str, Callable[[Path, int, int], Counts], int, int]]
         1000,
         10000,
     ),
-    "folders": (2, "no file of the user's is touched", trust_folders.full_folders, 26, 520),
-    "writers": (3, "killed writers leave nothing mixed", trust_folders.killed_writers, 100, 1000),
-    "trainings": (3, "killed trainings resume", trust_training.killed_trainings, 10, 10),
+    "earlier": (1, "what earlier versions wrote opens", trust_hostile.earlier_versions, 1, 1),
+    "folders": (2, "no file of the user's is touched", trust_folders.full_folders, 40, 600),
+    "writers": (3, "killed writers leave nothing mixed", trust_folders.killed_writers, 144, 1200),
+    "trainings": (3, "killed trainings resume", trust_training.killed_trainings, 5, 10),
     "parents": (3, "no training outlives its parent", trust_training.orphans, 4, 4),
     "viewers": (3, "nothing outlives a killed viewer", trust_viewer.killed_viewers, 1, 5),
     "faults": (4, "a failing disk loses nothing", trust_folders.failing_disk, 64, 640),
@@ -50,6 +51,7 @@ SUITES: dict[str, tuple[int, str, Callable[[Path, int, int], Counts], int, int]]
     "session": (9, "8 hours of edits do not fill memory", trust_long.long_sessions, 400, 4800),
     "stacks": (9, "stacks are let go", trust_long.opened_and_closed, 40, 200),
     "numbers": (10, "scores are those of references", trust_numbers.honest_numbers, 200, 1000),
+    "supply": (11, "what is used is known and looked through", trust_hostile.supply, 1, 1),
 }
 
 

@@ -21,11 +21,16 @@ import trust_inputs
 from napari_copnet import CopnetError, Session
 from napari_copnet.io.read import read_stack
 from napari_copnet.io.write import write_image
+from napari_copnet.measures.measure import measure
+from napari_copnet.measures.open_source import opened_source
 from napari_copnet.networks.model_zip import export_zip, import_zip
 from napari_copnet.networks.package import load_package
+from napari_copnet.progress import finish
 from napari_copnet.proofreading.recover import recover
 from napari_copnet.proofreading.session_start import from_run_folder
+from napari_copnet.runs.rerun import plan_of
 from napari_copnet.store.folder import FolderStage
+from napari_copnet.teaching.carrying.carried import CarriedSlice, DoubtfulCell
 from napari_copnet.teaching.project import Project
 from napari_copnet.types import VoxelSize
 
@@ -116,13 +121,25 @@ def _kinds(folder: Path) -> dict[str, tuple[Path, Callable[[Path], Any]]]:
         "OME-TIFF": images / "f.ome.tif",
         "folder of PNG": images / "g",
     }
+    paths |= {
+        "HDF5": images / "h.h5",
+        "NumPy": images / "i.npy",
+        "Cellpose": images / "j_seg.npy",
+    }
     _others(paths, image)
     kinds: dict[str, tuple[Path, Callable[[Path], Any]]] = {
         name: (path, _read_image) for name, path in paths.items()
     }
     trust_inputs.write_run(folder / "run", 0, ("contours", "closed", "iterations", "cells"))
     kinds["run"] = folder / "run", _read_run
+    kinds["run, to be measured"] = folder / "cells", _read_cells
+    trust_inputs.write_run(folder / "cells", 0, ("contours", "closed", "cells"))
+    kinds["run, to be repeated"] = folder / "repeated", _read_plan
+    trust_inputs.write_whole_run(
+        folder / "repeated", trust_inputs.write_stack(folder / "repeated.tif")
+    )
     trust_inputs.write_session(folder / "session", folder / "run", 12)
+    _carry(folder / "session")
     kinds["session and project"] = folder / "session", _read_session
     model = trust_inputs.write_model(folder / "model")
     kinds["model"] = folder / "model", lambda path: load_package(path).weights()
@@ -136,6 +153,7 @@ def _kinds(folder: Path) -> dict[str, tuple[Path, Callable[[Path], Any]]]:
 
 
 def _others(paths: dict[str, Path], image: np.ndarray) -> None:
+    import h5py
     import mrcfile
     import tifffile
     from PIL import Image
@@ -145,6 +163,12 @@ def _others(paths: dict[str, Path], image: np.ndarray) -> None:
     tifffile.imwrite(
         paths["OME-TIFF"], image, metadata={"axes": "ZYX"}, ome=True, compression="zlib"
     )
+    with h5py.File(paths["HDF5"], "w") as file:
+        file.create_dataset("exported_data", data=image, chunks=(1, 6, 7), compression="gzip")
+        file["exported_data"].attrs["element_size_um"] = (0.05, 0.01, 0.01)
+    np.save(paths["NumPy"], image)
+    cells = {"masks": image.astype(np.uint16), "filename": "a.tif", "flows": [image[0]]}
+    np.save(paths["Cellpose"], np.array(cells, object), allow_pickle=True)
     paths["folder of PNG"].mkdir()
     for z, plane in enumerate(image):
         Image.fromarray(plane).save(paths["folder of PNG"] / f"{z}.png")
@@ -159,6 +183,22 @@ def _read_run(path: Path) -> None:
     for array in (start.contour, start.step1, start.iterations, start.excluded):
         if array is not None:
             np.asarray(array[:])
+
+
+def _read_cells(path: Path) -> None:
+    with opened_source(path) as source:
+        finish(measure(source))
+
+
+def _read_plan(path: Path) -> None:
+    plan_of(path, path.with_name("repeated.tif"))
+
+
+def _carry(session: Path) -> None:
+    contour = trust_inputs.contour_of(2)[0] > 0
+    with Project.open(session) as project:
+        doubtful = (DoubtfulCell(1, 1, 0.5, 4),)
+        project.take_carried(CarriedSlice(0, (1,), contour, contour, doubtful, 3))
 
 
 def _read_session(path: Path) -> None:
@@ -179,6 +219,9 @@ def _look(path: Path) -> None:
         session.redo()
     with Project.open(path, read_only=True) as project:
         project.reviewed(1)
+        project.carried(0)
+        project.doubts(0)
+        _ = project.network_size
 
 
 def _import(path: Path) -> None:

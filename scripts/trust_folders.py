@@ -14,15 +14,22 @@ from typing import Any
 
 import numpy as np
 import trust_inputs
-from trust_inputs import contour_of, killed_after, killed_at, leftovers, write_run
+from trust_inputs import DarkNetwork, contour_of, killed_after, killed_at, leftovers, write_run
 
 from napari_copnet import CopnetError, Session
+from napari_copnet.export.export import export_files
+from napari_copnet.measures.files import measure_files
 from napari_copnet.networks import package
 from napari_copnet.networks.model_zip import export_zip, import_zip
+from napari_copnet.params import ReadParams
 from napari_copnet.progress import finish
 from napari_copnet.proofreading import journal as journal_module
 from napari_copnet.proofreading.session_export import export
 from napari_copnet.proofreading.session_start import from_run_folder
+from napari_copnet.runs.generation import is_intact
+from napari_copnet.runs.rerun import plan_of, rerun
+from napari_copnet.teaching.carrying.carried import CarriedSlice, DoubtfulCell
+from napari_copnet.teaching.project import Project
 
 Counts = tuple[int, int, int]
 # Names under which commands write, as files of the user's.
@@ -31,7 +38,12 @@ TAKEN = (
     "padding.tif", "degraded.tif", "truth_contours.tif", "truth_cells.tif", "run.json",
     "edits.json", "session.json", "journal.sqlite", "start.npz", "snapshot.npz", "model.json",
     "weights.safetensors", "scores.json", "slices.csv", "cells.csv", "index.html", "overview.png",
+    "measures.json", "cells.parquet", "walls.csv", "export.json", "rois.zip", "cells16.tif",
+    "rerun.json", "store",
 )  # fmt: skip
+# What meshes need to know.
+SIZED = ReadParams(voxel_size="0.05,0.01,0.01")
+RECORDS = ("run.json", "measures.json", "export.json")
 
 
 # Whatever a folder holds -----------------------------------------------------
@@ -49,6 +61,8 @@ def full_folders(folder: Path, count: int, seed: int) -> Counts:
     chance = random.Random(seed)
     os.environ[package.MODELS_VARIABLE] = str(folder / "models")
     commands = _commands(folder)
+    # Runs are repeated without networks, which the folders are not about.
+    rerun.__kwdefaults__["load"] = DarkNetwork
     survived = lost = 0
     for number in range(count):
         out = folder / "out"
@@ -74,8 +88,11 @@ def full_folders(folder: Path, count: int, seed: int) -> Counts:
 
 def _commands(folder: Path) -> list[tuple[Any, ...]]:
     run, session = folder / "run", folder / "session"
-    write_run(run)
+    write_run(run, 0, ("contours", "closed", "cells"))
     trust_inputs.write_session(session, run, 3)
+    stack = trust_inputs.write_stack(folder / "stack.tif")
+    repeated = folder / "repeated"
+    trust_inputs.write_whole_run(repeated, stack)
     model = trust_inputs.write_model(folder / "model")
     export_zip(model, folder / "model.zip")
     closed, contours = run / "closed.tif", run / "contours.tif"
@@ -94,6 +111,12 @@ def _commands(folder: Path) -> list[tuple[Any, ...]]:
         ("model", "import", folder / "model.zip", "--out", "OUT"),
         ("model", "import", folder / "model.zip", "--out", "OUT", "--replace"),
         ("annotate", "create", "--image", contours, "--out", "OUT"),
+        ("measure", session, "--out", "OUT"),
+        ("measure", run, "--out", "OUT", "--format", "csv"),
+        ("export", session, "--out", "OUT", "--to", "rois,labels16"),
+        ("export", run, "--out", "OUT", "--to", "ome-zarr,stl,obj,ply"),
+        ("rerun", repeated, "--out", "OUT", "--anyway"),
+        ("session", "create", stack, "--contours", closed, "--out", "OUT"),
     ]
 
 
@@ -119,7 +142,7 @@ def _seen(out: Path) -> dict[str, bytes]:
     found = {}
     for path in out.rglob("*"):
         name = str(path.relative_to(out))
-        if name == "run.json" and b'"hashes"' in path.read_bytes():
+        if name in RECORDS and b'"hashes"' in path.read_bytes():
             continue
         if path.is_symlink():
             found[name] = os.readlink(path).encode()
@@ -144,27 +167,33 @@ def killed_writers(folder: Path, count: int, seed: int) -> Counts:
         export_zip(
             trust_inputs.write_model(folder / name, "killed", "closing"), folder / f"{name}.zip"
         )
-    tried = lost = 0
-    writers = (_run_writer, _export_writer, _import_writer, _session_writer)
-    while tried < count:
-        for writer in writers:
-            for n in range(1, 200):
-                work, problem = writer(folder / f"{tried}", folder)
-                at_rename = tried % 3 < 2
-                came_through = (
-                    killed_at(n, work) if at_rename else killed_after(chance.uniform(0, 0.05), work)
-                )
-                found = problem()
-                tried += 1
-                if found:
-                    lost += 1
-                    print(f"    {writer.__name__}, {n}: {found}")
-                shutil.rmtree(folder / f"{tried - 1}", ignore_errors=True)
-                if came_through and at_rename:
-                    break
-                if tried >= count:
-                    return tried, tried - lost, lost
-    return tried, tried - lost, lost
+    trust_inputs.write_whole_run(folder / "repeated", trust_inputs.write_stack(folder / "s.tif"))
+    lost = 0
+    writers = (
+        _run_writer,
+        _export_writer,
+        _import_writer,
+        _session_writer,
+        _tables_writer,
+        _formats_writer,
+        _rerun_writer,
+        _carry_writer,
+    )
+    next_n = dict.fromkeys(writers, 1)
+    for tried in range(count):
+        writer, place = writers[tried % len(writers)], folder / f"{tried}"
+        work, problem = writer(place, folder)
+        # Every third is killed at random, the others at each change of names in turn.
+        n, at_rename = next_n[writer], tried // len(writers) % 3 < 2
+        if at_rename:
+            next_n[writer] = 1 if killed_at(n, work) else n + 1
+        else:
+            killed_after(chance.uniform(0, 0.05), work)
+        if found := problem():
+            lost += 1
+            print(f"    {writer.__name__}, {n}: {found}")
+        shutil.rmtree(place, ignore_errors=True)
+    return count, count - lost, lost
 
 
 Writer = tuple[Callable[[], Any], Callable[[], str]]
@@ -240,6 +269,94 @@ def _session_writer(place: Path, folder: Path) -> Writer:
         return "" if not leftovers(folder) else f"left: {leftovers(folder)[0].name}"
 
     return work, problem
+
+
+def _tables_writer(place: Path, folder: Path) -> Writer:
+    """Tables of a session take the place of those of a run."""
+    write_run(folder / "source", 3, ("contours", "closed", "cells"))
+    finish(measure_files(folder / "source", place))
+
+    def work() -> None:
+        finish(measure_files(folder / "session", place))
+
+    def problem() -> str:
+        mixed = _mixed(place, "measures.json")
+        work()
+        return mixed or _clean(place, {*_named(place, "measures.json"), "measures.json"})
+
+    return work, problem
+
+
+def _formats_writer(place: Path, folder: Path) -> Writer:
+    """An export to other formats keeps the one that is there."""
+    finish(export_files(folder / "session", place, ["ply"], SIZED))
+
+    def work() -> None:
+        finish(export_files(folder / "session", place, ["rois", "labels16", "ply"], SIZED))
+
+    def problem() -> str:
+        mixed = _mixed(place, "export.json")
+        work()
+        return mixed or _clean(place, {"rois.zip", "cells16.tif", "meshes-ply", "export.json"})
+
+    return work, problem
+
+
+def _rerun_writer(place: Path, folder: Path) -> Writer:
+    def work() -> None:
+        finish(rerun(plan_of(folder / "repeated"), place, load=DarkNetwork))
+
+    def problem() -> str:
+        if (place / "run.json").exists():
+            try:
+                from_run_folder(place)
+            except CopnetError as error:
+                if "two runs" not in str(error):
+                    return str(error)
+        # In a process of its own: threads of libraries do not survive in those that are killed.
+        if not killed_at(-1, work):
+            return "can't be repeated"
+        return _clean(place, {"closed.tif", "contours.tif", "run.json", "rerun.json", "store"})
+
+    return work, problem
+
+
+def _carry_writer(place: Path, folder: Path) -> Writer:
+    """Contours are carried to a slice; what is killed in between leaves it as it was."""
+    shutil.copytree(folder / "session", place)
+    contour = trust_inputs.contour_of(2)[0] > 0
+    carried = CarriedSlice(0, (1,), contour, contour, (DoubtfulCell(1, 1, 0.5, 4),), 3)
+
+    def work() -> None:
+        with Project.open(place) as project:
+            if project.carried(0) is None:
+                project.session.jump(0)
+                project.take_carried(carried)
+
+    def problem() -> str:
+        work()
+        with Project.open(place) as project:
+            kept = project.carried(0)
+            if kept is None or not np.array_equal(project.session.contour[0] > 0, contour):
+                return "was not carried"
+            if kept.doubtful != carried.doubtful:
+                return "carried otherwise"
+        return "" if not leftovers(place) else f"left: {leftovers(place)[0].name}"
+
+    return work, problem
+
+
+def _named(place: Path, record: str) -> set[str]:
+    return set(json.loads((place / record).read_text())["hashes"])
+
+
+def _mixed(place: Path, name: str) -> str:
+    """Return what is wrong with results whose record says that they are whole."""
+    record = json.loads((place / name).read_text())
+    if record.get("unfinished"):
+        return ""
+    wrong = [n for n in record["hashes"] if not is_intact(place / n, record, thorough=True)]
+    return f"{wrong} are of another run" if wrong else ""
 
 
 def _clean(place: Path, names: set[str]) -> str:

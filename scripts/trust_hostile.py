@@ -11,9 +11,10 @@ import psutil
 
 TESTS = Path(__file__).parents[1] / "tests"
 # Files made to harm, and records of wrong types; pickles, plans and zips are among the models'.
-SUITES = (
+HOSTILE = (
     "trust/test_hostile_files.py",
     "trust/test_damaged_records.py",
+    "trust/test_tables_and_exports.py",
     "networks/test_import_nnunet.py",
     "networks/test_plan.py",
     "io/test_bad_input.py",
@@ -21,9 +22,24 @@ SUITES = (
 
 
 def hostile_files(folder: Path, _count: int, _seed: int) -> tuple[int, int, int]:
-    """Run the tests of hostile files, each once; one that is skipped is lost."""
+    """Run the tests of hostile files."""
+    return _tested(folder, HOSTILE)
+
+
+def earlier_versions(folder: Path, _count: int, _seed: int) -> tuple[int, int, int]:
+    """Open runs, sessions and models that earlier versions wrote."""
+    return _tested(folder, ("trust/test_earlier_versions.py",))
+
+
+def supply(folder: Path, _count: int, _seed: int) -> tuple[int, int, int]:
+    """Check the code with the rules for security, and the list of all that is used."""
+    return _tested(folder, ("test_supply.py", "test_dependencies.py"))
+
+
+def _tested(folder: Path, names: tuple[str, ...]) -> tuple[int, int, int]:
+    """Run tests, each once; one that is skipped is lost."""
     report = folder / "report.xml"
-    paths = [str(TESTS / name) for name in SUITES]
+    paths = [str(TESTS / name) for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
     done = subprocess.run(
         [*command, f"--junitxml={report}"], cwd=TESTS.parent, capture_output=True, text=True

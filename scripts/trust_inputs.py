@@ -4,13 +4,20 @@ import os
 import signal
 import time
 import traceback
+from types import SimpleNamespace
 
 import numpy as np
 
+from napari_copnet import params
+from napari_copnet.io.read import read_stack
 from napari_copnet.io.write import write_image
+from napari_copnet.pipeline import run
+from napari_copnet.progress import Progress, finish
+from napari_copnet.restored import restored_lazily
 from napari_copnet.runs.generation import new_generation
 from napari_copnet.runs.run_record import write_record
-from napari_copnet.types import VoxelSize
+from napari_copnet.runs.saving import saving
+from napari_copnet.types import SliceResult, VoxelSize
 
 SHAPE = (2, 12, 14)
 
@@ -59,6 +66,48 @@ def write_run(folder, number=0, names=("contours", "closed"), **record):
         }
         write_record(made.folder, record)
     return made.record
+
+
+class DarkNetwork:
+    """Dark pixels are contour: the work of a network, without one."""
+
+    plan = SimpleNamespace(dimensions=2)
+
+    def __init__(self, *_):
+        pass
+
+    def predict(self, images, **_):
+        result = np.clip(0.5 - images[:, 0] / 4, 0, 1).astype(np.float32)
+        for index, plane in enumerate(result):
+            yield Progress(
+                "predict", index + 1, len(result), "slices", partial=SliceResult(index, plane)
+            )
+        return result
+
+
+def dark_settings():
+    """Return settings of a run with `DarkNetwork`."""
+    return params.Settings(
+        preprocess=params.PreprocessParams(size=0, invert="no"),
+        device=params.DeviceParams(device="cpu"),
+        closing=params.ClosingParams(max_iterations=3),
+    )
+
+
+def write_stack(path):
+    """Write a stack that runs can be made of."""
+    rng = np.random.default_rng(0)
+    image = 200 - 150 * np.kron(contour_of(), np.ones((1, 4, 4)))
+    data = np.clip(image + rng.normal(0, 5, image.shape), 0, 255).astype(np.uint8)
+    return write_image(path, data, voxel_size=VoxelSize(0.05, 0.01, 0.01))
+
+
+def write_whole_run(folder, stack):
+    """Run all steps on a stack, with `DarkNetwork`, and write the results."""
+    settings, read = dark_settings(), params.ReadParams()
+    result = finish(run(read_stack(stack), settings, load=DarkNetwork))
+    outputs = ("contours", "closed")
+    return finish(saving(result, restored_lazily(result), settings, folder, "tiff", outputs, read))
 
 
 def write_session(folder, run, edits=0):

@@ -10,20 +10,21 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import psutil
 import trust_inputs
-from trust_inputs import leftovers, write_run
+from trust_inputs import DarkNetwork, leftovers, write_run
 
 from napari_copnet import Session, params
 from napari_copnet.evaluation.scores import evaluate
+from napari_copnet.export.export import export_files
 from napari_copnet.io.read import read_stack
 from napari_copnet.io.write import write_image
+from napari_copnet.measures.files import measure_files
 from napari_copnet.pipeline import run
-from napari_copnet.progress import Progress, finish
+from napari_copnet.progress import finish
 from napari_copnet.proofreading.edits import Edit, Flip, Patch
 from napari_copnet.proofreading.session_export import export
 from napari_copnet.proofreading.session_files import make
@@ -31,27 +32,10 @@ from napari_copnet.proofreading.session_start import from_run_folder
 from napari_copnet.restored import restored_lazily
 from napari_copnet.runs.saving import saving
 from napari_copnet.store.folder import FolderStore
-from napari_copnet.types import SliceResult, Stack, VoxelSize
+from napari_copnet.types import Stack, VoxelSize
 
 Counts = tuple[int, int, int]
 SECONDS = 1.0
-
-
-class _Network:
-    """Dark pixels are contour: the work of a network, without one."""
-
-    plan = SimpleNamespace(dimensions=2)
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-    def predict(self, images: np.ndarray, **_: Any) -> Generator[Progress, None, np.ndarray]:
-        result = np.clip(0.5 - images[:, 0] / 4, 0, 1).astype(np.float32)
-        for index, plane in enumerate(result):
-            yield Progress(
-                "predict", index + 1, len(result), "slices", partial=SliceResult(index, plane)
-            )
-        return result
 
 
 def stopped_work(folder: Path, count: int, seed: int) -> Counts:
@@ -59,23 +43,21 @@ def stopped_work(folder: Path, count: int, seed: int) -> Counts:
     chance = random.Random(seed)
     write_run(folder / "source", 3)
     trust_inputs.write_session(folder / "session", folder / "source", 6)
-    stack = _stack()
-    settings = params.Settings(
-        preprocess=params.PreprocessParams(size=0, invert="no"),
-        device=params.DeviceParams(device="cpu"),
-        closing=params.ClosingParams(max_iterations=3),
-    )
-    done = finish(run(stack, settings, load=_Network))
+    stack = read_stack(trust_inputs.write_stack(folder / "stack.tif"))
+    settings = trust_inputs.dark_settings()
+    done = finish(run(stack, settings, load=DarkNetwork))
     session = Session.open(folder / "session", read_only=True)
     out = folder / "out"
     mask = trust_inputs.contour_of()
     works: list[Callable[[], Any]] = [
-        lambda: run(stack, settings, load=_Network),
+        lambda: run(stack, settings, load=DarkNetwork),
         lambda: _in_store(stack, settings, out),
         lambda: saving(done, restored_lazily(done), settings, out),
         lambda: make(out, from_run_folder(folder / "source")),
         lambda: export(session, out),
         lambda: evaluate(mask, mask),
+        lambda: measure_files(folder / "session", out),
+        lambda: export_files(folder / "session", out, ["rois", "labels16"]),
     ]
     times, lost = [], 0
     for number in range(count):
@@ -105,18 +87,11 @@ def stopped_work(folder: Path, count: int, seed: int) -> Counts:
 _OF_LIBRARIES = {"zarr_io", "asyncio_0"}
 
 
-def _stack() -> Stack:
-    rng = np.random.default_rng(0)
-    image = 200 - 150 * np.kron(trust_inputs.contour_of(), np.ones((1, 4, 4)))
-    data = np.clip(image + rng.normal(0, 5, image.shape), 0, 255).astype(np.uint8)
-    return Stack(data, VoxelSize(0.05, 0.01, 0.01), name="stack")
-
-
 def _in_store(stack: Stack, settings: params.Settings, out: Path) -> Generator[Any, None, Any]:
     store = FolderStore(out / "store")
     with (
         store.alone(),
-        contextlib.closing(run(stack, settings, store=store, load=_Network)) as work,
+        contextlib.closing(run(stack, settings, store=store, load=DarkNetwork)) as work,
     ):
         return (yield from work)
 

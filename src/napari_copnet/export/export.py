@@ -15,6 +15,8 @@ from napari_copnet.measures.open_source import opened_source
 from napari_copnet.measures.source import Source
 from napari_copnet.params import MeasureParams, ReadParams
 from napari_copnet.progress import Steps
+from napari_copnet.runs.generation import check_results, new_generation
+from napari_copnet.runs.run_record import surroundings
 
 # Format: what it is, and what is written.
 FORMATS = {
@@ -25,6 +27,7 @@ FORMATS = {
     "obj": ("meshes, OBJ", "meshes-obj"),
     "ply": ("meshes with colours, PLY", "meshes-ply"),
 }
+RECORD = "export.json"
 
 
 def export_files(
@@ -56,7 +59,8 @@ def export_files(
     Returns
     -------
     dict
-        ``files`` maps formats to what was written.
+        The record, as written to ``export.json``; ``files`` maps formats to what was written.
+        Earlier exports to other formats stay.
 
     Raises
     ------
@@ -74,12 +78,24 @@ def export_files(
     if not to:
         raise InputError("No format was named.", f"Choose of {', '.join(FORMATS)}: --to rois.")
     check_writable(out)
+    check_results(out, [FORMATS[name][1] for name in to], RECORD)
     files: dict[str, str] = {}
-    with opened_source(path, read, params) as source:
+    with (
+        opened_source(path, read, params) as source,
+        new_generation(out, RECORD, keep=True) as made,
+    ):
         for name in to:
-            files |= yield from _written(source, name, out / FORMATS[name][1])
-        facts, notes = source.facts, list(source.notes)
-    return {"command": "export", "inputs": facts, "notes": notes, "files": files}
+            files |= yield from _written(source, name, made.folder / FORMATS[name][1])
+        made.write(
+            {
+                "command": "export",
+                **surroundings(),
+                "inputs": source.facts,
+                "notes": list(source.notes),
+                "files": files,
+            }
+        )
+    return made.record
 
 
 def _written(source: Source, name: str, target: Path) -> Steps[dict[str, str]]:

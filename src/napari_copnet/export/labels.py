@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from napari_copnet.errors import OutputError
-from napari_copnet.files import check_file
-from napari_copnet.folders import whole_folder
 from napari_copnet.io.write import write_image
-from napari_copnet.io.write_omezarr import is_image_folder, write_omezarr
+from napari_copnet.io.write_omezarr import write_omezarr
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.measures.source import Source
-from napari_copnet.measures.table import Table, is_table, write_table
+from napari_copnet.measures.table import Table, write_table
 from napari_copnet.progress import Progress, Steps
 
 _MOST = 2**16 - 1
@@ -65,7 +63,7 @@ def write_labels16(source: Source, path: Path) -> Steps[tuple[Path, ...]]:
     Raises
     ------
     OutputError
-        More cells than 16 bits can tell apart, or files of others in the way.
+        More cells than 16 bits can tell apart, or no right or no room.
     """
     cells = (yield from count_cells(source.labels))["cell"]
     if cells.size > _MOST:
@@ -73,13 +71,11 @@ def write_labels16(source: Source, path: Path) -> Steps[tuple[Path, ...]]:
             f"{cells.size} cells are more than 16 bits can number.",
             "Export OME-Zarr, whose labels have 32 bits.",
         )
-    check_file(path, is_labels)
     table = None
     numbers = cells
     if cells.size and cells[-1] > _MOST:
         numbers = np.arange(1, cells.size + 1)
         table = Table("numbers", {"cell": cells, "number": numbers})
-        check_file(path.parent / "numbers.csv", lambda there: is_table(there, "numbers"))
 
     def plane(z: int) -> np.ndarray:
         image = np.asarray(source.labels[z])
@@ -102,17 +98,6 @@ def write_labels16(source: Source, path: Path) -> Steps[tuple[Path, ...]]:
     return (written,) if table is None else (written, write_table(table, path.parent, "csv"))
 
 
-def is_labels(path: Path) -> bool:
-    """Whether a file is a TIFF of 16-bit numbers, as is written here."""
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            return bool(file.series) and file.series[0].dtype == np.uint16
-    except (tifffile.TiffFileError, OSError):
-        return False
-
-
 def write_zarr_labels(source: Source, path: Path) -> Steps[Path]:
     """Write an OME-Zarr label image with a colour and properties for each cell.
 
@@ -121,26 +106,25 @@ def write_zarr_labels(source: Source, path: Path) -> Steps[Path]:
     Raises
     ------
     OutputError
-        A folder of others in the way, or no right or no room.
+        No right or no room to write.
     """
     import zarr
 
     found = yield from count_cells(source.labels)
     yield Progress("write", 0, 1, "files")
-    with whole_folder(path, is_image_folder) as beside:
-        write_omezarr(
-            beside,
-            source.labels,
-            source.axes,
-            source.voxel_size,
-            source.translate,
-            np.dtype(np.uint32),
-            "cells",
-            path.name.split(".")[0],
-        )
-        group = zarr.open_group(beside.absolute(), mode="r+")
-        ome: Any = group.attrs["ome"]
-        group.attrs["ome"] = {**ome, "image-label": _label_facts(found, source)}
+    write_omezarr(
+        path,
+        source.labels,
+        source.axes,
+        source.voxel_size,
+        source.translate,
+        np.dtype(np.uint32),
+        "cells",
+        path.name.split(".")[0],
+    )
+    group = zarr.open_group(path.absolute(), mode="r+")
+    ome: Any = group.attrs["ome"]
+    group.attrs["ome"] = {**ome, "image-label": _label_facts(found, source)}
     yield Progress("write", 1, 1, "files")
     return path
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.export.labels import colour, count_cells
-from napari_copnet.folders import holds_only_kinds, whole_folder
 from napari_copnet.measures.crops import finished_crops
 from napari_copnet.measures.mesh import cell_mesh
 from napari_copnet.measures.source import Source
 from napari_copnet.progress import Progress, Steps
 
 KINDS = ("stl", "obj", "ply")
-_FILES = re.compile(r"cell-\d+\.(stl|obj|ply)")
 
 
 def write_meshes(source: Source, folder: Path, kind: str) -> Steps[Path]:
-    """Write a file ``cell-NUMBER.KIND`` for each cell into a new folder, or one of our meshes.
+    """Write a file ``cell-NUMBER.KIND`` for each cell into a new folder.
 
     Vertices are x, y, z in µm, with the position of the stack; see `measures.mesh.cell_mesh`. PLY
     files carry the colour of the cell.
@@ -51,19 +48,14 @@ def write_meshes(source: Source, folder: Path, kind: str) -> Steps[Path]:
     cells, depth = found["cell"], source.labels.shape[0]
     place = np.array(source.translate[::-1])
     step = np.array([x_size, y_size, z_size])
-    with whole_folder(folder, is_meshes) as beside:
-        for z, crops in finished_crops(source.labels, cells, found["last_slice"]):
-            for crop in crops:
-                made = cell_mesh(crop.mask, (z_size, y_size, x_size))
-                made.apply_translation(place + step * crop.origin[::-1])
-                cell = int(cells[crop.number])
-                if kind == "ply":
-                    made.visual.face_colors = colour(cell)
-                made.export(beside / f"cell-{cell:06d}.{kind}")
-            yield Progress("meshes", z + 1, depth, "slices")
+    folder.mkdir()
+    for z, crops in finished_crops(source.labels, cells, found["last_slice"]):
+        for crop in crops:
+            made = cell_mesh(crop.mask, (z_size, y_size, x_size))
+            made.apply_translation(place + step * crop.origin[::-1])
+            cell = int(cells[crop.number])
+            if kind == "ply":
+                made.visual.face_colors = colour(cell)
+            made.export(folder / f"cell-{cell:06d}.{kind}")
+        yield Progress("meshes", z + 1, depth, "slices")
     return folder
-
-
-def is_meshes(folder: Path) -> bool:
-    """Whether a folder holds nothing but our meshes."""
-    return holds_only_kinds(folder, _FILES)

@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from napari_copnet.errors import OutputError
 from napari_copnet.export.outlines import outlines
-from napari_copnet.files import check_file, whole_file
 from napari_copnet.measures.source import Source
 from napari_copnet.progress import Progress, Steps
 
@@ -39,7 +38,7 @@ def write_rois(source: Source, path: Path) -> Steps[Path]:
     Raises
     ------
     OutputError
-        Slices too large for the format, files of others in the way, or no room.
+        Slices too large for the format.
     """
     depth, *plane = source.labels.shape
     if max(plane) > _MOST:
@@ -47,11 +46,7 @@ def write_rois(source: Source, path: Path) -> Steps[Path]:
             f"Slices of {max(plane)} px are too large for ImageJ's ROIs.",
             "Crop the stack, or export labels.",
         )
-    check_file(path, is_rois)
-    with (
-        whole_file(path) as beside,
-        zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for z in range(depth):
             for cell, roi in rois_of(np.asarray(source.labels[z]), z):
                 archive.writestr(f"{cell:06d}-{z + 1:04d}.roi", roi.tobytes())
@@ -97,16 +92,3 @@ def _roi(loops: list[np.ndarray], name: str, z: int) -> Any:
         roi.right, roi.bottom = (int(n) for n in every.max(axis=0))
     roi.position = z + 1
     return roi
-
-
-def is_rois(path: Path) -> bool:
-    """Whether a file is a ZIP of nothing but ROIs named as ours are."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
-        return False
-    return all(
-        name.endswith(".roi") and name[:-4].replace("-", "").isdigit() and "-" in name
-        for name in names
-    )

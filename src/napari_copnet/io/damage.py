@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tokenize
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ _BROKEN = (
     SyntaxError,
     MemoryError,
     struct.error,
+    tokenize.TokenError,
     zlib.error,
     ElementTree.ParseError,
 )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from napari_copnet.files import check_file, check_writable, whole_file
+from napari_copnet.files import check_writable
 from napari_copnet.measures.measure import Measures, measure
 from napari_copnet.measures.open_source import opened_source
 from napari_copnet.measures.schema import MEASURED
 from napari_copnet.measures.source import Source
-from napari_copnet.measures.table import FORMATS, check_tables, write_table
+from napari_copnet.measures.table import FORMATS, write_table
 from napari_copnet.params import MeasureParams, ReadParams
 from napari_copnet.progress import Steps
-from napari_copnet.records import is_record_of
+from napari_copnet.runs.generation import check_results, new_generation
 from napari_copnet.runs.run_record import surroundings
 
 RECORD = "measures.json"
@@ -60,8 +59,7 @@ def measure_files(
     """
     out = Path(out)
     check_writable(out)
-    check_tables(out, MEASURED, formats)
-    check_file(out / RECORD, lambda path: is_record_of(path, "measure"))
+    check_tables(out, formats)
     with opened_source(path, read, params) as source:
         made = yield from measure(source, surface=params.surface)
         return write_measures(made, source, out, formats, params)
@@ -74,12 +72,7 @@ def write_measures(
     formats: tuple[str, ...] = FORMATS,
     params: MeasureParams = MeasureParams(),
 ) -> dict[str, Any]:
-    """Write tables and their record into a folder; see `measure_files`."""
-    files = {
-        (name if len(formats) == 1 else f"{name}.{format}"): str(write_table(table, out, format))
-        for name, table in made.tables.items()
-        for format in formats
-    }
+    """Write tables and their record into a folder, all together; see `measure_files`."""
     slices = made.tables["slices"]
     record = {
         "command": "measure",
@@ -94,8 +87,24 @@ def write_measures(
         "pairs": len(made.tables["pairs"]) if "pairs" in made.tables else None,
         "notes": list(made.notes),
     }
-    files["record"] = str(out / RECORD)
-    record["files"] = files
-    with whole_file(out / RECORD) as beside:
-        beside.write_text(json.dumps(record, indent=1) + "\n")
-    return record
+    with new_generation(out, RECORD) as anew:
+        files = {
+            (name if len(formats) == 1 else f"{name}.{format}"): str(
+                write_table(table, anew.folder, format)
+            )
+            for name, table in made.tables.items()
+            for format in formats
+        }
+        anew.write(record | {"files": files | {"record": str(anew.folder / RECORD)}})
+    return anew.record
+
+
+def check_tables(out: Path, formats: tuple[str, ...] = FORMATS) -> None:
+    """Check before work starts that tables may be written into a folder.
+
+    Raises
+    ------
+    OutputError
+        A file of this name was not written by us, or was changed since.
+    """
+    check_results(out, [f"{name}.{format}" for name in MEASURED for format in formats], RECORD)

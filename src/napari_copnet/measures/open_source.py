@@ -13,12 +13,13 @@ import numpy as np
 from napari_copnet.errors import InputError
 from napari_copnet.io.contour_kinds import image_kind, image_values
 from napari_copnet.io.read import read_image
-from napari_copnet.measures.run_facts import mode_of, reach_of, record_of
+from napari_copnet.measures.run_facts import mode_of, reach_of
 from napari_copnet.measures.session_source import of_session
 from napari_copnet.measures.source import Source
 from napari_copnet.params import MeasureParams, ReadParams
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_files import is_session
+from napari_copnet.runs.generation import read_generation
 from napari_copnet.runs.run_folder import read_run
 from napari_copnet.types import Stack
 
@@ -83,7 +84,7 @@ def _of_run(folder: Path, read: ReadParams) -> Source:
         raise InputError(
             f"The folder {folder.name} has no cells.", "Run it again with --outputs cells,closed."
         )
-    record = record_of(found["run"]) if "run" in found else {}
+    record = read_generation(folder) or {}
     cells = read_image(found["cells"], read, lazy=True)
     beside = {
         name: read_image(found[name], lazy=True).data

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from napari_copnet.measures.walls import REACH
-
-
-def record_of(path: Path) -> dict[str, Any]:
-    """Return the record of a run; an empty one where it can't be read."""
-    try:
-        record = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def mode_of(record: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_copnet import __version__
-from napari_copnet.files import check_file, whole_file
+from napari_copnet.files import whole_file
 from napari_copnet.foreign_text import plain_cell
 from napari_copnet.measures.schema import TABLES, Column
 
@@ -21,7 +21,7 @@ _TYPES: dict[str, Any] = {
     "truth": np.bool_,
     "text": np.str_,
 }
-# In the metadata of a Parquet file that we wrote.
+# In the metadata of a Parquet file.
 _OURS = b"napari-copnet"
 
 
@@ -78,36 +78,6 @@ class Table:
     def row(self, index: int) -> dict[str, Any]:
         """Return a row in plain values; what is not known is left out."""
         return {name: value[index].item() for name, value in self._values.items()}
-
-
-def check_tables(folder: Path, names: tuple[str, ...], formats: tuple[str, ...]) -> None:
-    """Check before work starts that tables may be written into a folder.
-
-    Raises
-    ------
-    OutputError
-        A file of this name was not written by us.
-    """
-    for name in names:
-        for format in formats:
-            path = folder / f"{name}.{format}"
-            check_file(path, lambda there, name=name: is_table(there, name))  # type: ignore[misc]
-
-
-def is_table(path: Path, name: str) -> bool:
-    """Whether a file is a table of this name that we wrote."""
-    if path.suffix == ".csv":
-        start = ",".join(column.name for column in TABLES[name]).encode()
-        with path.open("rb") as file:
-            return file.read(len(start)) == start
-    import pyarrow.lib
-    import pyarrow.parquet
-
-    try:
-        found = pyarrow.parquet.read_schema(path).metadata or {}
-    except (pyarrow.lib.ArrowException, OSError):
-        return False
-    return _OURS in found
 
 
 def write_table(table: Table, folder: Path, format: str) -> Path:

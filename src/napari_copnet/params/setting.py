@@ -107,8 +107,10 @@ def from_dict(kind: type[Params], values: dict[str, Any]) -> Params:
     Raises
     ------
     CopnetError
-        An unknown name, or a value of another type or out of range.
+        No values by name, an unknown name, or a value of another type or out of range.
     """
+    if not isinstance(values, Mapping):
+        raise CopnetError(f"Settings can't be {str(values)[:80]!r}.", "")
     values = with_present_names(values)
     known = set(settings(kind))
     unknown = sorted(set(values) - known)

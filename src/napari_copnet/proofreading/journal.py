@@ -42,6 +42,8 @@ WITH RECURSIVE up (id, parent) AS (
 """
 _RETRY = 1.0  # s after a failed write
 _PATIENCE = 30.0  # s until a write counts as failed on closing
+# Damaged text of an edit is no error of SQLite's.
+_DAMAGED = (sqlite3.Error, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
@@ -324,7 +326,7 @@ class Journal:
         """Return what SQLite finds wrong with the file; empty when it is sound."""
         try:
             rows = self._reader.execute("PRAGMA integrity_check").fetchall()
-        except sqlite3.Error as error:
+        except _DAMAGED as error:
             return [str(error)]
         return [row[0] for row in rows if row[0] != "ok"]
 
@@ -338,7 +340,7 @@ class Journal:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except _DAMAGED as error:
             raise InputError(
                 f"The edits in {self.path.name} can't be read: {error}.",
                 "Recover the session with `copnet session recover`.",

@@ -35,6 +35,7 @@ from napari_copnet.proofreading.start_contour import DAMAGE
 from napari_copnet.proofreading.state_files import START, StateWriter, pack_mask, tables_of
 from napari_copnet.proofreading.stored_array import StoredArray, packed_masks, write_slices
 from napari_copnet.records import SHAPE, Fixed, is_plain_file, read_record, unfit
+from napari_copnet.runs.generation import FORM
 from napari_copnet.runs.run_record import described, is_described
 from napari_copnet.types import VoxelSize
 
@@ -50,7 +51,7 @@ _FORM = {
     "name": str,
     "cells": dict,
     "image": {"kept?": bool, "path?": (str, None), "sha256?": (str, None)},
-    "runs": [dict],
+    "runs": [FORM],
 }
 
 
@@ -252,7 +253,8 @@ def read_facts(folder: Path) -> Facts:
         raise InputError(
             f"The session {folder.name} was written by a newer version.", "Update napari-copnet."
         )
-    if (place := unfit(values, _FORM)) is not None:
+    place = unfit(values, _FORM) or (None if values["runs"] else "runs")
+    if place is not None:
         raise InputError(f"{path} is damaged: {place} can't be that.", "Restore it from a copy.")
     try:
         cells = from_dict(CellParams, values["cells"])

@@ -3,7 +3,8 @@
 New results are written into a hidden folder beside the old ones, and take their place together.
 ``run.json`` has the SHA-256 of each file. While files change places it says that they do, and
 has the hashes of both generations: killed at any moment, a folder is known to be mixed, the next
-run puts it right, and a file that is of neither generation is never touched.
+run puts it right, and a file that is of neither generation is never touched. Tables and exports
+have records of other names, and the same promise.
 """
 
 from __future__ import annotations
@@ -28,15 +29,21 @@ RECORD = "run.json"
 UNFINISHED = "unfinished"
 REPEAT = "Repeat the run into the same folder."
 _HASHES = "hashes"
-# Of a run, or of a step alone.
 _SLICES = [Range(0, 1 << 24)]
-_FORM = {
+_MODEL = {"name?": str, "sha256?": str}
+# What is read of the record of a run, or of a step alone.
+FORM: dict[str, Any] = {
     "command?": str,
     "key?": str,
     "files?": dict,
     _HASHES + "?": dict,
     UNFINISHED + "?": bool,
-    "settings?": {"cells?": dict, "closing?": dict},
+    "versions?": dict,
+    "settings?": {
+        "cells?": dict,
+        "closing?": dict,
+        "preprocess?": {"size?": (Range(0, 1 << 24), None)},
+    },
     "frame?": {
         "results?": str,
         "original_shape?": SHAPE,
@@ -47,7 +54,19 @@ _FORM = {
     "changed?": [float],
     "converged_by_slice?": [(bool, int)],
     "iterations_by_slice?": [int],
-    "inputs?": {"stack?": {"path?": (str, None), "sha256?": (str, None)}},
+    "inputs?": {
+        "stack?": {
+            "path?": (str, None),
+            "sha256?": (str, None),
+            "stamp?": ([int], None),
+            "voxel_size?": Fixed((float, None), 3),
+        }
+    },
+    "read?": dict,
+    "size?": (dict, None),
+    "models?": {"contours?": _MODEL, "closing?": _MODEL},
+    "verdict?": ({"light": str, "says": str}, None),
+    "notes?": [str],
 }
 
 
@@ -62,16 +81,26 @@ class Generation:
     folder : Path
         Where to write them, ``run.json`` among them.
     record : dict
-        In the end, ``run.json`` as it lies in `out`: ``files`` maps names to paths there.
+        In the end, the record as it lies in `out`: ``files`` maps names to paths there.
+    name : str
+        Of the file that the record lies in.
     """
 
     out: Path
     folder: Path
     record: dict[str, Any] = field(default_factory=dict)
+    name: str = RECORD
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Write the record beside the results; ``files`` has their paths there."""
+        path = self.folder / self.name
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager
-def new_generation(out: Path | str) -> Iterator[Generation]:
+def new_generation(
+    out: Path | str, name: str = RECORD, *, keep: bool = False
+) -> Iterator[Generation]:
     """Write results that take the place of those before, all together.
 
     Files that were not written by a run, or were changed since, stay, whatever their names.
@@ -80,11 +109,15 @@ def new_generation(out: Path | str) -> Iterator[Generation]:
     ----------
     out : path
         Folder; made when missing.
+    name : str
+        Of the record.
+    keep : bool
+        Whether earlier results of other names stay, such as exports to other formats.
 
     Yields
     ------
     Generation
-        Its folder has to hold ``run.json`` in the end.
+        Its folder has to hold the record in the end.
 
     Raises
     ------
@@ -100,10 +133,10 @@ def new_generation(out: Path | str) -> Iterator[Generation]:
         beside = unused_name(out)
         try:
             beside.mkdir()
-            made = Generation(out, beside)
+            made = Generation(out, beside, name=name)
             yield made
             with only_writer(out):
-                made.record = _put_in_place(made)
+                made.record = _put_in_place(made, keep)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
             if is_new:
@@ -111,7 +144,7 @@ def new_generation(out: Path | str) -> Iterator[Generation]:
                     out.rmdir()
 
 
-def check_results(out: Path | str, names: Iterable[str] = ()) -> None:
+def check_results(out: Path | str, names: Iterable[str] = (), record: str = RECORD) -> None:
     """Check before work starts that results can be written into a folder; nothing is made.
 
     Parameters
@@ -120,6 +153,8 @@ def check_results(out: Path | str, names: Iterable[str] = ()) -> None:
         May be missing.
     names : iterable of str
         File names of the results.
+    record : str
+        File name of their record.
 
     Raises
     ------
@@ -127,8 +162,8 @@ def check_results(out: Path | str, names: Iterable[str] = ()) -> None:
         A file that must stay has such a name.
     """
     out = Path(out)
-    known = _known(out)
-    for name in (*names, RECORD):
+    known = _known(out, record)
+    for name in names:
         _check_ours(out / name, known)
 
 
@@ -143,7 +178,7 @@ def read_generation(folder: Path | str) -> dict[str, Any] | None:
     path = Path(folder) / RECORD
     if not os.path.lexists(path):
         return None
-    record = read_record(path, _FORM, f"{REPEAT} Or remove {RECORD}: images still open.")
+    record = read_record(path, FORM, f"{REPEAT} Or remove {RECORD}: images still open.")
     if record.get(UNFINISHED):
         raise InputError(f"The results in {path.parent} are of two runs: one was stopped.", REPEAT)
     return record
@@ -192,10 +227,10 @@ def is_intact(path: Path, record: dict[str, Any], *, thorough: bool = True) -> b
 _Known = dict[str, list[dict[str, Any]] | None]
 
 
-def _put_in_place(made: Generation) -> dict[str, Any]:
+def _put_in_place(made: Generation, keep: bool) -> dict[str, Any]:
     """Let new results take the place of those before; return the record."""
     out, beside = made.out, made.folder
-    record = read_record(beside / RECORD)
+    record = read_record(beside / made.name)
     files = record.get("files", {})
     record["files"] = {
         name: str(out / Path(path).relative_to(beside))
@@ -203,18 +238,21 @@ def _put_in_place(made: Generation) -> dict[str, Any]:
         else path
         for name, path in files.items()
     }
-    new = [path for path in sorted(beside.iterdir()) if path.name != RECORD]
+    new = [path for path in sorted(beside.iterdir()) if path.name != made.name]
     for path in new:
         for child in [path, *path.rglob("*")]:
             if child.is_file():
                 sync(child)
     hashes = {path.name: _described(path) for path in new}
-    known = _known(out)
-    for name in (*hashes, RECORD):
+    known = _known(out, made.name)
+    for name in hashes:
         _check_ours(out / name, known)
-    kept = _of_the_same(out, record)
+    kept = _of_the_same(out, record) if made.name == RECORD else {}
+    if keep:
+        # Hashes tell whether they are still as they were written, whoever asks.
+        kept = {name: it for name, it in known.items() if name not in hashes and it}
     _write(
-        out,
+        out / made.name,
         {
             "command": record.get("command", "run"),
             UNFINISHED: True,
@@ -236,7 +274,7 @@ def _put_in_place(made: Generation) -> dict[str, Any]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     sync(out)
     record[_HASHES] = {**kept, **hashes}
-    _write(out, record)
+    _write(out / made.name, record)
     return record
 
 
@@ -267,8 +305,8 @@ def _either(known: _Known, name: str, new: dict[str, Any]) -> list[dict[str, Any
     return None if before is None else [*before, new]
 
 
-def _write(out: Path, record: dict[str, Any]) -> None:
-    with whole_file(out / RECORD) as file:
+def _write(path: Path, record: dict[str, Any]) -> None:
+    with whole_file(path) as file:
         file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
@@ -280,15 +318,15 @@ def _described(path: Path) -> dict[str, Any]:
     return values
 
 
-def _known(out: Path) -> _Known:
+def _known(out: Path, record_name: str) -> _Known:
     """Return what is known of the files that runs before have written.
 
     Raises
     ------
     OutputError
-        There is a ``run.json`` that no run wrote, or that can't be read.
+        There is such a record that no run wrote, or that can't be read.
     """
-    path = out / RECORD
+    path = out / record_name
     if not os.path.lexists(path):
         return {}
     try:
@@ -305,7 +343,7 @@ def _known(out: Path) -> _Known:
     return {
         name: None if it is None else [one for one in _listed(it) if isinstance(one, dict)]
         for name, it in record[_HASHES].items()
-        if local_name(name) == name != RECORD
+        if local_name(name) == name != record_name
     }
 
 
@@ -314,7 +352,7 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _check_ours(path: Path, known: _Known) -> None:
-    if os.path.lexists(path) and path.name != RECORD and not _is_ours(path, known):
+    if os.path.lexists(path) and not _is_ours(path, known):
         was = "was changed since: " if path.name in known else ""
         raise OutputError(
             f"{path} already exists, and {was}napari-copnet did not write it.",

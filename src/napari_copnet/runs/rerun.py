@@ -21,12 +21,18 @@ from napari_copnet.pipeline import run
 from napari_copnet.progress import Steps
 from napari_copnet.records import is_record_of, read_record
 from napari_copnet.restored import restored_lazily
-from napari_copnet.runs.generation import check_results
+from napari_copnet.runs.generation import FORM, check_results
 from napari_copnet.runs.run_record import OUTPUTS, surroundings
 from napari_copnet.runs.saving import saving
 from napari_copnet.store.folder import FolderStore
 
 RECORD = "rerun.json"
+_INPUT = {**FORM["inputs?"]["stack?"], "path": (str, None)}
+_FORM = FORM | {
+    "command": str,
+    "settings": dict,
+    "inputs": {"stack": _INPUT, "contours?": _INPUT},
+}
 
 
 @dataclass(frozen=True)
@@ -184,8 +190,9 @@ def rerun(
         given = read_stack(plan.contours, read_given, lazy=True)
     written = plan.record.get("files", {})
     outputs = [name for name in OUTPUTS if name in written]
-    found = next((format_of(str(written[n]))[0] for n in outputs), "") or "tiff"
-    format = cast(FormatName, found)
+    named = next((format_of(str(written[n]))[0] for n in outputs), "") or "tiff"
+    format = cast(FormatName, named)
+    # Before hours of work.
     check_results(out, [name + FORMATS[format][0] for name in outputs])
     store = FolderStore(out / "store")
     with store.alone():
@@ -223,17 +230,10 @@ def rerun(
 
 
 def _record(path: Path) -> dict[str, Any]:
-    parts = read_record(path, hint="Give the run.json of a run.")
-    if parts.get("command") != "run":
-        raise InputError(
-            f"{path} is not the record of a whole run.", "Give the run.json of copnet run."
-        )
-    try:
-        parts["settings"]["closing"], parts["inputs"]["stack"]["path"]
-        _ = [one["path"] for one in parts["inputs"].values()]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path} is incomplete.", "Restore it from a copy.") from error
-    return parts
+    hint = "Give the run.json of copnet run."
+    if read_record(path, dict, hint).get("command") != "run":
+        raise InputError(f"{path} is not the record of a whole run.", hint)
+    return read_record(path, _FORM, "Restore it from a copy.")
 
 
 def _source(
@@ -242,7 +242,8 @@ def _source(
     path = record["inputs"][what]["path"]
     wanted = [Path(given)] if given else [Path(path), folder / path] if path else []
     for candidate in wanted:
-        if candidate.exists():
+        # A record may come from elsewhere, and name pipes and devices.
+        if candidate.is_file() or candidate.is_dir():
             return candidate
     raise InputError(
         f"The {what} {wanted[0] if wanted else 'of the run'} can't be found.",

@@ -27,7 +27,8 @@ _ARRAYS, _DONE = "arrays", "done"
 _LOCK = "lock"
 # All that a store writes; see `is_store`.
 _FILES = re.compile(
-    r"[\w-]+/(key\.json|done/[\w.-]+/[\w.-]+\.npz|arrays/[\w-]+/(zarr\.json|c/[\d/]+(\.\w+\.partial)?))"
+    r"[\w-]+/(key\.json|done/[\w.-]+/[\w.-]+\.npz"
+    r"|arrays/[\w-]+/(zarr\.json|zarr\.\w+\.partial|c/[\d/]+(\.\w+\.partial)?))"
     r"|(.*/)?\.writing-.*|lock"
 )
 # Chunks are one slice, or a part of a large one.
@@ -170,6 +171,8 @@ class FolderStore:
             # What a killed run was writing when it ended.
             for folder in (self.folder, *self.folder.glob("*"), *self.folder.glob("*/done/*")):
                 tidy(folder)
+            for path in self.folder.glob("*/arrays/*/zarr.*.partial"):
+                path.unlink(missing_ok=True)
             yield
         except Exception as error:
             if not _is_of_chunks(error):

@@ -25,12 +25,11 @@ from napari_copnet.gui.viewer.dock_places import docked
 from napari_copnet.gui.viewer.layer_source import slice_in_view
 from napari_copnet.gui.widgets.controls import offer_layers, quiet
 from napari_copnet.measures.cell_edits import chosen_of, delete_cells, mark_cells
-from napari_copnet.measures.files import write_measures
+from napari_copnet.measures.files import check_tables, write_measures
 from napari_copnet.measures.measure import Measures, measure
-from napari_copnet.measures.schema import MEASURED
 from napari_copnet.measures.session_source import still_source
 from napari_copnet.measures.source import Source
-from napari_copnet.measures.table import FORMATS, Table, check_tables
+from napari_copnet.measures.table import Table
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.edits import Edit
 from napari_copnet.proofreading.session import Session
@@ -151,7 +150,7 @@ class MeasurePanel(MeasureForm):
 
         def work() -> Steps[Any]:
             yield Progress("save", 0, 1, "files")
-            check_tables(folder, MEASURED, FORMATS)
+            check_tables(folder)
             return write_measures(made, source, folder)
 
         self._do("save", work, lambda _: self.tell(f"The tables were saved to {folder}."))
