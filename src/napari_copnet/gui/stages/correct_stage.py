@@ -21,6 +21,8 @@ class CorrectStage(Stage):
         session = self.panels.session
         if self.panels.is_opening:
             return Mark.RUNNING, "opening …"
+        if session is None and self.panels.looks_wrong:
+            return Mark.WAITING, "not yet: the run looks wrong"
         if session is None:
             return (Mark.READY if self.panels.finished is not None else Mark.WAITING), ""
         edits, answers = session.history.position, len(session.verdicts)
@@ -28,21 +30,24 @@ class CorrectStage(Stage):
         if answers:
             said += f" · {answers} answer{'' if answers == 1 else 's'}"
         if self.panels.has_newer_run:
-            return Mark.CHANGED, f"{said} · there is a newer run"
+            newer = "the newer run looks wrong" if self.panels.looks_wrong else "a newer run"
+            return Mark.CHANGED, f"{said} · {newer}"
         return Mark.DONE if edits else Mark.READY, said
 
     def step(self) -> Step | None:
         """Return that a session is to be begun, or given a newer run."""
         if self.panels.is_opening:
             return Step("Opening …")
-        if self.panels.has_newer_run:
+        if self.panels.has_newer_run and not self.panels.looks_wrong:
             return Step("Use the new run", self.panels.take_new_run)
         if self.panels.session is None and self.panels.finished is not None:
-            return Step(self.invitation, self.panels.begin_session)
+            return self.way_on() or Step(self.invitation, self.panels.begin_session)
         return None
 
     def waits(self) -> bool:
         """Whether there is something to correct."""
+        if self.panels.looks_wrong:
+            return self.panels.session is not None
         return self.panels.session is not None or self.panels.finished is not None
 
     def begin(self) -> None:

@@ -12,6 +12,7 @@ from napari_copnet.gui.stages.recent_sessions import remember
 from napari_copnet.gui.stages.session_place import session_place
 from napari_copnet.gui.widgets.dock import Dock
 from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
+from napari_copnet.verdict.types import RED
 
 P = TypeVar("P", bound=Dock)
 
@@ -72,6 +73,12 @@ class Panels(QObject):
         if source is None or source.settings is None or source.result is None:
             return None
         return source if source.is_done("cells", source.settings) else None
+
+    @property
+    def looks_wrong(self) -> bool:
+        """Whether the verdict on the finished run is red."""
+        source = self.finished
+        return source is not None and source.light == RED
 
     @property
     def is_running(self) -> bool:
