@@ -47,6 +47,7 @@ class Panels(QObject):
         self.proofreading.begin_button.clicked.disconnect()
         self.proofreading.begin_button.clicked.connect(lambda: self.begin_session())
         self.proofreading.begin_button.setToolTip("Correct the cells of the run.")
+        self.proofreading.take_run_button.hide()
         # The result that the open session has; None for a session opened from its folder.
         self._taken: Any = None
         self._beginning: Any = None

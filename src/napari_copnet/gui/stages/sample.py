@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import numpy as np
+from napari.layers import Labels
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.samples import tissue
@@ -35,6 +36,8 @@ def read_sample() -> Steps[Stack]:
     """Read the sample in a thread."""
     yield Progress("read", 0, 1, "files")
     stack = tissue.sample()
+    # With its first labels layer napari imports pandas and more: here it does not stop the window.
+    Labels(np.zeros((1, 1), np.uint8))
     yield Progress("read", 1, 1, "files")
     return stack
 

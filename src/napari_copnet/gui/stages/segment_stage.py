@@ -66,6 +66,9 @@ class SegmentStage(Stage):
         """Run."""
         self.panels.workflow.run()
 
+    def _on_unfolded(self, on: bool) -> None:
+        self.panels.workflow.verdict.set_at_work(on)
+
     def _is_stale(self, source: Any) -> bool:
         marks = [section.mark for section in self.panels.workflow.sections.values()]
         return source.result is not None and Mark.CHANGED in marks

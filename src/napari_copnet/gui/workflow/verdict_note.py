@@ -60,6 +60,7 @@ class VerdictNote(QFrame):
         self.more.setFlat(True)
         self.more.clicked.connect(self._on_more)
         self._is_open = False
+        self._is_at_work = True
         self.buttons = {
             way: named(QPushButton(text), f"verdict_{way}", tip)
             for way, (text, tip) in _WAYS.items()
@@ -86,7 +87,7 @@ class VerdictNote(QFrame):
         if verdict != self.verdict:
             self._is_open = False
         self.verdict = verdict
-        self.setVisible(verdict is not None)
+        self.setVisible(verdict is not None and self._is_at_work)
         if verdict is None:
             return
         sign, ground, words = _LOOKS[verdict.light]
@@ -104,6 +105,11 @@ class VerdictNote(QFrame):
         for way, button in self.buttons.items():
             button.setVisible(way in verdict.ways)
         self._ways.setVisible(bool(verdict.ways))
+
+    def set_at_work(self, on: bool) -> None:
+        """Leave the room to others while the run is not what is worked on."""
+        self._is_at_work = on
+        self.setVisible(self.verdict is not None and on)
 
     def way_on(self) -> tuple[str, Callable[[], None]] | None:
         """Return what to do after a run that looks wrong, in words and as a deed; else None.
