@@ -55,10 +55,10 @@ experiments:
 		--out docs --work work-experiments
 
 # make -s bench NAME=closing [ARGS="--quick"]: closing, degrade, dock, finetune, labels, proofread,
-# scale or session.
+# scale, session or window.
 bench:
-	@scripts/setup.sh $(if $(filter scale,$(NAME)),dev,$(if $(filter dock proofread session,$(NAME)),gui,run))
-	@$(if $(filter dock proofread session,$(NAME)),$(VIRTUAL)) $(BIN)/python -m benchmarks $(NAME) --json $(ARGS)
+	@scripts/setup.sh $(if $(filter scale,$(NAME)),dev,$(if $(filter dock proofread session window,$(NAME)),gui,run))
+	@$(if $(filter dock proofread session window,$(NAME)),$(VIRTUAL)) $(BIN)/python -m benchmarks $(NAME) --json $(ARGS)
 
 tour:
 	@scripts/setup.sh gui

@@ -13,7 +13,9 @@ from napari_copnet.cli.options import add_command
 from napari_copnet.errors import InputError
 from napari_copnet.gui.display import has_display
 
-Name = Literal["closing", "degrade", "dock", "finetune", "labels", "proofread", "scale", "session"]
+Name = Literal[
+    "closing", "degrade", "dock", "finetune", "labels", "proofread", "scale", "session", "window"
+]
 # What can use data that the package does not hold.
 _WITH_DATA = {"proofread", "finetune"}
 # What is measured in a window as well, where there is a display.
