@@ -25,6 +25,7 @@ from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.steps.preprocess import preprocess
 from napari_copnet.steps.slice_views import Margin, Shifted
 from napari_copnet.types import Cells, Closing, Preprocessed, SizeChoice, Stack
+from napari_copnet.verdict.types import Verdict
 
 
 def open_sample(workflow: WorkflowPanel) -> None:
@@ -112,7 +113,17 @@ def _result(stack: Stack) -> Steps[RunResult]:
         "contours": find_model("default", "contours"),
         "closing": find_model("default", "closing"),
     }
-    return RunResult(stack, ready, contours, closing, cells, models, {}, (size.reason,), size)
+    return RunResult(
+        stack,
+        ready,
+        contours,
+        closing,
+        cells,
+        models,
+        notes=(size.reason,),
+        size=size,
+        verdict=Verdict.from_dict(record["verdict"]),
+    )
 
 
 def _preprocessed(stack: Stack, size: int, shifts: np.ndarray) -> Preprocessed:
