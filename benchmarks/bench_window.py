@@ -67,7 +67,8 @@ class _Walk:
         from qtpy.QtCore import Qt
         from qtpy.QtTest import QTest
 
-        self._qt, self._test = Qt, QTest
+        self._qt: Any = Qt
+        self._test: Any = QTest
         self._answers = answers
         self._made: list[Figure] = []
         self._acts = 0

@@ -132,8 +132,11 @@ def test_a_newer_run_is_offered_to_the_session(ran, qtbot):
     ran.unfold("segment")
     qtbot.waitUntil(lambda: ran.next_button.text() == "Run again", timeout=10000)
     press(ran.next_button)
+    take = ran.panels.proofreading.take_run_button
+    assert not take.isVisibleTo(ran.panels.proofreading.table)
     qtbot.waitUntil(lambda: ran.panels.has_newer_run, timeout=30000)
     QTest.mouseClick(ran.stages["correct"].line, LEFT)
+    assert take.isVisible()
     assert ran.next_button.text() == "Use the new run"
     press(ran.next_button)
     qtbot.waitUntil(

@@ -35,6 +35,11 @@ class CorrectStage(Stage):
             return Mark.CHANGED, f"{said} · {newer}"
         return Mark.DONE if edits else Mark.READY, said
 
+    def renew(self) -> None:
+        """Offer to take a run into the session only where there is one that it has not."""
+        super().renew()
+        self.panels.proofreading.take_run_button.setVisible(self.panels.may_take_run)
+
     def step(self) -> Step | None:
         """Return that a session is to be begun, or given a newer run."""
         if self.panels.is_opening:

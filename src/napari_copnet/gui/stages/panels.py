@@ -47,7 +47,6 @@ class Panels(QObject):
         self.proofreading.begin_button.clicked.disconnect()
         self.proofreading.begin_button.clicked.connect(lambda: self.begin_session())
         self.proofreading.begin_button.setToolTip("Correct the cells of the run.")
-        self.proofreading.take_run_button.hide()
         # The result that the open session has; None for a session opened from its folder.
         self._taken: Any = None
         self._beginning: Any = None
@@ -103,6 +102,14 @@ class Panels(QObject):
             and source.result is not self._taken[1]
             and source.layer is self._taken[0]
         )
+
+    @property
+    def may_take_run(self) -> bool:
+        """Whether the open session may be given the finished run: not the one it has."""
+        source = self.finished
+        if self.session is None or source is None:
+            return False
+        return self._taken is None or source.result is not self._taken[1]
 
     # What several stages do --------------------------------------------------
 
