@@ -55,10 +55,10 @@ experiments:
 		--out docs --work work-experiments
 
 # make -s bench NAME=closing [ARGS="--quick"]: closing, degrade, dock, finetune, labels, proofread,
-# scale, session, teach or teach_loop.
+# scale, session, teach, teach_loop or window.
 bench:
-	@scripts/setup.sh $(if $(filter scale,$(NAME)),dev,$(if $(filter dock proofread session,$(NAME)),gui,run))
-	@$(if $(filter dock proofread session,$(NAME)),$(VIRTUAL)) $(BIN)/python -m benchmarks $(NAME) --json $(ARGS)
+	@scripts/setup.sh $(if $(filter scale,$(NAME)),dev,$(if $(filter dock proofread session window,$(NAME)),gui,run))
+	@$(if $(filter dock proofread session window,$(NAME)),$(VIRTUAL)) $(BIN)/python -m benchmarks $(NAME) --json $(ARGS)
 
 # The documentation site, in site/. A warning is an error; nothing is fetched.
 docs:

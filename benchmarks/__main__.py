@@ -24,6 +24,7 @@ Name = Literal[
     "session",
     "teach",
     "teach_loop",
+    "window",
 ]
 # What can use data that the package does not hold.
 _WITH_DATA = {"proofread", "finetune", "teach", "teach_loop"}

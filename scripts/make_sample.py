@@ -33,8 +33,9 @@ def kept(tissue: Tissue, result: RunResult, maps: list[np.ndarray]) -> dict[str,
     maps : list of ndarray, shape (Z, Y, X)
         Contour probability after each iteration, without Step 1.
     """
-    closing, size = result.closing, result.size
+    closing, size, verdict = result.closing, result.size, result.verdict
     assert size is not None
+    assert verdict is not None
     steps = np.stack([np.asarray(result.contours), *maps])
     # Finer steps are mostly noise: they take twice the room, and nobody sees them.
     steps = np.round(LEVELS * steps.astype(np.float32)).astype(np.uint8)
@@ -45,6 +46,7 @@ def kept(tissue: Tissue, result: RunResult, maps: list[np.ndarray]) -> dict[str,
         "likely_gaps": bool(closing.likely_gaps),
         "certainty": closing.certainty,
         "mode": result.cells.mode,
+        "verdict": verdict.as_dict(),
         "models": [result.models[kind].sha256 for kind in ("contours", "closing")],
     }
     return {

@@ -34,9 +34,10 @@ def account(monkeypatch, tmp_path_factory):
 @pytest.fixture
 def models(monkeypatch):
     """Fake networks of a run, in place of models on disk."""
-    from fake_networks import FakeModels, fake_model
+    from fake_networks import FakeModels, fake_model, judged_good
 
     monkeypatch.setattr("napari_copnet.pipeline.find_model", fake_model)
+    monkeypatch.setattr("napari_copnet.run_steps.judge", judged_good)
     return FakeModels()
 
 

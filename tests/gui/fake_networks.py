@@ -1,5 +1,6 @@
 """Networks for tests of the window: no weights, known results, and a pace one can set."""
 
+import dataclasses
 import time
 from types import SimpleNamespace
 
@@ -8,6 +9,8 @@ from scipy import ndimage
 
 from napari_copnet.progress import Progress
 from napari_copnet.types import SliceResult
+from napari_copnet.verdict.judge import judge
+from napari_copnet.verdict.types import GREEN
 
 
 class FakeNetwork:
@@ -69,6 +72,12 @@ class FakeModels:
     @property
     def passes(self):
         return {kind: network.passes for kind, network in self.networks.items()}
+
+
+def judged_good(*run):
+    """Judge a run, and find it good: drawn lines of two grey levels are no tissue."""
+    verdict = yield from judge(*run)
+    return dataclasses.replace(verdict, light=GREEN, reasons=())
 
 
 def made_image(depth=4, side=48):

@@ -141,8 +141,8 @@ def choose_size(
         0,
         len(sizes),
         "sizes",
-        f"Finding the best size for the networks: slices {', '.join(map(str, slices))} at "
-        f"{', '.join(map(str, sizes))} px.",
+        f"Finding the best size for the networks: slices {', '.join(str(z + 1) for z in slices)} "
+        f"at {', '.join(map(str, sizes))} px.",
     )
     cheap = replace(closing, **CHEAP)
     quick = replace(contours, mirror=False)

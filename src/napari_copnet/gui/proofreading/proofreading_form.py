@@ -40,6 +40,8 @@ ANSWERS = {UNSETTLED: ("Right", "Wrong")}
 _COLUMNS = 3
 # Room for three lines of a message, which is kept so that no button moves when one comes.
 _MESSAGE_PX = 64
+# The most that Qt allows.
+_ANY_PX = 16777215
 _INVITATION = (
     "Proofread closed contours and cells. A session is a folder that keeps the results of a run, "
     "every edit and every decision; it is saved as you work."
@@ -90,6 +92,26 @@ class ProofreadForm(Dock):
             column.addWidget(_kept(widget))
         self.show_desk(False)
 
+    def leave_foot(self) -> QWidget:
+        """Give away what stays in sight while the rest scrolls: messages, progress and answers.
+
+        It grows upwards, so a message moves no button.
+        """
+        foot = QWidget()
+        column = column_in(foot, 4)
+        column.setContentsMargins(8, 2, 8, 0)
+        self.message.setMinimumHeight(0)
+        self.message.setMaximumHeight(_ANY_PX)
+        for widget in (self.message, self.progress_text, self.bar, self.answers):
+            policy = widget.sizePolicy()
+            policy.setRetainSizeWhenHidden(False)
+            widget.setSizePolicy(policy)
+            column.addWidget(widget)
+        self.birth.setMinimumHeight(0)
+        self.tabs.currentChanged.connect(lambda _: self.show_desk(not self.table.isHidden()))
+        self.show_desk(not self.table.isHidden())
+        return foot
+
     def show_answers(self, kind: str) -> None:
         """Name the two answers to an item of a kind; empty for any wall."""
         yes, no = ANSWERS.get(kind, ("Two cells", "One cell"))
@@ -100,6 +122,7 @@ class ProofreadForm(Dock):
         """Show what is there for an open session, or how to begin one."""
         self.table.setVisible(on)
         self.beginning.setVisible(not on)
+        self.answers.setVisible(on and self.tabs.currentIndex() == 0)
 
     def _beginning(self) -> QWidget:
         self.beginning = QWidget()
@@ -214,6 +237,9 @@ class ProofreadForm(Dock):
         )
         self.fold_button.hide()
         column.addWidget(self.fold_button)
+        self.answers = QWidget()
+        column.addWidget(self.answers)
+        column = column_in(self.answers, 4)
         self.question = QLabel()
         self.question.setWordWrap(True)
         self.question.setMinimumHeight(34)

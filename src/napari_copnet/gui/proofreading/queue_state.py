@@ -89,14 +89,25 @@ class QueueState:
         left = self.open
         if not left:
             return ""
-        which = "that matter" if self.folded else "left"
-        what = f"The {left} {which}" if left > 1 else f"The one {which}"
-        return f"{what}: about {_long(left * (self._each or _USUAL))}"
+        return f"T{self.what[1:]}: about {_long(left * (self._each or _USUAL))}"
+
+    @property
+    def what(self) -> str:
+        """The open items in words, such as ``the 40 that matter``."""
+        left = self.open
+        if left == 1:
+            return "the one that matters" if self.folded else "the one left"
+        return f"the {left} {'that matter' if self.folded else 'left'}"
 
     @property
     def open(self) -> int:
         """How many of the items shown are not decided."""
         return sum(not self.verdict(item) for item in self._shown)
+
+    @property
+    def answered(self) -> int:
+        """How many of the items shown are decided."""
+        return len(self._shown) - self.open
 
     @property
     def current(self) -> Item | None:
@@ -195,7 +206,7 @@ class QueueState:
         total = len(self._shown)
         if not total:
             return "No items."
-        done = total - self.open
+        done = self.answered
         text = f"{done} of {total} decided"
         each = self._each
         if each is None:

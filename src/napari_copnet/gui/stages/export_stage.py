@@ -34,12 +34,16 @@ class ExportStage(Stage):
     def step(self) -> Step | None:
         """Return that it can be exported."""
         panel = self.panel
+        if self.panels.session is None and self.panels.looks_wrong:
+            return self.way_on()
         if panel is None or not self.waits():
             return None
         return Step("Writing …") if panel.is_busy else Step("Export to a folder …", panel.ask)
 
     def waits(self) -> bool:
         """Whether there is something to export."""
+        if self.panels.looks_wrong:
+            return self.panels.session is not None
         return self.panels.session is not None or self.panels.finished is not None
 
     def _make(self) -> QWidget:

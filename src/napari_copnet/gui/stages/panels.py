@@ -12,6 +12,7 @@ from napari_copnet.gui.stages.recent_sessions import remember
 from napari_copnet.gui.stages.session_place import session_place
 from napari_copnet.gui.widgets.dock import Dock
 from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
+from napari_copnet.verdict.types import RED
 
 P = TypeVar("P", bound=Dock)
 
@@ -74,6 +75,12 @@ class Panels(QObject):
         return source if source.is_done("cells", source.settings) else None
 
     @property
+    def looks_wrong(self) -> bool:
+        """Whether the verdict on the finished run is red."""
+        source = self.finished
+        return source is not None and source.light == RED
+
+    @property
     def is_running(self) -> bool:
         """Whether the workflow runs."""
         job = self.workflow.job
@@ -95,6 +102,14 @@ class Panels(QObject):
             and source.result is not self._taken[1]
             and source.layer is self._taken[0]
         )
+
+    @property
+    def may_take_run(self) -> bool:
+        """Whether the open session may be given the finished run: not the one it has."""
+        source = self.finished
+        if self.session is None or source is None:
+            return False
+        return self._taken is None or source.result is not self._taken[1]
 
     # What several stages do --------------------------------------------------
 

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import numpy as np
+from napari.layers import Labels
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.samples import tissue
@@ -24,6 +25,7 @@ from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.steps.preprocess import preprocess
 from napari_copnet.steps.slice_views import Margin, Shifted
 from napari_copnet.types import Cells, Closing, Preprocessed, SizeChoice, Stack
+from napari_copnet.verdict.types import Verdict
 
 
 def open_sample(workflow: WorkflowPanel) -> None:
@@ -35,6 +37,8 @@ def read_sample() -> Steps[Stack]:
     """Read the sample in a thread."""
     yield Progress("read", 0, 1, "files")
     stack = tissue.sample()
+    # With its first labels layer napari imports pandas and more: here it does not stop the window.
+    Labels(np.zeros((1, 1), np.uint8))
     yield Progress("read", 1, 1, "files")
     return stack
 
@@ -109,7 +113,17 @@ def _result(stack: Stack) -> Steps[RunResult]:
         "contours": find_model("default", "contours"),
         "closing": find_model("default", "closing"),
     }
-    return RunResult(stack, ready, contours, closing, cells, models, {}, (size.reason,), size)
+    return RunResult(
+        stack,
+        ready,
+        contours,
+        closing,
+        cells,
+        models,
+        notes=(size.reason,),
+        size=size,
+        verdict=Verdict.from_dict(record["verdict"]),
+    )
 
 
 def _preprocessed(stack: Stack, size: int, shifts: np.ndarray) -> Preprocessed:

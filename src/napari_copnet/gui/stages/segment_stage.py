@@ -10,6 +10,13 @@ from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
 from napari_copnet.gui.stages.stage import Stage, Step
 from napari_copnet.gui.stages.tabs import LazyTabs
 from napari_copnet.gui.widgets.dock_section import Mark
+from napari_copnet.verdict.types import AMBER, RED
+
+# The verdict on a run, in its line.
+_SAID = {
+    RED: (Mark.FAILED, "looks wrong: try another way"),
+    AMBER: (Mark.DOUBTFUL, "doubtful: look at them first"),
+}
 
 
 class SegmentStage(Stage):
@@ -30,7 +37,8 @@ class SegmentStage(Stage):
         said = cells_text(source.result)
         if self._is_stale(source):
             return Mark.CHANGED, f"{said} · settings changed"
-        return Mark.DONE, said
+        mark, doubt = _SAID.get(source.light, (Mark.DONE, ""))
+        return mark, f"{said} · {doubt}" if doubt else said
 
     def step(self) -> Step | None:
         """Return that it is to be run, or is running."""
@@ -44,15 +52,22 @@ class SegmentStage(Stage):
             return Step("Run", self.begin)
         if self._is_stale(source):
             return Step("Run again", self.begin)
-        return None
+        return self.way_on()
 
     def waits(self) -> bool:
-        """Whether there is a stack that was not run."""
-        return self.step() is not None
+        """Whether there is a stack that was not run, or not with these settings."""
+        workflow = self.panels.workflow
+        source = workflow.source
+        if self.panels.is_running or workflow.stack.layer is None:
+            return self.panels.is_running
+        return source is None or source.result is None or self._is_stale(source)
 
     def begin(self) -> None:
         """Run."""
         self.panels.workflow.run()
+
+    def _on_unfolded(self, on: bool) -> None:
+        self.panels.workflow.verdict.set_at_work(on)
 
     def _is_stale(self, source: Any) -> bool:
         marks = [section.mark for section in self.panels.workflow.sections.values()]

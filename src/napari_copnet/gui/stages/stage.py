@@ -96,6 +96,11 @@ class Stage(QFrame):
     def begin(self) -> None:
         """Do what the green button promised when it led here."""
 
+    def way_on(self) -> Step | None:
+        """Return what is to be done instead, where the run looks wrong."""
+        way = self.panels.workflow.verdict.way_on() if self.panels.looks_wrong else None
+        return None if way is None else Step(*way)
+
     @property
     def is_unfolded(self) -> bool:
         """Whether this is the stage at work."""

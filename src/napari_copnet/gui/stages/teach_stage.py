@@ -40,8 +40,12 @@ class TeachStage(Stage):
         return Mark.DONE if done == chosen else Mark.READY, f"{done} of {chosen} slices done"
 
     def step(self) -> Step | None:
-        """Return None: training has buttons of its own, and the way on leads elsewhere."""
-        return None
+        """Return what teaching begins with; training has buttons of its own."""
+        if not self.panels.looks_wrong:
+            return None
+        if self.panels.session is None:
+            return Step("Opening …") if self.panels.is_opening else Step("Annotate", self._begin)
+        return Step("Annotate slices, then train")
 
     def _make(self) -> QWidget:
         self._tabs = LazyTabs(

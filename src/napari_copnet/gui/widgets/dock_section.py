@@ -17,6 +17,9 @@ class Mark(enum.Enum):
     READY = ("○", "now")
     RUNNING = ("◐", "now")
     DONE = ("●", "done")
+    # Done, and what came of it is not to be trusted.
+    RAN = ("●", "quiet")
+    DOUBTFUL = ("!", "ask")
     CHANGED = ("◍", "ask")
     FAILED = ("✕", "wrong")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from napari_copnet.progress import Progress
+from napari_copnet.verdict.judge import PAIRS
 
 _WORDS = {
     "wait": "Stopping the run before",
@@ -15,6 +16,7 @@ _WORDS = {
     "contours": "Predicting contours",
     "closing": "Closing gaps",
     "cells": "Labelling cells",
+    "verdict": "Judging the result",
     "restore": "Restoring the frame of the stack",
     "write": "Writing results",
     "session": "Creating the session",
@@ -65,10 +67,13 @@ class Pace:
 
 
 # The steps of a run in order.
-_RUN = ("sizes", "preprocess", "contours", "closing", "cells")
+_RUN = ("sizes", "preprocess", "contours", "closing", "cells", "verdict")
 # Choosing a size takes as long as some 80 slices of Step 1 however many there are; of the other
 # steps each slice takes its part. With the default models, a median of several stacks on a CPU.
-_SIZES_SLICES, _SHARES = 80.0, {"preprocess": 0.3, "contours": 1.0, "closing": 5.0, "cells": 0.1}
+_SIZES_SLICES = 80.0
+_SHARES = {"preprocess": 0.3, "contours": 1.0, "closing": 5.0, "cells": 0.1}
+# The verdict looks at this many slices at most, each as long as this part of a slice of Step 1.
+_JUDGED, _JUDGING = 2 * PAIRS, 0.3
 # Less than this share of a run, or of this many seconds, says nothing on the rest.
 _ENOUGH, _SOON = 0.02, 2.0
 
@@ -86,7 +91,8 @@ class RunPace:
     """
 
     def __init__(self, slices: int = 30) -> None:
-        self._shares = {"sizes": _SIZES_SLICES / max(1, slices), **_SHARES}
+        judged = _JUDGING * min(slices, _JUDGED) / max(1, slices)
+        self._shares = {"sizes": _SIZES_SLICES / max(1, slices), **_SHARES, "verdict": judged}
         self._seen: set[str] = set()
         self._pace = Pace()
         self._start: tuple[float, float] | None = None

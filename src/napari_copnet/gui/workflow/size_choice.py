@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from qtpy.QtCore import Qt
@@ -42,20 +43,45 @@ def sizes_for(shape: Sequence[int], now: int | None, ran: int = 0) -> list[int]:
     return sorted(sizes if now is None and sizes else sizes | {now or longer})
 
 
-def pictured_sizes(
-    stack: Stack,
-    z: int,
-    sizes: Sequence[int],
-    settings: Settings,
-    load: Callable[..., Network],
-    repair: bool,
-) -> Steps[bytes]:
-    """Take a slice through all steps at several sizes; return `sizes.picture` of them."""
-    # With it comes matplotlib, which the window else does without.
-    from napari_copnet.sizes import picture, try_sizes
+@dataclass(frozen=True)
+class SizeTrial:
+    """A slice that is taken through all steps at several sizes.
 
-    tried = yield from try_sizes(stack, z, sizes, settings, load, repair)
-    return picture(np.asarray(stack.data[z]), tried)
+    Attributes
+    ----------
+    stack, z, settings, load, repair
+        As for `sizes.try_sizes`.
+    ran : int
+        Size of the run that was judged, px; 0 where there is none.
+    """
+
+    stack: Stack
+    z: int
+    settings: Settings
+    load: Callable[..., Network]
+    repair: bool
+    ran: int = 0
+
+    @property
+    def now(self) -> int | None:
+        """The size that is set, px; None where it is left to the run."""
+        size = self.settings.preprocess.size
+        return max(self.stack.shape[1:]) if size == 0 else size
+
+    @property
+    def sizes(self) -> list[int]:
+        """Sizes to be tried."""
+        return sizes_for(self.stack.shape[1:], self.now, self.ran)
+
+    def picture(self) -> Steps[bytes]:
+        """Run the slice; return `sizes.picture` of it."""
+        # With it comes matplotlib, which the window else does without.
+        from napari_copnet.sizes import picture, try_sizes
+
+        tried = yield from try_sizes(
+            self.stack, self.z, self.sizes, self.settings, self.load, self.repair
+        )
+        return picture(np.asarray(self.stack.data[self.z]), tried)
 
 
 class SizeChoice(QDialog):

@@ -62,7 +62,7 @@ class PreprocessSection(DockSection):
     def did(ready: Preprocessed) -> str:
         """Say what was done."""
         shape, shifts = ready.frame.processed_shape, ready.frame.shifts
-        parts = [f"{shape[0]} slices of {shape[1]} × {shape[2]} px"]
+        parts = [f"{_slices(shape[0])} of {shape[1]} × {shape[2]} px"]
         if np.any(shifts):
             parts.append(f"aligned by up to {int(np.abs(shifts).max())} px")
         return ", ".join(parts) + "." + "".join(f" {note}" for note in ready.notes[:3])
@@ -103,7 +103,7 @@ class ContourSection(DockSection):
     def did(contours: Contours) -> str:
         """Say what was done."""
         depth, share = contours.probability.shape[0], 100 * contours.share
-        return f"Contours predicted in {depth} slices ({share:.0f} % of the area)."
+        return f"Contours predicted in {_slices(depth)} ({share:.0f} % of the area)."
 
 
 class ClosingSection(DockSection):
@@ -208,3 +208,7 @@ def stage_sections() -> dict[str, Any]:
     """Return the sections of the four stages, by stage."""
     sections = (PreprocessSection(), ContourSection(), ClosingSection(), CellSection())
     return {section.stage: section for section in sections}
+
+
+def _slices(count: int) -> str:
+    return "1 slice" if count == 1 else f"{count} slices"

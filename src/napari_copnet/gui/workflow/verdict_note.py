@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Qt
@@ -24,6 +25,8 @@ _WAYS = {
     INVERT: ("Invert", "Exchange dark and light, and run again."),
     TEACH: ("Teach …", "Annotate some slices, and train the networks on them."),
 }
+# What the green button of the dock calls them.
+_NEXT = {SIZES: "Try sizes …", INVERT: "Invert and run again", TEACH: "Teach the networks …"}
 
 
 class VerdictNote(QFrame):
@@ -57,13 +60,13 @@ class VerdictNote(QFrame):
         self.more.setFlat(True)
         self.more.clicked.connect(self._on_more)
         self._is_open = False
+        self._is_at_work = True
         self.buttons = {
             way: named(QPushButton(text), f"verdict_{way}", tip)
             for way, (text, tip) in _WAYS.items()
         }
-        self.buttons[SIZES].clicked.connect(lambda: self._panel.try_sizes())
-        self.buttons[INVERT].clicked.connect(lambda: self._invert())
-        self.buttons[TEACH].clicked.connect(lambda: open_training())
+        for way, button in self.buttons.items():
+            button.clicked.connect(lambda _=False, way=way: self.take(way))
         self._ways: QWidget = row(*self.buttons.values(), spare=True)
         column = column_in(self, 4)
         for widget in (self.head, self.why, self.more, self._ways):
@@ -84,7 +87,7 @@ class VerdictNote(QFrame):
         if verdict != self.verdict:
             self._is_open = False
         self.verdict = verdict
-        self.setVisible(verdict is not None)
+        self.setVisible(verdict is not None and self._is_at_work)
         if verdict is None:
             return
         sign, ground, words = _LOOKS[verdict.light]
@@ -102,6 +105,30 @@ class VerdictNote(QFrame):
         for way, button in self.buttons.items():
             button.setVisible(way in verdict.ways)
         self._ways.setVisible(bool(verdict.ways))
+
+    def set_at_work(self, on: bool) -> None:
+        """Leave the room to others while the run is not what is worked on."""
+        self._is_at_work = on
+        self.setVisible(self.verdict is not None and on)
+
+    def way_on(self) -> tuple[str, Callable[[], None]] | None:
+        """Return what to do after a run that looks wrong, in words and as a deed; else None.
+
+        The gravest reason's way first, then others that were not gone yet; in the end to teach.
+        """
+        source = self._panel.source
+        if source is None or source.light != RED:
+            return None
+        ways = (*source.result.verdict.ways, SIZES)
+        way = next((way for way in ways if way not in source.tried), TEACH)
+        return _NEXT[way], lambda: self.take(way)
+
+    def take(self, way: str) -> None:
+        """Go a way on."""
+        source = self._panel.source
+        if source is not None:
+            source.tried.add(way)
+        {SIZES: self._panel.try_sizes, INVERT: self._invert, TEACH: open_training}[way]()
 
     def _on_more(self) -> None:
         self._is_open = not self._is_open

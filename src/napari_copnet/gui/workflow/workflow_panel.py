@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from napari_copnet.gui.workflow.layer_groups import LayerGroups
 from napari_copnet.gui.workflow.membrane_ruler import MembraneRuler
 from napari_copnet.gui.workflow.result_controls import ResultControls
 from napari_copnet.gui.workflow.run_on_disk import run_on_disk
-from napari_copnet.gui.workflow.run_stages import STAGES, close_early, run_stages
-from napari_copnet.gui.workflow.size_choice import SizeChoice, pictured_sizes, sizes_for
+from napari_copnet.gui.workflow.run_stages import STAGES, run_stages
+from napari_copnet.gui.workflow.size_choice import SizeChoice, SizeTrial
 from napari_copnet.gui.workflow.verdict_note import VerdictNote
 from napari_copnet.gui.workflow.workflow_form import WorkflowForm
 from napari_copnet.gui.workflow.workflow_status import ImageRun, WorkflowStatus
@@ -205,20 +206,17 @@ class WorkflowPanel(WorkflowForm):
         if given is None:
             return
         layer, settings, stack, repair = given
-        now = settings.preprocess.size
-        if now == 0:
-            now = max(stack.shape[1:])
-        judged = self.verdict.verdict
-        sizes = sizes_for(stack.shape[1:], now, 0 if judged is None else judged.size)
-        z = slice_in_view(self.viewer, layer)
-        load, row = self._load, self.sections["preprocess"].form.rows["size"]
+        z, judged = slice_in_view(self.viewer, layer), self.verdict.verdict
+        ran = 0 if judged is None else judged.size
+        trial = SizeTrial(stack, z, settings, self._load, repair, ran)
+        row = self.sections["preprocess"].form.rows["size"]
 
         def show(picture: bytes) -> None:
             self._rest()
-            SizeChoice(self, picture, sizes, now, lambda size: setattr(row, "value", size)).show()
+            take = partial(setattr, row, "value")
+            SizeChoice(self, picture, trial.sizes, trial.now, take).show()
 
-        job = Job(lambda: pictured_sizes(stack, z, sizes, settings, load, repair), "copnet-sizes")
-        self._start(job, show)
+        self._start(Job(trial.picture, "copnet-sizes"), show)
 
     def _given(self) -> tuple[Any, Settings, Stack, bool] | None:
         """Return layer, settings, stack and whether to repair it; None when that is said."""
@@ -330,29 +328,21 @@ class WorkflowPanel(WorkflowForm):
             self._rest()
             self.run_controls.message.note("Cancelled.")
             return
-        last = source.layers.last_iteration
-        ready = source.layers.preprocessed
-        closing_done = source.is_done("closing", self._settings)
         if source.folder is not None:
             note = "Cancelled. What is done is kept on disk, and Run all goes on from there."
             self._end(source, "cancelled", note)
             return
-        if self._until == "early" or last is None or last[0] == 0 or ready is None or closing_done:
+        left = None if self._until == "early" else source.left_over(self._settings)
+        if left is None:
             self._end(source, "cancelled", "Cancelled. Finished steps are kept.")
             return
         # The contours of the last complete iteration, and their cells, in a moment.
-        number, probability, start = last
-        settings = self._settings
+        number, work = left
         self._until = "early"
         self._kept_note = (
             f"Cancelled. Iteration {number} is kept: its contours and cells are shown."
         )
-        job = Job(
-            lambda: close_early(
-                ready, probability, start if settings.closing.unite else None, settings.cells
-            ),
-            "copnet-keep",
-        )
+        job = Job(work, "copnet-keep")
         job.progressed.connect(self._on_progress)
         self._start(job, lambda _: self._end(source, "cancelled", self._kept_note))
 

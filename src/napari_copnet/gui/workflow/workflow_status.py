@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from napari_copnet.gui.workflow.run_stages import (
     IterationSlices,
     ShownCells,
     ShownClosed,
+    close_early,
 )
 from napari_copnet.params import Settings
 from napari_copnet.pipeline import RunResult
-from napari_copnet.progress import Progress
+from napari_copnet.progress import Progress, Steps
 from napari_copnet.store.memory import MemoryStore
 from napari_copnet.types import Preprocessed
+from napari_copnet.verdict.types import AMBER, RED
 
 _STAGE_OF = {
     Preprocessed: "preprocess",
@@ -88,6 +91,27 @@ class ImageRun:
     changed: list[tuple[int, float]] = field(default_factory=list)
     iteration: int | None = None
     folder: Path | None = None
+    # Ways on that were gone after a run that looks wrong.
+    tried: set[str] = field(default_factory=set)
+
+    @property
+    def light(self) -> str:
+        """Light of the verdict on the last run, as of `verdict.types`; empty without one."""
+        verdict = None if self.result is None else self.result.verdict
+        return "" if verdict is None else verdict.light
+
+    def left_over(self, settings: Settings) -> tuple[int, Callable[[], Steps[None]]] | None:
+        """Return what a cancelled run leaves: its last complete iteration.
+
+        Its number, and the work that makes contours and cells of it; None where closing had not
+        begun, or was done.
+        """
+        last, ready = self.layers.last_iteration, self.layers.preprocessed
+        if not last or last[0] == 0 or ready is None or self.is_done("closing", settings):
+            return None
+        number, probability, step1 = last
+        start = step1 if settings.closing.unite else None
+        return number, lambda: close_early(ready, probability, start, settings.cells)
 
     def is_done(self, stage: str, settings: Settings) -> bool:
         """Whether a stage has finished with these settings."""
@@ -172,7 +196,7 @@ class WorkflowStatus:
                 stale or not ran or (settings is not None and not source.is_done(stage, settings))
             )
             if not stale:
-                section.tell(Mark.DONE, said, _next(section, source))
+                _tell_done(section, said, source)
             else:
                 why = (
                     "Settings changed: will run again." if ran else "Not finished: will run again."
@@ -190,6 +214,24 @@ def stale_stages(source: ImageRun, settings: Settings, until: str) -> tuple[str,
 def parts(settings: Settings, stage: str) -> tuple[Any, ...]:
     """Return the settings that a stage depends on, besides those of the stages before."""
     return tuple(getattr(settings, group) for group in _GROUPS[stage])
+
+
+# What the last step says of a run that is not to be trusted: sign and words.
+_DOUBTS = {
+    RED: (Mark.FAILED, "The run looks wrong: see the verdict below."),
+    AMBER: (Mark.DOUBTFUL, "The run is doubtful: see the verdict below."),
+}
+
+
+def _tell_done(section: DockSection, said: str, source: ImageRun) -> None:
+    """Say what a step did; no step of a run that looks wrong has the sign of one that went well."""
+    if source.light not in _DOUBTS:
+        section.tell(Mark.DONE, said, _next(section, source))
+    elif section.stage == STAGES[-1]:
+        mark, doubt = _DOUBTS[source.light]
+        section.tell(mark, said, doubt)
+    else:
+        section.tell(Mark.RAN, said)
 
 
 def _next(section: Any, source: ImageRun) -> str:
