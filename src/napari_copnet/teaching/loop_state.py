@@ -118,5 +118,5 @@ def verdict(points: Sequence[Point], gain: float) -> str:
             "time. Adopt the model, or look why it fails."
         )
     if idle:
-        return f"{now}. It brought nothing, but slices differ: a single one says little. Go on."
+        return f"{now}. That is no gain, but slices differ: one alone says little. Go on."
     return f"{now}, more than in any before. Go on."
