@@ -117,4 +117,6 @@ def verdict(points: Sequence[Point], gain: float) -> str:
             f"{now}. The last {idle} slices brought nothing: more slices may not be worth your "
             "time. Adopt the model, or look why it fails."
         )
-    return f"{now}, that of the first {100 * values[0]:.0f} %. Go on."
+    if idle:
+        return f"{now}. That is no gain, but slices differ: one alone says little. Go on."
+    return f"{now}, more than in any before. Go on."
