@@ -140,7 +140,7 @@ def test_a_file_of_others_stays(run, tmp_path):
     finish(measure_files(run, tmp_path, MeasureParams(surface=False)))
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+A1", "-A1", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_text_is_a_formula(text, tmp_path):
     assert plain_cell(text) == "'" + text and plain_cell(-1) == -1 and plain_cell("a=1") == "a=1"
     table = Table("marks", {"slice": [0], "mark": [text], "pixels": [-3]})
