@@ -65,6 +65,21 @@ def test_contours_cells_marks_and_edits_are_written(session, tmp_path):
     assert np.array_equal(model.contour, before)
 
 
+def test_the_results_of_a_run_make_no_room_for_an_export(session, tmp_path):
+    """A run's contour probability took hours, and no export has it."""
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "contours.tif").write_bytes(b"hours of work")
+    (out / "run.json").write_text('{"command": "run", "files": {"contours": "contours.tif"}}')
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(OutputError, match="results of copnet run"):
+        finish(export(session, out))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    # An export replaces an export.
+    finish(export(session, tmp_path / "export"))
+    finish(export(session, tmp_path / "export"))
+
+
 def test_a_sound_session_is_left_as_it_is(session):
     edited(session)
     with pytest.raises(OutputError, match="another window"):

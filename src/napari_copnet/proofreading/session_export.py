@@ -52,7 +52,7 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
     out, facts = Path(out), session.facts
     check_writable(out, 8 * int(np.prod(session.shape)))
     names = [name + FORMATS[format][0] for name in ("closed", "cells") if format in FORMATS]
-    check_results(out, [*names, "edits.json"])
+    check_results(out, [*names, "edits.json"], replaces="session export")
     slices = sorted(session.marked_slices())
     marked = [n for n, bit in MARKS.items() if any((session.marks[z] & bit).any() for z in slices)]
     total = 4 + len(marked)

@@ -144,7 +144,9 @@ def new_generation(
                     out.rmdir()
 
 
-def check_results(out: Path | str, names: Iterable[str] = (), record: str = RECORD) -> None:
+def check_results(
+    out: Path | str, names: Iterable[str] = (), record: str = RECORD, *, replaces: str = ""
+) -> None:
     """Check before work starts that results can be written into a folder; nothing is made.
 
     Parameters
@@ -155,14 +157,23 @@ def check_results(out: Path | str, names: Iterable[str] = (), record: str = RECO
         File names of the results.
     record : str
         File name of their record.
+    replaces : str
+        The command whose results alone may make room; by default those of any.
 
     Raises
     ------
     OutputError
-        A file that must stay has such a name.
+        A file that must stay has such a name, or the results are of another command.
     """
     out = Path(out)
     known = _known(out, record)
+    if replaces and os.path.lexists(out / record):
+        command = read_record(out / record, {"command?": str}).get("command")
+        if command != replaces:
+            raise OutputError(
+                f"{out} holds the results of copnet {command}, which would be removed.",
+                "Choose another folder.",
+            )
     for name in names:
         _check_ours(out / name, known)
 
