@@ -175,4 +175,4 @@ def test_next_learns_from_what_is_done_and_offers_a_slice(drawn, answer, tiny_mo
     assert second["model"] == second["adopted"] and second["model"].endswith("-round-1")
     assert second["next"]["slice"] != z and second["brought_nothing"] == 0
     assert find_model("default", "contours").name == second["model"]
-    assert find_model(second["files"]["model"], "contours").card["command"].startswith("copnet ")
+    assert find_model(second["files"]["model"], "contours").card["command"].startswith("copnet")

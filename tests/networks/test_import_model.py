@@ -61,7 +61,8 @@ def test_our_zip_keeps_name_and_kind(models, tmp_path):
     )
     path = export_zip(made, tmp_path / "small.zip")
     found = import_model(path, "contours", "another")
-    assert (found.name, found.kind, found.sha256) == ("small", "closing", made.sha256)
+    assert (found.name, found.kind, found.sha256) == ("another", "closing", made.sha256)
+    assert import_model(path, "contours").name == "small"
     with pytest.raises(ModelError, match="already"):
         import_model(path, "contours")
     assert import_model(path, "contours", replace=True).sha256 == made.sha256

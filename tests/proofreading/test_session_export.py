@@ -43,7 +43,7 @@ def test_contours_cells_marks_and_edits_are_written(session, tmp_path):
         },
         "edited_slices": 1,
     }
-    assert record["models"] == [{}]
+    assert record["models_by_run"] == [{}]
     assert np.array_equal(read_image(files["closed"]).data, session.contour)
     cells = read_image(files["cells"]).data
     assert sorted(np.unique(cells)) == [0, 1, 2] and record["cells"] == 2
@@ -72,7 +72,7 @@ def test_the_results_of_a_run_make_no_room_for_an_export(session, tmp_path):
     (out / "contours.tif").write_bytes(b"hours of work")
     (out / "run.json").write_text('{"command": "run", "files": {"contours": "contours.tif"}}')
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    with pytest.raises(OutputError, match="results of copnet run"):
+    with pytest.raises(OutputError, match="but copnet run"):
         finish(export(session, out))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     # An export replaces an export.

@@ -28,7 +28,7 @@ def restored(plane):
 def save_run(monkeypatch):
     """Stands in for `run_record.save_run`: reads what is to be written, slice by slice."""
 
-    def fake(result, restored, settings, out, format, outputs, read):
+    def fake(result, restored, settings, out, format, outputs, read, contours):
         seen = {name: [int(image.max()) for image in getattr(restored, name)] for name in outputs}
         (out / "run.json").write_text("{}")
         return seen

@@ -78,7 +78,7 @@ def test_files_that_look_like_exports_stay(tmp_path, cells, format):
     tifffile.imwrite(out / "cells16.tif", np.ones((2, 3), np.uint16))
     with zipfile.ZipFile(out / "rois.zip", "w") as archive:
         archive.writestr("000001-0001.roi", b"mine")
-    shutil.copytree(cells, out / "cells.ome.zarr")
+    shutil.copytree(cells, out / "labels.ome.zarr")
     before = contents(out)
     with pytest.raises(OutputError, match="did not write it"):
         finish(export_files(cells, out, [format]))
@@ -89,7 +89,7 @@ def test_exports_to_other_formats_stay(tmp_path, cells):
     out = tmp_path / "out"
     for formats in (["rois"], ["labels16", "ome-zarr"], ["rois"]):
         finish(export_files(cells, out, formats))
-    names = {"rois.zip", "cells16.tif", "cells.ome.zarr"}
+    names = {"rois.zip", "cells16.tif", "labels.ome.zarr"}
     assert {p.name for p in out.iterdir()} == names | {"export.json"}
     assert set(json.loads((out / "export.json").read_text())["hashes"]) == names
 
@@ -133,7 +133,7 @@ def test_a_run_to_repeat_names_no_pipe_or_device(tmp_path, whole_run):
     for path in ("/dev/zero", str(tmp_path / "pipe")):
         record["inputs"]["stack"]["path"] = path
         (folder / "run.json").write_text(json.dumps(record))
-        with pytest.raises(InputError, match="is not there"):
+        with pytest.raises(InputError, match="can't be found"):
             plan_of(folder)
     with pytest.raises(InputError, match="not a plain file"):
         plan_of(tmp_path / "pipe")

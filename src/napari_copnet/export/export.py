@@ -78,7 +78,7 @@ def export_files(
     if not to:
         raise InputError("No format was named.", f"Choose of {', '.join(FORMATS)}: --to rois.")
     check_writable(out)
-    check_results(out, [FORMATS[name][1] for name in to], RECORD)
+    check_results(out, [FORMATS[name][1] for name in to], RECORD, replaces="export")
     files: dict[str, str] = {}
     with (
         opened_source(path, read, params) as source,

@@ -107,4 +107,9 @@ def check_tables(out: Path, formats: tuple[str, ...] = FORMATS) -> None:
     OutputError
         A file of this name was not written by us, or was changed since.
     """
-    check_results(out, [f"{name}.{format}" for name in MEASURED for format in formats], RECORD)
+    check_results(
+        out,
+        [f"{name}.{format}" for name in MEASURED for format in formats],
+        RECORD,
+        replaces="measure",
+    )

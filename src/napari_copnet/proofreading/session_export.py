@@ -97,7 +97,7 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
             "cells": int(numbers.max(initial=0)),
             "cells_by_slice": [session.cell_count(z) for z in range(session.shape[0])],
             "counts": who_did_what(session),
-            "models": [run.get("models", {}) for run in facts.runs],
+            "models_by_run": [run.get("models", {}) for run in facts.runs],
             "runs": list(facts.runs),
             "files": files,
         }

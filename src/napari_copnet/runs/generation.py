@@ -171,7 +171,7 @@ def check_results(
         command = read_record(out / record, {"command?": str}).get("command")
         if command != replaces:
             raise OutputError(
-                f"{out} holds the results of copnet {command}, which would be removed.",
+                f"copnet {replaces} did not write the results in {out}, but copnet {command}.",
                 "Choose another folder.",
             )
     for name in names:
