@@ -226,7 +226,9 @@ class CopnetDock(Dock):
             self._question.stop()
             self._question = None
         if self._shortcut is not None:
-            self._shortcut.setParent(None)
+            # Not at once: Qt goes through the window's children while it hides them.
+            self._shortcut.setEnabled(False)
+            self._shortcut.deleteLater()
             self._shortcut = None
         for stage in self.stages.values():
             stage.stop()
