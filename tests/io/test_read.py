@@ -1,6 +1,7 @@
 """Every format that is read, made by its own library; the frame it states."""
 
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import mrcfile
@@ -401,3 +402,22 @@ def test_gzipped_nifti_by_any_name_is_not_guessed(tmp_path):
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"x" * 500))
     with pytest.raises(InputError, match="not a readable image"):
         read_stack(tmp_path / "a.gz")
+
+
+@pytest.mark.parametrize("looped", [False, True], ids=["one series", "page by page"])
+def test_threads_that_read_at_once_get_their_own_slices(tmp_path, looped):
+    """As the writer of OME-Zarr does; without a lock a few of a hundred slices are others."""
+    values = np.arange(120 * 32 * 32, dtype=np.uint32).reshape(120, 32, 32)
+    path = tmp_path / "s.tif"
+    if looped:
+        with tifffile.TiffWriter(path) as writer:
+            for plane in values:
+                writer.write(plane, compression="zlib", photometric="minisblack", metadata=None)
+    else:
+        tifffile.imwrite(path, values, compression="zlib", photometric="minisblack")
+    for _ in range(8):
+        data = read_stack(path, lazy=True).data
+        assert isinstance(data, LazyArray)
+        with ThreadPoolExecutor(8) as threads:
+            read = list(threads.map(lambda z, data=data: np.asarray(data[z]), range(119, -1, -1)))
+        np.testing.assert_array_equal(np.stack(read[::-1]), values)

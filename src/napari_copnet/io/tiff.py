@@ -7,6 +7,7 @@ import logging
 import math
 import struct
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from threading import Lock
 from typing import Any
 from xml.etree import ElementTree
 
@@ -88,16 +89,24 @@ def _lazy(path: Path, options: dict[str, Any]) -> Any:
     # What reads from it keeps the file open for as long as the array lives.
     tif = tifffile.TiffFile(path, **options)
     stack = find_stack(tif, path)
+    # One file has one position: threads that read at once would get each other's bytes.
+    alone = Lock()
     if stack.order:
-        return LazyArray(stack.shape, stack.dtype, stack.plane)
+
+        def ordered(number: int) -> np.ndarray:
+            with alone:
+                return stack.plane(number)
+
+        return LazyArray(stack.shape, stack.dtype, ordered)
     series = stack.series[0]
     pages = series.pages
     if series.axes.endswith("YX") and len(pages) == math.prod(series.shape[:-2]):
 
         def plane(*at: int) -> np.ndarray:
             # Four times as fast as through a store, which is made for parts of a page.
-            page: Any = pages[int(np.ravel_multi_index(at, series.shape[:-2])) if at else 0]
-            return page.asarray().reshape(series.shape[-2:])
+            with alone:
+                page: Any = pages[int(np.ravel_multi_index(at, series.shape[:-2])) if at else 0]
+                return page.asarray().reshape(series.shape[-2:])
 
         return LazyArray(series.shape, series.dtype, plane)
     import zarr
