@@ -328,6 +328,20 @@ def test_results_in_folders_replace_only_ours(copnet, given, tmp_path):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("command", "file"), [("contours", "image.tif"), ("close", "contours.tif"), ("run", "image.tif")]
+)
+def test_the_results_of_another_command_make_no_room(command, file, copnet, given, tmp_path):
+    """A run's contours take hours: a step into its folder does not remove them."""
+    (tmp_path / "cells.tif").write_bytes(b"hours of work")
+    record = '{"command": "baselines", "files": {"cells": "cells.tif"}}'
+    (tmp_path / "run.json").write_text(record)
+    before = contents(tmp_path)
+    done = copnet(command, given / file, "--out", tmp_path)
+    assert done.exit_code == 1 and "did not write the results" in done.output
+    assert contents(tmp_path) == before
+
+
 def test_tables_and_pages_replace_only_theirs(copnet, given, tmp_path):
     closed = given / "closed.tif"
     for option, name in (("--csv", "mine.csv"), ("--report", "mine.html")):

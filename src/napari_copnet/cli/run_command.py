@@ -119,7 +119,7 @@ def run_command(
     check_writable(out)
     refuse_own_input(out, stack, *([given] if given else []))
     names = wanted or default_outputs(image.shape)
-    check_results(out, [name + FORMATS[format][0] for name in names])
+    check_results(out, [name + FORMATS[format][0] for name in names], replaces="run")
     settings = Settings(preprocess, device, contours, closing, cells)
     store = FolderStore(out / "store")
     with contextlib.ExitStack() as held:

@@ -55,21 +55,22 @@ class Results(Options):
     format: Format = "tiff"
     as_json: Json = False
 
-    def read(self, path: Path, read: ReadParams, *names: str) -> Stack:
-        """Open an input, checking its pixels and that results of these names can be written."""
+    def read(self, path: Path, read: ReadParams, command: str, *names: str) -> Stack:
+        """Open an input, checking its pixels and that a command's results can be written."""
         stack = read_checked(path, read)
         refuse_own_input(self.out, path)
-        self.check(*names)
+        self.check(command, *names)
         return stack
 
-    def check(self, *names: str) -> None:
-        """Check that results of these names can be written, and would replace only others'."""
+    def check(self, command: str, *names: str) -> None:
+        """Check that results can be written, and would replace only those of the same command."""
         from napari_copnet.files import check_writable
         from napari_copnet.io.formats import FORMATS
         from napari_copnet.runs.generation import check_results
 
         check_writable(self.out)
-        check_results(self.out, [name + FORMATS[self.format][0] for name in names])
+        files = [name + FORMATS[self.format][0] for name in names]
+        check_results(self.out, files, replaces=command)
 
     def save(
         self,
@@ -131,7 +132,7 @@ def preprocess_step(
     from napari_copnet.runs.run_record import padding_shares
     from napari_copnet.steps.preprocess import preprocess as work
 
-    image = results.read(stack, read, "image", "excluded")
+    image = results.read(stack, read, "preprocess", "image", "excluded")
     ready = watched(work(image, preprocess))
     images = {"image": ready.data, "excluded": ready.margin.astype(np.uint8)}
     if ready.padding is not None:
@@ -179,7 +180,7 @@ def contours_step(
     from napari_copnet.padding.stack import without_padding
     from napari_copnet.steps.contours import predict_contours
 
-    stack = results.read(image, read, "contours")
+    stack = results.read(image, read, "contours", "contours")
     model = find_model(contours.contour_model, "contours")
     network = Network.load(model, device)
     data = np.asarray(stack.data[:], np.float32)
@@ -214,7 +215,7 @@ def close_step(
     from napari_copnet.networks.package import find_model
     from napari_copnet.steps.closing import close
 
-    stack = results.read(contours, read, "closed")
+    stack = results.read(contours, read, "close", "closed")
     model = find_model(closing.closing_model, "closing")
     network = Network.load(model, device)
     padding = read_padding(contours, exclude, stack.shape, read)
@@ -251,7 +252,7 @@ def cells_step(
     from napari_copnet.io.probability import as_probability
     from napari_copnet.steps.cells import label_cells
 
-    stack = results.read(closed, read, "cells")
+    stack = results.read(closed, read, "cells", "cells")
     mask = is_contour(as_probability(stack)).astype(np.uint8)
     padding = read_padding(closed, exclude, stack.shape, read)
     result = watched(label_cells(mask, cells, excluded=padding))
@@ -290,7 +291,7 @@ def simulate_step(
     from napari_copnet.evaluation.contour_input import as_contour
     from napari_copnet.training.degrade import simulate
 
-    stack = results.read(truth, read, "degraded")
+    stack = results.read(truth, read, "simulate", "degraded")
     contours = as_contour(np.asarray(stack.data[:]), truth_kind, invert=invert)
     maps = watched(simulate(contours, per_slice, degrade, seed, pixel_size=stack.voxel_size.x))
     results.save(
@@ -313,7 +314,7 @@ def sample_step(
     """Make synthetic tissue that looks like SEM, with its exact contours and cells."""
     from napari_copnet.synthetic import make_tissue
 
-    results.check("image", "truth_contours", "truth_cells")
+    results.check("sample", "image", "truth_contours", "truth_cells")
     made = make_tissue(tissue, seed)
     images = {
         "image": made.stack.data,

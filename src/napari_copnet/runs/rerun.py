@@ -193,7 +193,7 @@ def rerun(
     named = next((format_of(str(written[n]))[0] for n in outputs), "") or "tiff"
     format = cast(FormatName, named)
     # Before hours of work.
-    check_results(out, [name + FORMATS[format][0] for name in outputs])
+    check_results(out, [name + FORMATS[format][0] for name in outputs], replaces="run")
     store = FolderStore(out / "store")
     with store.alone():
         result = yield from run(

@@ -82,7 +82,7 @@ def run_on_disk(
     Labels(np.zeros((1, 1), np.uint8))
     compile_colours()
     outputs = default_outputs(stack.shape)
-    check_results(folder, [name + FORMATS[FORMAT][0] for name in outputs])
+    check_results(folder, [name + FORMATS[FORMAT][0] for name in outputs], replaces="run")
     store = _KnownStages(folder / STORE)
     with store.alone():
         probability: Any = None
