@@ -329,7 +329,8 @@ def test_results_in_folders_replace_only_ours(copnet, given, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("command", "file"), [("contours", "image.tif"), ("close", "contours.tif"), ("run", "image.tif")]
+    ("command", "file"),
+    [("contours", "image.tif"), ("close", "contours.tif"), ("run", "image.tif")],
 )
 def test_the_results_of_another_command_make_no_room(command, file, copnet, given, tmp_path):
     """A run's contours take hours: a step into its folder does not remove them."""
