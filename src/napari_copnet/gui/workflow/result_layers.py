@@ -8,6 +8,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_copnet.gui.napari_compat.brush_cursor import hide_brush_box
+from napari_copnet.gui.viewer.layer_data import set_data
 from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view
 from napari_copnet.gui.viewer.lazy_arrays import Grid, Iterations
 from napari_copnet.gui.viewer.placed_layers import NAMES, PlacedLayers
@@ -156,7 +157,7 @@ class ResultLayers(PlacedLayers):
             # A slider takes napari as long as a layer: make it now, not with the iterations.
             self._set_lead(1)
         elif layer.data is not self._shown_contours:
-            layer.data = self._probability()
+            set_data(layer, self._probability())
         elif self.viewer.dims.ndisplay == 3 or slice_in_view(self.viewer, layer) in {
             r.index for r in results
         }:
@@ -188,7 +189,7 @@ class ResultLayers(PlacedLayers):
         layer = self.layer("contours")
         if layer is None or self._lead_of(layer) == lead or self._grid is None:
             return
-        layer.data = self._probability(lead)
+        set_data(layer, self._probability(lead))
         # With another number of axes napari forgets their units and names.
         self._put(layer, "contours")
 
@@ -202,7 +203,7 @@ class ResultLayers(PlacedLayers):
         if layer is None:
             self._add_probability("contours", self._probability())
         else:
-            layer.data = self._probability()
+            set_data(layer, self._probability())
 
     def _show_iterations(self, new: list[IterationSlices]) -> None:
         for iteration in new:
@@ -226,7 +227,7 @@ class ResultLayers(PlacedLayers):
             self._hide("contours")
             self._set_lead(0)
         else:
-            _set_data(layer, probability)
+            set_data(layer, probability)
             if not layer.visible:  # results of an earlier run are in view
                 layer.visible = True
                 for role in ("contours", "closed", "cells"):
@@ -339,10 +340,3 @@ class ResultLayers(PlacedLayers):
             self.notes.append("Your edited contour and its cells are kept as hidden layers.")
             return
         self._remove(role)
-
-
-def _set_data(layer: Any, data: Any) -> None:
-    layer.data = data
-    if not layer.visible:
-        # napari tells its sliders of another length only for layers in view, or at a new scale.
-        layer.scale = layer.scale
