@@ -69,21 +69,39 @@ def export_files(
     OutputError
         Files of others in the way, or no right or no room to write.
     """
+    _check(Path(out), to)
+    with opened_source(path, read, params) as source:
+        return (yield from export_cells(source, out, to))
+
+
+def export_cells(source: Source, out: Path | str, to: Sequence[str]) -> Steps[dict[str, Any]]:
+    """Write cells in formats of other programs; as `export_files`, from what was opened already.
+
+    Parameters
+    ----------
+    source : Source
+    out, to
+        As for `export_files`.
+
+    Yields
+    ------
+    Progress
+        In slices.
+
+    Returns
+    -------
+    dict
+        The record, as for `export_files`.
+
+    Raises
+    ------
+    InputError, OutputError
+        As `export_files`.
+    """
     out = Path(out)
-    for name in to:
-        if name not in FORMATS:
-            raise InputError(
-                f"There is no format {name!r} to export to.", f"Choose of {', '.join(FORMATS)}."
-            )
-    if not to:
-        raise InputError("No format was named.", f"Choose of {', '.join(FORMATS)}: --to rois.")
-    check_writable(out)
-    check_results(out, [FORMATS[name][1] for name in to], RECORD, replaces="export")
+    _check(out, to)
     files: dict[str, str] = {}
-    with (
-        opened_source(path, read, params) as source,
-        new_generation(out, RECORD, keep=True) as made,
-    ):
+    with new_generation(out, RECORD, keep=True) as made:
         for name in to:
             files |= yield from _written(source, name, made.folder / FORMATS[name][1])
         made.write(
@@ -96,6 +114,19 @@ def export_files(
             }
         )
     return made.record
+
+
+def _check(out: Path, to: Sequence[str]) -> None:
+    """Refuse formats that are unknown, and a folder that can't take their files."""
+    for name in to:
+        if name not in FORMATS:
+            raise InputError(
+                f"There is no format {name!r} to export to.", f"Choose of {', '.join(FORMATS)}."
+            )
+    if not to:
+        raise InputError("No format was named.", f"Choose of {', '.join(FORMATS)}: --to rois.")
+    check_writable(out)
+    check_results(out, [FORMATS[name][1] for name in to], RECORD, replaces="export")
 
 
 def _written(source: Source, name: str, target: Path) -> Steps[dict[str, str]]:

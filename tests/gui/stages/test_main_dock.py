@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import roifile
 from hand import LEFT, press
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -104,6 +105,32 @@ def test_without_corrections_the_run_is_exported(ran, qtbot, tmp_path):
     ran.stages["export"].panel.export(tmp_path / "plain")
     qtbot.waitUntil(lambda: lines(ran)["export"] == "in plain", timeout=30000)
     assert (tmp_path / "plain" / "cells.tif").exists()
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_cells_are_exported_for_other_programs(ran, qtbot, tmp_path, corrected):
+    if corrected:
+        press(ran.next_button)
+        qtbot.waitUntil(lambda: ran.panels.session is not None, timeout=30000)
+        # The middle of the cross: four cells become one.
+        middle = np.argwhere(ran.panels.session.contour[0])
+        hole = np.zeros(ran.panels.session.shape[1:], bool)
+        hole[tuple(middle.T)] = True
+        ran.panels.session.apply(Edit("erase", (Flip("contour", Patch.of(0, hole)),)))
+    ran.unfold("export")
+    panel = ran.stages["export"].panel
+    panel.format.setCurrentIndex(panel.format.findData("rois"))
+    assert ("corrected" in panel.what.text()) is corrected
+    panel.export(tmp_path / "fiji")
+    qtbot.waitUntil(lambda: lines(ran)["export"] == "in fiji", timeout=30000)
+    rois = roifile.roiread(tmp_path / "fiji" / "rois.zip")
+    first = [roi for roi in rois if roi.position == 1]
+    assert len(first) == (1 if corrected else 4)
+    # An earlier export is left alone.
+    panel.format.setCurrentIndex(panel.format.findData("labels16"))
+    panel.export(tmp_path / "fiji")
+    qtbot.waitUntil(lambda: lines(ran)["export"] == "in cross export", timeout=30000)
+    assert (tmp_path / "fiji" / "cross export" / "cells16.tif").exists()
 
 
 def test_a_session_is_offered_again_and_never_overwritten(ran, stack, qtbot, make_napari_viewer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,17 @@ from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton
 
+from napari_copnet.errors import InputError
+from napari_copnet.export.export import export_cells, export_files
 from napari_copnet.gui.background.task_queue import TaskQueue
+from napari_copnet.gui.measures.measured_layers import source_of_layer
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.viewer.layer_source import source_of
 from napari_copnet.gui.widgets.controls import column_in, named, row
 from napari_copnet.gui.widgets.dock import Dock
 from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.gui.widgets.run_controls import Message, ProgressLine
+from napari_copnet.measures.session_source import still_source
 from napari_copnet.progress import Steps
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_export import export
@@ -23,8 +28,17 @@ from napari_copnet.restored import restore
 from napari_copnet.runs.saving import saving
 
 FORMATS = {"tiff": "TIFF", "ome-zarr": "OME-Zarr", "nifti": "NIfTI"}
+# Of the cells alone, for other programs.
+CELLS = {
+    "rois": "ROIs for ImageJ and Fiji",
+    "labels16": "16-bit labels, TIFF",
+    "stl": "Meshes, STL",
+    "obj": "Meshes, OBJ",
+    "ply": "Meshes with colours, PLY",
+}
 _CORRECTED = "The corrected cells and closed contours, and the list of corrections."
 _UNCORRECTED = "The cells, closed contours and contour probability of the run, not corrected."
+_CELLS = "The cells{corrected}. Meshes are in µm and need a known voxel size."
 _ON_DISK = "This run wrote its results to {folder}. Correct the cells to export them corrected."
 
 
@@ -55,6 +69,10 @@ class ExportPanel(Dock):
         self.format = named(QComboBox(), "export_format", "The format of the files.")
         for value, text in FORMATS.items():
             self.format.addItem(text, value)
+        self.format.insertSeparator(self.format.count())
+        for value, text in CELLS.items():
+            self.format.addItem(text, value)
+        self.format.currentIndexChanged.connect(lambda _: self.renew())
         column.addWidget(row(QLabel("Format"), self.format))
         self.show_button = named(
             QPushButton("Show the folder"), "show_folder", "Open the folder with the files."
@@ -81,7 +99,10 @@ class ExportPanel(Dock):
     def renew(self) -> None:
         """Say what will be written."""
         source = self._panels.finished
-        if self._panels.session is not None:
+        if self.format.currentData() in CELLS:
+            corrected = "" if self._panels.session is None else ", corrected"
+            self.what.setText(_CELLS.format(corrected=corrected))
+        elif self._panels.session is not None:
             self.what.setText(_CORRECTED)
         elif source is not None and source.folder is not None:
             self.what.setText(_ON_DISK.format(folder=source.folder))
@@ -102,7 +123,12 @@ class ExportPanel(Dock):
             return
         name = session.facts.name if session is not None else source.result.stack.name
         out, chosen = _free(folder, name), str(self.format.currentData())
-        if session is not None:
+        if chosen in CELLS:
+            work = self._for_others(out, chosen)
+            if work is None:
+                return
+            task = self.tasks.add("export", work)
+        elif session is not None:
             task = self.tasks.add("export", lambda: _export_session(session, out, chosen))
         else:
             result, settings = source.result, source.settings
@@ -119,6 +145,22 @@ class ExportPanel(Dock):
             end.connect(lambda _: self.progress.rest())
         task.finished.connect(lambda record: self._on_written(out, record))
         task.failed.connect(self.message.error)
+
+    def _for_others(self, out: Path, chosen: str) -> Callable[[], Steps[dict[str, Any]]] | None:
+        """Return what writes the cells as they are now; edits that follow do not change them."""
+        session, source = self._panels.session, self._panels.finished
+        if session is not None:
+            still = still_source(session)
+            return lambda: export_cells(still, out, [chosen])
+        if source.folder is not None:
+            folder = source.folder
+            return lambda: export_files(folder, out, [chosen])
+        layer = source.layers.layer("cells")
+        if layer is None:
+            self.message.error(InputError("The layer of the cells was deleted.", "Press Run."))
+            return None
+        cells = source_of_layer(layer)
+        return lambda: export_cells(cells, out, [chosen])
 
     def _on_written(self, out: Path, record: dict[str, Any]) -> None:
         self.folder = out
