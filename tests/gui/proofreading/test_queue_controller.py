@@ -450,21 +450,32 @@ def test_new_items_of_a_slice_replace_its_old_ones_and_the_question_stays():
     assert state.next().key == "d"  # on from where the question was
 
 
-def test_the_long_tail_is_folded_away_until_it_is_asked_for():
+def test_items_are_listed_in_portions_that_have_an_end():
     state = QueueState()
-    state.replace([made_item(str(n), score=1.0 if n < 50 else 0.01) for n in range(300)])
-    # 52.5 cells can be gained; the first 42 items hold four fifths of that.
-    assert len(state.shown) == 42 and state.folded == 258
-    assert state.headline == "The 42 that matter: about 1 minute"
-    assert state.text == "0 of 42 decided"
-    # Walking stays among them; what is clicked in the image is found all the same.
-    assert all(state.next() is not None for _ in range(60)) and state.at < 42
+    state.replace([made_item(str(n), score=1 / (n + 1)) for n in range(100)])
+    assert [item.key for item in state.shown] == [str(n) for n in range(40)]
+    assert (state.folded, state.more) == (60, 40)
+    assert state.headline == "The 40 that matter most: about 1 minute"
+    assert state.text == "0 of 40 decided"
+    # Walking stays among them.
+    assert all(state.next() is not None for _ in range(60)) and state.at < 40
     state.unfold()
-    assert len(state.shown) == 300 and state.folded == 0
-    assert state.headline == "The 300 left: about 8 minutes"
+    assert len(state.shown) == 80 and (state.folded, state.more) == (20, 20)
+    state.unfold()
+    assert len(state.shown) == 100 and (state.folded, state.more) == (0, 0)
+    assert state.headline == "The 100 left: about 2 minutes"
     few = QueueState()
     few.replace([made_item(str(n)) for n in range(12)])
     assert len(few.shown) == 12 and few.headline == "The 12 left: about 1 minute"
+
+
+def test_what_is_clicked_in_the_image_is_asked_though_it_is_not_listed():
+    state = QueueState()
+    state.replace([made_item(str(n), z=n) for n in range(60)])
+    patch = state.items[55].patches[0]
+    item = state.at_place(patch.z, patch.top, patch.left)
+    assert item is not None and item.key == "55" and state.current is item
+    assert len(state.shown) == 60
 
 
 def test_items_are_listed_with_a_picture_and_what_they_would_change(dock):

@@ -233,7 +233,7 @@ class ProofreadForm(Dock):
         self.queue_view = RowsView("queue", stretched=2, height=44, hidden=(0, 1))
         column.addWidget(self.queue_view, 1)
         self.fold_button = plain_button(
-            "", "unfold", "List also the items that hardly any cell depends on."
+            "", "unfold", "List more items: those on which fewer cells depend."
         )
         self.fold_button.hide()
         column.addWidget(self.fold_button)

@@ -147,7 +147,7 @@ class QueueController:
         self._tell_birth(Patch.of(z, np.ones((1, 1), bool), (y, x)))
 
     def unfold(self) -> None:
-        """List the less likely items, too."""
+        """List some more items."""
         self.state.unfold()
         self._renew()
 
@@ -242,7 +242,7 @@ class QueueController:
 
     def _at_the_end(self) -> None:
         """All items shown are decided: what was decided may have brought others up."""
-        rest = f" {self.state.folded} less likely ones are left." if self.state.folded else ""
+        rest = f" {self.state.folded} that matter less are left." if self.state.folded else ""
         self.form.message.note(f"Every item shown is decided.{rest}")
         if self._walked and not self.session.read_only:
             self._stale |= self._walked
@@ -330,7 +330,8 @@ class QueueController:
         form.headline.setText(state.headline)
         form.headline.setVisible(bool(state.headline))
         form.fold_button.setVisible(bool(state.folded))
-        form.fold_button.setText(f"Show the {state.folded} less likely ones")
+        rest = "" if state.more == state.folded else f" of {state.folded}"
+        form.fold_button.setText(f"Show {state.more} more{rest}")
 
     def _cell(self, row: int, column: int) -> str:
         item = self.state.shown[row]

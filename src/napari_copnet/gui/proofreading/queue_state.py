@@ -21,8 +21,8 @@ from napari_copnet.proofreading.still import StillView
 _LAST, _PAUSE, _TIMES = 20, 60.0, 4.0
 # Before there is a pace: one key and the look at what it did, s.
 _USUAL = 1.5
-# Items that matter hold this share of all that can be gained; fewer than so many are not folded.
-_MATTER, _FEW = 0.8, 40
+# So many items are listed at first, and with each `unfold`: a minute of work that has an end.
+_PORTION = 40
 # A click so near to a wall means it, px.
 _BESIDE = 3
 
@@ -59,18 +59,18 @@ class QueueState:
         # Where the walk goes on when none is in question.
         self._from = 0
         self._shown: list[Item] = []
-        self._is_folded = True
+        self._count = _PORTION
         self._verdicts: dict[str, str] = {}
         self._decided: list[float] = []
 
     @property
     def shown(self) -> list[Item]:
-        """The items of the chosen kind; of all kinds, those that matter until `unfold`."""
+        """The items of the chosen kind; of all kinds, the first ones, and more with `unfold`."""
         return self._shown
 
     @property
     def folded(self) -> int:
-        """How many open items are not listed, as they hardly matter."""
+        """How many open items are not listed, as they matter less."""
         listed = {item.key for item in self._shown}
         return sum(
             item.key not in listed and not self.verdict(item)
@@ -79,9 +79,14 @@ class QueueState:
         )
 
     def unfold(self) -> None:
-        """List the items that hardly matter, too."""
-        self._is_folded = False
+        """List the next `more` items, too."""
+        self._count += _PORTION
         self._filter()
+
+    @property
+    def more(self) -> int:
+        """How many open items `unfold` adds."""
+        return min(self.folded, _PORTION)
 
     @property
     def headline(self) -> str:
@@ -93,11 +98,11 @@ class QueueState:
 
     @property
     def what(self) -> str:
-        """The open items in words, such as ``the 40 that matter``."""
+        """The open items in words, such as ``the 40 that matter most``."""
         left = self.open
         if left == 1:
-            return "the one that matters" if self.folded else "the one left"
-        return f"the {left} {'that matter' if self.folded else 'left'}"
+            return "the one that matters most" if self.folded else "the one left"
+        return f"the {left} {'that matter most' if self.folded else 'left'}"
 
     @property
     def open(self) -> int:
@@ -162,7 +167,7 @@ class QueueState:
         if best is None:
             return None
         if self.find(best[1].key) is None:
-            self._is_folded = False
+            self._count = len(self.items)
             self.choose_kind("")
         return self.find(best[1].key)
 
@@ -227,21 +232,13 @@ class QueueState:
     def _filter(self) -> None:
         current = self.current
         listed = self.items
-        if self._is_folded and not self.kind:
-            listed = listed[: _count_that_matter([item.score for item in listed])]
+        if not self.kind:
+            listed = listed[: self._count]
         self._shown = [item for item in listed if self.kind in ("", item.kind)]
         # Where the item in question is gone, N goes on from the same place.
         self.at = min(self.at, len(self._shown)) - 1 if current is not None else -1
         if current is not None:
             self.find(current.key)
-
-
-def _count_that_matter(scores: list[float]) -> int:
-    """Return how many of the first scores hold most of their sum."""
-    held = np.cumsum(scores)
-    if not held.size:
-        return 0
-    return max(int(np.searchsorted(held, _MATTER * held[-1])) + 1, _FEW)
 
 
 def _long(seconds: float) -> str:
