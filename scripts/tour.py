@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import tour_first_steps
 import tour_proofread
 import tour_teach
 from qtpy.QtCore import Qt
@@ -24,7 +25,10 @@ from napari_copnet import read_stack
 def main() -> None:
     """Walk through the window."""
     given = options(__doc__).parse_args()
-    clear_photos(given.out, "tour", tour_proofread.PREFIX, tour_teach.PREFIX)
+    parts = (tour_first_steps, tour_proofread, tour_teach)
+    clear_photos(given.out, "tour", *(part.PREFIX for part in parts))
+    with tempfile.TemporaryDirectory() as folder:
+        tour_first_steps.take(Tour(given.out), Path(folder))
     with tempfile.TemporaryDirectory() as folder:
         walk(Tour(given.out), stack_file(given.data, Path(folder)), Path(folder))
     with tempfile.TemporaryDirectory() as folder:

@@ -18,15 +18,25 @@ from qtpy.QtWidgets import QPushButton
 from tour_proofread import Reviewer, cut, neighbours
 from tour_window import Tour, clear_photos, options
 
+from napari_copnet.gui.stages.first_tour import remember_use
+
 PREFIX = "first-steps"
 LAPTOP = (1366, 768)
 SLICE = 6
 
 
+def take(tour: Tour, folder: Path) -> None:
+    """Take the first steps, and close the window."""
+    walk(tour, folder)
+    tour.dock.shut_down()
+    tour.viewer.close()
+
+
 def walk(tour: Tour, folder: Path) -> None:
     """Go from an empty window to files for other programs."""
-    # Corrections of the sample are kept among the user's data.
+    # Corrections of the sample are kept among the user's data, as is that this is no first use.
     os.environ["NAPARI_COPNET_MODELS"] = str(folder / "data" / "models")
+    remember_use()
     tour.prefix, tour.number = PREFIX, 0
     tour.main.resize(*LAPTOP)
     tour.command("COp-Net workflow")
@@ -74,11 +84,12 @@ def part(reviewer: Reviewer) -> None:
     session: Any = reviewer.session
     cell, _ = neighbours(session, SLICE)
     top, bottom = cut(session, SLICE, cell)
-    middle = ((top[0] + bottom[0]) // 2, top[1])
+    height = bottom[0] - top[0]
+    middle = (top[0] + height // 2, top[1])
     reviewer.look(SLICE, middle)
     reviewer.key(Qt.Key.Key_A)
-    reviewer.click((top[0] + 3, top[1]))
-    reviewer.click((bottom[0] - 3, bottom[1]))
+    reviewer.click((top[0] + height // 5, top[1]))
+    reviewer.click((bottom[0] - height // 5, bottom[1]))
     reviewer.tour.photo("part")
     reviewer.key(Qt.Key.Key_Escape)
 
@@ -88,10 +99,7 @@ def main() -> None:
     given = options(__doc__).parse_args()
     clear_photos(given.out, PREFIX)
     with tempfile.TemporaryDirectory() as name:
-        tour = Tour(given.out, PREFIX)
-        walk(tour, Path(name))
-        tour.dock.shut_down()
-        tour.viewer.close()
+        take(Tour(given.out), Path(name))
 
 
 if __name__ == "__main__":
