@@ -239,6 +239,26 @@ def test_light_walls_are_noticed_recorded_and_seen_as_dark_ones(settings, tmp_pa
     assert not finish(run(Stack(255 - data), no, load=Walls)).preprocessed.inverted
 
 
+def test_light_walls_that_were_seen_at_one_size_are_seen_so_at_the_size_taken(
+    settings, monkeypatch
+):
+    """The size is chosen anew for inverted slices, at which nothing may look light any more."""
+    asked = []
+
+    def light(data, network, *_, **__):
+        asked.append(max(data.shape[1:]))
+        yield from ()
+        return len(asked) == 1
+
+    monkeypatch.setattr("napari_copnet.run_steps.light_membranes", light)
+    auto, data = with_size(settings), dataclasses.replace(squares(), data=255 - squares().data)
+    chosen = finish(run(data, auto, load=FakeNetwork))
+    assert chosen.preprocessed.inverted and len(asked) == 1
+    again = finish(run(data, chosen.settings(auto), load=FakeNetwork))
+    assert again.preprocessed.inverted
+    np.testing.assert_array_equal(again.cells.labels, chosen.cells.labels)
+
+
 def test_padding_is_kept_with_a_run(settings, tmp_path):
     from napari_copnet.io.read import read_image
     from napari_copnet.proofreading.session_start import from_run_folder

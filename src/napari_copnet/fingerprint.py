@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 
+from napari_copnet.lazy_array import is_in_memory
 from napari_copnet.types import Stack
 
 
@@ -13,9 +14,12 @@ def fingerprint(stack: Stack) -> str:
     """Return a hash that tells a stack from others, without reading all of a file.
 
     Of a stack that was read from disk, it is made of name, size and time of change of its files
-    and of three slices; else of all grey values.
+    and of three slices; else of all grey values, as where a viewer's layer holds them: they may
+    have been changed there.
     """
     if stack.source is None or not stack.source.exists():
+        return stack_hash(stack)
+    if stack.placed is not None and is_in_memory(stack.data):
         return stack_hash(stack)
     digest = hashlib.sha256(repr((stack.shape, str(stack.data.dtype))).encode())
     source = stack.source

@@ -77,10 +77,16 @@ class RunResult:
     given: Stack | None = None
 
     def settings(self, given: Settings) -> Settings:
-        """Return the settings of the run, with the chosen size in place of auto."""
+        """Return the settings of the run, with the chosen size in place of auto.
+
+        Whether to invert was asked before the size was chosen, and is no longer left open where
+        another size was chosen for it.
+        """
         if self.size is None:
             return given
         params = replace(given.preprocess, size=self.size.size, membrane_width=None)
+        if self.preprocessed.inverted and self.size.tried:
+            params = replace(params, invert="yes")
         return replace(given, preprocess=params)
 
 

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_copnet.errors import InputError
+from napari_copnet.io.check import check_pixels
+from napari_copnet.io.read import read_stack
 from napari_copnet.io.write import write_image
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import (
@@ -15,6 +18,7 @@ from napari_copnet.params import (
     ClosingParams,
     ContourParams,
     PreprocessParams,
+    ReadParams,
     Settings,
 )
 from napari_copnet.pipeline import run
@@ -65,6 +69,25 @@ def test_a_run_and_its_folder_begin_the_same_session(made):
     assert np.array_equal(first.converged, second.converged)
     assert first.cells == second.cells and first.cells.min_size == 16
     assert np.array_equal(first.stack.data, second.stack.data)
+
+
+def test_the_image_is_read_as_the_run_read_it(made, tmp_path):
+    """Of several channels, with pixels that were filled."""
+    result, restored, settings, _ = made
+    data = np.stack([np.zeros(result.stack.shape), result.stack.data]).astype(np.float32)
+    data[1, 2, 5, 6] = np.nan
+    path = tmp_path / "two.ome.tif"
+    tifffile.imwrite(path, data, ome=True, metadata={"axes": "CZYX"})
+    read = ReadParams(channel=1, repair=True)
+    stack = check_pixels(read_stack(path, read), True)
+    save_run(replace(result, stack=stack), restored, settings, tmp_path / "run", read=read)
+    start = from_run_folder(tmp_path / "run")
+    assert start.stack.source == path
+    np.testing.assert_array_equal(start.stack.data, stack.data)
+    # The same from a session that only refers to it.
+    with Session.create(tmp_path / "s", start, keep_image=False) as session:
+        assert not session.facts.image["kept"]
+        np.testing.assert_array_equal(session.image, stack.data)
 
 
 def test_a_large_run_is_read_slice_by_slice(made, tmp_path, monkeypatch):

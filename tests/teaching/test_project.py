@@ -14,6 +14,7 @@ from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.proofreading import edit_tools
 from napari_copnet.proofreading.edits import Edit, Flip, Patch
 from napari_copnet.proofreading.session import Session
+from napari_copnet.teaching import project_view
 from napari_copnet.teaching.project import DONE, IN_WORK, UNTOUCHED, Project, is_project
 from napari_copnet.teaching.slice_choice import Proposal
 
@@ -48,6 +49,25 @@ def test_an_edit_takes_done_away_and_undo_gives_it_back(project):
     # edits elsewhere are none of its business
     project.session.apply(stroke(4, 5, 5))
     assert project.state(3) == DONE and project.state(4) == IN_WORK
+
+
+def test_what_another_thread_saw_of_a_slice_before_an_edit_is_not_kept(project, monkeypatch):
+    project.finish(3)
+    project._forget(3)
+    seen = project_view.fingerprint
+
+    def slow(contour, marks):
+        """The thread has read the slice, and is still at it when the edit is done."""
+        value = seen(np.array(contour), np.array(marks))
+        monkeypatch.setattr(project_view, "fingerprint", seen)
+        project.session.apply(stroke(3, 5, 5))
+        return value
+
+    monkeypatch.setattr(project_view, "fingerprint", slow)
+    project.state(3)
+    assert project.state(3) == IN_WORK
+    project.session.undo()
+    assert project.state(3) == DONE
 
 
 def test_findings_keep_a_slice_from_being_done_unless_told_otherwise(project):

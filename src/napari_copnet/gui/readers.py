@@ -233,17 +233,18 @@ def _image_of(folder: Path, record: dict[str, Any], shape: Any) -> Stack | None:
     """Return the image of a run from its folder or from where it was read, if it fits."""
     from napari_copnet.errors import CopnetError
     from napari_copnet.io.formats import SUFFIXES
-    from napari_copnet.io.read import read_stack
+    from napari_copnet.runs.run_input import read_input
 
-    places = [folder / ("image" + suffix) for suffix in SUFFIXES]
+    # An image in the folder is as the networks saw it.
+    places = [(folder / ("image" + suffix), {}) for suffix in SUFFIXES]
     source = record.get("inputs", {}).get("stack", {}).get("path")
     if isinstance(source, str):
-        places.append(Path(source))
-    for place in places:
+        places.append((Path(source), record))
+    for place, how in places:
         if not place.exists():
             continue
         try:
-            stack = read_stack(place)
+            stack = read_input(place, how)
         except CopnetError as error:
             _say((f"The image of the run was not opened: {error}",))
             return None

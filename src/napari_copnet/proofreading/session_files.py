@@ -347,10 +347,13 @@ def find_image(folder: Path, facts: Facts) -> Any:
     if not path or not is_described(Path(path), facts.image):
         return None
     from napari_copnet.io.raw import lazy_above
-    from napari_copnet.io.read import read_stack
+    from napari_copnet.runs.run_input import read_input
 
-    with lazy_above(EAGER_BYTES):
-        stack = read_stack(path)
+    try:
+        with lazy_above(EAGER_BYTES):
+            stack = read_input(Path(path), facts.runs[0])
+    except CopnetError:
+        return None
     return stack.data if stack.shape == facts.shape else None
 
 

@@ -18,6 +18,7 @@ from napari_copnet.pipeline import RunResult
 from napari_copnet.restored import Restored
 from napari_copnet.runs.generation import RECORD, REPEAT, read_generation
 from napari_copnet.runs.run_folder import PADDING, read_run
+from napari_copnet.runs.run_input import read_input
 from napari_copnet.runs.run_record import is_described, padding_mask, run_record
 from napari_copnet.steps.frame import to_original
 from napari_copnet.types import Frame, Stack
@@ -294,12 +295,14 @@ def _converged(record: dict[str, Any], depth: int) -> np.ndarray | None:
 
 def _image(folder: Path, record: dict[str, Any], shape: tuple[int, ...]) -> Stack | None:
     there = [path for path in sorted(folder.glob("image.*")) if not path.name.startswith(".")]
-    told = record.get("inputs", {}).get("stack", {})
-    if told.get("path") and is_described(path := Path(told["path"]), told):
-        there.append(path)
     for candidate in there:
         if candidate.is_file() or candidate.is_dir():
             stack = read_stack(candidate)
             if stack.shape == shape:
                 return stack
+    told = record.get("inputs", {}).get("stack", {})
+    if told.get("path") and is_described(path := Path(told["path"]), told):
+        stack = read_input(path, record)
+        if stack.shape == shape:
+            return stack
     return None

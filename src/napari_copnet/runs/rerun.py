@@ -22,6 +22,7 @@ from napari_copnet.progress import Steps
 from napari_copnet.records import is_record_of, read_record
 from napari_copnet.restored import restored_lazily
 from napari_copnet.runs.generation import FORM, check_results
+from napari_copnet.runs.run_input import read_params
 from napari_copnet.runs.run_record import OUTPUTS, surroundings
 from napari_copnet.runs.saving import saving
 from napari_copnet.store.folder import FolderStore
@@ -137,7 +138,7 @@ def plan_of(
     different = tuple(one for one in found if one.then != one.now)
     read_contours = from_dict(ReadParams, record.get("read_contours", {}))
     return Plan(
-        record, path.parent, source, _read(record), settings, different, given, read_contours
+        record, path.parent, source, read_params(record), settings, different, given, read_contours
     )
 
 
@@ -257,15 +258,6 @@ def _settings(record: Mapping[str, Any]) -> Settings:
         kind = type(getattr(Settings(), field.name))
         groups[field.name] = from_dict(kind, record["settings"].get(field.name, {}))
     return Settings(**groups)
-
-
-def _read(record: Mapping[str, Any]) -> ReadParams:
-    """Return how the stack was read; earlier records say only which voxel size it had."""
-    if "read" in record:
-        return from_dict(ReadParams, record["read"])
-    sizes = record["inputs"]["stack"].get("voxel_size") or [None]
-    known = all(isinstance(size, int | float) for size in sizes)
-    return ReadParams(voxel_size=",".join(map(repr, sizes)) if known else None)
 
 
 def _with_model(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +23,8 @@ from napari_copnet.teaching.slice_states import DONE, IN_WORK, STATES, UNTOUCHED
 from napari_copnet.teaching.state_folder import StateFolder
 from napari_copnet.training.truth import BACKGROUND, CONTOUR, IGNORE
 
+Value = TypeVar("Value")
+
 
 class ProjectView:
     """The readable contents of a project; `project.Project` adds the changes.
@@ -34,6 +39,9 @@ class ProjectView:
         self._states = states
         self._prints: dict[int, str] = {}
         self._edited: dict[int, bool] = {}
+        # How often each slice was edited: another thread may look at it meanwhile.
+        self._edits: Counter[int] = Counter()
+        self._lock = threading.Lock()
 
     @property
     def folder(self) -> Path:
@@ -215,20 +223,34 @@ class ProjectView:
 
     def _forget(self, z: int) -> None:
         """Look again at a slice that was edited."""
-        self._prints.pop(z, None)
-        self._edited.pop(z, None)
+        with self._lock:
+            self._edits[z] += 1
+            self._prints.pop(z, None)
+            self._edited.pop(z, None)
 
     def _print(self, z: int) -> str:
-        if z not in self._prints:
-            self._prints[z] = fingerprint(self.session.contour[z], self.session.marks[z])
-        return self._prints[z]
+        def look() -> str:
+            return fingerprint(self.session.contour[z], self.session.marks[z])
+
+        return self._known(self._prints, z, look)
 
     def _is_edited(self, z: int) -> bool:
-        if z not in self._edited:
+        def look() -> bool:
             now = self.session.contour[z] > 0
             marked = bool(self.session.marks[z].any())
-            self._edited[z] = marked or not np.array_equal(now, self.session.run_contour(z))
-        return self._edited[z]
+            return marked or not np.array_equal(now, self.session.run_contour(z))
+
+        return self._known(self._edited, z, look)
+
+    def _known(self, found: dict[int, Value], z: int, look: Callable[[], Value]) -> Value:
+        """Return what is known of a slice; what was seen of one while it was edited is not kept."""
+        edits, value = self._edits[z], found.get(z)
+        if value is None:
+            value = look()
+            with self._lock:
+                if self._edits[z] == edits:
+                    found[z] = value
+        return value
 
 
 def fingerprint(contour: np.ndarray, marks: np.ndarray) -> str:

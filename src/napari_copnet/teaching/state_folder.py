@@ -90,11 +90,12 @@ class StateFolder:
         A file that can't be read counts as none: carrying writes it again.
         """
         if z not in self._carried:
-            path = self._carried_path(z)
-            self._carried[z] = None
+            path, found = self._carried_path(z), None
             if path.is_file():
                 with contextlib.suppress(InputError):
-                    self._carried[z] = read_carried(path, z, self._session.shape[1:])
+                    found = read_carried(path, z, self._session.shape[1:])
+            # Another thread may have read it, or taken what came since.
+            self._carried.setdefault(z, found)
         return self._carried[z]
 
     def set_carried(self, carried: CarriedSlice, print_: str) -> None:
@@ -113,11 +114,11 @@ class StateFolder:
         A file that can't be read counts as none, as for `carried`.
         """
         if z not in self._prefilled:
-            path = self._prefilled_path(z)
-            self._prefilled[z] = None
+            path, found = self._prefilled_path(z), None
             if path.is_file():
                 with contextlib.suppress(InputError):
-                    self._prefilled[z] = read_prefilled(path, z, self._session.shape[1:])
+                    found = read_prefilled(path, z, self._session.shape[1:])
+            self._prefilled.setdefault(z, found)
         return self._prefilled[z]
 
     def set_prefilled(self, prefilled: PrefilledSlice, print_: str) -> None:

@@ -6,7 +6,13 @@ from napari.layers import Image
 
 from napari_copnet.errors import InputError
 from napari_copnet.gui.proofreading.session_layers import _frame
-from napari_copnet.gui.viewer.layer_source import Placement, stack_from_layer
+from napari_copnet.gui.viewer.layer_source import (
+    Placement,
+    placed,
+    set_voxel_size,
+    stack_from_layer,
+    voxel_size_of,
+)
 from napari_copnet.io.read import read_image
 from napari_copnet.progress import finish
 from napari_copnet.proofreading import session_files
@@ -83,3 +89,20 @@ def test_a_rotated_layer_is_refused(frame):
         stack_from_layer(layer)
     # It can still be shown and moved.
     assert Placement.of(layer).translate.shape == (3,)
+
+
+@pytest.mark.parametrize("frame", [
+    {"scale": (5, 2, 2)},
+    {"affine": np.diag([3.0, 2, 2, 1])},
+    {"scale": (5, -2, 2), "affine": np.diag([3.0, 2, 2, 1])},
+], ids=["scale", "affine", "mirrored"])  # fmt: skip
+def test_a_layer_takes_the_voxel_size_that_was_typed(frame):
+    layer = Image(GREY, translate=(0, 4, 6), **frame)
+    before = placed(layer)
+    size = VoxelSize(0.05, 0.01, 0.02)
+    set_voxel_size(layer, size)
+    assert voxel_size_of(layer) == pytest.approx(size)
+    after = placed(layer)
+    # It lies over the same pixels, and is no more mirrored than it was.
+    np.testing.assert_allclose(after[1] / after[0], before[1] / before[0])
+    np.testing.assert_array_equal(np.sign(after[0]), np.sign(before[0]))

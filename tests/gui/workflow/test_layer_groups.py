@@ -84,7 +84,26 @@ def test_a_run_that_ends_while_another_stack_is_chosen_stays_out_of_view(
     ended(panel)
     assert [layer.name for layer in viewer.layers if layer.visible] == ["other"]
     panel.stack.choose(first)
-    assert "cells in a cross: cells" in [one.name for one in viewer.layers if one.visible]
+    stack = "cells in a cross"
+    in_view = {layer.name for layer in viewer.layers if layer.visible}
+    assert in_view == {stack, f"{stack}: cells", f"{stack}: contour"}
+
+
+def test_a_run_out_of_view_that_fails_leaves_what_was_in_view(make_panel, click, ended, models):
+    viewer, panel = make_panel()
+    run(panel, click, ended)
+    first, seen = panel.stack.layer, {layer.name for layer in viewer.layers if layer.visible}
+    other = viewer.add_image(first.data.copy(), name="other")
+
+    def broken(image):
+        raise ValueError("broken")
+
+    models.networks["contours"].transform = broken
+    panel.sections["contours"].form.rows["overlap"].value = 0.25
+    run(panel, lambda button: (click(button), panel.stack.choose(other)), ended)
+    assert panel.run_controls.message.text
+    panel.stack.choose(first)
+    assert {layer.name for layer in viewer.layers if layer.visible} == seen
 
 
 def test_deleted_layers_come_back_with_a_button(make_panel, click, ended, qtbot):

@@ -202,6 +202,25 @@ def test_cancel_keeps_the_last_complete_iteration(make_panel, click, ended, mode
     assert not threads_alive()
 
 
+def test_iterations_of_the_run_before_are_not_those_of_a_cancelled_one(
+    make_panel, click, ended, models, qtbot
+):
+    _, panel = make_panel()
+    click(panel.run_controls.run_button)
+    ended(panel)
+    closed, passes = layer(panel, "closed"), models.passes["closing"]
+    assert panel.source.layers.last_iteration[0] >= 1
+    slow(models, pause=0.5)
+    panel.sections["closing"].form.rows["tolerance"].value = 0.02
+    click(panel.run_controls.run_button)
+    qtbot.waitUntil(lambda: models.passes["closing"] > passes, timeout=20000)
+    click(panel.run_controls.cancel_button)
+    ended(panel)
+    assert panel.source.layers.last_iteration is None
+    assert panel.run_controls.message.text == "Cancelled. Finished steps are kept."
+    assert layer(panel, "closed") is closed
+
+
 def test_another_size_that_is_cancelled_leaves_the_run_before_whole(
     make_panel, click, ended, models, qtbot, tmp_path, monkeypatch
 ):

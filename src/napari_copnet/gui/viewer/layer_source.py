@@ -181,11 +181,14 @@ def set_voxel_size(layer: Any, size: VoxelSize) -> None:
     sizes = size[-layer.ndim :]
     scale, translate = np.array(layer.scale, float), np.array(layer.translate, float)
     units = list(layer.units)
+    # The affine transform of a layer scales it as well.
+    now = placed(layer)[0]
     for axis, value in enumerate(sizes):
         if value is None:
             continue
-        translate[axis] *= value / scale[axis]
-        scale[axis], units[axis] = value, "micrometer"
+        own = value / (now[axis] / scale[axis]) * np.sign(now[axis])
+        translate[axis] *= own / scale[axis]
+        scale[axis], units[axis] = own, "micrometer"
     layer.units = tuple(str(unit) for unit in units)
     layer.scale, layer.translate = scale, translate
 

@@ -87,7 +87,13 @@ class LayerGroups(QPushButton):
 
     def _hide(self, image: Any) -> None:
         group = self._layers_of(image)
-        self._seen[image] = [layer for layer in group if layer.visible]
+        shown = [layer for layer in group if layer.visible]
+        before = self._seen.get(image)
+        if before is not None:
+            # Hidden already; a run has ended since, of which all or nothing is in view.
+            made = [layer for layer in shown if layer is not image]
+            shown = [*([image] if image in before else []), *made] if made else before
+        self._seen[image] = shown
         for layer in group:
             layer.visible = False
 

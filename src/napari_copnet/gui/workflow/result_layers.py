@@ -61,12 +61,14 @@ class ResultLayers(PlacedLayers):
         self.unite = True
         self._kept: list[ContourEditing] = []
         self._iterated: np.ndarray | None = None
+        self._has_iterated = False
         self._shown_contours: Any = None
         self._shadow: np.ndarray | None = None
 
     def begin(self, params: CellParams, unite: bool) -> None:
         """Get ready for a run with these settings; layers deleted before may come again."""
         self._params, self.unite = params, unite
+        self._has_iterated = False
         self._welcome_all()
 
     def show(self, partials: list[Any]) -> None:
@@ -103,11 +105,13 @@ class ResultLayers(PlacedLayers):
 
     @property
     def last_iteration(self) -> tuple[int, np.ndarray, np.ndarray] | None:
-        """Number and probability of the last complete iteration, and Step 1; or None.
+        """Number and probability of the run's last complete iteration, and Step 1; or None.
 
-        Those of a run before, with other contours or of another size, do not count.
+        Those of a run before do not count.
         """
         if self._contours is None or self.iterations_of(self._contours) is None:
+            return None
+        if not self._has_iterated:
             return None
         assert self.iterations is not None
         assert self._ready is not None
@@ -215,6 +219,7 @@ class ResultLayers(PlacedLayers):
                     self._remove("iterations")
             elif self.iterations is not None:
                 self.iterations.add(iteration.number, iteration.slices)
+                self._has_iterated = True
         if self.iterations is None or len(self.iterations) < 2 or new[-1].number == 0:
             return
         assert self._grid is not None
