@@ -215,7 +215,9 @@ def freeze(session: SessionView, slices: Sequence[int], region: np.ndarray, iter
     """
     iterations = session.iterations
     if iterations is None:
-        raise CopnetError("The run did not keep its iterations.", "Run again with Keep iterations.")
+        raise CopnetError(
+            "The run did not keep its iterations.", "Run the stack again with Keep iterations."
+        )
     if not 0 <= iteration < len(iterations):
         raise CopnetError(
             f"There is no iteration {iteration}.", f"Choose one from 0 to {len(iterations) - 1}."
@@ -237,7 +239,7 @@ def link(session: SessionView, first: tuple[int, Point], second: tuple[int, Poin
     """Link two slice cells, each given by (slice, (y, x)): they are one cell from now on."""
     one, other = clicked(session, *first), clicked(session, *second)
     if other in session.links.together(one):
-        raise CopnetError("These are already one cell.", "Click two cells of different colours.")
+        raise CopnetError("These are already one cell.", "Click two different cells.")
     change = Relink(added=((min(one, other), max(one, other)),))
     return Edit(f"link{_between(first[0], second[0])}", (change,))
 
@@ -355,7 +357,7 @@ def clicked(session: SessionView, z: int, point: Point) -> int:
         cell_id = session.id_at(z, y, x)
         if cell_id:
             return cell_id
-    raise CopnetError("There is no cell at the click.", "Click into a cell.")
+    raise CopnetError("There is no cell where you clicked.", "Click inside a cell.")
 
 
 def _same_cell(session: SessionView, cell_id: int, z: int) -> list[int]:

@@ -120,8 +120,8 @@ class Item:
         slices = {patch.z for patch in self.patches}
         where = named(slices).capitalize()
         if len(slices) > 1:
-            where += ", one answer for all"
-        return f"{what} {where}, {self.hanging} px of cell."
+            where += ", one decision for all"
+        return f"{what} {where}. At stake: {self.hanging} px of cells."
 
 
 def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> Steps[list[Item]]:

@@ -364,4 +364,6 @@ class Session(LiveCells):
 
     def _check(self, edit: Edit) -> None:
         if not all(self._model.fits(change) for change in edit.changes):
-            raise CopnetError(f"The edit {edit.tool} does not fit this session.", "Make it again.")
+            raise CopnetError(
+                f"The edit {edit.tool} does not fit this session.", "Make the edit again."
+            )

@@ -70,14 +70,14 @@ def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> S
     everything = tuple(slices)
     if not hold_out:
         return Split(
-            everything, (), f"All {_count(slices)} are used for training; none is kept apart."
+            everything, (), f"All {_count(slices)} are used for training; none is held out."
         )
     if len(slices) < FEWEST_TO_SPLIT:
         return Split(
             everything,
             (),
             f"{_count(slices).capitalize()} can't be split: all are used for training. "
-            f"Annotate at least {FEWEST_TO_SPLIT} to keep one apart for comparing models.",
+            f"Annotate at least {FEWEST_TO_SPLIT} to hold one out for comparing models.",
         )
     held = slices[-max(1, round(len(slices) * VALIDATION_SHARE)) :]
     train = [z for z in slices if z <= held[0] - margin]
@@ -86,10 +86,10 @@ def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> S
         return Split(
             everything,
             (),
-            f"The annotated slices are too close together to keep one apart: all "
+            f"The annotated slices are too close together to hold one out: all "
             f"{_count(slices)} are used for training. Annotate one at least {margin} slices away.",
         )
-    text = f"{_count(train).capitalize()} for training, {_named(held)} {_is_are(held)} kept apart"
+    text = f"{_count(train).capitalize()} for training, {_named(held)} {_is_are(held)} held out"
     text += f", {lost} too close to these {'is' if lost == 1 else 'are'} left out." if lost else "."
     return Split(tuple(train), tuple(held), text)
 

@@ -140,7 +140,9 @@ def measure(
     learnt = learnt_slices(model, project.stack_id)
     seen = sorted(learnt & set(slices))
     if seen:
-        raise InputError(f"{model.name} has learnt from slice {seen[0]}.", "Measure on another.")
+        raise InputError(
+            f"{model.name} has learnt from slice {seen[0]}.", "Score it on another slice."
+        )
     found: list[Point] = []
     for z in slices:
         labelled = nsd = None
@@ -350,7 +352,9 @@ def adopt_newest(project: Project) -> ModelPackage:
     """
     model = newest_model(project)
     if model is None:
-        raise InputError("No round was trained yet.", "Mark a slice as done first.")
+        raise InputError(
+            "No model has been trained yet.", "Mark a slice as done, and train a round first."
+        )
     known = [one for one in list_models() if one.sha256 == model.sha256 and one.kind == model.kind]
     if known:
         adopted = known[0]

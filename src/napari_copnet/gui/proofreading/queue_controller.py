@@ -25,7 +25,7 @@ from napari_copnet.proofreading.session import Session
 
 # Slices that edits have touched are looked at again once the user pauses.
 AGAIN_MS = 1500
-_KIND = {"closure": "closed", "gap": "gap", "split": "in doubt", "unsettled": "unsettled"}
+_KIND = {"closure": "closed", "gap": "gap", "split": "doubtful", "unsettled": "not converged"}
 
 
 class QueueController:
@@ -114,7 +114,9 @@ class QueueController:
         elif self.state.shown:
             self._at_the_end()
         elif self._is_looking:
-            self.form.message.note("The first items appear when all slices have been searched.")
+            self.form.message.note(
+                "The slices are still being searched. Items appear when that is done."
+            )
         else:
             self.form.message.note("No likely errors were found.")
 
@@ -242,7 +244,7 @@ class QueueController:
 
     def _at_the_end(self) -> None:
         """All items shown are decided: what was decided may have brought others up."""
-        rest = f" {self.state.folded} less likely ones are left." if self.state.folded else ""
+        rest = f" {self.state.folded} less likely ones remain." if self.state.folded else ""
         self.form.message.note(f"Every item shown is decided.{rest}")
         if self._walked and not self.session.read_only:
             self._stale |= self._walked

@@ -23,9 +23,11 @@ from napari_copnet.restored import restore
 from napari_copnet.runs.saving import saving
 
 FORMATS = {"tiff": "TIFF", "ome-zarr": "OME-Zarr", "nifti": "NIfTI"}
-_CORRECTED = "The corrected cells and closed contours, and the list of corrections."
-_UNCORRECTED = "The cells, closed contours and contour probability of the run, not corrected."
-_ON_DISK = "This run wrote its results to {folder}. Correct the cells to export them corrected."
+_CORRECTED = "The corrected cells and closed contours, and the list of edits."
+_UNCORRECTED = "The cells, closed contours and contour probability of the run, uncorrected."
+_ON_DISK = (
+    "This run wrote its results to {folder}. Correct the cells first to export corrected ones."
+)
 
 
 class ExportPanel(Dock):
@@ -57,7 +59,7 @@ class ExportPanel(Dock):
             self.format.addItem(text, value)
         column.addWidget(row(QLabel("Format"), self.format))
         self.show_button = named(
-            QPushButton("Show the folder"), "show_folder", "Open the folder with the files."
+            QPushButton("Show the folder"), "show_folder", "Show the folder with the files."
         )
         self.show_button.clicked.connect(lambda: self._show_folder())
         self.show_button.hide()
