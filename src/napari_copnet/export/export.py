@@ -76,7 +76,9 @@ def export_files(
                 f"There is no format {name!r} to export to.", f"Choose of {', '.join(FORMATS)}."
             )
     if not to:
-        raise InputError("No format was named.", f"Choose of {', '.join(FORMATS)}: --to rois.")
+        raise InputError(
+            "No format was given.", f"Choose from {', '.join(FORMATS)}, as in --to rois."
+        )
     check_writable(out)
     check_results(out, [FORMATS[name][1] for name in to], RECORD, replaces="export")
     files: dict[str, str] = {}

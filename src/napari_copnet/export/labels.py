@@ -68,7 +68,7 @@ def write_labels16(source: Source, path: Path) -> Steps[tuple[Path, ...]]:
     cells = (yield from count_cells(source.labels))["cell"]
     if cells.size > _MOST:
         raise OutputError(
-            f"{cells.size} cells are more than 16 bits can number.",
+            f"{cells.size} cells are too many for 16-bit labels.",
             "Export OME-Zarr, whose labels have 32 bits.",
         )
     table = None

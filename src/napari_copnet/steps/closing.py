@@ -321,6 +321,6 @@ def _checked(contours: Any) -> Steps[Values]:
         raise InputError(
             f"Contours are probabilities from 0 to 1, but slice {', '.join(map(str, bad[:10]))} "
             f"{'is' if len(bad) == 1 else 'are'} not.",
-            "Divide a mask of 255 by 255; for grey values predict contours first.",
+            "Divide a mask of 0 and 255 by 255; for grey values, predict contours first.",
         )
     return {}

@@ -164,7 +164,7 @@ class FolderStore:
                 lock.acquire(timeout=0)
             except filelock.Timeout as error:
                 raise CopnetError(
-                    f"Another run works in {self.folder.parent}.",
+                    f"Another run is working in {self.folder.parent}.",
                     "Wait for it, stop it, or choose another folder.",
                 ) from error
         try:
@@ -179,7 +179,7 @@ class FolderStore:
                 raise
             raise CopnetError(
                 f"A chunk of the stack, or of what {self.folder} keeps, is damaged.",
-                "Start anew with --no-resume; if that does not help, export the stack again.",
+                "Start again with --no-resume; if that does not help, export the stack again.",
             ) from error
         finally:
             lock.release()
