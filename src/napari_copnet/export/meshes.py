@@ -32,7 +32,7 @@ def write_meshes(source: Source, folder: Path, kind: str) -> Steps[Path]:
     InputError
         An unknown voxel size, or no cells in 3D.
     OutputError
-        Files of others in the way.
+        Files of other origin in the way.
     """
     if not source.voxel_size.known:
         raise InputError(

@@ -217,12 +217,12 @@ def _apart(item: Item) -> list[Item]:
 
 
 def accept(session: SessionView, item: Item) -> Edit:
-    """Return the edit that says yes to an item: its wall is contour, whatever it is now."""
+    """Return the edit that accepts an item: its wall becomes contour, whatever it is now."""
     return _decide(session, item, ACCEPTED)
 
 
 def reject(session: SessionView, item: Item) -> Edit:
-    """Return the edit that says no to an item: its wall is no contour, whatever it is now."""
+    """Return the edit that rejects an item: its wall is erased, whatever it is now."""
     return _decide(session, item, REJECTED)
 
 

@@ -74,7 +74,7 @@ class Start:
 def from_result(
     result: RunResult, restored: Restored | None, settings: Settings = Settings()
 ) -> Start:
-    """Return what a run made.
+    """Return what a session begins with, from the result of a run.
 
     Parameters
     ----------

@@ -108,7 +108,7 @@ def new_generation(
     Parameters
     ----------
     out : path
-        Folder; made when missing.
+        Folder; created if missing.
     name : str
         Of the record.
     keep : bool
@@ -123,7 +123,7 @@ def new_generation(
     ------
     OutputError
         A file that must stay has the name of a result, another program writes here too, or there
-        is no right or no room to write. Nothing in `out` was changed then.
+        is no permission or no space to write. Nothing in `out` was changed then.
     """
     out = Path(out)
     with explained(out):

@@ -174,7 +174,7 @@ def rerun(
     InputError
         `out` is the folder of the run.
     OutputError
-        No right or no room to write.
+        No permission or no space to write.
     """
     out = Path(out)
     if out.resolve() == plan.folder.resolve():

@@ -117,14 +117,14 @@ class FolderStage:
 
 
 class FolderStore:
-    """The places of a run's steps in a folder; see `stage.RunStore`.
+    """Where the steps of a run keep their arrays in a folder; see `stage.RunStore`.
 
     Parameters
     ----------
     folder : Path
-        Made when it is missing.
+        Created if missing.
     workers : Workers, optional
-        Who does blocks.
+        What processes the blocks.
 
     Raises
     ------
@@ -192,7 +192,7 @@ class FolderStore:
                         self.folder.parent.rmdir()
 
     def clear(self) -> None:
-        """Remove what steps have kept, while `alone`; files of others stay."""
+        """Remove what steps have kept, while `alone`; other files stay."""
         if is_store(self.folder):
             for path in self.folder.iterdir():
                 if path.is_dir():

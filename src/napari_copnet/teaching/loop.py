@@ -195,7 +195,7 @@ def train_round(
 ) -> Steps[ModelPackage]:
     """Train the newest model on all slices that are done; a round that was stopped goes on.
 
-    No slice is kept apart: the next one that is done tells how good the model is. Of the models
+    No slice is held out: the next one that is done shows how good the model is. Of the models
     before, the last is kept.
 
     Parameters
@@ -295,10 +295,10 @@ def advance(
     fine_tuning: FineTuneParams = FineTuneParams(),
     command: Sequence[str] = (),
 ) -> Steps[LoopStep]:
-    """Do all that can be done until somebody has to correct a slice again.
+    """Do everything up to the point where somebody has to correct a slice again.
 
-    Slices done since are measured, their contours carried, the model trained on them, and the next
-    slice proposed and drawn by the newest model. Where nothing was done since, nothing is changed.
+    Slices done since are scored, their contours carried, the model trained on them, and the next
+    slice proposed and drawn by the newest model. If none was done since, nothing is changed.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ def advance(
     Raises
     ------
     CopnetError
-        As the parts do.
+        As its parts raise.
     """
     taken: list[int] = []
     waiting = unmeasured(project)
