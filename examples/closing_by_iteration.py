@@ -1,4 +1,4 @@
-"""What closing does: the contour of a made slice before, after one iteration, and at the end.
+"""What closing does: the contour of a synthetic slice before, after one iteration, and at the end.
 
 python examples/closing_by_iteration.py --out closing.png
 """

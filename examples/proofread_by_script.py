@@ -1,8 +1,8 @@
-"""Proofread without a window: draw a missing wall, look at the likeliest errors, export.
+"""Proofread without a window: draw a missing wall, review the likely errors, export.
 
     python examples/proofread_by_script.py --out corrected
 
-Two cells that share a faint wall are made; the contour has a gap, so they are one at first.
+Two cells that share a faint wall are made; their contour has a gap, so at first they are one cell.
 """
 
 import argparse

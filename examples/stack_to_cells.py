@@ -2,7 +2,7 @@
 
     python examples/stack_to_cells.py --out results [--stack stack.tif]
 
-Without a stack, tissue is made whose cells are known, and the cells found are scored.
+Without a stack, synthetic tissue is made, and the cells found are scored against its true ones.
 """
 
 import argparse

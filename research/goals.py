@@ -22,7 +22,7 @@ class Goal:
     Attributes
     ----------
     name : str
-        What is measured, in points of per cent.
+        What is measured, in percentage points.
     value : float
     goal : str
         Such as ``">= 8"``; empty where there is none.
@@ -44,7 +44,7 @@ class Goal:
 
 
 def goals_of(outcome: DataSetOutcome) -> list[Goal]:
-    """Return all figures of a data set, in points of per cent.
+    """Return all figures of a data set, in percentage points.
 
     Closing is that after convergence. Against baselines counts the best of them on labelled.
     """
@@ -95,7 +95,7 @@ def goal_table(outcomes: Sequence[DataSetOutcome]) -> list[list[str]]:
     """Return the figures of all data sets as rows of text with a head, a column for each."""
     by_set = [{goal.name: goal for goal in goals_of(outcome)} for outcome in outcomes]
     names = list(dict.fromkeys(name for goals in by_set for name in goals))
-    head = ["points of %", *(outcome.dataset.name for outcome in outcomes)]
+    head = ["percentage points", *(outcome.dataset.name for outcome in outcomes)]
     return [
         head,
         *(

@@ -90,9 +90,10 @@ class ClusterWorkers:
                     yield futures[future], future.result()
                 except KilledWorker as error:
                     raise CopnetError(
-                        f"A block of slices was given up: {MOST_LOSSES} workers ended while they "
-                        "did it.",
-                        "Give workers more memory, then repeat the command: it resumes.",
+                        f"A block of slices was given up: {MOST_LOSSES} workers were lost while "
+                        "they worked on it.",
+                        "Give workers more memory, then repeat the command; it continues where "
+                        "it stopped.",
                     ) from error
                 future.release()
         finally:

@@ -34,7 +34,7 @@ def only_writer(folder: Path | str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise OutputError(
-                f"Another program writes its results into {folder}.",
+                f"Another program is writing its results to {folder}.",
                 "Wait for it, or choose another folder.",
             ) from error
         except OSError:

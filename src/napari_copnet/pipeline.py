@@ -113,10 +113,10 @@ def run(
     contours : Stack, optional
         Contour probability of the same stack from elsewhere, in place of Step 1: shape (Z, Y, X),
         0 to 1 or integers of 8 or 16 bits. No contour network is used then. It is resized and
-        moved as the slices are; the size, where none is given, is the one that suits closing.
+        aligned like the slices; the size, if none is given, is the one that suits closing.
     store : RunStore, optional
-        Where arrays of the size of the stack lie, and steps' results are kept; in memory by
-        default. Only the steps behind a changed setting run again.
+        Where arrays of the size of the stack and the results of steps are kept; in memory by
+        default. Only the steps that a changed setting affects run again.
     repair : bool
         Fill NaN and infinite pixels instead of stopping.
     first : int
@@ -137,8 +137,8 @@ def run(
     Raises
     ------
     CopnetError
-        A stack that can't be used, contours that are no probability of it, an unknown model, a
-        device that is absent; before work starts.
+        A stack that can't be used, contours that are not a probability of it, an unknown model, a
+        device that is missing; before work starts.
     """
     models = {"closing": find_model(settings.closing.closing_model, "closing")}
     if contours is None:

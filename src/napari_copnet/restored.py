@@ -37,10 +37,10 @@ class Restored:
 
 
 def restored_lazily(result: RunResult) -> Restored:
-    """Return a run's results in the frame of its stack, each slice made when it is asked for.
+    """Return a run's results in the frame of its stack; each slice is computed when it is read.
 
-    Cells are cleared under the closed contour, so that the two agree at any size, and all is 0 in
-    padding.
+    Cells are cleared under the closed contour, so that the two agree at any size. Everything
+    is 0 in padding.
     """
     shape = result.preprocessed.frame.original_shape
     kept = result.closing.iterations

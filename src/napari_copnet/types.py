@@ -29,7 +29,7 @@ def is_contour(probability: Any) -> np.ndarray:
 
 
 class VoxelSize(NamedTuple):
-    """Size of a voxel in µm along z, y, x. None where it is unknown: it is never invented."""
+    """Size of a voxel in µm along z, y, x. None where it is unknown; it is never guessed."""
 
     z: float | None = None
     y: float | None = None
@@ -68,8 +68,8 @@ class Stack:
     notes : tuple of str
         Sentences for the user about how it was read (conversion done, metadata ignored).
     placed : dict or None
-        How a viewer's layer that it was taken from lies there: ``scale``, ``translate`` and
-        ``units`` of the last axes. It says where to show what has no size in µm.
+        Where the viewer's layer that it was taken from is placed: ``scale``, ``translate`` and
+        ``units`` of the last axes. Results without a size in µm are shown there.
     """
 
     data: Any

@@ -12,7 +12,7 @@ from napari_copnet.progress import Progress, Result, Steps, finish
 
 
 def watch(work: Steps[Result]) -> Result:
-    """Run a step to its end and show how far it has come: a bar for each part, and its notes.
+    """Run a step to its end, with a progress bar for each part, and print its notes.
 
     Parameters
     ----------

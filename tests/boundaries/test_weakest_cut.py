@@ -91,8 +91,8 @@ def test_what_can_not_be_parted_is_told():
     price = np.ones(cell.shape)
     for first, second, message in (
         ((0, 0), (20, 15), "have to be in the same cell"),
-        ((20, 15), (20, 55), "two parts that do not touch"),
-        ((20, 15), (20, 15), "No line parts"),
+        ((20, 15), (20, 55), "two parts that are not connected"),
+        ((20, 15), (20, 15), "No line divides"),
     ):
         with pytest.raises(CopnetError, match=message):
             weakest_cut(cell, price, first, second)

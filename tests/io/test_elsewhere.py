@@ -57,7 +57,7 @@ def test_no_program_in_a_file_of_numpy_is_run(tmp_path):
 @pytest.mark.parametrize("content", [{"outlines": 1}, [1, 2], {"masks": "none"}])
 def test_other_pickles_hold_no_masks(tmp_path, content):
     np.save(tmp_path / "a.npy", np.array(content, object))
-    with pytest.raises(InputError, match="no masks"):
+    with pytest.raises(InputError, match="no Cellpose masks"):
         read_image(tmp_path / "a.npy")
 
 

@@ -48,7 +48,7 @@ def patch(z, *points):
 
 def test_slices_that_settled_changed_or_go_to_and_fro(session):
     found = finish(closing_by_slice(session))
-    assert [c.state for c in found] == ["settled", "settled", "oscillates"]
+    assert [c.state for c in found] == ["converged", "converged", "oscillates"]
     assert found[0].changed == (0, 0, 0)
     assert np.allclose(found[1].changed, (0, 1 / 63, 0))
     assert np.allclose(found[2].changed, [1 / 63] * 3)

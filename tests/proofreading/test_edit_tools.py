@@ -77,7 +77,7 @@ def test_a_stub_that_parts_nothing_is_not_proposed(tmp_path):
     # Two vesicles: a line between them and the side of the cell parts nothing.
     contour[0, 10:13, 18:21] = contour[0, 17:20, 18:21] = 1
     with opened(tmp_path, contour) as session:
-        with pytest.raises(CopnetError, match="no line through the click parts the cell"):
+        with pytest.raises(CopnetError, match="no line through the click divides the cell"):
             edit_tools.close_gap(session, [0], [(14.5, 19)])
         led = edit_tools.close_gap(session, [0], [(12, 19), (17, 19)])
         assert not edit_tools.parts_cells(session, led)
@@ -298,7 +298,7 @@ def test_link_and_unlink_change_the_number_through_the_stack(session):
 
 def test_a_click_off_the_cells_is_told(session):
     for point in ((0, 4), (-5, 0), (99, 99)):
-        with pytest.raises(CopnetError, match="no cell at the click"):
+        with pytest.raises(CopnetError, match="no cell where you clicked"):
             edit_tools.delete_cell(session, [0], point)
     with pytest.raises(CopnetError, match="no slice 8"):
         edit_tools.draw(session, [7], [(0, 0)])

@@ -198,7 +198,7 @@ def test_the_queue_holds_each_kind_sorted_by_score(doubtful):
     assert scores == sorted(scores, reverse=True) and scores[-1] >= 0
     assert len({item.key for item in items}) == 3
     gap = next(item for item in items if item.kind == "gap")
-    assert "Slices 2 to 3, one answer for all" in gap.text
+    assert "Slices 2 to 3, one decision for all" in gap.text
     (alone,) = finish(build_queue(session, [2]))
     assert alone.key in {gap.key, gap.also[0].key} and not alone.also
     # Two slices win more than either.

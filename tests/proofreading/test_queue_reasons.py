@@ -23,7 +23,7 @@ def test_reasons_name_cells_by_their_number_through_the_stack_and_slices_from_1(
     def number(cell_id):
         return cell_id * 10
 
-    assert reason_of("gap", {5, 6, 7}, (4, 9), number) == "would part cell 40 in slices 6 to 8"
-    assert reason_of("split", {6}, (4, 9), number) == "parts cells 40 and 90 in slice 7"
-    assert reason_of("closure", {6}, (4,), number) == "parts cell 40 in slice 7"
-    assert reason_of("unsettled", {0}, (), number) == "closing did not settle in slice 1"
+    assert reason_of("gap", {5, 6, 7}, (4, 9), number) == "would split cell 40 in slices 6 to 8"
+    assert reason_of("split", {6}, (4, 9), number) == "separates cells 40 and 90 in slice 7"
+    assert reason_of("closure", {6}, (4,), number) == "splits cell 40 in slice 7"
+    assert reason_of("unsettled", {0}, (), number) == "closing did not converge in slice 1"

@@ -156,7 +156,7 @@ def test_a_forgotten_one_is_gone(models, tmp_path):
 def test_what_it_will_do_is_told_before(project, tiny, models):
     plan = fine_tuning.prospect(project, "contours", tiny["contours"], FineTuneParams(minutes=7))
     assert plan.split.train == (0, 10) and plan.split.held_out == (20,)
-    assert "slice 20 is kept apart" in plan.text and "7 min" in plan.text
+    assert "slice 20 is held out" in plan.text and "7 min" in plan.text
     assert plan.minutes == 7
     with pytest.raises(InputError, match="is a contours model, not a closing"):
         fine_tuning.prospect(project, "closing", tiny["contours"])

@@ -166,9 +166,9 @@ def test_it_is_said_when_two_slices_in_a_row_bring_nothing():
     assert brought_nothing(points(0.3, 0.5, None, 0.2), 0.01) == 1
     idle = points(0.3, 0.5, 0.505, 0.4)
     assert brought_nothing(idle, 0.01) == 2
-    assert "brought nothing" in verdict(idle, 0.01)
+    assert "brought no gain" in verdict(idle, 0.01)
     assert "Go on" in verdict([*idle, *points(0.6)], 0.01)
-    assert "brought nothing" not in verdict(points(0.3, 0.5, 0.505), 0.01)
+    assert "brought no gain" not in verdict(points(0.3, 0.5, 0.505), 0.01)
 
 
 def test_a_damaged_curve_is_told(tmp_path):

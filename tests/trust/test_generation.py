@@ -51,7 +51,7 @@ def test_files_of_others_stay(tmp_path, name):
 def test_a_result_that_was_changed_by_hand_is_told_and_stays(run):
     mine = contour_of(5)
     tifffile.imwrite(run / "closed.tif", mine)
-    with pytest.raises(InputError, match="not as the run wrote it"):
+    with pytest.raises(InputError, match="has changed since the run wrote it"):
         from_run_folder(run)
     assert finished_run(run, "run 0", "original", "tiff", ["closed"]) is None
     with pytest.raises(OutputError, match="changed since"):
@@ -73,7 +73,7 @@ def test_copied_results_are_known_by_their_hash(tmp_path, run):
     data = bytearray((tmp_path / "copy" / "closed.tif").read_bytes())
     data[-1] ^= 1
     (tmp_path / "copy" / "closed.tif").write_bytes(data)
-    with pytest.raises(InputError, match="not as the run wrote it"):
+    with pytest.raises(InputError, match="has changed since the run wrote it"):
         read_run(tmp_path / "copy")
 
 
@@ -99,8 +99,12 @@ def test_killed_at_any_change_of_names_a_folder_is_never_taken_for_whole(tmp_pat
         if ended:
             break
     assert ended
-    assert set(states) == {0, 1, "two runs: one was stopped."}
-    assert states[0] == 0 and states[-1] == 1 and states.count("two runs: one was stopped.") >= 3
+    assert set(states) == {0, 1, "two runs, one of which was stopped."}
+    assert (
+        states[0] == 0
+        and states[-1] == 1
+        and states.count("two runs, one of which was stopped.") >= 3
+    )
 
 
 def test_one_writer_at_a_time(tmp_path):

@@ -91,7 +91,7 @@ def weakest_cut(cell: np.ndarray, price: np.ndarray, first: Pixel, second: Pixel
     curve = _curve(inside, *points)
     if not len(curve):
         raise CopnetError(
-            "The clicks are in two parts that do not touch.", "Click twice in one cell."
+            "The clicks are in two parts that are not connected.", "Click twice in one cell."
         )
     beyond = connected8(~inside)
     kinds = np.where(held, _HELD, _OPEN).astype(np.uint8)
@@ -100,7 +100,8 @@ def weakest_cut(cell: np.ndarray, price: np.ndarray, first: Pixel, second: Pixel
     places = _cheapest(kinds, units, *_crossings(inside.shape, curve))
     if not len(places):
         raise CopnetError(
-            "No line parts the cell between the clicks.", "Click further apart, in both cells."
+            "No line divides the cell between the clicks.",
+            "Click further apart, once in each of the two cells.",
         )
     drawn = np.zeros(inside.shape, bool)
     drawn.ravel()[places] = True

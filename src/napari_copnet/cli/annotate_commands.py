@@ -38,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
 
 def create_command(
     run: Annotated[
-        Path | None, typer.Argument(help="Folder of a run, whose contours are the starting point.")
+        Path | None, typer.Argument(help="Folder of a run whose contours are the starting point.")
     ] = None,
     *,
     out: Annotated[Path, typer.Option("--out", help="Project folder, new or empty.")],
@@ -52,7 +52,7 @@ def create_command(
     size: Annotated[
         int,
         typer.Option(
-            "--input-size", min=0, help="Without a run: longer side for the networks, px."
+            "--input-size", min=0, help="Without a run: longer side of slices for the networks, px."
         ),
     ] = 512,
     read: ReadParams,
@@ -87,13 +87,13 @@ def choose_command(
     choose: ChooseParams,
     queue: Annotated[
         bool,
-        typer.Option("--queue/--no-queue", help="need: also count items of the review queue."),
+        typer.Option("--queue/--no-queue", help="need: also count the items of the review queue."),
     ] = True,
     dry: Annotated[
         bool, typer.Option("--dry", help="Propose slices without changing the list.")
     ] = False,
     model: Annotated[
-        str, typer.Option("--model", help="need: contour model to be trained.")
+        str, typer.Option("--model", help="need: contour model that will be trained.")
     ] = "default",
     as_json: Json = False,
 ) -> None:
@@ -252,7 +252,10 @@ def export_command(
         str, typer.Option("--model", help="closing: contour model that makes the Step 1 maps.")
     ] = "default",
     hold_out: Annotated[
-        bool, typer.Option("--hold-out/--no-hold-out", help="Keep slices of fold 0 for validation.")
+        bool,
+        typer.Option(
+            "--hold-out/--no-hold-out", help="Hold out the slices of fold 0 for validation."
+        ),
     ] = True,
     gpus: Annotated[
         int, typer.Option("--gpus", help="Number of GPUs for the printed commands.")
@@ -291,9 +294,15 @@ def compare_command(
     ] = "shipped",
     kind: Kind = "contours",
     slices: Annotated[
-        str, typer.Option("--slices", help="Done slices; default: those neither was trained on.")
+        str,
+        typer.Option(
+            "--slices",
+            help="Slices that are done; default: those that neither model was trained on.",
+        ),
     ] = "",
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for both masks.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the contours of both models.")
+    ] = None,
     device: DeviceParams,
     as_json: Json = False,
 ) -> None:

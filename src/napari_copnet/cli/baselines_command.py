@@ -28,7 +28,8 @@ def baselines_command(
     out: Out,
     *,
     image: Annotated[
-        Path | None, typer.Option("--image", help="The image that Step 1 used, for Cellpose.")
+        Path | None,
+        typer.Option("--image", help="The image that Step 1 was applied to, for Cellpose."),
     ] = None,
     closed: Annotated[
         list[str] | None,
@@ -50,7 +51,9 @@ def baselines_command(
     ] = "",
     slices: Annotated[
         str,
-        typer.Option("--slices", help="Slices to score; default: all far enough from those."),
+        typer.Option(
+            "--slices", help="Slices to score; default: all that are far enough from those."
+        ),
     ] = "",
     exclude_pixels: Annotated[
         Path | None,

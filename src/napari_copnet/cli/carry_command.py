@@ -26,13 +26,13 @@ def carry_command(
         ),
     ] = "",
     dry: Annotated[
-        bool, typer.Option("--dry", help="Tell how far it would go without changing anything.")
+        bool, typer.Option("--dry", help="Say how far it would go, without changing anything.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Carry contours of annotated slices to those beside and between them, as far as they are sure.
+    """Carry contours of annotated slices to those beside and between them, if likely right.
 
-    Slices that somebody has worked on stay as they are. Cells in doubt are left out of training.
+    Slices that somebody has worked on stay as they are. Doubtful cells are left out of training.
     """
     from napari_copnet.teaching.carrying.project_carry import carry as carry_contours
     from napari_copnet.teaching.carrying.project_carry import named_range
@@ -68,7 +68,7 @@ def carry_command(
         for one in taken
     ]
     lines = [
-        f"  {one.z:>5}  {one.cells} cells, {len(one.doubtful)} in doubt, from "
+        f"  {one.z:>5}  {one.cells} cells, {len(one.doubtful)} doubtful, from "
         f"{' and '.join(map(str, one.sources))}"
         for one in taken
     ]
@@ -96,12 +96,14 @@ def _carry_cell(
     from napari_copnet.teaching.carrying.project_carry import named_range
 
     if chosen is None or len(chosen) != 1:
-        raise InputError("A cell lies in one slice.", "Name the slice: carry PROJECT 12 --cell Y,X")
+        raise InputError(
+            "A cell lies in one slice.", "Name the slice, as in: carry PROJECT 12 --cell Y,X"
+        )
     try:
         y, x = (int(part) for part in cell.split(","))
     except ValueError as error:
         raise InputError(
-            f"{cell!r} is no pixel.", "Give row and column, such as 120,85."
+            f"{cell!r} is not a pixel.", "Give row and column, such as 120,85."
         ) from error
     found = watched(carry_cell(opened, chosen[0], (y, x), carry))
     if not dry:

@@ -68,7 +68,7 @@ def evaluate_command(
     invert: Invert = False,
     iterations: Annotated[
         Path | None,
-        typer.Option("--iterations", help="Iterations that a run kept, to score each of them."),
+        typer.Option("--iterations", help="Iterations that a run kept; each of them is scored."),
     ] = None,
     out: Annotated[
         Path | None,

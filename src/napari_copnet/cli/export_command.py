@@ -34,7 +34,7 @@ def export_command(
     ],
     as_json: Json = False,
 ) -> None:
-    """Export cells to Fiji, viewers of OME-Zarr and programs for meshes."""
+    """Export cells for Fiji, OME-Zarr viewers and mesh programs."""
     from napari_copnet.export.export import export_files
 
     wanted = [name.strip() for name in to.split(",") if name.strip()]

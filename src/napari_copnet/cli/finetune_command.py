@@ -61,7 +61,7 @@ def finetune_command(
     if unfinished:
         waiting = fine_tuning.unfinished(gallery)
         lines = [f"{one.name}: {one.kind}, from {one.parent}, begun {one.begun}" for one in waiting]
-        show({"unfinished": waiting}, as_json, lines or ["Nothing is unfinished."])
+        show({"unfinished": waiting}, as_json, lines or ["There is no unfinished fine-tuning."])
         return
     if resume is not None:
         _show_model(watched(fine_tuning.resume(gallery / resume)), as_json)

@@ -38,7 +38,9 @@ def grid_search_command(
     *,
     slices: Annotated[
         str,
-        typer.Option("--slices", help="Slices to train on; default: all far enough from those."),
+        typer.Option(
+            "--slices", help="Slices to train on; default: all that are far enough from those."
+        ),
     ] = "",
     grid: Annotated[
         list[str] | None,

@@ -100,10 +100,11 @@ def import_command(
     ] = None,
     contour: Annotated[
         str | None,
-        typer.Option(help="Name of nnU-Net's class that is the contour, where it is not clear."),
+        typer.Option(help="Name of the nnU-Net class that is the contour, if it is not clear."),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace an existing model of this name, or in --out.")
+        bool,
+        typer.Option("--replace", help="Replace an existing model with this name, or in --out."),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -128,7 +129,7 @@ def import_command(
 
 def adopt_command(
     model: Annotated[
-        str, typer.Argument(help="Name of a model; shipped goes back to the shipped one.")
+        str, typer.Argument(help="Name of a model; shipped goes back to the shipped model.")
     ],
     *,
     kind: Kind = "contours",

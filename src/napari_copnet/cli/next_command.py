@@ -19,7 +19,7 @@ def next_command(
     loop: LoopParams,
     device: DeviceParams,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Use the newest model by default from now on.")
+        bool, typer.Option("--adopt", help="Make the newest model the default.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -51,8 +51,8 @@ def next_command(
     if step.next is None:
         lines.append("No slice is left to correct.")
     else:
-        how = "carried from others" if came else "as it was"
-        how = "drawn by the newest model" if prefilled else how
+        how = "with carried contours" if came else "as it is"
+        how = "with contours drawn by the newest model" if prefilled else how
         lines.append(f"Next: slice {step.next.z}, {how} ({step.next.reason})")
     if adopted is not None:
         lines.append(f"{adopted.name} is the default contour model from now on")

@@ -21,7 +21,9 @@ def rerun_command(
     *,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for the results; default: beside the run's, -rerun."),
+        typer.Option(
+            "--out", help="Folder for the results; default: that of the run with -rerun appended."
+        ),
     ] = None,
     stack: Annotated[
         Path | None, typer.Option("--stack", help="The stack, if it was moved or renamed.")
@@ -34,11 +36,13 @@ def rerun_command(
     ] = None,
     anyway: Annotated[
         bool,
-        typer.Option("--anyway", help="Also if the stack or a model is not the one of the run."),
+        typer.Option(
+            "--anyway", help="Continue even if the stack or a model is not that of the run."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Repeat a run exactly, compare the results, and say what differs where it can't."""
+    """Repeat a run from its record, compare the results, and say what differs."""
     from napari_copnet.errors import InputError
     from napari_copnet.runs.rerun import plan_of, rerun
 
@@ -49,7 +53,7 @@ def rerun_command(
     if decisive and not anyway:
         raise InputError(
             f"The run can't be repeated: {' '.join(one.text for one in decisive)}",
-            "Restore what it was made from, or run with --anyway.",
+            "Restore what it was made from, or add --anyway.",
         )
     folder = plan.folder.resolve()
     report = watched(rerun(plan, out or folder.with_name(folder.name + "-rerun")))

@@ -25,8 +25,8 @@ Outputs = Annotated[
     str | None,
     typer.Option(
         "--outputs",
-        help="Results to write, of contours,closed,cells,iterations. By default all there are, "
-        "but for the contour probability of slices over 2048 px.",
+        help="Results to write, from contours,closed,cells,iterations. By default all of them, "
+        "except the contour probability of slices over 2048 px.",
     ),
 ]
 Frame = Annotated[
@@ -198,7 +198,7 @@ def warning(record: dict[str, Any]) -> list[str]:
     ways = {
         SIZES: "copnet sizes shows a slice at several sizes; --size sets one.",
         INVERT: "--invert yes or --invert no sets whether dark and light are exchanged.",
-        TEACH: "copnet annotate and copnet finetune teach the networks a tissue.",
+        TEACH: "copnet annotate and copnet finetune teach the networks your tissue.",
     }
     asked = dict.fromkeys(reason["next"] for reason in verdict["reasons"] if reason["next"])
     return [
@@ -214,7 +214,7 @@ def summary(record: dict[str, Any]) -> list[str]:
     state = "converged" if record["converged"] else "stopped before convergence"
     cells = record.get("cells_in_words", record["cells"])
     lines = [
-        f"{cells}; closing took {iterations} iterations and {state}"
+        f"{cells}; closing took {iterations} iteration{'s' if iterations != 1 else ''} and {state}"
         f"{', then closed likely gaps' if record['likely_gaps'] else ''}.",
         *([record["verdict"]["says"]] if record.get("verdict") else []),
         *record["notes"],

@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 def create_command(
     run: Annotated[
-        Path, typer.Argument(help="Folder of a run; with --contours a stack that none was made of.")
+        Path, typer.Argument(help="Folder of a run; or, with --contours, a stack that was not run.")
     ],
     out: Annotated[Path, typer.Option("--out", help="Session folder, new or empty.")],
     *,
@@ -47,7 +47,7 @@ def create_command(
         bool,
         typer.Option(
             "--keep-image/--refer-to-image",
-            help="Copy the image into the session, or refer to it by path and hash.",
+            help="Copy the image into the session, or only refer to it by path and hash.",
         ),
     ] = True,
     as_json: Json = False,

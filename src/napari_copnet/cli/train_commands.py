@@ -33,7 +33,7 @@ Zero = Annotated[
 Synthetic = Annotated[
     int,
     typer.Option(
-        "--synthetic", min=0, help="Number of stacks of synthetic tissue to train on as well."
+        "--synthetic", min=0, help="Number of stacks of synthetic tissue to train on, too."
     ),
 ]
 SyntheticKind = Annotated[
@@ -195,7 +195,8 @@ def closing_command(
     contours: Annotated[
         list[Path] | None,
         typer.Option(
-            "--contours", help="Real Step 1 contour probability of each --truth, to train on."
+            "--contours",
+            help="Contour probability that Step 1 predicted for each --truth, to train on.",
         ),
     ] = None,
     truths: Truths,

@@ -44,12 +44,12 @@ def export_files(
     path : path
         Folder of a run or a session, or an image of labels.
     out : path
-        Folder; made when missing.
+        Folder; created if missing.
     to : sequence of str
         Of `FORMATS`.
     read : ReadParams
     params : MeasureParams
-        Of these, `numbers` counts.
+        Only `numbers` is used.
 
     Yields
     ------
@@ -60,14 +60,14 @@ def export_files(
     -------
     dict
         The record, as written to ``export.json``; ``files`` maps formats to what was written.
-        Earlier exports to other formats stay.
+        Earlier exports to other formats are kept.
 
     Raises
     ------
     InputError
         An unknown format, no cells, or a voxel size that is needed and unknown.
     OutputError
-        Files of others in the way, or no right or no room to write.
+        Files of other origin in the way, or no permission or no space to write.
     """
     _check(Path(out), to)
     with opened_source(path, read, params) as source:
@@ -121,10 +121,12 @@ def _check(out: Path, to: Sequence[str]) -> None:
     for name in to:
         if name not in FORMATS:
             raise InputError(
-                f"There is no format {name!r} to export to.", f"Choose of {', '.join(FORMATS)}."
+                f"There is no format {name!r} to export to.", f"Choose from {', '.join(FORMATS)}."
             )
     if not to:
-        raise InputError("No format was named.", f"Choose of {', '.join(FORMATS)}: --to rois.")
+        raise InputError(
+            "No format was given.", f"Choose from {', '.join(FORMATS)}, as in --to rois."
+        )
     check_writable(out)
     check_results(out, [FORMATS[name][1] for name in to], RECORD, replaces="export")
 

@@ -63,12 +63,12 @@ def write_labels16(source: Source, path: Path) -> Steps[tuple[Path, ...]]:
     Raises
     ------
     OutputError
-        More cells than 16 bits can tell apart, or no right or no room.
+        More cells than 16 bits can tell apart, or no permission or no space.
     """
     cells = (yield from count_cells(source.labels))["cell"]
     if cells.size > _MOST:
         raise OutputError(
-            f"{cells.size} cells are more than 16 bits can number.",
+            f"{cells.size} cells are too many for 16-bit labels.",
             "Export OME-Zarr, whose labels have 32 bits.",
         )
     table = None
@@ -106,7 +106,7 @@ def write_zarr_labels(source: Source, path: Path) -> Steps[Path]:
     Raises
     ------
     OutputError
-        No right or no room to write.
+        No permission or no space to write.
     """
     import zarr
 

@@ -32,7 +32,7 @@ def write_meshes(source: Source, folder: Path, kind: str) -> Steps[Path]:
     InputError
         An unknown voxel size, or no cells in 3D.
     OutputError
-        Files of others in the way.
+        Files of other origin in the way.
     """
     if not source.voxel_size.known:
         raise InputError(
@@ -40,8 +40,8 @@ def write_meshes(source: Source, folder: Path, kind: str) -> Steps[Path]:
         )
     if not source.in_3d:
         raise InputError(
-            "There are no cells in 3D: each slice was labelled on its own.",
-            "Run with --mode linked.",
+            "There are no cells in 3D: each slice was labelled separately.",
+            "Run the stack with --mode linked.",
         )
     z_size, y_size, x_size = (float(side or 0) for side in source.voxel_size)
     found = yield from count_cells(source.labels)

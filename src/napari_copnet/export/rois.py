@@ -43,7 +43,7 @@ def write_rois(source: Source, path: Path) -> Steps[Path]:
     depth, *plane = source.labels.shape
     if max(plane) > _MOST:
         raise OutputError(
-            f"Slices of {max(plane)} px are too large for ImageJ's ROIs.",
+            f"Slices of {max(plane)} px are too large for ImageJ ROIs.",
             "Crop the stack, or export labels.",
         )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -60,7 +60,7 @@ def ask_for_folder() -> None:
     """Ask for a folder and open it: a session, a run, or a stack."""
     from qtpy.QtWidgets import QFileDialog
 
-    path = QFileDialog.getExistingDirectory(None, "Open a folder of slices, a run or corrections")
+    path = QFileDialog.getExistingDirectory(None, "Open a folder of slices, a run or a session")
     if path:
         _viewer().open(path, plugin=_PLUGIN)
 

@@ -96,7 +96,7 @@ def read_file(path: str) -> list[LayerTuple]:
     except NeedsChoiceError as error:
         raise InputError(
             error.message,
-            "Open it from the COp-Net dock, and choose under How to read files.",
+            "Open it from the COp-Net dock, and choose how to read it under How to read files.",
         ) from error
     _say(stack.notes)
     kind = stack.data.dtype

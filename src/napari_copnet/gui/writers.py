@@ -13,7 +13,7 @@ def write_labels(path: str = "", data: Any = None, meta: dict[str, Any] | None =
     Raises
     ------
     OutputError
-        An array that the format can't hold, or no right or no room to write.
+        An array that the format can't hold, or no permission or no space to write.
     """
     import numpy as np
 
@@ -34,7 +34,7 @@ def write_image(path: str = "", data: Any = None, meta: dict[str, Any] | None = 
     Raises
     ------
     OutputError
-        A colour image, an array that the format can't hold, or no right or no room to write.
+        A colour image, an array that the format can't hold, or no permission or no space to write.
     """
     from napari_copnet.errors import OutputError
 

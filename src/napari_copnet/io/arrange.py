@@ -151,7 +151,7 @@ def _named_axes(axes: str, shape: tuple[int, ...], params: ReadParams, path: Pat
         )
     ask = NeedsChoiceError(
         f"The order of the axes of {path.name} is unknown: its shape is {sides}.",
-        "Give it with the option axes, such as ZYX, TYX, CZYX or TZYX.",
+        "State it with the option axes, such as ZYX, TYX, CZYX or TZYX.",
         option="axes",
     )
     if len(shape) < 2:

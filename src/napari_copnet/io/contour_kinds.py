@@ -134,7 +134,7 @@ def image_kind(image: Any, values: ImageValues | None = None) -> str:
         raise InputError(
             f"The image has two values, {low:g} and {high:g}: it can be a contour mask or cell "
             "labels.",
-            "State its kind, mask or labels; or save a mask with the values 0 and 255.",
+            "State its kind, mask or labels, or save a mask with the values 0 and 255.",
         )
     if share_equal(image) >= 0.5:
         return "labels"

@@ -51,7 +51,7 @@ def read_hdf5(path: Path) -> Raw:
         if name is None and len(found) > 1:
             raise InputError(
                 f"{path.name} holds several images: {', '.join(sorted(found)[:6])}.",
-                "Save the one that you mean in a file of its own.",
+                "Save the one that you want as a separate file.",
             )
         array = found[name] if name is not None else next(iter(found.values()))
         _refuse_elsewhere(array, path)
@@ -91,7 +91,7 @@ def _collect(h5py: Any, group: Any, prefix: str, found: dict[str, Any]) -> None:
 def _refuse_elsewhere(array: Any, path: Path) -> None:
     if array.external or array.is_virtual:
         raise InputError(
-            f"The image in {path.name} lies in other files, which are not opened.",
+            f"The image in {path.name} is stored in other files, which are not opened.",
             "Copy it into one file: export it again, or use h5repack.",
         )
 

@@ -109,7 +109,7 @@ def _header(path: Path) -> Any:
             and axes in ([1, 2, 3], [0, 0, 0])
         ):
             return header
-    raise ValueError("The header makes no sense in either byte order.")
+    raise ValueError("The header is invalid in either byte order.")
 
 
 def _dtype(header: Any, path: Path) -> tuple[np.dtype, tuple[str, ...]]:
@@ -133,7 +133,9 @@ def _dtype(header: Any, path: Path) -> tuple[np.dtype, tuple[str, ...]]:
         return dtype, ()
     signed = _are_bytes_signed(header)
     if signed is None:
-        return dtype, (f"{path.name} does not say whether its bytes are signed; taken as signed.",)
+        return dtype, (
+            f"{path.name} does not say whether its bytes are signed; they were read as signed.",
+        )
     return dtype if signed else np.dtype(np.uint8), ()
 
 

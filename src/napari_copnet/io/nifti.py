@@ -76,7 +76,11 @@ def _frame(image: Any, path: Path) -> tuple[VoxelSize, tuple[float, float, float
     if unit == "unknown":
         if all(zoom in (0.0, 1.0) for zoom in zooms):
             return VoxelSize(), nothing, ()
-        return VoxelSize(), nothing, (f"{path.name} gives a voxel size without a unit; ignored.",)
+        return (
+            VoxelSize(),
+            nothing,
+            (f"{path.name} gives a voxel size without a unit, which was ignored.",),
+        )
     if unit != "micron" and all(zoom == 1.0 for zoom in zooms):
         # What ITK writes when no spacing was ever set.
         return VoxelSize(), nothing, (f"The voxel size of 1 {unit} in {path.name} was ignored.",)

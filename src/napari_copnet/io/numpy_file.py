@@ -79,10 +79,10 @@ def _masks(found: Any, path: Path) -> Raw:
     masks = content.get("masks") if isinstance(content, dict) else None
     if not isinstance(masks, np.ndarray) or masks.dtype.kind not in "biu":
         raise InputError(
-            f"{path.name} holds no masks of Cellpose.", "Save the cells as a label image, as TIFF."
+            f"{path.name} holds no Cellpose masks.", "Save the cells as a label image, as TIFF."
         )
     masks = masks.squeeze()
     if masks.ndim not in (2, 3):
         raise InputError(f"The masks in {path.name} have {masks.ndim} axes.", "Give z, y, x.")
-    note = f"The masks of Cellpose in {path.name} were read."
+    note = f"The Cellpose masks in {path.name} were read."
     return Raw(masks, "ZYX"[-masks.ndim :], notes=(note,))

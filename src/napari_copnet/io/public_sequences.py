@@ -62,7 +62,7 @@ def fetch_sequence(
     ----------
     sequence : PublicSequence
     folder : Path
-        Where the archive is kept; made when missing.
+        Where the archive is kept; created if missing.
     number : str
         Sequence in the archive.
 

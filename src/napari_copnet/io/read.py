@@ -34,10 +34,10 @@ def read_stack(path: Path | str, params: ReadParams = ReadParams(), *, lazy: boo
         A TIFF (plain, ImageJ, OME), NIfTI or MRC file, an OME-Zarr folder (0.4 or 0.5), a folder
         of numbered slices, or a Cell Tracking Challenge sequence (``NAME/01``).
     params : ReadParams
-        Settles what the file leaves open.
+        Settles what the file does not state.
     lazy : bool
-        Leave a small one on disk too. By default what takes at most 512 MiB is read whole.
-        Gzipped NIfTI and MRC files have no slices that could be found on their own: they are
+        Leave a small one on disk, too. By default a stack of at most 512 MiB is read whole.
+        Slices of gzipped NIfTI and MRC files can't be read separately, so these files are
         always read whole.
 
     Returns

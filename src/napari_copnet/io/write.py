@@ -60,7 +60,7 @@ def write_image(
     Raises
     ------
     OutputError
-        An array that the format can't hold, or no right or no room to write.
+        An array that the format can't hold, or no permission or no space to write.
     """
     target, format = _target(Path(path), format)
     if kind not in KINDS:

@@ -83,5 +83,5 @@ def _masks(session: SessionView, chosen: Chosen) -> list[tuple[int, np.ndarray]]
 
 def _one(tool: str, edits: list[Edit]) -> Edit:
     if not edits:
-        raise CopnetError("None of these cells is there any more.", "Measure again.")
+        raise CopnetError("None of these cells exists any more.", "Measure again.")
     return joined(tool, *edits)

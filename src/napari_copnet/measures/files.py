@@ -34,7 +34,7 @@ def measure_files(
     path : path
         Folder of a run or a session, or an image of labels.
     out : path
-        Folder; made when missing.
+        Folder; created if missing.
     params : MeasureParams
     read : ReadParams
     formats : tuple of str
@@ -53,9 +53,9 @@ def measure_files(
     Raises
     ------
     InputError
-        Nothing there, or no cells.
+        There is nothing, or no cells.
     OutputError
-        No right or no room to write, or files of others in the way.
+        No permission or no space to write, or files of other origin in the way.
     """
     out = Path(out)
     check_writable(out)

@@ -121,7 +121,7 @@ def _left_out(source: Source) -> list[str]:
         notes.append("The first axis is time: cells were measured in each frame, not in 3D.")
     elif not source.joined:
         notes.append(
-            "Each slice was labelled on its own: cells were measured by slice, not in 3D. Run with "
+            "Each slice was labelled separately: cells were measured by slice, not in 3D. Run with "
             "--mode linked to join them."
         )
     if not source.voxel_size.in_plane_known:
@@ -130,7 +130,6 @@ def _left_out(source: Source) -> list[str]:
         )
     elif source.in_3d and source.voxel_size.z is None:
         notes.append(
-            "The distance of slices is unknown: volumes and surfaces are left out. Give "
-            "--voxel-size."
+            "The slice spacing is unknown: volumes and surfaces are left out. Give --voxel-size."
         )
     return notes

@@ -95,7 +95,7 @@ def write_table(table: Table, folder: Path, format: str) -> Path:
     Raises
     ------
     OutputError
-        No right or no room to write.
+        No permission or no space to write.
     """
     path = folder / f"{table.name}.{format}"
     with whole_file(path) as beside:

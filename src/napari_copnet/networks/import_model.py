@@ -33,21 +33,22 @@ def import_model(
     source : path
         A zip made by `copnet model export`, or nnU-Net's result folder or zip.
     kind : str
-        ``"contours"`` or ``"closing"``: what a network of nnU-Net is for. Our zips know.
+        ``"contours"`` or ``"closing"``: what an nnU-Net network is for. Zips made by
+        napari-copnet state it.
     name : str, optional
-        What to call the model; for a network of nnU-Net `suggested_name` if not given, else as in
+        Name of the model. If not given: for an nnU-Net network `suggested_name`, otherwise that in
         the zip.
     out : path, optional
         The model folder to write; one in the models folder if not given.
     replace : bool
-        Whether a model there may be replaced. Anything else that is there stays.
+        Whether an existing model may be replaced. Anything else is never replaced.
     configuration, fold, checkpoint, contour
         See `import_nnunet`.
 
     Raises
     ------
     ModelError
-        It is neither, or broken; nothing is written.
+        The source is neither, or is damaged; nothing is written.
     OutputError
         It can't be written.
     """

@@ -171,7 +171,7 @@ class _Zip:
             if parts.is_absolute() or ".." in parts.parts or "\\" in name or ":" in name:
                 self._archive.close()
                 raise ModelError(
-                    f"{path.name} holds a file that points outside of it: {name[:80]!r}.",
+                    f"{path.name} holds a file that points outside it: {name[:80]!r}.",
                     "Nothing was imported; do not trust this file.",
                 )
             self.names.append(parts)
@@ -280,7 +280,7 @@ def _load_checkpoint(data: bytes) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise ModelError(
             "The checkpoint contains more than numbers and was not loaded.",
-            "It could run code on this computer: do not trust it unless you know its origin.",
+            "It could run code on this computer. Do not trust it unless you know its origin.",
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
@@ -301,7 +301,7 @@ def _check_checkpoint(data: bytes) -> None:
         # A pickle alone says how much memory to take before anything can be checked.
         raise ModelError(
             "The checkpoint is from before PyTorch 1.6, and may contain more than numbers.",
-            "Load and save it again with a present PyTorch, if you know its origin.",
+            "If you know its origin, load and save it again with a current PyTorch.",
         )
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -312,7 +312,7 @@ def _check_checkpoint(data: bytes) -> None:
         ) from error
     if sum(member.file_size for member in members) > len(data):
         raise ModelError(
-            "The checkpoint would unpack to far more than it takes.",
+            "The checkpoint would unpack to far more than its size.",
             "Nothing was imported; do not trust this file.",
         )
 

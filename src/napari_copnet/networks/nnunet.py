@@ -84,7 +84,7 @@ class Network:
         ModelError
             The weights are damaged or do not fit the plan.
         DeviceError
-            The device asked for is absent.
+            The requested device is missing.
         """
         return cls(package.plan, package.weights(), params)
 
@@ -122,11 +122,11 @@ class Network:
         Raises
         ------
         InputError
-            Values that are not finite, or a shape that can't be.
+            Values that are not finite, or an impossible shape.
         ModelError
             The number of channels is not the network's, or it computes NaN.
         DeviceError
-            Memory ran out on every fallback.
+            Memory ran out, even on every fallback.
         """
         stack = self._checked(images)
         wanted = list(range(len(stack)) if order is None else order)

@@ -255,7 +255,7 @@ def is_model_folder(folder: Path) -> bool:
 
 
 def list_models() -> list[ModelPackage]:
-    """Return the shipped and the user's models, shipped first; broken ones are left out."""
+    """Return the shipped and the user's models, shipped first; damaged ones are left out."""
     found = []
     tidy(models_folder())
     for place in (SHIPPED, models_folder()):
@@ -332,7 +332,7 @@ def adopted_name(kind: str) -> str:
 
 
 def adopt(package: ModelPackage | None, kind: str = "") -> None:
-    """Let ``"default"`` mean a model of the user's models folder from now on.
+    """Make a model of the user's models folder the ``"default"`` of its kind.
 
     Parameters
     ----------
@@ -344,7 +344,7 @@ def adopt(package: ModelPackage | None, kind: str = "") -> None:
     Raises
     ------
     ModelError
-        The model does not lie in the models folder: it could vanish unnoticed.
+        The model is not in the models folder, so it could vanish unnoticed.
     OutputError
         It can't be written.
     """

@@ -14,7 +14,8 @@ class ScoreParams:
     closing_radius: int = setting(
         3,
         "Close true contour by",
-        "Radius of the morphological closing by reconstruction applied to the true contour.",
+        "Radius of the morphological closing by reconstruction that is applied to the true "
+        "contour.",
         unit="px",
         minimum=0,
         advanced=True,
@@ -41,7 +42,7 @@ class ScoreParams:
     tolerance: float = setting(
         2.0,
         "NSD tolerance",
-        "Distance within which two borders count as equal.",
+        "Distance up to which two borders count as equal.",
         unit="px",
         minimum=0.0,
         advanced=True,

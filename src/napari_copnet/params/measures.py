@@ -29,7 +29,7 @@ class MeasureParams:
     numbers: str = setting(
         "auto",
         "Numbers",
-        "Whether a number means the same cell in the whole stack or in its slice only, so that "
+        "Whether a number means the same cell in the whole stack, or only in its slice, so that "
         "nothing is measured in 3D. auto asks the record of the run, and takes a label image "
         "without one as numbered through the stack.",
         choices=("auto", "stack", "slice"),

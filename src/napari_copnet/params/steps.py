@@ -37,7 +37,7 @@ class ReadParams:
     time_point: int | None = setting(
         None,
         "Time point",
-        "Frame to use if the file has both time and depth.",
+        "Time point to use if the file has both time and depth.",
         minimum=0,
         advanced=True,
     )
@@ -135,7 +135,8 @@ class ContourParams:
     mirror: bool = setting(
         False,
         "Mirror",
-        "Average predictions over mirrored copies: slightly better, but four times slower in 2D.",
+        "Average predictions over mirrored copies: slightly better, but takes four times as long "
+        "in 2D.",
     )
     overlap: float = setting(
         0.5,
@@ -165,14 +166,15 @@ class ClosingParams:
     tolerance: float = setting(
         0.001,
         "Stop below",
-        "Stop when an iteration changes a smaller share of contour pixels than this.",
+        "Stop when an iteration changes a smaller share of the pixels than this, from contour to "
+        "not contour or back.",
         minimum=0.0,
         maximum=1.0,
     )
     max_iterations: int = setting(
         50,
         "Most iterations",
-        "Stop after this many iterations in any case.",
+        "Always stop after this many iterations.",
         minimum=1,
         maximum=1000,
     )
@@ -251,7 +253,7 @@ class ClosingParams:
     mirror: bool = setting(
         False,
         "Mirror",
-        "Average each iteration over mirrored copies: four times slower.",
+        "Average each iteration over mirrored copies: takes four times as long.",
         advanced=True,
     )
     batch: int = setting(

@@ -13,8 +13,9 @@ class ChooseParams:
 
     by: str = setting(
         "step",
-        "Slices",
-        "step takes every n-th slice; need takes those that the networks find hardest, and those "
+        "Choose by",
+        "step proposes every n-th slice; need proposes those that the networks find hardest, and "
+        "those "
         "that look least like their training data.",
         choices=("step", "need"),
     )
@@ -50,20 +51,20 @@ class CarryParams:
     """Carry the cells of annotated slices to the slices beside them."""
 
     reach: int = setting(
-        10, "Reach", "Carry no farther than this many slices.", unit="slices", minimum=1
+        10, "Reach", "Carry at most this many slices far.", unit="slices", minimum=1
     )
     trust: float = setting(
         0.85,
         "Trust",
-        "A cell that is less likely right than this is in doubt: it is left out of training, and "
-        "listed for a look.",
+        "A cell less likely right than this is doubtful: it is left out of training, and "
+        "listed among the findings.",
         minimum=0.0,
         maximum=1.0,
     )
     doubt: float = setting(
         0.6,
-        "Most in doubt",
-        "Stop before a slice in which more than this share of the cells is in doubt.",
+        "Most doubtful",
+        "Stop before a slice in which more than this share of the cells is doubtful.",
         minimum=0.0,
         maximum=1.0,
     )
@@ -79,13 +80,15 @@ class LoopParams:
     carry: bool = setting(
         True,
         "Carry contours",
-        "Carry the contours of slices that are done to those beside, as far as they are sure.",
+        "Carry the contours of slices that are done to their neighbours, as far as they are "
+        "likely right.",
     )
     gain: float = setting(
         0.01,
         "Smallest gain",
-        "A slice in which the share of correct cells is not this much above the best before it has "
-        "brought nothing.",
+        "If the share of correct cells in a slice is not this much above the best so far, the "
+        "slice "
+        "brought no gain.",
         minimum=0.0,
         maximum=1.0,
         advanced=True,
@@ -100,12 +103,12 @@ class FineTuneParams:
         10.0, "Minutes", "How long to train.", unit="min", minimum=0.01, maximum=100_000.0
     )
     learning_rate: float = setting(
-        0.01, "Learning rate", "Initial value.", minimum=1e-6, maximum=1.0, advanced=True
+        0.01, "Learning rate", "Initial learning rate.", minimum=1e-6, maximum=1.0, advanced=True
     )
     hold_out: bool = setting(
         True,
-        "Keep slices apart",
-        "Keep some annotated slices out of training, to compare the new and the old model on them.",
+        "Hold out slices",
+        "Hold some annotated slices out of training, to compare the new and the old model on them.",
     )
     corrections: bool = setting(
         False,
@@ -116,7 +119,7 @@ class FineTuneParams:
     carried: bool = setting(
         False,
         "Learn from carried slices",
-        "Also learn from contours that were carried from the slices trained on; cells in doubt "
+        "Also learn from contours that were carried from the slices trained on; doubtful cells "
         "are ignored.",
     )
     folds: int = setting(
@@ -138,12 +141,16 @@ class FineTuneParams:
     steps: int | None = setting(
         None,
         "Steps",
-        "Stop after this many training steps, if that comes before the time is up.",
+        "Stop after this many training steps, even before the time is up.",
         minimum=1,
         advanced=True,
     )
     steps_per_epoch: int = setting(
-        20, "Steps per epoch", "Training steps between two reports.", minimum=1, advanced=True
+        20,
+        "Steps per epoch",
+        "Training steps in an epoch, after which progress is reported.",
+        minimum=1,
+        advanced=True,
     )
     patch: int = setting(
         0, "Patch", "In-plane patch side; 0 uses the model's.", unit="px", minimum=0, advanced=True

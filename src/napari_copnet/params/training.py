@@ -25,7 +25,9 @@ class DegradeParams:
     diffusion_max: float = setting(
         3.0, "Largest diffusion", "dmax, in unit²/s, at a disk's centre.", minimum=0.0
     )
-    duration: float = setting(5.0, "Duration (T)", "Simulated time.", unit="s", minimum=0.0)
+    duration: float = setting(
+        5.0, "Duration (T)", "How long the simulated diffusion lasts.", unit="s", minimum=0.0
+    )
     time_step: float = setting(
         0.1, "Time step", "For crank-nicolson only.", unit="s", minimum=1e-4, advanced=True
     )
@@ -73,7 +75,7 @@ class TissueParams:
     padding: float = setting(
         0.0,
         "Padding",
-        "Widest constant border, as alignment leaves it, as a share of the side.",
+        "Width of the widest constant border, such as alignment leaves, as a share of the side.",
         minimum=0.0,
         maximum=0.4,
     )

@@ -19,7 +19,7 @@ from napari_copnet.proofreading.session_view import SessionView
 from napari_copnet.steps.iteration_history import births_in
 from napari_copnet.types import is_contour
 
-SETTLED, OSCILLATES, UNSETTLED = "settled", "oscillates", "not settled"
+SETTLED, OSCILLATES, UNSETTLED = "converged", "oscillates", "not converged"
 # A slice oscillates when more than this share of what the last iteration changed had been changed
 # by the one before: there it is back where it was.
 _BACK = 0.5

@@ -25,7 +25,7 @@ from napari_copnet.steps.iteration_history import contour_after
 
 
 def close_gap(session: SessionView, slices: Sequence[int], points: Sequence[Point]) -> Edit:
-    """Close a gap along the cheapest path over the contour probability.
+    """Close a gap along the least-cost path over the contour probability.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def close_gap(session: SessionView, slices: Sequence[int], points: Sequence[Poin
 
 
 def parts_cells(session: SessionView, edit: Edit) -> bool:
-    """Return whether contour that an edit draws parts a cell in one of its slices."""
+    """Return whether contour that an edit draws divides a cell in one of its slices."""
     for flip in edit.flips:
         contour, patch = session.contour[flip.patch.z], flip.patch
         points = np.argwhere(patch.mask) + np.array([patch.top, patch.left])
@@ -91,7 +91,7 @@ def painted(session: SessionView, z: int, contour: np.ndarray, tool: str = "draw
 
 
 def split(session: SessionView, slices: Sequence[int], points: Sequence[Point]) -> Edit:
-    """Split a cell along a line; ends inside the cell are led on to the contour ahead."""
+    """Split a cell along a line; ends inside the cell are extended to the contour ahead."""
     line = paths.stroke(session.shape[1:], points)
     inside = session.ids(slices[0])[line]
     if not inside.any():
@@ -198,7 +198,7 @@ def mark_cell(session: SessionView, slices: Sequence[int], point: Point, kind: s
 
 
 def freeze(session: SessionView, slices: Sequence[int], region: np.ndarray, iteration: int) -> Edit:
-    """Take the contour of a region back to what it was after an earlier iteration.
+    """Restore the contour of a region as it was after an earlier iteration.
 
     Parameters
     ----------
@@ -215,7 +215,9 @@ def freeze(session: SessionView, slices: Sequence[int], region: np.ndarray, iter
     """
     iterations = session.iterations
     if iterations is None:
-        raise CopnetError("The run did not keep its iterations.", "Run again with Keep iterations.")
+        raise CopnetError(
+            "The run did not keep its iterations.", "Run the stack again with Keep iterations."
+        )
     if not 0 <= iteration < len(iterations):
         raise CopnetError(
             f"There is no iteration {iteration}.", f"Choose one from 0 to {len(iterations) - 1}."
@@ -237,13 +239,13 @@ def link(session: SessionView, first: tuple[int, Point], second: tuple[int, Poin
     """Link two slice cells, each given by (slice, (y, x)): they are one cell from now on."""
     one, other = clicked(session, *first), clicked(session, *second)
     if other in session.links.together(one):
-        raise CopnetError("These are already one cell.", "Click two cells of different colours.")
+        raise CopnetError("These are already one cell.", "Click two different cells.")
     change = Relink(added=((min(one, other), max(one, other)),))
     return Edit(f"link{_between(first[0], second[0])}", (change,))
 
 
 def unlink(session: SessionView, first: tuple[int, Point], second: tuple[int, Point]) -> Edit:
-    """Part a cell between two of its slice cells, each given by (slice, (y, x)).
+    """Separate a cell into two between two of its slice cells, each given by (slice, (y, x)).
 
     All links of the cell that lead across the middle between the two slices go; of two slice
     cells in one slice, the second loses its links.
@@ -355,7 +357,7 @@ def clicked(session: SessionView, z: int, point: Point) -> int:
         cell_id = session.id_at(z, y, x)
         if cell_id:
             return cell_id
-    raise CopnetError("There is no cell at the click.", "Click into a cell.")
+    raise CopnetError("There is no cell where you clicked.", "Click inside a cell.")
 
 
 def _same_cell(session: SessionView, cell_id: int, z: int) -> list[int]:

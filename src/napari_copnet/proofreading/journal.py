@@ -186,7 +186,7 @@ class Journal:
         if not durable:
             raise OutputError(
                 f"The last edits could not be saved: {self.problem or 'the disk is too slow'}.",
-                "Free some disk space and repeat them.",
+                "Free some disk space, then repeat them.",
             )
 
     def _ask(self, task: Any) -> int:
@@ -250,7 +250,7 @@ class Journal:
         # A session that has edits stands at one, or can redo one.
         if row is None or (row[1] == 0 and self.last_id() > 0):
             raise InputError(
-                f"{self.path.name} is damaged: where the session stands is missing.",
+                f"{self.path.name} is damaged: it does not say how many edits are applied.",
                 "Recover the session with `copnet session recover`.",
             )
         return Head(*row)

@@ -64,7 +64,7 @@ def part(session: SessionView, slices: Sequence[int], first: Point, second: Poin
         line[box] = weakest_cut(cell[box], price, *places)
         return line
 
-    return contour_edit("part", session, slices, cut, "No line parts the cell.")
+    return contour_edit("part", session, slices, cut, "No line divides the cell.")
 
 
 def compile_cut() -> None:

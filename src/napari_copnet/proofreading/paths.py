@@ -106,7 +106,7 @@ def across(contour: np.ndarray, probability: np.ndarray, click: Point) -> np.nda
     inside = contour[box] > 0
     start = at - corner
     if not inside.any():
-        raise CopnetError("There is no contour near the click.", "Click into the gap itself.")
+        raise CopnetError("There is no contour near the click.", "Click in the gap itself.")
     # Whether it parts the cell is seen in a wider view, in which the two sides may meet again.
     wide_corner, wide = _around(at, 4 * REACH, contour.shape)
     paid = price(inside, probability[box])
@@ -116,8 +116,8 @@ def across(contour: np.ndarray, probability: np.ndarray, click: Point) -> np.nda
             if parts(contour[wide], path + corner - wide_corner):
                 return path + corner
     raise CopnetError(
-        "There is no gap here: no line through the click parts the cell.",
-        "Click in the gap itself, or use Part: click once in each of the two cells.",
+        "There is no gap here: no line through the click divides the cell.",
+        "Click in the gap itself, or use Part and click once in each of the two cells.",
     )
 
 
@@ -247,9 +247,7 @@ def wall_between(
     CopnetError
         The cells are no neighbours.
     """
-    apart = CopnetError(
-        "The two cells are not neighbours.", "Click two cells with one contour between them."
-    )
+    apart = CopnetError("The two cells are not neighbours.", "Click two cells that share a wall.")
     box = _shared_box(ids == first, ids == second)
     if box is None:
         raise apart

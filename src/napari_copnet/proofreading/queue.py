@@ -120,8 +120,8 @@ class Item:
         slices = {patch.z for patch in self.patches}
         where = named(slices).capitalize()
         if len(slices) > 1:
-            where += ", one answer for all"
-        return f"{what} {where}, {self.hanging} px of cell."
+            where += ", one decision for all"
+        return f"{what} {where}. At stake: {self.hanging} px of cells."
 
 
 def build_queue(session: SessionView, slices: Iterable[int] | None = None) -> Steps[list[Item]]:
@@ -217,12 +217,12 @@ def _apart(item: Item) -> list[Item]:
 
 
 def accept(session: SessionView, item: Item) -> Edit:
-    """Return the edit that says yes to an item: its wall is contour, whatever it is now."""
+    """Return the edit that accepts an item: its wall becomes contour, whatever it is now."""
     return _decide(session, item, ACCEPTED)
 
 
 def reject(session: SessionView, item: Item) -> Edit:
-    """Return the edit that says no to an item: its wall is no contour, whatever it is now."""
+    """Return the edit that rejects an item: its wall is erased, whatever it is now."""
     return _decide(session, item, REJECTED)
 
 

@@ -37,7 +37,7 @@ def cells_beside(cells: np.ndarray, wall: Patch) -> tuple[int, ...]:
 def reason_of(
     kind: str, slices: set[int], beside: tuple[int, ...], number: Callable[[int], int]
 ) -> str:
-    """Return what an item would change, such as ``would part cell 44 in slices 6 to 8``.
+    """Return what an item would change, such as ``would split cell 44 in slices 6 to 8``.
 
     Parameters
     ----------
@@ -52,10 +52,10 @@ def reason_of(
     """
     where = f"in {named(slices)}"
     if kind == UNSETTLED:
-        return f"closing did not settle {where}"
+        return f"closing did not converge {where}"
     cells = list(dict.fromkeys(number(cell_id) for cell_id in beside))
     if kind == GAP:
-        return f"would part cell {cells[0]} {where}" if cells else f"may be a gap {where}"
+        return f"would split cell {cells[0]} {where}" if cells else f"may be a gap {where}"
     if len(cells) == 2:
-        return f"parts cells {cells[0]} and {cells[1]} {where}"
-    return f"parts cell {cells[0]} {where}" if cells else f"wall in doubt {where}"
+        return f"separates cells {cells[0]} and {cells[1]} {where}"
+    return f"splits cell {cells[0]} {where}" if cells else f"doubtful wall {where}"

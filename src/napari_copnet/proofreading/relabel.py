@@ -140,7 +140,7 @@ def labelled_slice(
         names = [ids[seed] for seed in seeds.tolist()]
     except KeyError as error:
         raise InputError(
-            "The list of edits is damaged: cells are not those of the contour.",
+            "The list of edits is damaged: the cells do not match the contour.",
             "Recover the session with `copnet session recover`, or restore it from a copy.",
         ) from error
     return np.array([0, *names], np.uint32)[labels]

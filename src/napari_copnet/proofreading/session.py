@@ -53,10 +53,10 @@ class Session(LiveCells):
     on_change : list of callable
         Called with a list of `Touched` after each change.
     on_run : list of callable
-        Called without arguments when `follow` has found another run in use: probability and
-        iterations are that one's.
+        Called without arguments when `follow` has found that another run is in use: probability and
+        iterations are then those of that run.
     saved_as : int
-        The journal's write of the last change: durable once `acknowledged` is no less.
+        The journal's number of the last change; it is durable once `acknowledged` is at least this.
     """
 
     def __init__(self, folder: Path | str, read_only: bool = False) -> None:
@@ -84,7 +84,7 @@ class Session(LiveCells):
 
     @classmethod
     def create(cls, folder: Path | str, start: Start, *, keep_image: bool = True) -> Session:
-        """Make a session of the results of a run and open it.
+        """Create a session from the results of a run and open it.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class Session(LiveCells):
 
     @classmethod
     def open(cls, folder: Path | str, *, read_only: bool = False) -> Session:
-        """Open a session where it was left; `read_only` when someone else writes to it.
+        """Open a session where it was left; it is `read_only` while someone else writes to it.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class Session(LiveCells):
 
     @property
     def notice(self) -> str:
-        """A sentence for the user about how it was opened; empty for plain."""
+        """A sentence for the user about how it was opened; empty if there is nothing to say."""
         if not self.read_only:
             return ""
         if self._unwritable:
@@ -173,7 +173,7 @@ class Session(LiveCells):
         return self.jump(self.history.position + 1) if self.history.can_redo else []
 
     def jump(self, position: int) -> list[Touched]:
-        """Go to where `position` edits are applied.
+        """Go to the state in which `position` edits are applied.
 
         Raises
         ------
@@ -211,7 +211,7 @@ class Session(LiveCells):
         return self.apply(edit)
 
     def follow(self) -> list[Touched]:
-        """Catch up with what the writer of a session opened for reading has made since.
+        """Catch up with the changes that the writer of a session opened for reading has made.
 
         Returns an empty list when no pixel or cell has changed, and for the writer itself.
 
@@ -364,4 +364,6 @@ class Session(LiveCells):
 
     def _check(self, edit: Edit) -> None:
         if not all(self._model.fits(change) for change in edit.changes):
-            raise CopnetError(f"The edit {edit.tool} does not fit this session.", "Make it again.")
+            raise CopnetError(
+                f"The edit {edit.tool} does not fit this session.", "Make the edit again."
+            )

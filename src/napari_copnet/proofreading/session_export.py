@@ -29,7 +29,7 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
     ----------
     session : Session
     out : path
-        Folder; made when missing.
+        Folder; created if missing.
     format : str
         ``"tiff"``, ``"ome-zarr"`` or ``"nifti"``.
 
@@ -47,7 +47,7 @@ def export(session: Session, out: Path | str, format: str = "tiff") -> Steps[dic
     Raises
     ------
     OutputError
-        No right or no room to write, or another file has the name of a result.
+        No permission or no space to write, or another file has the name of a result.
     """
     out, facts = Path(out), session.facts
     check_writable(out, 8 * int(np.prod(session.shape)))

@@ -255,11 +255,16 @@ def read_facts(folder: Path) -> Facts:
         )
     place = unfit(values, _FORM) or (None if values["runs"] else "runs")
     if place is not None:
-        raise InputError(f"{path} is damaged: {place} can't be that.", "Restore it from a copy.")
+        raise InputError(
+            f"{path} is damaged: {place} has a value that is not possible.",
+            "Restore it from a copy.",
+        )
     try:
         cells = from_dict(CellParams, values["cells"])
     except (CopnetError, TypeError) as error:
-        raise InputError(f"{path} is damaged: cells can't be that.", "Restore it.") from error
+        raise InputError(
+            f"{path} is damaged: cells has a value that is not possible.", "Restore it from a copy."
+        ) from error
     return Facts(
         shape=tuple(values["shape"]),
         voxel_size=VoxelSize(*values["voxel_size"]),
@@ -293,7 +298,7 @@ def check_links(folder: Path) -> None:
         path = folder / name
         if os.path.lexists(path) and not is_plain_file(path):
             raise InputError(
-                f"{path} is a link, or no plain file, and is not followed.",
+                f"{path} is a link, or not a plain file, and is not followed.",
                 "Copy the whole session into one folder.",
             )
     for name in ("runs", "annotation"):

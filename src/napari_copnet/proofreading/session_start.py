@@ -75,7 +75,7 @@ class Start:
 def from_result(
     result: RunResult, restored: Restored | None, settings: Settings = Settings()
 ) -> Start:
-    """Return what a run made.
+    """Return what a session begins with, from the result of a run.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def _check_frame(folder: Path, frame: dict[str, Any], shape: tuple[int, ...]) ->
         depths = {frame[one][0] for one in ("original_shape", "processed_shape")}
         if depths == {shape[0]} and max(areas) <= _MOST_SCALED * min(areas):
             return
-    raise InputError(f"The frame in {folder / RECORD} is not that of its results.", REPEAT)
+    raise InputError(f"The frame in {folder / RECORD} does not match the results.", REPEAT)
 
 
 def scaled_params(

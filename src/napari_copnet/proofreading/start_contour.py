@@ -125,7 +125,7 @@ def opened_zip(path: Path) -> zipfile.ZipFile:
         It is damaged, no plain file, or would unpack to far more than it takes.
     """
     if not path.is_file():
-        raise OSError(f"{path} is no file")
+        raise OSError(f"{path} is not a file")
     archive = zipfile.ZipFile(path)
     if is_bomb(archive):
         archive.close()

@@ -108,7 +108,7 @@ def new_generation(
     Parameters
     ----------
     out : path
-        Folder; made when missing.
+        Folder; created if missing.
     name : str
         Of the record.
     keep : bool
@@ -123,7 +123,7 @@ def new_generation(
     ------
     OutputError
         A file that must stay has the name of a result, another program writes here too, or there
-        is no right or no room to write. Nothing in `out` was changed then.
+        is no permission or no space to write. Nothing in `out` was changed then.
     """
     out = Path(out)
     with explained(out):
@@ -191,7 +191,9 @@ def read_generation(folder: Path | str) -> dict[str, Any] | None:
         return None
     record = read_record(path, FORM, f"{REPEAT} Or remove {RECORD}: images still open.")
     if record.get(UNFINISHED):
-        raise InputError(f"The results in {path.parent} are of two runs: one was stopped.", REPEAT)
+        raise InputError(
+            f"The results in {path.parent} come from two runs, one of which was stopped.", REPEAT
+        )
     return record
 
 
@@ -342,7 +344,7 @@ def _known(out: Path, record_name: str) -> _Known:
         return {}
     try:
         if not is_plain_file(path):
-            raise InputError(f"{path} is no plain file.")
+            raise InputError(f"{path} is not a plain file.")
         record = read_record(path, {"command": str, "files?": dict, "hashes?": dict})
     except InputError as error:
         raise OutputError(

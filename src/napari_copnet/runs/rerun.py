@@ -124,7 +124,7 @@ def plan_of(
     if "contours" in record["inputs"]:
         given = _source(record, path.parent, contours, "contours")
     elif contours is not None:
-        raise InputError("The run made its contours itself.", "Leave --contours out.")
+        raise InputError("The run made its own contours.", "Leave --contours out.")
     described = record["inputs"]["stack"]
     found = [Difference("input", str(described.get("sha256") or ""), sha256(source), True)]
     if given is not None:
@@ -175,7 +175,7 @@ def rerun(
     InputError
         `out` is the folder of the run.
     OutputError
-        No right or no room to write.
+        No permission or no space to write.
     """
     out = Path(out)
     if out.resolve() == plan.folder.resolve():
@@ -233,7 +233,7 @@ def rerun(
 def _record(path: Path) -> dict[str, Any]:
     hint = "Give the run.json of copnet run."
     if read_record(path, dict, hint).get("command") != "run":
-        raise InputError(f"{path} is not the record of a whole run.", hint)
+        raise InputError(f"{path} is not the record of a complete run.", hint)
     return read_record(path, _FORM, "Restore it from a copy.")
 
 
@@ -248,7 +248,7 @@ def _source(
             return candidate
     raise InputError(
         f"The {what} {wanted[0] if wanted else 'of the run'} can't be found.",
-        f"Say where to find it with --{what}.",
+        f"Name it with --{what}.",
     )
 
 
@@ -281,7 +281,7 @@ def _with_model(
         package = same[0] if same else package
     if package is None:
         raise ModelError(
-            f"The {kind} model of the run, {getattr(params, name)}, is not there.",
+            f"The {kind} model of the run, {getattr(params, name)}, can't be found.",
             f"Import it again; its weights have the SHA-256 {then[:16]}….",
         )
     if package.sha256 == then:

@@ -56,7 +56,7 @@ def read_run(folder: Path | str, *, thorough: bool = True) -> dict[str, Path]:
             continue
         if record is not None and not is_intact(path, record, thorough=thorough):
             raise InputError(
-                f"{path} is not as the run wrote it.",
+                f"{path} has changed since the run wrote it.",
                 f"{REPEAT} If you changed it yourself, remove {RECORD}, and its settings.",
             )
         found[name] = path

@@ -63,16 +63,16 @@ def save_run(
     settings : Settings
         Of the run.
     out : Path
-        Folder; made when missing. The results take the place of those of an earlier run there,
+        Folder; created if missing. The results replace those of an earlier run there,
         all together: see `generation`.
     format : str
         ``"tiff"``, ``"ome-zarr"`` or ``"nifti"``.
     outputs : sequence of str
-        Which of `OUTPUTS` to write; iterations only where they were kept.
+        Which of `OUTPUTS` to write; iterations only if they were kept.
     read : ReadParams, optional
-        How the stack was read, for the record: repeating the run needs it.
+        How the stack was read; the record needs it so that the run can be repeated.
     read_contours : ReadParams, optional
-        The same of contours that were given.
+        The same for given contours.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def save_run(
     Raises
     ------
     OutputError
-        No right or no room to write, or another file has the name of a result.
+        No permission or no space to write, or another file has the name of a result.
     """
     stack, ready = result.stack, result.preprocessed
     made: dict[str, Any]
@@ -136,7 +136,7 @@ def write_images(
     Parameters
     ----------
     out : Path
-        Folder; made when missing.
+        Folder; created if missing.
     images : mapping
         Name to array (Z, Y, X), which may be lazy.
     stack : Stack
@@ -149,7 +149,7 @@ def write_images(
     Raises
     ------
     OutputError
-        No right or no room to write.
+        No permission or no space to write.
     """
     check_writable(out, sum(array.nbytes for array in images.values()) // 4)
     return {

@@ -49,7 +49,7 @@ def saving(
     Raises
     ------
     OutputError
-        No right or no room to write.
+        No permission or no space to write.
     """
     watch = _Watch()
     total = 1

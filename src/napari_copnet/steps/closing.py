@@ -38,32 +38,35 @@ def close(
 ) -> Steps[Closing]:
     """Close the gaps of contours (Robert et al. 2024, COp-Net).
 
-    With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ) slice by slice. With
-    ``params.match_certainty`` u⁰ is σ(a logit p + b) instead of the probability p itself. The a and
-    b, the same for the whole stack, bring its lines to the certainty of maps that the network was
-    trained on; they are 1 and 0 where it has it (`certainty.certainty`). With
-    ``params.hold``, which the paper has not, uᵏ⁺¹ = max(uᵏ, N(uᵏ)) where uᵏ is contour (> 0.5): a
-    closed gap stays closed, as in closings of mathematical morphology, which only add. After
-    three iterations N(uᵏ) counts as contour where uᵏ is none only above
-    0.5 + (k - 2) ``params.firmer``. What comes
-    of an iteration is rᵏ = uᵏ; with ``params.tidy`` instead N(uᵏ⁻¹), raised above 0.5 on the lines
-    that part cells (`parting.parting_lines`) of all that is above ``params.faint`` in uᵏ or u⁰:
-    loose ends that the network gave up and too thick lines go, though they are held, and faint
-    lines count where they are whole. A slice has converged, and takes no further part,
-    when the share of its pixels whose round(uᵏ) changed is under ``params.tolerance``; the work
-    ends when that share of all pixels of the stack is under it, or after
-    ``params.max_iterations``. With ``params.likely_gaps`` one more iteration closes gaps that the
-    shapes of cells and the slices around give away (`boundaries.gap_classifier`), and with
-    ``params.redraw`` has the network draw these slices once more. The mask is round(rᵏ), united
-    with round(u⁰) when ``params.unite``.
+    With u⁰ the Step 1 probability and N the closing network, uᵏ⁺¹ = N(uᵏ), slice by slice, with
+    these changes:
+
+    - ``params.match_certainty``: u⁰ is σ(a logit p + b) instead of the probability p itself. The
+      same a and b for the whole stack bring its lines to the certainty of the maps that the network
+      was trained on; they are 1 and 0 if it is certain enough (`certainty.certainty`).
+    - ``params.hold`` (not in the paper): uᵏ⁺¹ = max(uᵏ, N(uᵏ)) where uᵏ is contour (> 0.5). A
+      closed gap stays closed, as in a morphological closing, which only adds.
+    - ``params.firmer`` (not in the paper): after three iterations, new contour needs a probability
+      N(uᵏ) above 0.5 + (k - 2) ``params.firmer``.
+    - ``params.tidy`` (not in the paper): the result of an iteration is not rᵏ = uᵏ, but N(uᵏ⁻¹),
+      raised above 0.5 on those lines that separate cells (`parting.parting_lines`), of all lines
+      above ``params.faint`` in uᵏ or u⁰. Held lines that are loose ends or too thick disappear, and
+      faint lines are added where they are complete.
+
+    A slice has converged, and takes no further part, when the share of its pixels whose round(uᵏ)
+    changed is under ``params.tolerance``. The work ends when that share of all pixels of the stack
+    is under it, or after ``params.max_iterations``. With ``params.likely_gaps`` one more iteration
+    closes gaps that the shapes of cells and the neighbouring slices suggest
+    (`boundaries.gap_classifier`), and with ``params.redraw`` these slices pass through the network
+    once more. The mask is round(rᵏ), united with round(u⁰) if ``params.unite``.
 
     Parameters
     ----------
     contours : array, shape (Z, Y, X), float
         Step 1 probability, 0 to 1. May be lazy.
     network : networks.nnunet.Network
-        The 2D closing network; anything with its ``predict`` does. With 2 c + 1 channels it sees
-        the Step 1 maps of c slices on either side besides. Or a callable that returns it, with its
+        The 2D closing network, or any object with its ``predict``. With 2 c + 1 channels it also
+        sees the Step 1 maps of c slices on either side. Or a callable that returns it, with its
         ``plan``, which other processes can use.
     params : ClosingParams
         Tolerance, iterations, union, mirroring, batch.
@@ -82,7 +85,7 @@ def close(
     ------
     Progress
         In iterations, with fractions after each slice. At the end of an iteration `partial` is an
-        `Iteration`. Who closes the generator within iteration k has all of k − 1.
+        `Iteration`. If the generator is closed within iteration k, all of iteration k − 1 is there.
 
     Returns
     -------
@@ -321,6 +324,6 @@ def _checked(contours: Any) -> Steps[Values]:
         raise InputError(
             f"Contours are probabilities from 0 to 1, but slice {', '.join(map(str, bad[:10]))} "
             f"{'is' if len(bad) == 1 else 'are'} not.",
-            "Divide a mask of 255 by 255; for grey values predict contours first.",
+            "Divide a mask of 0 and 255 by 255; for grey values, predict contours first.",
         )
     return {}

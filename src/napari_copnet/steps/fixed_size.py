@@ -43,7 +43,7 @@ def fixed_size(stack: Stack, params: PreprocessParams) -> tuple[int, str]:
         if params.membrane_width is not None:
             raise CopnetError(
                 "Both a size and a membrane width are given.",
-                "Leave one of them out: either one sets the size.",
+                "Leave one of them out: each of them sets the size.",
             )
         return params.size, ""
     if params.membrane_width is not None:

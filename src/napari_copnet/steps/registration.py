@@ -43,10 +43,10 @@ def pair_shift(
     matrix = StackReg(StackReg.TRANSLATION).register(before, image)
     dy, dx = -float(matrix[1, 2]), -float(matrix[0, 2])
     if not (abs(dy) <= largest * image.shape[0] and abs(dx) <= largest * image.shape[1]):
-        return (0.0, 0.0), f"Slice {z} could not be aligned: its shift is too large to be true."
+        return (0.0, 0.0), f"Slice {z} could not be aligned: the shift found is implausibly large."
     whole = round(dy), round(dx)
     if any(whole) and _likeness(before, image, whole) <= _likeness(before, image, (0, 0)):
-        return (0.0, 0.0), f"Slice {z} could not be aligned: shifting it does not help."
+        return (0.0, 0.0), f"Slice {z} could not be aligned: no shift improves the match."
     return (dy * plane[0] / image.shape[0], dx * plane[1] / image.shape[1]), ""
 
 

@@ -117,14 +117,14 @@ class FolderStage:
 
 
 class FolderStore:
-    """The places of a run's steps in a folder; see `stage.RunStore`.
+    """Where the steps of a run keep their arrays in a folder; see `stage.RunStore`.
 
     Parameters
     ----------
     folder : Path
-        Made when it is missing.
+        Created if missing.
     workers : Workers, optional
-        Who does blocks.
+        What processes the blocks.
 
     Raises
     ------
@@ -164,7 +164,7 @@ class FolderStore:
                 lock.acquire(timeout=0)
             except filelock.Timeout as error:
                 raise CopnetError(
-                    f"Another run works in {self.folder.parent}.",
+                    f"Another run is working in {self.folder.parent}.",
                     "Wait for it, stop it, or choose another folder.",
                 ) from error
         try:
@@ -179,7 +179,7 @@ class FolderStore:
                 raise
             raise CopnetError(
                 f"A chunk of the stack, or of what {self.folder} keeps, is damaged.",
-                "Start anew with --no-resume; if that does not help, export the stack again.",
+                "Start again with --no-resume; if that does not help, export the stack again.",
             ) from error
         finally:
             lock.release()
@@ -192,7 +192,7 @@ class FolderStore:
                         self.folder.parent.rmdir()
 
     def clear(self) -> None:
-        """Remove what steps have kept, while `alone`; files of others stay."""
+        """Remove what steps have kept, while `alone`; other files stay."""
         if is_store(self.folder):
             for path in self.folder.iterdir():
                 if path.is_dir():

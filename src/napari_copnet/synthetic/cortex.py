@@ -18,7 +18,7 @@ class Cortex:
     params : TissueParams
         Settings of the tissue.
     rng : numpy.random.Generator
-        Source of all chance.
+        Source of randomness.
     margin : float
         How far beyond the block drift may reach, px.
     """

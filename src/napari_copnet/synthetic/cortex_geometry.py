@@ -46,7 +46,7 @@ class CortexLayout:
     params : TissueParams
         Size of the block and of its cells.
     rng : numpy.random.Generator
-        Source of all chance.
+        Source of randomness.
     margin : float
         How far beyond the block drift may reach, px.
     """

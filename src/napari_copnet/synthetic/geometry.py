@@ -50,7 +50,7 @@ class Layout:
     params : TissueParams
         Size of the block and of its cells.
     rng : numpy.random.Generator
-        Source of all chance.
+        Source of randomness.
     margin : float
         How far beyond the block drift may reach, µm.
     """

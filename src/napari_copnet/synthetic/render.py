@@ -56,7 +56,7 @@ class Renderer:
     layout : Layout
         Where its cells are.
     rng : numpy.random.Generator
-        Source of all chance of the tissue; each slice's noise has its own.
+        Source of randomness of the tissue; each slice's noise has its own.
     """
 
     def __init__(self, params: TissueParams, layout: Layout, rng: np.random.Generator) -> None:

@@ -63,7 +63,7 @@ def make_tissue(params: TissueParams = TissueParams(), seed: int = 0) -> Tissue:
     params : TissueParams
         Size, cells, membranes, noise, drift, vessel.
     seed : int
-        Seed of all chance: the same settings and seed give the same tissue.
+        Seed of all random choices: the same settings and seed give the same tissue.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def random_tissue_params(rng: np.random.Generator, kind: str = "neuropil") -> Ti
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of all chance.
+        Source of randomness.
     kind : str
         Kind of tissue, see `TissueParams`.
 

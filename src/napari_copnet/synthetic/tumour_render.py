@@ -117,7 +117,7 @@ class TumourRenderer:
     layout : TumourLayout
         Where its cells are.
     rng : numpy.random.Generator
-        Source of all chance of the tissue; each slice's noise has its own.
+        Source of randomness of the tissue; each slice's noise has its own.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ class Warp:
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of all chance.
+        Source of randomness.
     low, high : ndarray, shape (3,)
         Corners z, y, x of the box in which it is asked for.
     diameter : float

@@ -45,19 +45,19 @@ class Split:
 
 
 def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> Split:
-    """Split annotated slices: the last block of them is kept apart.
+    """Split annotated slices: the last block of them is held out.
 
     Neighbouring slices look alike, so slices nearer than `margin` to the block are left out.
-    Of fewer than three slices none is kept apart, and none where it would cost more than half.
+    Of fewer than three slices none is held out, and none if it would cost more than half.
 
     Parameters
     ----------
     done : sequence of int
         Annotated slices.
     hold_out : bool
-        Whether to keep any apart.
+        Whether to hold any out.
     margin : int
-        Smallest distance of a training slice to one kept apart.
+        Smallest distance of a training slice to a held-out one.
 
     Raises
     ------
@@ -70,14 +70,14 @@ def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> S
     everything = tuple(slices)
     if not hold_out:
         return Split(
-            everything, (), f"All {_count(slices)} are used for training; none is kept apart."
+            everything, (), f"All {_count(slices)} are used for training; none is held out."
         )
     if len(slices) < FEWEST_TO_SPLIT:
         return Split(
             everything,
             (),
             f"{_count(slices).capitalize()} can't be split: all are used for training. "
-            f"Annotate at least {FEWEST_TO_SPLIT} to keep one apart for comparing models.",
+            f"Annotate at least {FEWEST_TO_SPLIT} to hold one out for comparing models.",
         )
     held = slices[-max(1, round(len(slices) * VALIDATION_SHARE)) :]
     train = [z for z in slices if z <= held[0] - margin]
@@ -86,10 +86,10 @@ def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> S
         return Split(
             everything,
             (),
-            f"The annotated slices are too close together to keep one apart: all "
+            f"The annotated slices are too close together to hold one out: all "
             f"{_count(slices)} are used for training. Annotate one at least {margin} slices away.",
         )
-    text = f"{_count(train).capitalize()} for training, {_named(held)} {_is_are(held)} kept apart"
+    text = f"{_count(train).capitalize()} for training, {_named(held)} {_is_are(held)} held out"
     text += f", {lost} too close to these {'is' if lost == 1 else 'are'} left out." if lost else "."
     return Split(tuple(train), tuple(held), text)
 
@@ -113,7 +113,7 @@ def corrected(project: Project, z: int) -> np.ndarray:
 
 
 def corrected_slices(project: Project, margin_to: Iterable[int] = ()) -> list[int]:
-    """Return slices that are not done but hold decisions, none near to slices kept apart."""
+    """Return slices that are not done but hold decisions, none near held-out slices."""
     apart = list(margin_to)
     return [
         z
@@ -127,7 +127,7 @@ def corrected_slices(project: Project, margin_to: Iterable[int] = ()) -> list[in
 def carried_slices(project: Project, parts: Split) -> list[int]:
     """Return slices to which contours were carried, and of which training can learn.
 
-    Carried only from slices that train, none near to slices kept apart.
+    Carried only from slices that train, none near held-out slices.
     """
     found = []
     for z in project.carried_slices:

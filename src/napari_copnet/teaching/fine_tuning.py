@@ -71,7 +71,7 @@ class Prospect:
     parent : ModelPackage
         The model it begins from.
     split : dataset.Split
-        Which slices train, and which are kept apart.
+        Which slices train, and which are held out.
     corrected : tuple of int
         Slices of which only corrections, or what was carried to them, train.
     minutes : float
@@ -153,15 +153,15 @@ def fine_tune(
     command: str = "",
     degrade: DegradeParams | None = None,
 ) -> Steps[ModelPackage]:
-    """Fine-tune a model on a project's annotated slices and add it to the gallery.
+    """Fine-tune a model on a project's annotated slices and add it to the models folder.
 
     Training runs in a process of its own, which ends with this one. Closing the generator stops
-    it with a checkpoint, from which `resume` goes on, also after a restart.
+    it with a checkpoint, from which `resume` continues, even after a restart.
 
     Parameters
     ----------
     project : Project
-        Its done slices train; see `annotated_dataset.split` for those kept apart.
+        Its slices that are done train; see `annotated_dataset.split` for those held out.
     kind : str
         ``"contours"`` (image → contour) or ``"closing"`` (Step 1 map → contour).
     parent : ModelPackage, optional
@@ -174,11 +174,11 @@ def fine_tune(
     name : str, optional
         Of the new model; made of the stack's name, the kind and the date when not given.
     folder : path, optional
-        The gallery; the user's models folder when not given.
+        The models folder; the user's own when not given.
     command : str
         For the card.
     degrade : DegradeParams, optional
-        Closing: how gaps are simulated besides the real ones, in pixels of what networks see.
+        Closing: how gaps are simulated beside the real ones, in pixels as networks see them.
 
     Yields
     ------

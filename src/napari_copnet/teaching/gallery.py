@@ -172,7 +172,10 @@ def restore(name: str) -> ModelPackage:
     model = named[0]
     target = models_folder() / model.folder.name
     if target.exists():
-        raise ModelError(f"There is already a model {name!r}.", "Discard that one first.")
+        raise ModelError(
+            f"There is already a model {name!r}.",
+            "Discard that one first, or give the new one another name.",
+        )
     place = model.folder.parent
     _move(model.folder, target)
     work = fit.work_folder(model.folder)

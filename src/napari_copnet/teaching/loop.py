@@ -140,7 +140,9 @@ def measure(
     learnt = learnt_slices(model, project.stack_id)
     seen = sorted(learnt & set(slices))
     if seen:
-        raise InputError(f"{model.name} has learnt from slice {seen[0]}.", "Measure on another.")
+        raise InputError(
+            f"{model.name} has learnt from slice {seen[0]}.", "Score it on another slice."
+        )
     found: list[Point] = []
     for z in slices:
         labelled = nsd = None
@@ -193,7 +195,7 @@ def train_round(
 ) -> Steps[ModelPackage]:
     """Train the newest model on all slices that are done; a round that was stopped goes on.
 
-    No slice is kept apart: the next one that is done tells how good the model is. Of the models
+    No slice is held out: the next one that is done shows how good the model is. Of the models
     before, the last is kept.
 
     Parameters
@@ -293,10 +295,10 @@ def advance(
     fine_tuning: FineTuneParams = FineTuneParams(),
     command: Sequence[str] = (),
 ) -> Steps[LoopStep]:
-    """Do all that can be done until somebody has to correct a slice again.
+    """Do everything up to the point where somebody has to correct a slice again.
 
-    Slices done since are measured, their contours carried, the model trained on them, and the next
-    slice proposed and drawn by the newest model. Where nothing was done since, nothing is changed.
+    Slices done since are scored, their contours carried, the model trained on them, and the next
+    slice proposed and drawn by the newest model. If none was done since, nothing is changed.
 
     Parameters
     ----------
@@ -316,7 +318,7 @@ def advance(
     Raises
     ------
     CopnetError
-        As the parts do.
+        As its parts raise.
     """
     taken: list[int] = []
     waiting = unmeasured(project)
@@ -350,7 +352,9 @@ def adopt_newest(project: Project) -> ModelPackage:
     """
     model = newest_model(project)
     if model is None:
-        raise InputError("No round was trained yet.", "Mark a slice as done first.")
+        raise InputError(
+            "No model has been trained yet.", "Mark a slice as done, and train a round first."
+        )
     known = [one for one in list_models() if one.sha256 == model.sha256 and one.kind == model.kind]
     if known:
         adopted = known[0]

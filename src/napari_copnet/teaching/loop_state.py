@@ -69,7 +69,9 @@ def read_points(folder: Path) -> list[Point]:
     path = folder / FILE
     if not path.exists():
         return []
-    values = read_record(path, _FORM, "Delete it: the curve begins anew, nothing else is lost.")
+    values = read_record(
+        path, _FORM, "Delete it: the learning curve starts again, and nothing else is lost."
+    )
     return [Point(**{name: one[name] for name in _POINT}) for one in values["points"]]
 
 
@@ -107,16 +109,16 @@ def verdict(points: Sequence[Point], gain: float) -> str:
     """Say whether it is worth going on."""
     values = [point.labelled for point in points if point.labelled is not None]
     if not values:
-        return "The first slice that is done begins the curve."
-    now = f"The newest model had {100 * values[-1]:.0f} % of the cells of the last slice right"
+        return "The curve begins with the first slice that is done."
+    now = f"The newest model got {100 * values[-1]:.0f} % of the cells of the last slice right"
     if len(values) == 1:
         return f"{now}, before it learnt from it."
     idle = brought_nothing(points, gain)
     if idle >= PATIENCE:
         return (
-            f"{now}. The last {idle} slices brought nothing: more slices may not be worth your "
-            "time. Adopt the model, or look why it fails."
+            f"{now}. The last {idle} slices brought no gain: more slices may not be worth your "
+            "time. Adopt the model, or find out why it fails."
         )
     if idle:
-        return f"{now}. That is no gain, but slices differ: one alone says little. Go on."
-    return f"{now}, more than in any before. Go on."
+        return f"{now}. That is no gain, but a single slice says little. Go on."
+    return f"{now}, more than in any slice before. Go on."

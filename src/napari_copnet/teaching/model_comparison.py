@@ -146,7 +146,9 @@ def compare(
     chosen = comparable_slices(project, old, new) if slices is None else sorted(set(slices))
     missing = [z for z in chosen if z not in project.done]
     if missing:
-        raise InputError(f"Slice {missing[0]} is not done.", "Annotate it first.")
+        raise InputError(
+            f"Slice {missing[0]} is not done.", "Annotate it and mark it as done first."
+        )
     if not chosen:
         raise InputError(
             "There is no annotated slice that neither model was trained on.",

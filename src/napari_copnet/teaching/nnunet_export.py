@@ -103,7 +103,8 @@ def export_nnunet(
     if kind == "closing":
         if model is None:
             raise InputError(
-                "A closing network is trained on the maps of a contour model.", "Name the model."
+                "A closing network is trained on the maps of a contour model.",
+                "Name a contour model.",
             )
         refuse_seen(project, model, done)
         network = Network.load(model)

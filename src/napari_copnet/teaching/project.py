@@ -37,12 +37,12 @@ __all__ = ["DONE", "IN_WORK", "STATES", "UNTOUCHED", "Project", "SliceState", "i
 
 
 class Project(ProjectView):
-    """The annotations of an open session. Get one from `create`, `open`, or of a session.
+    """The annotations of an open session. Get one from `create` or `open`, or make it of a session.
 
     Parameters
     ----------
     session : Session
-        Stays its opener's to close.
+        Whoever opened it has to close it.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Project(ProjectView):
 
     @classmethod
     def create(cls, folder: Path | str, start: Start, *, keep_image: bool = True) -> Project:
-        """Make a session of the results of a run, or of contours from elsewhere, and open it.
+        """Create a session from the results of a run, or from contours made elsewhere, and open it.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Project(ProjectView):
 
     @classmethod
     def open(cls, folder: Path | str, *, read_only: bool = False) -> Project:
-        """Open the project of a session's folder; a session without one begins one.
+        """Open the project in a session's folder; a session without one gets one.
 
         Raises
         ------
@@ -141,12 +141,12 @@ class Project(ProjectView):
         self._states.save()
 
     def drop(self, z: int) -> None:
-        """Take a slice from the list; its contours stay, and it is not done any more."""
+        """Remove a slice from the list; its contours stay, and it is no longer done."""
         self._set(SliceState(z))
         self._states.save()
 
     def begin(self, z: int) -> None:
-        """Note that someone works on a slice."""
+        """Note that somebody is working on a slice."""
         if not self.slice(z).begun:
             self._set(replace(self.slice(z), chosen=True, begun=True))
             self._states.save()
@@ -278,7 +278,7 @@ class Project(ProjectView):
         z : int
         params : CheckParams
         despite : bool
-            Let it count as done whatever the checks say: they may be wrong.
+            Mark it as done whatever the checks find: they may be wrong.
         findings : list of Finding, optional
             Of the slice as it is now, where it was checked already.
 

@@ -18,7 +18,7 @@ from napari_copnet.types import Stack
 
 
 def start_from_images(stack: Stack, contours: Any = None, size: int = 512) -> Start:
-    """Return what a project of an image begins with when no run was made of it.
+    """Return what a session or project begins with, from an image without a run.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ def start_from_images(stack: Stack, contours: Any = None, size: int = 512) -> St
         Contours drawn so far, as probability, mask or label image; none when not given. May be
         lazy: what the project begins with then is, too.
     size : int
-        Longer in-plane side at which networks shall see the slices; 0 keeps it.
+        Longer in-plane side at which networks see the slices; 0 keeps their size.
 
     Raises
     ------
     InputError
-        Shapes differ, or the contours are none.
+        Shapes differ, or the image does not show contours.
     """
     mask: Any
     if contours is None:
@@ -75,7 +75,7 @@ def start_from_elsewhere(stack: Stack, contours: Any) -> Start:
     Raises
     ------
     InputError
-        Shapes differ, or the contours are none.
+        Shapes differ, or the image does not show contours.
     """
     start = start_from_images(stack, contours, 0)
     values = image_values(contours)
@@ -109,7 +109,7 @@ def goes_through(labels: Any) -> bool:
 
 
 def start_from_run(folder: Path | str, stack: Stack | None = None) -> Start:
-    """Return what a project of a run begins with.
+    """Return what a session or project begins with, from the folder of a run.
 
     Parameters
     ----------

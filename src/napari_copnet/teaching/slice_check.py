@@ -48,7 +48,9 @@ class Finding:
 
 def doubtful_cell(cell: DoubtfulCell) -> Finding:
     """Return a carried cell that is in doubt as a finding."""
-    text = f"This cell was carried from another slice; it is right with {cell.trust:.0%} certainty."
+    text = (
+        f"This cell was carried from another slice; it is right with probability {cell.trust:.2f}."
+    )
     return Finding(DOUBT, cell.y, cell.x, text, float(cell.size))
 
 

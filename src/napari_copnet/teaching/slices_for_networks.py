@@ -106,7 +106,7 @@ class SlicesForNetworks:
         if share > MOST_CONTOUR:
             raise CopnetError(
                 f"Model {name!r} takes {share:.0%} of the slices as contour.",
-                "It has not learnt the task: train it longer, or discard it.",
+                "It has not learnt the task. Train it longer, or discard it.",
             )
         soft = soft_contour(closed.mask, closed.probability, step1)
         return closed.mask, to_original(closed.mask, self._frame, "mask", soft)

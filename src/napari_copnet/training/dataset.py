@@ -78,7 +78,9 @@ def prepare(
         A source can't be used.
     """
     if not sources:
-        raise InputError("There is nothing to train on.", "Give a truth, or add synthetic tissue.")
+        raise InputError(
+            "There is nothing to train on.", "Give a ground truth, or add synthetic tissue."
+        )
     recipe = json.loads(
         json.dumps(
             {
@@ -177,7 +179,7 @@ def read_cases(folder: Path) -> dict[str, Any]:
         It is missing or damaged.
     """
     return read_record(
-        folder / "cases.json", {"cases": dict}, "Remove the folder: it is made anew."
+        folder / "cases.json", {"cases": dict}, "Remove the folder; it will be created again."
     )
 
 

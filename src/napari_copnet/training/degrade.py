@@ -69,7 +69,7 @@ def fields(
     params : DegradeParams
         Numbers and radii of disks, diffusion.
     rng : numpy.random.Generator
-        Source of all chance.
+        Source of randomness.
     pixel_size : float, optional
         µm per pixel; needed when ``params.unit`` is ``"um"``.
 
@@ -229,7 +229,7 @@ def simulate(
     params : DegradeParams
         Settings of the degradation.
     seed : int
-        Seed of all chance.
+        Seed of all random choices.
     pixel_size : float, optional
         µm per pixel; needed when ``params.unit`` is ``"um"``.
     keep : bool

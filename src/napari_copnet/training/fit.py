@@ -267,7 +267,7 @@ def _run_child(work: Path, params: TrainParams) -> Iterator[Progress]:
             raise CopnetError(last["message"], last["hint"] or f"The log is {work / 'log.txt'}.")
         if last["state"] == "stopped":
             raise CopnetError(
-                "The training was stopped from outside.", "You can resume it at any time."
+                "The training process was stopped from outside.", "You can resume it at any time."
             )
         if process.returncode != 0 or last["state"] != "done":
             raise CopnetError(

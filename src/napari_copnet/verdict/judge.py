@@ -139,8 +139,8 @@ def _as_a_whole(light: str, against: Sequence[Reason]) -> Reason:
     return Reason(
         "expected",
         light,
-        f"In runs that look like this one, {few} cells are right: try other sizes, also beyond the "
-        "present one, or teach the networks this tissue.",
+        f"In runs that look like this one, {few} cells are right: try smaller and larger sizes, or "
+        "teach the networks this tissue.",
         way,
     )
 

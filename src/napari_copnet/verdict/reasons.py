@@ -52,8 +52,8 @@ RULES = (
         2.0,
         0.5,
         lambda v: (
-            f"There is hardly a cell in a slice ({v:.1f} on average): try other sizes, and teach "
-            "the networks this tissue if none is better."
+            f"There are hardly any cells ({v:.1f} per slice on average): try other sizes, and "
+            "teach the networks this tissue if none is better."
         ),
         SIZES,
     ),
@@ -62,7 +62,7 @@ RULES = (
         0.3,
         0.0,
         lambda _: (
-            "The contour does not lie on lines that are darker than what is beside them: if "
+            "The contour does not follow lines that are darker than their surroundings: if "
             "membranes are light, set Invert to the other value."
         ),
         INVERT,
@@ -72,7 +72,7 @@ RULES = (
         0.4,
         0.75,
         lambda v: (
-            f"One cell takes {v:.0%} of a slice, so contours are open somewhere: try other sizes, "
+            f"One cell covers {v:.0%} of a slice, so contours are open somewhere: try other sizes, "
             "or teach the networks this tissue."
         ),
         SIZES,
@@ -92,8 +92,8 @@ RULES = (
         0.9,
         0.7,
         lambda v: (
-            f"The contour network is not sure of its lines ({v:.2f} of 1): it does not know this "
-            "tissue at this size, so try other sizes, or teach it."
+            f"The contour network is not certain of its lines ({v:.2f} of 1): it does not know "
+            "this tissue at this size, so try other sizes, or teach it."
         ),
         TEACH,
     ),
@@ -102,7 +102,7 @@ RULES = (
         0.3,
         0.05,
         lambda v: (
-            f"Only {v:.0%} of the pixels that may be contour surely are: the contour network does "
+            f"Only {v:.0%} of the pixels that may be contour are certain: the contour network does "
             "not know this tissue at this size, so try other sizes, or teach it."
         ),
         TEACH,
@@ -112,8 +112,8 @@ RULES = (
         0.15,
         _NEVER,
         lambda v: (
-            f"Closing drew {v:.0%} of the lines between cells: much is guessed where Step 1 saw "
-            "nothing, so teach the contour network this tissue."
+            f"Closing drew {v:.0%} of the lines between cells, so much of the result is a "
+            "guess: teach the contour network this tissue."
         ),
         TEACH,
     ),
@@ -123,7 +123,7 @@ RULES = (
         0.5,
         lambda v: (
             f"Contours cover {v:.0%} of the tissue, too much for cells of this size: try larger "
-            "sizes, also beyond the size of the stack."
+            "sizes, even beyond the size of the stack."
         ),
         SIZES,
     ),
@@ -133,7 +133,7 @@ RULES = (
         9.0,
         lambda v: (
             f"Half of the cells are under {v:.0f} px across for the networks, hardly wider than "
-            "their contours: try larger sizes, also beyond the size of the stack."
+            "their contours: try larger sizes, even beyond the size of the stack."
         ),
         SIZES,
     ),
@@ -162,7 +162,7 @@ RULES = (
         0.5,
         -_NEVER,
         lambda v: (
-            f"Only {v:.0%} of the area of cells finds its cell again in the next slice: look "
+            f"Only {v:.0%} of the area of cells is found again in the next slice: check "
             "whether slices are aligned and thin enough, and try other sizes."
         ),
         SIZES,
@@ -192,7 +192,7 @@ RULES = (
         0.1,
         0.9,
         lambda v: (
-            f"{v:.0%} of the slices have no cells at all: look whether they are blank or blurred, "
+            f"{v:.0%} of the slices have no cells at all: check whether they are blank or blurred, "
             "and leave them out."
         ),
         "",

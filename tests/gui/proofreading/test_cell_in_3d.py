@@ -63,7 +63,7 @@ def test_a_click_shows_it_and_escape_or_the_next_item_leads_back(dock, qtbot):
     hand = Hand(window, layers.contour, dock)
     hand.key(Qt.Key.Key_C)
     hand.click((0, WALL))
-    assert "no cell at the click" in dock.message.text and window.dims.ndisplay == 2
+    assert "no cell where you clicked" in dock.message.text and window.dims.ndisplay == 2
     seen = [layer.name for layer in window.layers if layer.visible]
     hand.click(LEFT_ROOM)
     qtbot.waitUntil(lambda: window.dims.ndisplay == 3, timeout=20000)

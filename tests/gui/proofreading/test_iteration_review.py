@@ -91,9 +91,9 @@ def test_slices_are_listed_filtered_and_gone_to(dock, hand):
     window, tab = dock.viewer, dock.iteration_tab
     dock.tabs.setCurrentWidget(tab)
     assert [(row[0], row[2], row[3]) for row in rows(tab.slices_view)] == [
-        ("1", "2", "settled"),
-        ("2", "1", "settled"),
-        ("3", "2", "settled"),
+        ("1", "2", "converged"),
+        ("2", "1", "converged"),
+        ("3", "2", "converged"),
         ("4", "2", "oscillates"),
     ]
     press(tab.unsettled)

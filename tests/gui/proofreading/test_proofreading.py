@@ -252,7 +252,7 @@ def test_clicks_merge_delete_fill_mark_and_link_cells(window, dock, hand):
     assert dock.message.text == "Both clicks are in the same cell.\nClick two cells."
     hand.click((0, WALL))
     hand.click(LEFT_ROOM)
-    assert dock.message.text.startswith("There is no cell at the click.")
+    assert dock.message.text.startswith("There is no cell where you clicked.")
     assert dock.session.history.position == 0
 
     hand.key(Qt.Key.Key_X)

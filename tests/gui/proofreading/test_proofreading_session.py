@@ -118,7 +118,7 @@ def test_the_window_that_only_looks_takes_a_new_run_over(make_napari_viewer, fol
         assert dock.controller.layers.contour.data[1, GAP, WALL].all()
         np.testing.assert_allclose(probability.data[3], last[3], atol=1e-3)
         assert (window.screenshot(flash=False) != before).any(axis=-1).mean() > 0.01
-        assert "took a new run" in dock.message.text
+        assert "brought a new run" in dock.message.text
         assert dock.iteration.maximum() == dock.iteration_tab.number.value() == 2
         qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
         rows = dock.iteration_tab.slices_view.model()

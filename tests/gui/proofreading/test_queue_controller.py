@@ -148,7 +148,7 @@ def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
     hand.key(Qt.Key.Key_N)
     item = dock.controller.queue.state.current
     assert [patch.z for patch in item.patches] == [1, 2]
-    assert "Slices 2 to 3, one answer for all" in dock.question.text()
+    assert "Slices 2 to 3, one decision for all" in dock.question.text()
     points = dock.controller.marks.points("item")
     # Along the wall of its own slice, not along that of the slice where the item is listed.
     for patch, (z, x) in zip(item.patches, ((1, WALL), (2, WALL + 2)), strict=True):
@@ -347,7 +347,7 @@ def test_n_while_the_queue_is_looked_for_says_so(make_napari_viewer, tmp_path, q
         dock.open(finish(session_files.make(tmp_path / "rooms", start())))
     hand = Hand(window, dock.controller.layers.contour, dock)
     hand.key(Qt.Key.Key_N)
-    assert "when all slices have been searched" in dock.message.text
+    assert "slices are still being searched" in dock.message.text
     assert dock.pace.text() == "Searching for likely errors …"
     go.set()
     qtbot.waitUntil(lambda: dock.tasks.job is None, timeout=20000)
@@ -481,8 +481,8 @@ def test_what_is_clicked_in_the_image_is_asked_though_it_is_not_listed():
 def test_items_are_listed_with_a_picture_and_what_they_would_change(dock):
     rows = dock.queue_view.model()
     cells = np.asarray(dock.controller.layers.cells.data[1])
-    assert rows.data(rows.index(0, 2)) == f"would part cell {cells[10, 10]} in slice 2"
-    assert rows.data(rows.index(1, 2)).startswith("parts cells ")
+    assert rows.data(rows.index(0, 2)) == f"would split cell {cells[10, 10]} in slice 2"
+    assert rows.data(rows.index(1, 2)).startswith("separates cells ")
     picture = rows.data(rows.index(0, 2), Qt.ItemDataRole.DecorationRole)
     there = [picture.toImage().pixelColor(x, 19).getRgb()[:3] for x in (WALL - 1, WALL)]
     assert (255, 45, 149) in there

@@ -140,11 +140,11 @@ def test_an_item_decided_in_all_its_slices_needs_no_same_fix(dock, hand, qtbot):
 
 def test_the_offer_gives_enter_to_a_preview(dock, hand, offered):
     text = dock.same_fix.text.text
-    assert "press Enter or T to look" in text()
+    assert "press Enter or T to review" in text()
     hand.key(Qt.Key.Key_G)
     dock.viewer.dims.set_current_step(0, 0)
     hand.click((GAP.start + 0.5, WALL))
     assert dock.controller.tool_controller.pending is not None, dock.message.text
-    assert "Enter" not in text() and "press T to look" in text()
+    assert "Enter" not in text() and "press T to review" in text()
     hand.key(Qt.Key.Key_Escape)
-    assert "press Enter or T to look" in text()
+    assert "press Enter or T to review" in text()

@@ -35,7 +35,7 @@ def test_sign_and_words_of_segment_are_those_of_the_verdict(ran, light):
     judged(ran, light, SIZES)
     line = ran.stages["segment"].line
     assert (line._sign.text(), line._sign.property("tone")) == SIGNS[light]
-    words = {GREEN: "", AMBER: " · doubtful: look at them first", RED: " · looks wrong: try"}
+    words = {GREEN: "", AMBER: " · doubtful: look at the cells first", RED: " · looks wrong: try"}
     assert line.text.text().startswith(f"4 cells · converged in 2{words[light]}")
     ran.unfold("segment")
     has_green = any(tone == "done" for _, tone in signs(ran.stages["segment"]))

@@ -79,7 +79,7 @@ def test_the_green_button_leads_from_a_stack_to_files(
     qtbot.waitUntil(lambda: button.text().startswith("Review the"), timeout=10000)
     dot = Edit("dot", (Flip("contour", Patch.of(0, np.ones((1, 1), bool), (9, 9))),))
     dock.panels.session.apply(dot)
-    qtbot.waitUntil(lambda: lines(dock)["correct"] == "1 correction", timeout=10000)
+    qtbot.waitUntil(lambda: lines(dock)["correct"] == "1 edit", timeout=10000)
     assert button.text() == "Measure the cells"
 
     press(button)

@@ -95,7 +95,7 @@ def test_a_slice_that_is_done_is_learnt_and_the_next_comes_drawn(dock, qtbot, ga
     qtbot.waitUntil(lambda: section.run.is_running, timeout=20000)
     # no second training beside it
     dock.train.train()
-    assert "A round of the loop is training" in dock.message.text
+    assert "Learning slice by slice is training already" in dock.message.text
     qtbot.waitUntil(lambda: loop.newest_model(project) is not None, timeout=120000)
     first = loop.newest_model(project)
 
@@ -138,4 +138,4 @@ def test_the_dock_says_when_slices_bring_nothing(dock):
         [Point(n, n, "m", "0", value, value) for n, value in enumerate(values)],
     )
     dock.loop.renew()
-    assert dock.loop.mark == Mark.CHANGED and "brought nothing" in dock.loop.text
+    assert dock.loop.mark == Mark.CHANGED and "brought no gain" in dock.loop.text

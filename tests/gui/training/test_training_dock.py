@@ -270,7 +270,7 @@ def test_a_training_is_paused_goes_on_and_ends_with_a_model(
     section = dock.train
     ready_to_train(dock, qtbot)
     plan = section.plan.text()
-    assert "2 slices for training, slice 20 is kept apart" in plan and "tiny-contours" in plan
+    assert "2 slices for training, slice 20 is held out" in plan and "tiny-contours" in plan
     assert "In all about 9 s on the" in plan
     assert section.pause_button.isHidden()
     press(section.train_button)
@@ -431,7 +431,7 @@ def test_adopting_a_model_that_was_not_compared_takes_a_second_press(
     assert section.comparison is None
     before = find_model("default", "contours").name
     press(section.adopt_button)
-    assert section.adopt_button.text() == "Adopt uncompared?"
+    assert section.adopt_button.text() == "Adopt without comparison?"
     assert find_model("default", "contours").name == before != "better"
     press(section.adopt_button)
     assert find_model("default", "contours").name == "better"

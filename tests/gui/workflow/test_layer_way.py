@@ -94,7 +94,7 @@ def test_loose_slices_are_stacked_in_the_order_of_their_names(section, qtbot):
     for number in (10, 2, 1):
         viewer.add_image(GREY[0] // number, name=f"slice{number}", scale=(2, 3))
     assert button(made, qtbot).text() == "Stack them"
-    assert "3 images of 16 × 18 px are loose slices" in made.way.why.text()
+    assert "3 images of 16 × 18 px are separate slices" in made.way.why.text()
     layer = press(made, qtbot)
     np.testing.assert_array_equal(layer.data, np.stack([GREY[0] // n for n in (1, 2, 10)]))
     assert tuple(layer.scale) == (1, 2, 3)

@@ -127,9 +127,9 @@ def test_a_cancelled_run_goes_on_and_a_finished_one_shows_at_once(
     assert shown[12].any() and not shown[0].any()
     click(panel.run_controls.cancel_button)
     ended(panel)
-    assert "Run all goes on" in panel.run_controls.message.text
+    assert "the next Run continues" in panel.run_controls.message.text
     assert panel.sections["contours"].mark is not Mark.DONE
-    assert "goes on with what is there" in panel.place.text.text()
+    assert "continues with what is there" in panel.place.text.text()
     qtbot.waitUntil(lambda: not panel._last.is_alive())
     network.pause = 0
     network.corners.clear()
@@ -251,7 +251,7 @@ def test_a_stack_that_was_not_read_into_memory_runs_on_disk(
     panel.open(path)
     ended(panel)
     panel._refresh()
-    assert "too large to be held in memory" in panel.place.text.text()
+    assert "too large for memory" in panel.place.text.text()
 
 
 def test_proofreading_begins_from_the_folder_of_the_run(

@@ -167,7 +167,7 @@ def test_without_an_image_the_dock_says_what_it_needs(make_panel, click):
     viewer.layers.clear()
     assert panel.stack.layer is None
     click(panel.run_controls.run_button)
-    assert panel.run_controls.message.text.startswith("There is no image to run on.")
+    assert panel.run_controls.message.text.startswith("There is no image to segment.")
 
 
 def test_cancel_keeps_the_last_complete_iteration(make_panel, click, ended, models, qtbot):
@@ -279,7 +279,7 @@ def test_an_image_deleted_during_a_run(make_panel, click, ended, models, qtbot):
     viewer.layers.remove("cells in a cross")
     ended(panel)
     assert "cells in a cross: cells" in names(viewer)
-    assert "was deleted meanwhile" in panel.run_controls.message.text
+    assert "was deleted in the meantime" in panel.run_controls.message.text
 
 
 def test_a_result_deleted_during_a_run_stays_away_until_the_next(

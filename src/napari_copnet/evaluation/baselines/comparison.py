@@ -158,7 +158,7 @@ def compare(
     taken = {STEP1, CEILING, *(baseline.name for baseline in baselines)} & set(given)
     if taken:
         raise InputError(
-            f"{taken.pop()!r} is the name of a method of this comparison.",
+            f"{taken.pop()!r} is the name of a method in this comparison.",
             "Give the closed contours another name, as NAME=FILE.",
         )
     for baseline in baselines:

@@ -51,7 +51,7 @@ class DiskMasks:
         Raises
         ------
         OutputError
-            No right or no room to write.
+            No permission or no space to write.
         """
         import zarr
 

@@ -21,7 +21,7 @@ from napari_copnet.gui.widgets.iteration_plot import IterationPlot
 from napari_copnet.params import ClosingParams
 
 NO_LAYER = (
-    "Needs iterations: run the workflow up to Closing, or open the folder of a run that kept them."
+    "Needs iterations: run the steps up to Closing, or open the folder of a run that kept them."
 )
 
 
@@ -87,7 +87,7 @@ class IterationsForm(Dock):
         self.births_button = named(
             QPushButton("Closed when"),
             "births",
-            "Colour each contour pixel by the iteration that closed it.",
+            "Colour each contour pixel by the iteration in which it was closed.",
         )
         column.addWidget(row(self.side_button, self.difference_button, self.births_button))
         self.legend = QLabel()

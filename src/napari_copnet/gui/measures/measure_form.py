@@ -21,7 +21,7 @@ from napari_copnet.gui.widgets.dock import Dock, scrolled
 from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.proofreading.edits import MARKS
 
-NO_CELLS = "Needs cells: run the workflow up to Cells, open a session, or add a labels layer."
+NO_CELLS = "Needs cells: run the stack under Segment, open a session, or add a labels layer."
 # Tables in the list of the panel, in order.
 TITLES = {
     "cells": "Cells in 3D",
@@ -44,12 +44,13 @@ class MeasureForm(Dock):
         column.setSpacing(6)
         self.layers = named(QComboBox(), "measure_layer", "The cells to measure.")
         self.measure_button = named(
-            QPushButton("Measure"), "measure", "Measure these cells, by slice and in 3D."
+            QPushButton("Measure"), "measure", "Measure these cells, slice by slice and in 3D."
         )
         self.surface = named(
             QCheckBox("Surfaces"),
             "measure_surface",
-            "Measure surface and sphericity on a mesh of each cell, which takes most of the time.",
+            "Also measure the surface and sphericity of each cell on a mesh, which takes most of "
+            "the time.",
         )
         self.surface.setChecked(True)
         column.addWidget(row(self.layers, self.surface, self.measure_button))
@@ -79,7 +80,7 @@ class MeasureForm(Dock):
         self.measures = named(
             QComboBox(),
             "measure_column",
-            "The measure of the histogram, the colours and the filter.",
+            "The measure that the histogram, the colours and the filter use.",
         )
         self.colour_button = named(
             QPushButton("Colour cells"), "measure_colour", "Colour each cell by this measure."
@@ -103,12 +104,12 @@ class MeasureForm(Dock):
         self.delete_button = named(
             QPushButton("Delete"),
             "measure_delete",
-            "Delete the selected cells from the session: they become contour. One undo.",
+            "Turn the selected cells of the session into contour. One undo reverts it.",
         )
         self.mark_button = named(
             QPushButton("Mark as"),
             "measure_mark",
-            "Mark the selected cells of the session as areas without cells. One undo.",
+            "Mark the selected cells of the session as areas without cells. One undo reverts it.",
         )
         self.kinds = named(QComboBox(), "measure_mark_kind", "What to mark them as.")
         self.kinds.addItems(list(MARKS))

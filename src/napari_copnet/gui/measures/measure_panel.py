@@ -138,7 +138,7 @@ class MeasurePanel(MeasureForm):
 
     def ask_save(self) -> None:
         """Ask for a folder and save all tables there."""
-        folder = QFileDialog.getExistingDirectory(self, "Save the tables into a folder")
+        folder = QFileDialog.getExistingDirectory(self, "Save the tables to a folder")
         if folder:
             self.save(Path(folder))
 
@@ -235,7 +235,7 @@ class MeasurePanel(MeasureForm):
             self.tell(str(error), wrong=True)
             return
         self.view.clearSelection()
-        self.tell(f"{self._done(edit, chosen)} One undo takes it back.")
+        self.tell(f"{self._done(edit, chosen)} One undo reverts it.")
 
     @staticmethod
     def _done(edit: Edit, chosen: dict[int, np.ndarray]) -> str:

@@ -34,7 +34,9 @@ class ValueHistogram(QWidget):
         super().__init__()
         self.setObjectName("measure_histogram")
         self.setMinimumHeight(130)
-        self.setToolTip("Rows by the chosen measure. Click to set the limit of the filter.")
+        self.setToolTip(
+            "Number of rows by the chosen measure. Click to set the limit of the filter."
+        )
         self.counts, self.edges = np.zeros(0, np.int64), np.zeros(1)
         self._title = ""
         self._logarithmic = False

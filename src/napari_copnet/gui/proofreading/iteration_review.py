@@ -31,8 +31,8 @@ from napari_copnet.proofreading.session import Session
 from napari_copnet.steps.iteration_history import contour_after
 
 ITERATION_COLOUR = "#76ff03"
-NO_ITERATIONS = "The run did not keep its iterations: run again with Keep iterations."
-HOW = "Click a contour with no tool selected to see its iteration and its item in the queue."
+NO_ITERATIONS = "The run did not keep its iterations. Run it again with Keep iterations."
+HOW = "With no tool selected, click a contour to see its iteration and its item in the queue."
 
 
 class IterationReview:

@@ -54,13 +54,13 @@ class IterationTab(QScrollArea):
         self.show_iteration = named(
             QCheckBox("Contour after iteration"),
             "show_iteration",
-            "Show the contour of an iteration over the current one.",
+            "Overlay the contour of an iteration on the current one.",
         )
         self.number = named(QSpinBox(), "shown_iteration", "0 is Step 1.")
         self.iteration_row = row(self.show_iteration, self.number, spare=True)
         column.addWidget(self.iteration_row)
         self.unsettled = named(
-            QCheckBox("Only slices that did not settle"),
+            QCheckBox("Only slices that did not converge"),
             "only_unsettled",
             "List only slices that oscillate or did not converge.",
         )

@@ -70,7 +70,9 @@ class Mouse:
         end = self.layers.place(event.position)
         with self._explained():
             if self.viewer.dims.ndisplay == 3:
-                raise CopnetError("Tools work on slices.", "Go back to the 2D view.")
+                raise CopnetError(
+                    "Tools work on slices in the 2D view only.", "Go back to the 2D view."
+                )
             if start is None or end is None:
                 raise CopnetError("That is outside the stack.", "Stay inside the image.")
             if moved:

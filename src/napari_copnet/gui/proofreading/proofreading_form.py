@@ -32,7 +32,7 @@ KINDS = {
     "": "All kinds",
     CLOSURE: "Closed by the network",
     GAP: "Likely gaps",
-    SPLIT: "Walls in doubt",
+    SPLIT: "Doubtful walls",
     UNSETTLED: "Did not converge",
 }
 # For items that do not ask about a wall; others are answered by how many cells there are.
@@ -43,7 +43,7 @@ _MESSAGE_PX = 64
 # The most that Qt allows.
 _ANY_PX = 16777215
 _INVITATION = (
-    "Proofread closed contours and cells. A session is a folder that keeps the results of a run, "
+    "Correct the closed contours and cells of a run. A session is a folder with its results, "
     "every edit and every decision; it is saved as you work."
 )
 
@@ -152,12 +152,12 @@ class ProofreadForm(Dock):
         self.saved = QLabel()
         self.saved.setObjectName("saved")
         self.close_button = plain_button(
-            "Close", "close_session", "Close the session; it is saved."
+            "Close", "close_session", "Close the session. Every edit is saved already."
         )
         self.take_run_button = plain_button(
-            "Take new run",
+            "Use new run",
             "take_run",
-            "Replace the results by those of the latest run; your edits and decisions are kept.",
+            "Bring the latest run into this session. Your edits and decisions are kept.",
         )
         head = QHBoxLayout()
         head.addWidget(self.title, 1)
@@ -254,10 +254,8 @@ class ProofreadForm(Dock):
         column.addWidget(self.birth_row)
         self.previous_button = plain_button("◀  P", "previous_item", "Previous item (P).")
         self.next_button = plain_button("N  ▶", "next_item", "Next open item (N).")
-        self.accept_button = plain_button(
-            "", "accept", "The wall in question is a contour (Enter)."
-        )
-        self.reject_button = plain_button("", "reject", "It is no contour (Backspace).")
+        self.accept_button = plain_button("", "accept", "Accept the item (Enter).")
+        self.reject_button = plain_button("", "reject", "Reject the item (Backspace).")
         self.show_answers("")
         buttons = QHBoxLayout()
         for button in (
@@ -280,7 +278,7 @@ class ProofreadForm(Dock):
         self.history_view = RowsView("history", stretched=1)
         column.addWidget(self.history_view, 1)
         self.undo_button = plain_button("Undo  U", "undo", "Undo the last edit (U, Ctrl+Z).")
-        self.redo_button = plain_button("Redo", "redo", "Redo the edit (Ctrl+Shift+Z).")
+        self.redo_button = plain_button("Redo", "redo", "Redo the last undone edit (Ctrl+Shift+Z).")
         self.export_button = plain_button(
             "Export …", "export_history", "Export the list of edits as CSV or JSON."
         )

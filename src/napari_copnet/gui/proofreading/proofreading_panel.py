@@ -127,7 +127,7 @@ class ProofreadPanel(ProofreadForm):
                 self.message.error(problems[0])
             else:
                 self.message.note(
-                    "The session now has the new run. Your edits and decisions are unchanged."
+                    "The session now uses the new run. Your edits and decisions are unchanged."
                 )
 
         problems: list[CopnetError] = []

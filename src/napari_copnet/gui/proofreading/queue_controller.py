@@ -25,7 +25,7 @@ from napari_copnet.proofreading.session import Session
 
 # Slices that edits have touched are looked at again once the user pauses.
 AGAIN_MS = 1500
-_KIND = {"closure": "closed", "gap": "gap", "split": "in doubt", "unsettled": "unsettled"}
+_KIND = {"closure": "closed", "gap": "gap", "split": "doubtful", "unsettled": "not converged"}
 
 
 class QueueController:
@@ -114,7 +114,9 @@ class QueueController:
         elif self.state.shown:
             self._at_the_end()
         elif self._is_looking:
-            self.form.message.note("The first items appear when all slices have been searched.")
+            self.form.message.note(
+                "The slices are still being searched. Items appear when that is done."
+            )
         else:
             self.form.message.note("No likely errors were found.")
 

@@ -28,17 +28,19 @@ class SameFixBar(QFrame):
         self.text.setWordWrap(True)
         column.addWidget(self.text)
         self.look_button = plain_button(
-            "Look  T", "same_fix_look", "Go through the slices one by one (T)."
+            "Review  T", "same_fix_look", "Step through the slices one by one (T)."
         )
         self.yes_button = plain_button(
-            "Yes ⏎", "same_fix_yes", "Make the fix in this slice too (Enter)."
+            "Yes ⏎", "same_fix_yes", "Make the same fix in this slice (Enter)."
         )
         self.no_button = plain_button("No ⌫", "same_fix_no", "Skip this slice (Backspace).")
         self.all_button = plain_button(
-            "Take all", "same_fix_all", "Make the fix in all proposed slices; one undo reverts it."
+            "Accept all",
+            "same_fix_all",
+            "Make the fix in all proposed slices; one undo reverts it.",
         )
         self.drop_button = plain_button(
-            "Drop", "same_fix_drop", "Make it in none of them (Escape)."
+            "Discard", "same_fix_drop", "Make the fix in none of these slices (Escape)."
         )
         line = QHBoxLayout()
         for button in self.buttons:
@@ -63,5 +65,5 @@ class SameFixBar(QFrame):
         self.look_button.setVisible(not looking)
         self.yes_button.setVisible(looking)
         self.no_button.setVisible(looking)
-        self.all_button.setText("Take the rest" if looking else "Take all")
+        self.all_button.setText("Accept the rest" if looking else "Accept all")
         self.show()

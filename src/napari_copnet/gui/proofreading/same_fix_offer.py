@@ -163,7 +163,7 @@ class SameFixOffer:
         if len(slices) > 1:
             where += f" ({_listed(slices)})"
         enter = self._by_hand and not self._is_busy
-        how = "press Enter or T to look" if enter else "press T to look"
+        how = "press Enter or T to review" if enter else "press T to review"
         self.bar.offer(f"The same fix fits {where}: {how}, Escape to discard.", looking=False)
 
     def _ask(self) -> None:
@@ -173,7 +173,7 @@ class SameFixOffer:
         centre = (patch.top + (patch.height - 1) / 2, patch.left + (patch.width - 1) / 2)
         self.shown.emit(patch.z, centre)
         left = len(self.open) - 1
-        more = f" {left} more after it." if left else ""
+        more = f" {left} more to come." if left else ""
         self.bar.offer(
             f"Slice {patch.z + 1}: make the same fix? Enter for yes, Backspace for no.{more}",
             looking=True,

@@ -47,7 +47,11 @@ class SaveStatus:
         if session.read_only:
             state, shade, tip = "read-only", colour("ask"), session.notice
         elif session.problem:
-            state, shade, tip = "not saved", colour("wrong"), f"Trying again: {session.problem}."
+            state, shade, tip = (
+                "not saved",
+                colour("wrong"),
+                f"The last edits could not be saved; trying again. {session.problem}.",
+            )
         elif not session.is_saved:
             state, shade, tip = "saving …", colour("now"), "The last edits are being written."
         else:

@@ -361,8 +361,8 @@ class SessionController:
         self.iteration_review.take_run()
         self.queue.take_run()
         self.form.message.note(
-            "The other window took a new run into the session: probability, iterations and queue "
-            "are that one's."
+            "The other window brought a new run into the session. Probability, iterations and "
+            "queue are those of the new run."
         )
 
     def _inspect(self, place: tuple[int, tuple[float, float]]) -> None:

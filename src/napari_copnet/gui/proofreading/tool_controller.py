@@ -214,8 +214,8 @@ class ToolController:
             self.marks.clicks([])
         elif not edit_tools.parts_cells(self.session, edit):
             self.noted.emit(
-                "This line parts no cell yet. Shift-click to lead it on, to contour on the other "
-                "side."
+                "This line does not divide a cell yet. Shift-click to continue it to contour on "
+                "the other side."
             )
 
     def _cell_edit(self, name: str, z: int, point: Point) -> Edit:
@@ -238,7 +238,8 @@ class ToolController:
             return edit_tools.unlink(session, first, second)
         if first[0] != second[0]:
             raise CopnetError(
-                "The two clicks are in different slices.", f"Stay in one slice to {tool.name}."
+                "The two clicks are in different slices.",
+                f"Click twice in one slice to {tool.name}.",
             )
         slices = self._slices(first[0])
         if tool.name == PART:

@@ -44,8 +44,8 @@ TOOLS = (
         "Close gap",
         "G",
         PREVIEW,
-        "Click into a gap: the cheapest path is shown. Enter takes it, Escape drops it; "
-        "Shift-click leads it through more points.",
+        "Click in a gap: the least-cost path is shown. Enter accepts it, Escape discards it; "
+        "Shift-click routes it through more points.",
     ),
     Tool("draw", "Draw", "D", BRUSH, "Paint contour. [ and ] change the brush size."),
     Tool("erase", "Erase", "E", BRUSH, "Erase contour. [ and ] change the brush size."),
@@ -56,7 +56,7 @@ TOOLS = (
         "A",
         PAIR,
         "Click twice in one cell that should be two: the weakest place between is shown. Enter "
-        "takes it, Escape drops it.",
+        "closes it, Escape discards it.",
     ),
     Tool(
         "merge", "Merge", "M", PAIR, "Click two neighbouring cells to remove the wall between them."
@@ -64,7 +64,7 @@ TOOLS = (
     Tool("delete", "Delete", "X", CELL, "Click a cell to turn its pixels into contour."),
     Tool("fill", "Fill", "F", CELL, "Click a cell to remove contour that it encloses."),
     Tool("link", "Link", "L", PAIR, "Click two cells in different slices to link them into one."),
-    Tool("unlink", "Unlink", "K", PAIR, "Click a cell in two slices to separate it between them."),
+    Tool("unlink", "Unlink", "K", PAIR, "Click the same cell in two slices to make it two cells."),
     Tool(
         "vessel",
         "Vessel",
@@ -91,7 +91,7 @@ TOOLS = (
         "Freeze",
         "I",
         BOX,
-        "Draw a box to restore the contour of the iteration chosen below inside it.",
+        "Draw a box: inside it, the contour of the iteration chosen below is restored.",
     ),
     Tool(SOLID, "In 3D", "C", CELL, "Click a cell to show it alone in 3D. C or Escape goes back."),
 )

@@ -17,7 +17,7 @@ from napari_copnet.params import DegradeParams
 
 _PURPOSE = (
     "The closing network learns from true contours with simulated gaps. Move the sliders until "
-    "these look like the gaps in your contours, or let them be fitted."
+    "these look like the gaps in your contours, or fit them."
 )
 NO_TRUTH = "Needs true contours: a labels layer of contours or cells, or an open session."
 
@@ -61,10 +61,14 @@ class SimulateForm(Dock):
         self.area = quiet_label("The numbers of disks apply to 512 × 512 px.")
         column.addWidget(self.area)
         self.again_button = named(
-            QPushButton("Other gaps"), "again", "Draw other random gaps with the same settings."
+            QPushButton("Other gaps"),
+            "again",
+            "Draw a new set of random gaps with the same settings.",
         )
         self.default_button = named(
-            QPushButton("Reset"), "reset", "The settings of the paper and of the default model."
+            QPushButton("Reset"),
+            "reset",
+            "Go back to the settings of the paper and of the default model.",
         )
         column.addWidget(row(self.again_button, self.default_button))
         self.histogram = GapHistogram()
@@ -78,12 +82,13 @@ class SimulateForm(Dock):
         self.fit_button = named(
             QPushButton("Fit to real gaps"),
             "fit",
-            "Find disks, radii and duration whose gaps match the real ones in length and number.",
+            "Find the disks, radii and duration whose gaps match the real ones in length and "
+            "number.",
         )
         self.use_button = named(
             QPushButton("Use for training"),
             "use",
-            "Train the next closing network in this window with such gaps.",
+            "Train the next closing network in this window with gaps like these.",
         )
         column.addWidget(row(self.fit_button, self.use_button))
         self.progress = ProgressLine()

@@ -168,7 +168,9 @@ class SimulatePanel(SimulateForm):
             self.message.error(error)
             return
         self.taken.emit(self.chosen)
-        self.message.note("Closing networks trained in this window will learn from such gaps.")
+        self.message.note(
+            "Closing networks trained in this window will learn from gaps like these."
+        )
 
     def _shut_down(self) -> None:
         self._timer.stop()

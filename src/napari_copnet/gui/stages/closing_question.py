@@ -55,7 +55,7 @@ class ClosingQuestion(QObject):
         box = QMessageBox(self._window)
         box.setObjectName("closing_question")
         box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Close while work is going on?")
+        box.setWindowTitle("Close while work is in progress?")
         box.setText(at_work)
         close: Any = box.addButton("Close now", QMessageBox.ButtonRole.AcceptRole)
         stay: Any = box.addButton("Keep working", QMessageBox.ButtonRole.RejectRole)
@@ -77,15 +77,15 @@ def work_at_hand(panels: Panels) -> str:
         source = panels.workflow.source
         on_disk = source is not None and source.folder is not None
         then = (
-            "What is done is kept on disk, and Run goes on from there."
+            "What is done is kept on disk, and the next Run continues from there."
             if on_disk
-            else "It would have to be run again."
+            else "You would have to run it again."
         )
         said.append(f"The cells are still being segmented. {then}")
     trainings = [panel for panel in panels.every if isinstance(panel, TrainingPanel)]
     if any(panel.train.run.is_running for panel in trainings):
         said.append(
-            "A network is still being trained. It is paused with what it has learnt, and you can "
-            "continue it the next time."
+            "A network is still being trained. The training will be paused, and you can "
+            "continue it next time."
         )
     return "\n".join(said)

@@ -14,7 +14,7 @@ class CorrectStage(Stage):
     """Correct the cells; every correction is kept beside the stack as it is made."""
 
     name, title, page = "correct", "Correct", "proofreading.md"
-    purpose = "Likely errors one by one, and tools for the rest. Everything is kept as you work."
+    purpose = "Likely errors one by one, and tools for the rest. Every edit is saved as you work."
     invitation = "Correct the cells"
 
     def state(self) -> tuple[Mark, str]:
@@ -27,9 +27,9 @@ class CorrectStage(Stage):
         if session is None:
             return (Mark.READY if self.panels.finished is not None else Mark.WAITING), ""
         edits, answers = session.history.position, self._answered()
-        said = f"{edits} correction{'' if edits == 1 else 's'}"
+        said = f"{edits} edit{'' if edits == 1 else 's'}"
         if answers:
-            said += f" · {answers} answer{'' if answers == 1 else 's'}"
+            said += f" · {answers} item{'' if answers == 1 else 's'} decided"
         if self.panels.has_newer_run:
             newer = "the newer run looks wrong" if self.panels.looks_wrong else "a newer run"
             return Mark.CHANGED, f"{said} · {newer}"

@@ -36,10 +36,12 @@ CELLS = {
     "obj": "Meshes, OBJ",
     "ply": "Meshes with colours, PLY",
 }
-_CORRECTED = "The corrected cells and closed contours, and the list of corrections."
-_UNCORRECTED = "The cells, closed contours and contour probability of the run, not corrected."
+_CORRECTED = "The corrected cells and closed contours, and the list of edits."
+_UNCORRECTED = "The cells, closed contours and contour probability of the run, uncorrected."
 _CELLS = "The cells{corrected}. Meshes are in µm and need a known voxel size."
-_ON_DISK = "This run wrote its results to {folder}. Correct the cells to export them corrected."
+_ON_DISK = (
+    "This run wrote its results to {folder}. Correct the cells first to export corrected ones."
+)
 
 
 class ExportPanel(Dock):
@@ -75,7 +77,7 @@ class ExportPanel(Dock):
         self.format.currentIndexChanged.connect(lambda _: self.renew())
         column.addWidget(row(QLabel("Format"), self.format))
         self.show_button = named(
-            QPushButton("Show the folder"), "show_folder", "Open the folder with the files."
+            QPushButton("Show the folder"), "show_folder", "Show the folder with the files."
         )
         self.show_button.clicked.connect(lambda: self._show_folder())
         self.show_button.hide()

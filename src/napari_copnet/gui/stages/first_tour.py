@@ -13,16 +13,19 @@ from napari_copnet.networks.package import models_folder
 _WIDTH, _MARGIN, _GAP, _SPARE = 280, 14, 10, 4
 # The stage or button that each points at, and what it says.
 BALLOONS = (
-    ("line_open", "Open a stack here, or try the sample: it is segmented already."),
+    ("line_open", "Open a stack here, or try the sample, which is segmented already."),
     (
         "line_segment",
-        "Run finds the contours of the cells and closes their gaps. You can work on meanwhile.",
+        "Run finds the contours of the cells and closes their gaps. You can go on working.",
     ),
     (
         "line_correct",
-        "The likely errors one by one: a key for yes, a key for no. Everything is kept at once.",
+        "Review likely errors one by one, with a key for each answer. Every edit is saved at once.",
     ),
-    ("line_teach", "If the networks do badly on your tissue, a few corrected slices teach them."),
+    (
+        "line_teach",
+        "If the networks do badly on your tissue, teach them with a few corrected slices.",
+    ),
     ("next_step", "This button always names the next step. Press ? for the keys."),
 )
 
@@ -80,8 +83,8 @@ class FirstTour(QFrame):
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         column.addWidget(self.text)
         row = QHBoxLayout()
-        self.skip_button = named(QPushButton("Skip"), "tour_skip", "Close the tour.")
-        self.next_button = named(QPushButton("Next"), "tour_next", "Go on.")
+        self.skip_button = named(QPushButton("Skip"), "tour_skip", "End the tour.")
+        self.next_button = named(QPushButton("Next"), "tour_next", "Show the next one.")
         self.skip_button.clicked.connect(lambda: self.finish())
         self.next_button.clicked.connect(lambda: self.go_on())
         row.addWidget(self.skip_button)

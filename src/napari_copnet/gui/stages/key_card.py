@@ -13,12 +13,12 @@ from napari_copnet.gui.proofreading.tool_list import TOOLS
 _ALWAYS = (
     ("?", "This card"),
     ("Ctrl+Shift+P", "Find any command by its name"),
-    ("← →", "Slice before, slice after"),
+    ("← →", "Previous, next slice"),
 )
 _ANSWERS = (
-    ("N  P", "Next question, question before"),
-    ("Enter", "Yes: take what is shown"),
-    ("Backspace", "No: drop what is shown"),
+    ("N  P", "Next, previous item"),
+    ("Enter", "Yes: accept what is shown"),
+    ("Backspace", "No: reject what is shown"),
     ("Escape", "Put the tool away"),
     ("U, Ctrl+Z", "Undo"),
     ("Ctrl+Shift+Z", "Redo"),

@@ -14,7 +14,7 @@ class MeasureStage(Stage):
     """Measure the cells of the session, or of the run."""
 
     name, title, page = "measure", "Measure", "measures.md"
-    purpose = "Sizes, shapes and neighbours of the cells, as tables and colours."
+    purpose = "Sizes, shapes and neighbours of the cells, in tables and as colours."
     invitation = "Measure the cells"
 
     def __init__(self, panels: Panels) -> None:

@@ -16,7 +16,7 @@ from napari_copnet.gui.widgets.controls import column_in, named
 from napari_copnet.gui.widgets.dock import scrolled
 from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 
-_WELCOME = "Individual cells from electron microscopy stacks."
+_WELCOME = "Segment individual cells in electron microscopy stacks."
 
 
 class OpenStage(Stage):
@@ -101,7 +101,7 @@ class Welcome(QWidget):
         self.sample_button = _large(
             "Try the sample",
             "welcome_sample",
-            "Synthetic tissue of 12 slices, already segmented: to look around.",
+            "12 slices of synthetic tissue, segmented already, to look around in.",
         )
         for button in (self.open_button, self.folder_button, self.sample_button):
             column.addWidget(button)
@@ -115,7 +115,7 @@ class Welcome(QWidget):
             self.recent.append(button)
             column.addWidget(button)
         self.session_button = _large(
-            "Open other corrections …", "welcome_session", "A folder with corrections of a stack."
+            "Open a session …", "welcome_session", "A folder with a run and its corrections."
         )
         column.addWidget(self.session_button)
 

@@ -15,7 +15,7 @@ from napari_copnet.verdict.types import AMBER, RED
 # The verdict on a run, in its line.
 _SAID = {
     RED: (Mark.FAILED, "looks wrong: try another way"),
-    AMBER: (Mark.DOUBTFUL, "doubtful: look at them first"),
+    AMBER: (Mark.DOUBTFUL, "doubtful: look at the cells first"),
 }
 
 
@@ -23,7 +23,7 @@ class SegmentStage(Stage):
     """Run the steps, look through the iterations."""
 
     name, title, page = "segment", "Segment", "napari.md"
-    purpose = "Two networks find the contours and close their gaps; what they enclose is a cell."
+    purpose = "Two networks find contours and close their gaps; each region they enclose is a cell."
     invitation = "Run"
 
     def state(self) -> tuple[Mark, str]:

@@ -153,7 +153,7 @@ class StageLine(QFrame):
         self.text = QLabel()
         self.text.setObjectName("stage_state")
         self.text.setWordWrap(True)
-        self.help = named(QToolButton(), "help", f"Read more about {title}.")
+        self.help = named(QToolButton(), "help", f"Read more about {title} in the documentation.")
         self.help.setText("?")
         self.help.setAutoRaise(True)
         self.help.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(page)))

@@ -17,7 +17,7 @@ class TeachStage(Stage):
     """Corrected slices teach the networks."""
 
     name, title, page = "teach", "Teach", "training.md"
-    purpose = "If the networks do badly on your tissue, a few corrected slices teach them."
+    purpose = "If the networks do badly on your tissue, teach them with a few corrected slices."
     is_beside = True
 
     def __init__(self, panels: Panels) -> None:

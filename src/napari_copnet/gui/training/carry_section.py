@@ -16,7 +16,10 @@ from napari_copnet.params import CarryParams
 from napari_copnet.teaching.carrying.carried import CarriedSlice
 from napari_copnet.teaching.carrying.project_carry import carry, named_range, targets
 
-_PURPOSE = "Draw the contours of the slices beside, as far as they follow from those that are done."
+_PURPOSE = (
+    "Carry the contours of slices that are done to their neighbours, as far as they are likely "
+    "right."
+)
 
 
 class CarrySection(QWidget):
@@ -94,12 +97,12 @@ class CarrySection(QWidget):
 
     def _tell(self, taken: list[CarriedSlice], params: CarryParams) -> None:
         if not taken:
-            self.status.setText("No slice follows surely enough from those that are done.")
+            self.status.setText("No neighbouring slice can be carried to with enough certainty.")
             return
         doubts = sum(len(one.doubtful) for one in taken)
         where = named_range(one.z for one in taken)
         self.status.setText(
-            f"Carried to {where}. {doubts} cell{'s' if doubts != 1 else ''} in doubt: "
+            f"Carried to {where}. {doubts} cell{'s' if doubts != 1 else ''} doubtful: "
             "they are listed when their slice is checked."
         )
         far = max(min(abs(one.z - source) for source in one.sources) for one in taken)

@@ -25,7 +25,7 @@ from napari_copnet.params import DeviceParams
 from napari_copnet.teaching import gallery
 from napari_copnet.teaching.model_comparison import Comparison, comparable_slices, compare
 
-_PURPOSE = "Both models are applied to the slices kept apart, and scored against your contours."
+_PURPOSE = "Both models are applied to the held-out slices and scored against your contours."
 _NAMES = {
     "labelled": "cells correct",
     "merged": "cells merged",
@@ -78,7 +78,7 @@ class CompareSection(DockSection):
         self.add(row(QLabel("Old"), self.old))
         self.add(row(QLabel("New"), self.new))
         self.compare_button = canvas_button(
-            "Compare", "compare", "Score both models on the slices kept apart."
+            "Compare", "compare", "Score both models on the held-out slices."
         )
         self.side_button: QPushButton = canvas_button(
             "Side by side", "both", "The old model's contours on the left, the new one's right."
@@ -88,7 +88,7 @@ class CompareSection(DockSection):
         self.table = RowsView("scores", stretched=0)
         self.table.setFixedHeight(136)
         self.rows = Rows(
-            ("On slices kept apart", "Old", "New", "Gain"),
+            ("On held-out slices", "Old", "New", "Gain"),
             lambda: len(self._scores()),
             self._cell,
         )
@@ -103,7 +103,7 @@ class CompareSection(DockSection):
         )
         self._sure = AskTwice(self.adopt_button)
         self.discard_button = canvas_button(
-            "Discard it", "discard", "Remove it from the list; it can be restored below."
+            "Discard it", "discard", "Remove it from the list. You can restore it under Models."
         )
         self.add(row(self.adopt_button, self.discard_button))
         self.compared_models = ComparedModels(viewer, lambda: self.side_button.setChecked(False))
@@ -161,9 +161,9 @@ class CompareSection(DockSection):
         if models is None:
             return
         if self.comparison is None:
-            question = "Adopt uncompared?"
+            question = "Adopt without comparison?"
         elif not self.comparison.is_better:
-            question = "Adopt, not better?"
+            question = "Adopt though not better?"
         else:
             question = ""
         if not question or self._sure.is_sure(question):
@@ -212,7 +212,7 @@ class CompareSection(DockSection):
             then = "Next: adopt it." if better else "Annotate more slices, or discard it."
             self.tell(Mark.DONE, self.comparison.text, then)
         elif models is None:
-            self.tell(Mark.WAITING, _PURPOSE, "Needs a model trained by you.")
+            self.tell(Mark.WAITING, _PURPOSE, "Needs a model that you trained.")
         elif project is None:
             self.tell(Mark.WAITING, _PURPOSE, "Needs a session with slices that are done.")
         else:

@@ -31,8 +31,8 @@ from napari_copnet.teaching.project import DONE, Project
 from napari_copnet.teaching.slice_choice import Proposal
 
 _PURPOSE = (
-    "With each slice that is done, a network learns in the background, and the next slice to "
-    "correct comes with its contours drawn."
+    "Each time a slice is done, a network learns it in the background and draws the contours of "
+    "the next slice to correct."
 )
 LABELLED_COLOUR, NSD_COLOUR = "#81c784", "#4fc3f7"
 
@@ -76,17 +76,17 @@ class LoopSection(ProjectSection):
         self.adopt_button = canvas_button(
             "Adopt and run the stack",
             "loop_adopt",
-            "Use the newest model by default, and run the whole stack with it.",
+            "Make the newest model the default, and run the whole stack with it.",
         )
         self.add(row(self.next_button, self.adopt_button))
         self.status = quiet_label()
         self.add(self.status)
         self.plot = IterationPlot(
-            "Newest model in each slice before it learnt it",
+            "Newest model on each slice, before it learnt it",
             percent=True,
             highest=1.0,
             over="slice",
-            tip="By slice, in the order in which they were done; click to go to one.",
+            tip="Slices in the order in which they were done; click to go to one.",
         )
         self.add(self.plot)
         self.switch.toggled.connect(self._on_switch)
@@ -168,7 +168,7 @@ class LoopSection(ProjectSection):
                     },
                 )
                 for key, name, colour in (
-                    ("labelled", "cells right", LABELLED_COLOUR),
+                    ("labelled", "cells correct", LABELLED_COLOUR),
                     ("nsd", "NSD", NSD_COLOUR),
                 )
             )
@@ -194,7 +194,7 @@ class LoopSection(ProjectSection):
         waiting = loop.unmeasured(project)
         if waiting:
             self._compute_next(
-                "Measuring the newest model …",
+                "Scoring the newest model …",
                 project,
                 lambda: loop.measure(project, waiting, device=device),
             )
@@ -218,7 +218,9 @@ class LoopSection(ProjectSection):
         if attempt not in self._tried and loop.wants_prefill(project, z):
             self._tried.add(attempt)
             self._compute_next(
-                f"Drawing slice {z} …", project, lambda: loop.prefill(project, z, device=device)
+                f"Drawing contours in slice {z} …",
+                project,
+                lambda: loop.prefill(project, z, device=device),
             )
 
     def _train(self, project: Project, params: LoopParams, device: DeviceParams) -> None:

@@ -71,7 +71,9 @@ class ModelsSection(DockSection):
         self.adopt_button = canvas_button(
             "Adopt", "adopt_chosen", "Make it the “default” of its kind."
         )
-        self.discard_button = canvas_button("Discard", "discard_chosen", "Remove it from the list.")
+        self.discard_button = canvas_button(
+            "Discard", "discard_chosen", "Remove it from the list. It can be restored."
+        )
         self.restore_button = canvas_button(
             "Restore", "restore", "Restore the model that was discarded last."
         )
@@ -80,7 +82,7 @@ class ModelsSection(DockSection):
             "Export folder …", "export_folder", "Export it as a model folder, for the command line."
         )
         self.zip_button = canvas_button(
-            "Export zip …", "export_zip", "Export it as a single file, to share it."
+            "Export zip …", "export_zip", "Export it as a single file, for sharing."
         )
         self.import_button = canvas_button(
             "Import …", "import_model", "Import a zip made by Export zip."
@@ -136,7 +138,9 @@ class ModelsSection(DockSection):
     def _restore(self) -> None:
         last = gallery.discarded()
         if not last:
-            raise CopnetError("No model was discarded.", "")
+            raise CopnetError(
+                "There is no discarded model.", "Only models that you discarded can be restored."
+            )
         gallery.restore(last[0].name)
 
     def _import(self) -> None:
@@ -222,7 +226,7 @@ def card_text(entry: GalleryEntry) -> str:
     lines = [f"{entry.model.name}: {entry.text}" if entry.text else entry.model.name]
     scores = card.get("scores") or {}
     said = {
-        "validation_dice": "contour Dice on slices kept apart",
+        "validation_dice": "contour Dice on held-out slices",
         "labelled": "cells correct",
         "epoch": "epochs",
     }

@@ -53,8 +53,8 @@ class ReviewSection(ProjectSection):
         self.outline_button = canvas_button(
             "Outline from beside (O)",
             "annotate_outline",
-            "Draw the outline that this cell has in the slice before (or after), moved here: press "
-            "O with the mouse over it, or this button and click.",
+            "Draw the outline of this cell from the previous (or next) slice here: press O with "
+            "the mouse over it, or press this button and click.",
         )
         self.outline = OutlineKey(link, compute)
         self.outline_button.clicked.connect(lambda: self.outline.ask())
@@ -64,7 +64,8 @@ class ReviewSection(ProjectSection):
         self.part_button = canvas_button(
             "Only the part in view",
             "part",
-            "Zoom in on what you corrected; pixels outside the view are left out of training.",
+            "Zoom in on the part that you corrected: pixels outside the view are left out of "
+            "training.",
         )
         self.whole_button = canvas_button(
             "Whole slice", "whole", "Mark the whole slice as reviewed."
@@ -78,7 +79,7 @@ class ReviewSection(ProjectSection):
             "Done anyway", "slice_despite", "Mark it as done although the checks found something."
         )
         self.reopen_button = canvas_button(
-            "Work on it again", "slice_reopen", "Put the slice back in work."
+            "Work on it again", "slice_reopen", "Reopen the slice for editing."
         )
         self.add(row(self.done_button, self.despite_button, self.reopen_button))
         self.table = RowsView("findings", stretched=1)
@@ -173,7 +174,7 @@ class ReviewSection(ProjectSection):
             if self.findings:
                 count = len(self.findings)
                 doubts = "1 place seems" if count == 1 else f"{count} places seem"
-                self.tell(Mark.CHANGED, f"{doubts} wrong:", "correct them, or let them be.")
+                self.tell(Mark.CHANGED, f"{doubts} wrong:", "correct them, or press Done anyway.")
             elif is_done:
                 left = f", {doubts_left(entry.left)}" if entry.left else ""
                 self.tell(Mark.DONE, f"Slice {z} is done{left}.", "Next: another slice, or train.")

@@ -23,7 +23,7 @@ from napari_copnet.params import ChooseParams
 from napari_copnet.teaching.project import DONE, UNTOUCHED
 from napari_copnet.teaching.slice_choice import Proposal, propose
 
-_PURPOSE = "A few slices corrected by hand teach the networks what your tissue looks like."
+_PURPOSE = "From a few slices corrected by hand, the networks learn what your tissue looks like."
 
 
 class SlicesSection(ProjectSection):

@@ -40,7 +40,7 @@ from napari_copnet.teaching.fine_tuning import (
 )
 from napari_copnet.training.fit import read_losses
 
-_PURPOSE = "Continue training a network on the slices that are done."
+_PURPOSE = "Train a network further on the slices that are done."
 _KINDS = {"contours": "Contours (Step 1)", "closing": "Closing (Step 2)"}
 _DEVICES = {"cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
 # A second press within this time throws a training away.
@@ -105,11 +105,11 @@ class TrainSection(DockSection):
         self.add(self.plan)
         self.train_button = canvas_button("Train", "train", "Start training.")
         self.pause_button = canvas_button(
-            "Pause", "pause", "Stop, and keep what was learnt so far."
+            "Pause", "pause", "Stop, and keep what has been learnt so far."
         )
         self.continue_button = canvas_button("Continue", "continue", "Resume the training.")
         self.cancel_button = canvas_button(
-            "Cancel", "cancel_training", "Stop, and discard what was learnt."
+            "Cancel", "cancel_training", "Stop, and discard what has been learnt."
         )
         for button in (self.train_button, self.continue_button):
             button.setStyleSheet(
@@ -127,10 +127,10 @@ class TrainSection(DockSection):
         waits = "Appears after the first epoch."
         self.loss_plot = IterationPlot("Loss by epoch", empty=waits, tip="Lower is better.")
         self.dice_plot = IterationPlot(
-            "Contour Dice on slices kept apart",
+            "Contour Dice on held-out slices",
             percent=True,
             highest=1.0,
-            empty="Needs slices kept apart.",
+            empty="Needs held-out slices.",
             tip="Agreement with your contours; higher is better.",
         )
         for plot in (self.loss_plot, self.dice_plot):
@@ -161,7 +161,10 @@ class TrainSection(DockSection):
             return
         if self.is_held():
             self.failed.emit(
-                CopnetError("A round of the loop is training.", "Switch the loop off first.")
+                CopnetError(
+                    "Learning slice by slice is training already.",
+                    "Switch off Learn while I correct first.",
+                )
             )
             return
         try:
@@ -192,7 +195,7 @@ class TrainSection(DockSection):
 
     def pause(self) -> None:
         """Stop with a checkpoint; it can go on later, also in another window."""
-        self.progress_text.setText("Saving what was learnt …")
+        self.progress_text.setText("Saving what has been learnt …")
         self.run.pause()
         self._allow(stopping=True)
 
@@ -319,7 +322,7 @@ class TrainSection(DockSection):
         }
         self.loss_plot.show_series(
             Series("training", TRAIN_COLOUR, columns["train_loss"]),
-            Series("kept apart", VALIDATION_COLOUR, columns["validation_loss"]),
+            Series("held out", VALIDATION_COLOUR, columns["validation_loss"]),
         )
         self.dice_plot.show_series(Series("", DICE_COLOUR, columns["validation_dice"]))
 

@@ -172,7 +172,7 @@ class TrainingPanel(Dock):
             self.message.note(f"{model.name} was adopted. Run the stack under Segment.")
             return
         workflow.sections["contours"].model.set("default")
-        self.message.note(f"{model.name} was adopted. The stack runs under Segment.")
+        self.message.note(f"{model.name} was adopted. The stack is being run under Segment.")
         workflow.run()
 
     def _degrade(self) -> DegradeParams | None:

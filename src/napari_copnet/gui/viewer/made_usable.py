@@ -1,7 +1,7 @@
 """Layers that can't be segmented as they are, and the one step after which they can.
 
 A colour image is made grey, an axis of length 1 is left out, one of several time points or channels
-is picked, and loose slices are stacked.
+is picked, and separate slices are stacked.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def loose_slices(layers: Sequence[Any]) -> Way | None:
         return None
     ordered = tuple(sorted(most, key=lambda one: natural_order(one.name)))
     return Way(
-        f"{len(ordered)} images of {' × '.join(map(str, ordered[0].data.shape))} px are loose "
+        f"{len(ordered)} images of {' × '.join(map(str, ordered[0].data.shape))} px are separate "
         f"slices, from {ordered[0].name} to {ordered[-1].name}.",
         "Stack them",
         ordered,

@@ -103,7 +103,7 @@ class PlacedLayers:
         if role in self._layers and self.layer(role) is None:
             self._gone.add(role)
             del self._layers[role]
-            self.notes.append(f"The layer {NAMES[role]} was deleted and is left out of this run.")
+            self.notes.append(f"The layer {NAMES[role]} was deleted, so this run does not show it.")
         if role in self._gone:
             return None
         arguments = {**self._arguments(role, 1 if role == "iterations" else 0), **more}

@@ -81,7 +81,7 @@ class IterationPlot(QWidget):
         self._line, self._highest = line, highest
         self._text, self._dim = QColor("#f0f1f2"), QColor("#868e93")
         self.setMinimumHeight(118)
-        self._empty = f"Appears with the first {over}." if empty is None else empty
+        self._empty = f"Appears after the first {over}." if empty is None else empty
         tip = f"Click to go to the {over}." if tip is None else tip
         if tip:
             self.setCursor(Qt.CursorShape.PointingHandCursor)

@@ -8,7 +8,7 @@ from napari_copnet.progress import Progress
 from napari_copnet.verdict.judge import PAIRS
 
 _WORDS = {
-    "wait": "Stopping the run before",
+    "wait": "Stopping the previous run",
     "check": "Checking the stack",
     "read": "Reading",
     "sizes": "Choosing the size",
@@ -17,7 +17,7 @@ _WORDS = {
     "closing": "Closing gaps",
     "cells": "Labelling cells",
     "verdict": "Judging the result",
-    "restore": "Restoring the frame of the stack",
+    "restore": "Returning to the frame of the stack",
     "write": "Writing results",
     "session": "Creating the session",
     "open": "Opening the session",

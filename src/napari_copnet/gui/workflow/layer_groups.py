@@ -28,9 +28,7 @@ class LayerGroups(QPushButton):
 
     def __init__(self, panel: Any) -> None:
         super().__init__()
-        named(
-            self, "bring_back", "Layers that were deleted can be brought back until the next run."
-        )
+        named(self, "bring_back", "Deleted layers can be brought back until the next run.")
         self._panel, self._viewer = panel, panel.viewer
         self._chosen = panel.stack.layer
         # Of stacks that are not chosen: which of their layers were in view.

@@ -37,7 +37,7 @@ class LayerWay(QWidget):
         self.viewer = viewer
         self.way: Way | None = None
         self.why = quiet_label()
-        self.button = named(QPushButton(), "make_usable", "The layers stay as they are, hidden.")
+        self.button = named(QPushButton(), "make_usable", "Your layers are kept, hidden.")
         self.button.clicked.connect(lambda: self.press())
         column = column_in(self, 4)
         column.addWidget(self.why)

@@ -16,7 +16,7 @@ from napari_copnet.gui.workflow.stage_sections import PreprocessSection
 ROLE = "ruler"
 # A shorter line is a click.
 _SHORTEST_PX = 1.0
-_NO_SIZE = "The voxel size is not known. Enter it under Open, then measure."
+_NO_SIZE = "The voxel size is unknown. Enter it under Open, then measure."
 
 
 class MembraneRuler:
@@ -115,5 +115,5 @@ class MembraneRuler:
             return
         width = 1000 * float(np.hypot(pixels[0] * size.y, pixels[1] * size.x))
         self._section.form.rows["membrane_width"].value = f"{width:.3g}"
-        self._message.note(f"Membrane width {width:.3g} nm. Press Run, or measure once more.")
+        self._message.note(f"Membrane width {width:.3g} nm. Press Run, or measure again.")
         self._section.ruler_button.setChecked(False)

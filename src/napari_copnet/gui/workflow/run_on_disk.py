@@ -65,7 +65,7 @@ def run_on_disk(
     stack, settings, until, first, repair, load
         As for `run_stages.run_stages`.
     folder : Path
-        For the results, as of `copnet run`; made when missing.
+        For the results, as of `copnet run`; created if missing.
 
     Yields
     ------

@@ -23,8 +23,8 @@ from napari_copnet.io.raw import is_lazy
 from napari_copnet.params import Settings
 
 ENDING = "-copnet"
-_ON_DISK = "The run works on disk, and its results are written to the folder below."
-_AGAIN = "If it is stopped, Run goes on from there."
+_ON_DISK = "The run works on disk and writes its results to the folder below."
+_AGAIN = "If it is stopped, the next Run continues from there."
 
 
 class RunPlace(QWidget):
@@ -75,7 +75,7 @@ class RunPlace(QWidget):
             self.text.setText(f"{why} Choose the folder when you press Run.")
             self.path.setText("No folder chosen")
             return
-        then = "Run goes on with what is there." if is_begun(folder) else _AGAIN
+        then = "Run continues with what is there." if is_begun(folder) else _AGAIN
         self.text.setText(f"{why} {then}")
         self.path.setText(str(folder))
         self.path.setToolTip(f"Results are written to {folder}.")
@@ -128,7 +128,7 @@ class RunPlace(QWidget):
                 f"{size_text(needs.free)} free). {_ON_DISK}"
             )
         if _stays_on_disk(layer):
-            return f"This stack is too large to be held in memory. {_ON_DISK}"
+            return f"This stack is too large for memory. {_ON_DISK}"
         folder = self._folder(layer)
         if folder is not None and is_begun(folder):
             return "A run of this stack was begun on disk, in the folder below."

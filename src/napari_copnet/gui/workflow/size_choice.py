@@ -21,7 +21,7 @@ SIZES = (256, 384, 512, 768)
 # Of the size that a run had, and the least, px.
 AROUND, LEAST = (0.5, 0.75, 1.5, 2.0), 96
 _HINT = (
-    "Contours of the first network are white, what closing adds is green; below are the cells. "
+    "Contours of the first network are white, and what closing adds is green; the cells are below. "
     "Choose the size at which contours follow membranes, not structures inside cells."
 )
 # Of the screen, for the picture.

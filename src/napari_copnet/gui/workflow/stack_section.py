@@ -134,7 +134,7 @@ class StackSection(DockSection):
         way = self.way.way
         if way is not None:
             return InputError(way.why, way.hint())
-        return InputError("There is no image to run on.", "Open a file, or drop one on napari.")
+        return InputError("There is no image to segment.", "Open a file, or drop one on napari.")
 
     def ask(self, option: str) -> None:
         """Show the reading option that settles how a file is meant."""
@@ -187,7 +187,7 @@ class StackSection(DockSection):
             return
         self.way.why.show()
         self._voxel_note.setText(
-            "Voxel size unknown: enter it if you know it. You can also continue without it."
+            "The voxel size is unknown. Enter it if you know it, or continue without it."
         )
         set_tone(self._voxel_note, "ask")
         shape = layer.data.shape if not layer.multiscale else layer.data[0].shape

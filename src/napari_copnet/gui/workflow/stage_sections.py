@@ -161,9 +161,9 @@ class CellSection(DockSection):
         ``"draw"``, ``"erase"``, ``"undo"`` or ``"done"``.
     """
 
-    next = "Next: look through the slices, and draw where a gap is left."
+    next = "Next: look through the slices, and draw contour where a gap is left."
     # What is too large for memory can't be drawn on here.
-    next_on_disk = "Next: look through the slices. To correct them, go on to Correct."
+    next_on_disk = "Next: look through the slices, then go on to Correct."
     edit_asked = Signal(str)
 
     def __init__(self) -> None:

@@ -329,7 +329,7 @@ class WorkflowPanel(WorkflowForm):
             self.run_controls.message.note("Cancelled.")
             return
         if source.folder is not None:
-            note = "Cancelled. What is done is kept on disk, and Run all goes on from there."
+            note = "Cancelled. What is done is kept on disk, and the next Run continues from there."
             self._end(source, "cancelled", note)
             return
         left = None if self._until == "early" else source.left_over(self._settings)
@@ -354,7 +354,7 @@ class WorkflowPanel(WorkflowForm):
         notes = [note] if note else []
         notes += self._notes[-3:] + source.layers.notes
         if source.layer not in self.viewer.layers:
-            notes.append("The image layer was deleted meanwhile; its results are kept.")
+            notes.append("The image layer was deleted in the meantime; its results are kept.")
         if notes:
             self.run_controls.message.note("\n".join(notes))
         self.ended.emit(source, state)

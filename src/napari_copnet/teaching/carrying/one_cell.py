@@ -79,7 +79,7 @@ def carry_cell(
     point : tuple of int
         A pixel (y, x) inside of it.
     params : CarryParams
-        `doubt` has no part in it.
+        `doubt` is not used.
     targets : sequence of int, optional
         Only these slices, whatever the trust: for "this cell's outline from the slice before".
         Those within `params.reach` by default, for as long as the cell is trusted.
@@ -97,7 +97,7 @@ def carry_cell(
     Raises
     ------
     InputError
-        There is no cell at the pixel, or the image is not to be found.
+        There is no cell at the pixel, or the image can't be found.
     """
     params = checked(params)
     contour, image = project.session.contour, project.image

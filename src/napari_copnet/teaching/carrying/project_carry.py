@@ -30,7 +30,7 @@ def targets(project: ProjectView, given: Iterable[int], reach: int) -> list[int]
 def carry(
     project: ProjectView, params: CarryParams = CarryParams(), slices: Sequence[int] | None = None
 ) -> Steps[list[CarriedSlice]]:
-    """Carry the contours of slices to those beside and between them, as far as they are sure.
+    """Carry contours of slices to those beside and between them, as far as they are likely right.
 
     Slices that somebody has worked on are neither changed nor passed. Nothing is changed here:
     give each result to `Project.take_carried`.
@@ -55,7 +55,7 @@ def carry(
     Raises
     ------
     InputError
-        There is no slice to carry from, nothing in one is known, or the image is not to be found.
+        There is no slice to carry from, one has no cells, or the image can't be found.
     """
     params = checked(params)
     given = sorted(set(project.done if slices is None else slices))
