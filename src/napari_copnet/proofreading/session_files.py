@@ -324,7 +324,7 @@ def check_links(folder: Path) -> None:
                 f"{path} is a link, or no plain file, and is not followed.",
                 "Copy the whole session into one folder.",
             )
-    for name in ("runs", "annotation"):
+    for name in ("runs", "annotation", "annotation/rounds"):
         if (folder / name).is_symlink():
             raise InputError(
                 f"{folder / name} is a link, and is not followed.",
