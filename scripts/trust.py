@@ -75,6 +75,14 @@ SUITES = {
     "writers": Suite(
         3, "killed writers leave nothing mixed", "trust_writers.killed_writers", 144, 1600, 8
     ),
+    "damage": Suite(
+        1,
+        "damage is noticed, and costs no more than it hit",
+        "trust_damage.damaged_sessions",
+        100,
+        5000,
+        6,
+    ),
     "sessions": Suite(
         1,
         "killed while a session is not edited by hand",

@@ -51,7 +51,12 @@ def counted(count, one):
     tried = lost = 0
     for number in tries(count):
         tried += 1
-        if problem := one(number):
+        try:
+            problem = one(number)
+        except Exception as error:
+            traceback.print_exc()
+            problem = f"{type(error).__name__}: {error}"
+        if problem:
             lost += 1
             print(f"    {number}: {problem}", flush=True)
     return tried, tried - lost, lost
