@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from trust_inputs import counted, tries
 
 from napari_copnet import CopnetError, Session, params
 from napari_copnet.proofreading import journal as journal_module
@@ -132,7 +133,7 @@ def kills(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
         pass
     plain, chance = Plain(contour), random.Random(seed)
     survived = lost = unreadable = 0
-    for number in range(count):
+    for number in tries(count):
         acknowledged = _killed(folder / "killed", seed + number, chance.uniform(0, 0.25))
         rng = np.random.default_rng(seed + number)
         # A step that has nothing to undo asks for no write.
@@ -211,9 +212,9 @@ def walk(folder: Path, count: int, seed: int) -> tuple[int, int]:
     rng = np.random.default_rng(seed)
     contour = (rng.random(SHAPE) < 0.3).astype(np.uint8)
     session = Session.create(folder / "walk", Start(contour, contour * 0.9, cells=PARAMS))
-    plain, agreed = Plain(contour), 0
+    plain, agreed, differed = Plain(contour), 0, 0
     shown: dict[int, np.ndarray] = {}
-    for number in range(count):
+    for _ in tries(count):
         step = drawn(rng)
         do(session, step)
         plain.do(step)
@@ -233,11 +234,12 @@ def walk(folder: Path, count: int, seed: int) -> tuple[int, int]:
             session = Session.create(folder / "walk", Start(contour, contour * 0.9, cells=PARAMS))
             plain, shown = Plain(contour), {}
         if not (same and plain.equals(session)):
-            print(f"    step {number}: {step[0]} differs")
+            print(f"    step {agreed}: {step[0]} differs")
+            differed = 1
             break
         agreed += 1
     session.close()
-    return agreed, count - agreed
+    return agreed, differed
 
 
 def _copy(plain: Plain) -> Plain:
@@ -275,8 +277,9 @@ def failing_journal(folder: Path, count: int, seed: int) -> tuple[int, int, int]
     rng = np.random.default_rng(seed)
     contour = (rng.random(SHAPE) < 0.3).astype(np.uint8)
     journal_module._PATIENCE, journal_module._RETRY = 0.5, 0.01
-    real, lost = journal_module._connected, 0
-    for number in range(count):
+    real = journal_module._connected
+
+    def one(number: int) -> str:
         place = folder / str(number)
         with Session.create(place, Start(contour, contour * 0.9, cells=PARAMS)):
             pass
@@ -303,11 +306,10 @@ def failing_journal(folder: Path, count: int, seed: int) -> tuple[int, int, int]
             problem = f"{made} edits, {kept} kept, and nobody said so"
         if kept < min(acknowledged, made):
             problem = f"{acknowledged} acknowledged, {kept} kept"
-        if problem:
-            lost += 1
-            print(f"    statement {1 + number // 2}: {problem}")
         shutil.rmtree(place)
-    return count, count - lost, lost
+        return problem
+
+    return counted(count, one)
 
 
 class _Failing:

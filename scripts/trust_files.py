@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import trust_inputs
+from trust_inputs import tries
 
 from napari_copnet import CopnetError, Session
 from napari_copnet.io.read import read_stack
@@ -51,7 +52,9 @@ def bad_files(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
     signal.signal(signal.SIGALRM, _slow)
     warnings.simplefilter("ignore")
     before = _megabytes()
-    for number in range(count):
+    tried = 0
+    for number in tries(count):
+        tried += 1
         name = [*kinds][number % len(kinds)]
         path, read = kinds[name]
         _put(path, whole[name])
@@ -76,7 +79,7 @@ def bad_files(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
             before = _megabytes()
     for text, times in lost.most_common(20):
         print(f"    {times} × {text}")
-    return count, count - lost.total(), lost.total()
+    return tried, tried - lost.total(), lost.total()
 
 
 def spoilt(rng: np.random.Generator, data: bytes) -> bytes:

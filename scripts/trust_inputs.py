@@ -20,6 +20,46 @@ from napari_copnet.runs.saving import saving
 from napari_copnet.types import SliceResult, VoxelSize
 
 SHAPE = (2, 12, 14)
+# Tried, survived, lost.
+Counts = tuple[int, int, int]
+
+
+# When suites have to end.
+_end = [float("inf")]
+
+
+def end_after(seconds):
+    """Let `tries` end after some seconds."""
+    _end[0] = time.monotonic() + seconds
+
+
+def tries(count):
+    """Yield the numbers below `count`, as long as there is time."""
+    for number in range(count):
+        if time.monotonic() > _end[0]:
+            return
+        yield number
+
+
+def counted(count, one):
+    """Try `count` times, as long as there is time; `one` takes the number and tells what was wrong.
+
+    Returns
+    -------
+    tried, survived, lost : int
+    """
+    tried = lost = 0
+    for number in tries(count):
+        tried += 1
+        try:
+            problem = one(number)
+        except Exception as error:
+            traceback.print_exc()
+            problem = f"{type(error).__name__}: {error}"
+        if problem:
+            lost += 1
+            print(f"    {number}: {problem}", flush=True)
+    return tried, tried - lost, lost
 
 
 def contour_of(number=0):
@@ -108,6 +148,13 @@ def write_whole_run(folder, stack):
     result = finish(run(read_stack(stack), settings, load=DarkNetwork))
     outputs = ("contours", "closed")
     return finish(saving(result, restored_lazily(result), settings, folder, "tiff", outputs, read))
+
+
+def dot(session, z=0, y=0, x=0):
+    """Change a pixel of a session by hand."""
+    from napari_copnet.proofreading.edits import Edit, Flip, Patch
+
+    session.apply(Edit("dot", (Flip("contour", Patch.of(z, np.ones((1, 1)), (y, x))),)))
 
 
 def write_session(folder, run, edits=0):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import psutil
 import trust_inputs
-from trust_inputs import DarkNetwork, leftovers, write_run
+from trust_inputs import Counts, DarkNetwork, counted, leftovers, tries, write_run
 
 from napari_copnet import Session, params
 from napari_copnet.evaluation.scores import evaluate
@@ -34,7 +34,6 @@ from napari_copnet.runs.saving import saving
 from napari_copnet.store.folder import FolderStore
 from napari_copnet.types import Stack, VoxelSize
 
-Counts = tuple[int, int, int]
 SECONDS = 1.0
 
 
@@ -59,8 +58,9 @@ def stopped_work(folder: Path, count: int, seed: int) -> Counts:
         lambda: measure_files(folder / "session", out),
         lambda: export_files(folder / "session", out, ["rois", "labels16"]),
     ]
-    times, lost = [], 0
-    for number in range(count):
+    times = []
+
+    def one(number: int) -> str:
         before = {t.name for t in threading.enumerate()}
         work = works[number % len(works)]()
         for _ in range(chance.randint(0, 12)):
@@ -75,13 +75,13 @@ def stopped_work(folder: Path, count: int, seed: int) -> Counts:
             problem = f"left {leftovers(out)[0].name}"
         if times[-1] > SECONDS:
             problem = f"took {times[-1]:.1f} s to stop"
-        if problem:
-            lost += 1
-            print(f"    stop {number}: {problem}")
         shutil.rmtree(out, ignore_errors=True)
+        return problem
+
+    found = counted(count, one)
     session.close()
-    print(f"    of {count} stops the slowest hundredth took {np.quantile(times, 0.99):.3f} s")
-    return count, count - lost, lost
+    print(f"    of {len(times)} stops the slowest hundredth took {np.quantile(times, 0.99):.3f} s")
+    return found
 
 
 _OF_LIBRARIES = {"zarr_io", "asyncio_0"}
@@ -106,7 +106,9 @@ def long_sessions(folder: Path, count: int, seed: int) -> Counts:
     trust_inputs.write_session(folder / "session", folder / "source")
     session = Session.open(folder / "session")
     marks: list[float] = []
-    for number in range(count):
+    tried = 0
+    for number in tries(count):
+        tried += 1
         spots = rng.random(trust_inputs.SHAPE[1:]) < 0.1
         spots[0, 0] = True
         session.apply(Edit("dots", (Flip("contour", Patch.of(number % 2, spots)),)))
@@ -122,8 +124,8 @@ def long_sessions(folder: Path, count: int, seed: int) -> Counts:
     # The first fifth loads what is loaded once.
     grown = marks[-1] - marks[len(marks) // 5]
     allowed = 10 * max(count / 600, 1)
-    print(f"    {count} edits: {grown:+.1f} MB")
-    return count, count * (grown <= allowed), count * (grown > allowed)
+    print(f"    {tried} edits: {grown:+.1f} MB")
+    return tried, tried * (grown <= allowed), tried * (grown > allowed)
 
 
 def opened_and_closed(folder: Path, count: int, _: int) -> Counts:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from trust_inputs import counted
 
 from napari_copnet.evaluation.metrics import centreline_dice, outline, partition, surface_dice
 from napari_copnet.params import CellParams
@@ -20,8 +21,8 @@ def honest_numbers(_: Path, count: int, seed: int) -> tuple[int, int, int]:
     from test_metrics import NAMES, by_hand, cldice_by_hand, nsd_by_hand
 
     rng = np.random.default_rng(seed)
-    other = 0
-    for number in range(count):
+
+    def one(_: int) -> str:
         shape = tuple(int(n) for n in rng.integers(6, 22, 2))
         truth, predicted = (_labels(rng, shape) for _ in range(2))
         overlap = int(rng.integers(50, 101))
@@ -37,10 +38,9 @@ def honest_numbers(_: Path, count: int, seed: int) -> tuple[int, int, int]:
         if np.isfinite(expected):
             same &= bool(np.isclose(centreline_dice(outline(first), outline(second)), expected))
         same &= _same_cells(first.astype(np.uint8), int(rng.integers(0, 6)))
-        if not same:
-            other += 1
-            print(f"    image {number} of seed {seed} has other scores")
-    return count, count - other, other
+        return "" if same else f"of seed {seed} has other scores"
+
+    return counted(count, one)
 
 
 def _labels(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:

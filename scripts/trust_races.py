@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import trust_inputs
-from trust_inputs import contour_of, write_run
+from trust_inputs import Counts, contour_of, counted, write_run
 
 from napari_copnet import CopnetError, Session
 from napari_copnet.networks import package
 from napari_copnet.networks.model_zip import export_zip, import_zip
 from napari_copnet.proofreading.session_start import from_run_folder
-
-Counts = tuple[int, int, int]
 
 
 def races(folder: Path, count: int, _: int) -> Counts:
@@ -27,13 +25,8 @@ def races(folder: Path, count: int, _: int) -> Counts:
     trust_inputs.write_session(folder / "session", folder / "source", 2)
     for name in ("one", "two"):
         export_zip(trust_inputs.write_model(folder / name, "raced"), folder / f"{name}.zip")
-    lost = 0
-    for number in range(count):
-        problem = (_run_race, _model_race, _session_race)[number % 3](folder)
-        if problem:
-            lost += 1
-            print(f"    race {number}: {problem}")
-    return count, count - lost, lost
+    kinds = (_run_race, _model_race, _session_race)
+    return counted(count, lambda number: kinds[number % 3](folder))
 
 
 def _both(*works: Callable[[], Any]) -> list[int]:

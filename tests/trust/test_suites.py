@@ -9,7 +9,9 @@ COUNTS = {
     "steps": 30,
     "folders": 20,
     "writers": 48,
-    "faults": 16,
+    "sessions": 21,
+    "faults": 17,
+    "memory": 17,
     "sqlite": 6,
     "stops": 8,
     "files": 136,
@@ -20,21 +22,96 @@ COUNTS = {
 }
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are killed by fork")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are killed by fork")
+
+
+@needs_fork
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", COUNTS)
 def test_a_suite(tmp_path, monkeypatch, name):
     import trust
 
     monkeypatch.setenv("NAPARI_COPNET_MODELS", str(tmp_path / "models"))
-    *_, suite, short, full = trust.SUITES[name]
-    tried, survived, lost = suite(tmp_path, COUNTS[name], 1)
+    suite = trust.SUITES[name]
+    tried, survived, lost = trust.found_by(suite)(tmp_path, COUNTS[name], 1)
     assert (tried > 0, lost) == (True, 0) and survived == tried
-    assert COUNTS[name] <= short <= full
+    assert COUNTS[name] <= suite.short <= suite.full
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the suites are of systems that fork")
-def test_every_promise_has_a_suite():
+@needs_fork
+def test_every_promise_has_a_suite_and_all_take_an_hour_on_two_cores():
     import trust
 
-    assert {number for number, *_ in trust.SUITES.values()} == set(range(1, 12))
+    suites = trust.SUITES.values()
+    assert {suite.promise for suite in suites} == set(range(1, 12))
+    assert sum(suite.minutes for suite in suites) <= 120
+    assert all(callable(trust.found_by(suite)) for suite in suites)
+
+
+# How the runner tells ----------------------------------------------------------
+
+
+def run(monkeypatch, capsys, work, *arguments, minutes=1.0):
+    """Run one suite of some kind; return the exit status and what was printed."""
+    import trust
+
+    suite = trust.Suite(1, "nothing is lost", f"test_suites.{work}", 3, 3, minutes)
+    monkeypatch.setattr(trust, "SUITES", {"tried": suite})
+    monkeypatch.setattr("sys.argv", ["trust.py", "--jobs", "1", *arguments])
+    # In this process: one of its own would know another list of suites.
+    monkeypatch.setattr(trust, "_apart", trust.in_process)
+    status = trust.main()
+    return status, capsys.readouterr().out
+
+
+def all_well(_folder, count, _seed):
+    return count, count, 0
+
+
+def one_lost(_folder, count, _seed):
+    return count, count - 1, 1
+
+
+def out_of_time(_folder, _count, _seed):
+    return 2, 2, 0
+
+
+def nothing_tried(_folder, _count, _seed):
+    return 0, 0, 0
+
+
+def broken(_folder, _count, _seed):
+    raise RuntimeError("no such module")
+
+
+@needs_fork
+@pytest.mark.parametrize(
+    ("work", "status", "line"),
+    [
+        ("all_well", 0, "tried 3, survived 3, lost 0"),
+        ("one_lost", 1, "FAILED: tried"),
+        ("out_of_time", 2, "tried 2, short of 3, survived 2, lost 0"),
+        ("nothing_tried", 1, "FAILED: tried"),
+        ("broken", 1, "tried 3, survived 0, lost 3"),
+    ],
+)
+def test_what_was_not_tried_is_told(monkeypatch, capsys, work, status, line):
+    found, printed = run(monkeypatch, capsys, work)
+    assert found == status and line in printed
+
+
+@needs_fork
+def test_a_suite_in_a_process_of_its_own(capfd, monkeypatch):
+    import trust
+
+    monkeypatch.setattr("sys.argv", ["trust.py", "--only", "numbers", "--count", "2"])
+    assert trust.main() == 0
+    assert "(numbers): tried 2, survived 2, lost 0" in capfd.readouterr().out
+
+
+@needs_fork
+def test_tries_end_with_their_time(monkeypatch):
+    import trust_inputs
+
+    monkeypatch.setattr(trust_inputs, "_end", [0.0])
+    assert trust_inputs.counted(5, lambda _: "lost") == (0, 0, 0)

@@ -81,6 +81,11 @@ class EditHistory:
         return self._branch[self.position - 1].id if self.position else 0
 
     @property
+    def upcoming(self) -> int:
+        """Number that the next edit gets."""
+        return self._next
+
+    @property
     def can_undo(self) -> bool:
         """Whether there is an edit to take back."""
         return self.position > 0

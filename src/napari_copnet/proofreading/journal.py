@@ -14,6 +14,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_copnet.errors import InputError, OutputError
+from napari_copnet.proofreading.write_ahead_log import is_damaged, log_of
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS steps (
@@ -41,6 +43,7 @@ WITH RECURSIVE up (id, parent) AS (
 ) SELECT id, parent FROM up ORDER BY id DESC
 """
 _RETRY = 1.0  # s after a failed write
+_LOOK_AGAIN = 0.05  # s
 _PATIENCE = 30.0  # s until a write counts as failed on closing
 # Damaged text of an edit is no error of SQLite's.
 _DAMAGED = (sqlite3.Error, UnicodeDecodeError)
@@ -117,6 +120,12 @@ class Journal:
         if is_missing and not may_be_missing:
             raise InputError(
                 f"{self.path.name} is missing.",
+                "Recover the session with `copnet session recover`.",
+            )
+        if self._has_damaged_log():
+            # Opened, SQLite would drop what follows the damage.
+            raise InputError(
+                f"The edits in {self.path.name}-wal are damaged.",
                 "Recover the session with `copnet session recover`.",
             )
         with self._explained():
@@ -329,6 +338,20 @@ class Journal:
         except _DAMAGED as error:
             return [str(error)]
         return [row[0] for row in rows if row[0] != "ok"]
+
+    def _has_damaged_log(self) -> bool:
+        try:
+            data = log_of(self.path)
+            # One that is being written may be read half old and half new: then it changes.
+            while is_damaged(data):
+                time.sleep(_LOOK_AGAIN)
+                before, data = data, log_of(self.path)
+                if data == before:
+                    return True
+        except OSError:
+            # SQLite says what is wrong with it.
+            pass
+        return False
 
     def _connect(self, read_only: bool = False) -> sqlite3.Connection:
         if read_only:

@@ -18,6 +18,7 @@ from typing import Any
 from napari_copnet.errors import InputError
 from napari_copnet.proofreading.journal import Head, JournalEntry
 from napari_copnet.proofreading.packing import from_bytes
+from napari_copnet.proofreading.write_ahead_log import frames_of, is_damaged, log_of
 
 _MAGIC = b"SQLite format 3\0"
 _LEAF = 0x0D  # a page that holds rows of a table
@@ -75,8 +76,12 @@ def salvage(path: Path) -> Salvaged:
         when it opens a file that was not closed.
     """
     # Before SQLite opens it: that may drop a write-ahead log it can't read.
-    pages = _pages(path)
+    log = log_of(path)
+    pages = _pages(path, log)
     found = _by_sqlite(path)
+    if is_damaged(log):
+        # SQLite has read no further than the damage.
+        found.sound, found.head = False, None
     if not found.sound:
         _by_page(pages, found)
     return found
@@ -123,40 +128,60 @@ def _entry(row: tuple[Any, ...]) -> JournalEntry | None:
 # Pages -----------------------------------------------------------------------
 
 
-def _pages(path: Path) -> tuple[int, list[bytes]]:
-    """Return usable bytes of a page, and all pages: the file's, then the newest by the log."""
+@dataclass
+class _Pages:
+    """Pages of a journal: each at its place as it was last, then those that it was before.
+
+    Attributes
+    ----------
+    usable : int
+        Bytes of a page.
+    pages : list of bytes
+    ages : list of int
+        Of each the frame of the log that it is from; 0 for the file, -1 for a damaged frame.
+    """
+
+    usable: int
+    pages: list[bytes]
+    ages: list[int]
+
+    def put(self, number: int, page: bytes, age: int) -> None:
+        """Take a page of the log, which counts from 1."""
+        if 0 < number <= len(self.pages):
+            # The one before stays too, in case this one is damaged: no row of edits ever changes.
+            self.pages.append(self.pages[number - 1])
+            self.ages.append(self.ages[number - 1])
+            self.pages[number - 1], self.ages[number - 1] = page, age
+        elif 0 < number <= len(self.pages) + 4096:
+            holes = number - len(self.pages) - 1
+            self.pages += [b""] * holes + [page]
+            self.ages += [0] * holes + [age]
+
+
+def _pages(path: Path, log: bytes) -> _Pages:
+    """Return the pages of a file and of its log."""
     data = path.read_bytes() if path.is_file() else b""
-    log = path.with_name(path.name + "-wal")
-    frames = log.read_bytes() if log.is_file() else b""
     size, spare = _PAGE, 0
-    if data.startswith(_MAGIC):
+    if data.startswith(_MAGIC) and len(data) > 20:
         size, spare = struct.unpack_from(">H", data, 16)[0], data[20]
         size = 65536 if size == 1 else size
-    elif len(frames) >= 32:
-        size = struct.unpack_from(">I", frames, 8)[0]
+    elif len(log) >= 32:
+        size = struct.unpack_from(">I", log, 8)[0]
     if not (512 <= size <= 65536 and size & (size - 1) == 0):
         size, spare = _PAGE, 0
     pages = [data[at : at + size] for at in range(0, len(data), size)]
-    salt = frames[16:24]
-    # What lies beyond the log's end is from before it was begun anew, and has other salt.
-    for at in range(32, len(frames) - 24, 24 + size):
-        if frames[at + 8 : at + 16] != salt:
-            continue
-        number, page = struct.unpack_from(">I", frames, at)[0], frames[at + 24 : at + 24 + size]
-        if 0 < number <= len(pages):
-            # The one before stays too, in case this one is damaged: no row of edits ever changes.
-            pages.append(pages[number - 1])
-            pages[number - 1] = page
-        elif 0 < number <= len(pages) + 4096:
-            pages += [b""] * (number - len(pages) - 1) + [page]
-    return size - spare, pages
+    made = _Pages(size - spare, pages, [0] * len(pages))
+    for age, frame in enumerate(frames_of(log, size), start=1):
+        made.put(frame.number, frame.page, age if frame.is_sound else -1)
+    return made
 
 
-def _by_page(given: tuple[int, list[bytes]], found: Salvaged) -> None:
+def _by_page(given: _Pages, found: Salvaged) -> None:
     """Add what can be read of pages by themselves."""
-    usable, pages = given
-    for index in reversed(range(len(pages))):
-        for row in _rows(pages, index, usable):
+    pages = given.pages
+    # Where the session stood is told by the newest page that is not damaged.
+    for index in sorted(range(len(pages)), key=lambda index: -given.ages[index]):
+        for row in _rows(pages, index, given.usable):
             if len(row) == 6:
                 found.take(row)
             elif len(row) == 3 and row[0] == 1 and found.head is None:

@@ -207,7 +207,8 @@ class Session(LiveCells):
                 "Create a new session for another stack.",
             )
         edit = edit_of_run(self, start.contour, keep)
-        self.facts = session_files.add_run(self.folder, self.facts, start)
+        number = 0 if edit.is_empty else self.history.upcoming
+        self.facts = session_files.add_run(self.folder, self.facts, start, number)
         return self.apply(edit)
 
     def follow(self) -> list[Touched]:
@@ -343,6 +344,11 @@ class Session(LiveCells):
             self.folder / session_files.JOURNAL, writable=not self.read_only, may_be_missing=is_new
         )
         self.history = EditHistory(self._journal)
+        taken = session_files.taken_runs(self.facts, max(self.history.upcoming - 1, at))
+        if taken is not self.facts:
+            self.facts, self._facts_stamp = taken, ()
+            if not self.read_only:
+                session_files.write_facts(self.folder, taken)
         back, forth = self._journal.way(at, self.history.current)
         for number in back:
             from_bytes(self._journal.entry(number).edit).inverse.apply(model)

@@ -34,7 +34,7 @@ from napari_copnet.proofreading.session_start import EAGER_BYTES, Start
 from napari_copnet.proofreading.start_contour import DAMAGE
 from napari_copnet.proofreading.state_files import START, StateWriter, pack_mask, tables_of
 from napari_copnet.proofreading.stored_array import StoredArray, packed_masks, write_slices
-from napari_copnet.records import SHAPE, Fixed, is_plain_file, read_record, unfit
+from napari_copnet.records import SHAPE, Fixed, Range, is_plain_file, read_record, unfit
 from napari_copnet.runs.generation import FORM
 from napari_copnet.runs.run_record import described, is_described
 from napari_copnet.types import VoxelSize
@@ -51,7 +51,7 @@ _FORM = {
     "name": str,
     "cells": dict,
     "image": {"kept?": bool, "path?": (str, None), "sha256?": (str, None)},
-    "runs": [FORM],
+    "runs": [FORM | {"edit?": Range(0, 1 << 62)}],
 }
 
 
@@ -202,8 +202,18 @@ def _write_probability(folder: Path, start: Start) -> Iterator[None]:
         np.save(folder / CONVERGED, start.converged)
 
 
-def add_run(folder: Path, facts: Facts, start: Start) -> Facts:
-    """Write the results of another run beside those before; return the new facts."""
+def add_run(folder: Path, facts: Facts, start: Start, edit: int = 0) -> Facts:
+    """Write the results of another run beside those before; return the new facts.
+
+    Parameters
+    ----------
+    folder : Path
+    facts : Facts
+    start : Start
+        The results.
+    edit : int
+        Number of the edit that will take them; 0 where they change nothing.
+    """
     number = len(facts.runs)
     # One of this number was left by a process that was killed before it could note the run.
     with whole_folder(folder / "runs" / str(number), _is_run) as beside:
@@ -211,9 +221,27 @@ def add_run(folder: Path, facts: Facts, start: Start) -> Facts:
         for path in sorted((beside / "in").iterdir()):
             path.rename(beside / path.name)
         (beside / "in").rmdir()
-    facts = Facts(**{**vars(facts), "runs": (*facts.runs, start.record)})
+    record = {**start.record, "edit": edit} if edit else start.record
+    facts = Facts(**{**vars(facts), "runs": (*facts.runs, record)})
     write_facts(folder, facts)
     return facts
+
+
+def taken_runs(facts: Facts, last: int) -> Facts:
+    """Return facts without a last run whose edit was never made.
+
+    A process that is killed between the two would leave every pixel in which the runs differ as if
+    it had been edited by hand.
+
+    Parameters
+    ----------
+    facts : Facts
+    last : int
+        The highest number of an edit.
+    """
+    if len(facts.runs) < 2 or facts.runs[-1].get("edit", 0) <= last:
+        return facts
+    return Facts(**{**vars(facts), "runs": facts.runs[:-1]})
 
 
 def _is_run(folder: Path) -> bool:
@@ -301,7 +329,7 @@ def check_links(folder: Path) -> None:
                 f"{path} is a link, or not a plain file, and is not followed.",
                 "Copy the whole session into one folder.",
             )
-    for name in ("runs", "annotation"):
+    for name in ("runs", "annotation", "annotation/rounds"):
         if (folder / name).is_symlink():
             raise InputError(
                 f"{folder / name} is a link, and is not followed.",

@@ -119,10 +119,12 @@ def plan_of(
     path = Path(path)
     path = path / "run.json" if path.is_dir() else path
     record = _record(path)
-    source = _source(record, path.parent, stack)
+    read = read_params(record)
+    read_contours = from_dict(ReadParams, record.get("read_contours", {}))
+    source = _source(record, path.parent, stack, read)
     given = None
     if "contours" in record["inputs"]:
-        given = _source(record, path.parent, contours, "contours")
+        given = _source(record, path.parent, contours, read_contours, "contours")
     elif contours is not None:
         raise InputError("The run made its own contours.", "Leave --contours out.")
     described = record["inputs"]["stack"]
@@ -136,10 +138,7 @@ def plan_of(
         found.append(difference)
     found += _surroundings(record)
     different = tuple(one for one in found if one.then != one.now)
-    read_contours = from_dict(ReadParams, record.get("read_contours", {}))
-    return Plan(
-        record, path.parent, source, read_params(record), settings, different, given, read_contours
-    )
+    return Plan(record, path.parent, source, read, settings, different, given, read_contours)
 
 
 def rerun(
@@ -238,13 +237,21 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _source(
-    record: Mapping[str, Any], folder: Path, given: Path | str | None, what: str = "stack"
+    record: Mapping[str, Any],
+    folder: Path,
+    given: Path | str | None,
+    read: ReadParams,
+    what: str = "stack",
 ) -> Path:
     path = record["inputs"][what]["path"]
     wanted = [Path(given)] if given else [Path(path), folder / path] if path else []
     for candidate in wanted:
         # A record may come from elsewhere, and name pipes and devices.
-        if candidate.is_file() or candidate.is_dir():
+        if candidate.is_file():
+            return candidate
+        if candidate.is_dir():
+            # Or a whole disk: what is no image is not read from end to end for its hash.
+            read_stack(candidate, read, lazy=True)
             return candidate
     raise InputError(
         f"The {what} {wanted[0] if wanted else 'of the run'} can't be found.",
@@ -315,15 +322,16 @@ def _share_different(then: Path | None, record: Mapping[str, Any], name: str) ->
     open_ = read_iterations if name == "iterations" else _opened
     try:
         first, second = open_(then, lazy=True), open_(Path(record["files"][name]), lazy=True)
+        if first.shape != second.shape:
+            return 1.0
+        different = sum(
+            int(np.count_nonzero(np.asarray(first[at]) != np.asarray(second[at])))
+            for at in np.ndindex(*first.shape[:-2])
+        )
+        return different / int(np.prod(first.shape))
     except CopnetError:
+        # What was there before is damaged: no reason to lose what was repeated.
         return None
-    if first.shape != second.shape:
-        return 1.0
-    different = sum(
-        int(np.count_nonzero(np.asarray(first[at]) != np.asarray(second[at])))
-        for at in np.ndindex(*first.shape[:-2])
-    )
-    return different / int(np.prod(first.shape))
 
 
 def _opened(path: Path, *, lazy: bool) -> Any:

@@ -136,6 +136,7 @@ def measure(
     CopnetError
         The model has learnt from one of them, or the image is not to be found.
     """
+    project.check_writable()
     model = newest_model(project) or find_model("default", "contours")
     learnt = learnt_slices(model, project.stack_id)
     seen = sorted(learnt & set(slices))
@@ -212,6 +213,7 @@ def train_round(
     -----------------------
     As `fine_tuning.fine_tune`.
     """
+    project.check_writable()
     folder = rounds_folder(project)
     left = next(iter(unfinished(folder)), None)
     if left is not None:
@@ -320,6 +322,7 @@ def advance(
     CopnetError
         As its parts raise.
     """
+    project.check_writable()
     taken: list[int] = []
     waiting = unmeasured(project)
     if waiting:

@@ -6,10 +6,12 @@ One file in the folder of a project: ``annotation/loop.json``.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from napari_copnet.errors import InputError
 from napari_copnet.files import whole_file
 from napari_copnet.records import read_record
 
@@ -64,14 +66,15 @@ def read_points(folder: Path) -> list[Point]:
     Raises
     ------
     InputError
-        The file is damaged.
+        The file is damaged, or was written by a newer version.
     """
     path = folder / FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
-    values = read_record(
-        path, _FORM, "Delete it: the learning curve starts again, and nothing else is lost."
-    )
+    hint = "Delete it: the learning curve starts again, and nothing else is lost."
+    if read_record(path, {"format": int}, hint)["format"] > FORMAT:
+        raise InputError(f"{path} was written by a newer version.", "Update napari-copnet.")
+    values = read_record(path, _FORM, hint)
     return [Point(**{name: one[name] for name in _POINT}) for one in values["points"]]
 
 

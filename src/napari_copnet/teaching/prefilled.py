@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.files import whole_file
+from napari_copnet.teaching.slice_arrays import opened_arrays
 
 FORMAT = 1
 
@@ -49,15 +50,11 @@ def read_prefilled(path: Path, z: int, shape: tuple[int, ...]) -> tuple[Prefille
     InputError
         Damaged, or written by a newer version.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            about = json.loads(str(file["about"]))
-            if about["format"] > FORMAT:
-                raise InputError(f"{path} was written by a newer version.", "Update napari-copnet.")
-            bits = np.unpackbits(file["contour"], count=shape[0] * shape[1])
-            contour = bits.reshape(shape).view(bool)
-            return PrefilledSlice(z, str(about["model"]), contour), str(about["print"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise InputError(
-            f"What a model drew in slice {z} can't be read.", "Have it drawn again."
-        ) from error
+    what, hint = f"What a model drew in slice {z}", "Have it drawn again."
+    with opened_arrays(path, shape, what, hint) as file:
+        about = json.loads(str(file["about"]))
+        if about["format"] > FORMAT:
+            raise InputError(f"{path} was written by a newer version.", "Update napari-copnet.")
+        bits = np.unpackbits(file["contour"], count=shape[0] * shape[1])
+        contour = bits.reshape(shape).view(bool)
+        return PrefilledSlice(z, str(about["model"]), contour), str(about["print"])

@@ -309,13 +309,23 @@ class Project(ProjectView):
         self._set(replace(self.slice(z), done="", finished=0.0, left=0, begun=True))
         self._states.save()
 
+    def check_writable(self) -> None:
+        """Refuse to begin long work whose results could not be kept here.
+
+        Raises
+        ------
+        CopnetError
+            The session is open elsewhere, or can't be written.
+        """
+        if self.session.read_only:
+            raise CopnetError(self.session.notice, self.session.remedy)
+
     # Helpers -----------------------------------------------------------------
 
     def _is_free(self, z: int) -> bool:
         """Whether nobody has worked on a slice that may be changed."""
         self._check(z)
-        if self.session.read_only:
-            raise CopnetError(self.session.notice, "Close the other window first.")
+        self.check_writable()
         return self.state(z) == UNTOUCHED
 
     def _print_of(self, z: int, contour: np.ndarray) -> str:
@@ -332,8 +342,7 @@ class Project(ProjectView):
 
     def _set(self, entry: SliceState) -> None:
         self._check(entry.z)
-        if self.session.read_only:
-            raise CopnetError(self.session.notice, self.session.remedy)
+        self.check_writable()
         self._states.slices[entry.z] = entry
         for listener in self.on_change:
             listener(entry.z)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.files import whole_file
-from napari_copnet.inflate import BROKEN_ARCHIVE
 from napari_copnet.records import read_record, unfit
+from napari_copnet.teaching.slice_arrays import opened_arrays
 
 FORMAT = 1
 UNTOUCHED, IN_WORK, DONE = "untouched", "in work", "done"
@@ -121,15 +120,5 @@ def read_part(path: Path, z: int, shape: tuple[int, ...]) -> np.ndarray:
     InputError
         Missing or damaged.
     """
-    try:
-        count = shape[0] * shape[1]
-        with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > count // 8 + (1 << 16):
-                raise ValueError(path.name)
-        with np.load(path, allow_pickle=False) as file:
-            bits = np.unpackbits(file["bits"], count=count)
-    except BROKEN_ARCHIVE as error:
-        raise InputError(
-            f"The reviewed area of slice {z} can't be read.", "Mark it again."
-        ) from error
-    return bits.reshape(shape).view(bool)
+    with opened_arrays(path, shape, f"The reviewed area of slice {z}", "Mark it again.") as file:
+        return np.unpackbits(file["bits"], count=shape[0] * shape[1]).reshape(shape).view(bool)

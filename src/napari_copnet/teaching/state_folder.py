@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from napari_copnet.errors import InputError
+from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.proofreading.session import Session
 from napari_copnet.teaching.carrying.carried import CarriedSlice, read_carried, write_carried
 from napari_copnet.teaching.prefilled import PrefilledSlice, read_prefilled, write_prefilled
@@ -48,7 +50,10 @@ class StateFolder:
         self._parts: dict[int, np.ndarray] = {}
         self._carried: dict[int, tuple[CarriedSlice, str] | None] = {}
         self._prefilled: dict[int, tuple[PrefilledSlice, str] | None] = {}
-        self._asked = self._written = 0
+        # What is to be written, the oldest first, and in which order it was asked for.
+        self._waiting: dict[Path, tuple[int, Callable[[], None]]] = {}
+        self._asked = 0
+        self._alone = threading.Lock()
 
     def part(self, z: int) -> np.ndarray:
         """Return the reviewed part of a slice of which not all was, shape (Y, X), bool.
@@ -70,19 +75,11 @@ class StateFolder:
 
     def save(self, part_of: int | None = None) -> None:
         """Have the states written behind the edits made so far, a slice's reviewed part before."""
-        state = packed_states(self.slices)
-        bits = None if part_of is None else np.packbits(self._parts[part_of])
-        path = None if part_of is None else self._part_path(part_of)
-        self._asked += 1
-        number = self._asked
-
-        def write() -> None:
-            if path is not None and bits is not None:
-                write_part(path, bits)
-            write_states(self._folder / STATE, state)
-            self._written = number
-
-        self._session.after_saving(write)
+        if part_of is not None:
+            bits, part = np.packbits(self._parts[part_of]), self._part_path(part_of)
+            self._write_later(part, lambda: write_part(part, bits))
+        state, path = packed_states(self.slices), self._folder / STATE
+        self._write_later(path, lambda: write_states(path, state))
 
     def carried(self, z: int) -> tuple[CarriedSlice, str] | None:
         """Return what was carried to a slice, and its fingerprint then; None where nothing was.
@@ -106,7 +103,7 @@ class StateFolder:
         """
         self._carried[carried.z] = carried, print_
         path = self._carried_path(carried.z)
-        self._session.after_saving(lambda: write_carried(path, carried, print_))
+        self._write_later(path, lambda: write_carried(path, carried, print_))
 
     def prefilled(self, z: int) -> tuple[PrefilledSlice, str] | None:
         """Return what a model drew in a slice, and its fingerprint then; None where none did.
@@ -125,13 +122,51 @@ class StateFolder:
         """Take what a model drew in a slice, and have it written; before its edit, as above."""
         self._prefilled[prefilled.z] = prefilled, print_
         path = self._prefilled_path(prefilled.z)
-        self._session.after_saving(lambda: write_prefilled(path, prefilled, print_))
+        self._write_later(path, lambda: write_prefilled(path, prefilled, print_))
 
     def flush(self) -> None:
-        """Write the states here and now where the session's writer did not get to them."""
-        if self._written < self._asked:
-            write_states(self._folder / STATE, packed_states(self.slices))
-            self._written = self._asked
+        """Write here and now what the session's writer could not.
+
+        Raises
+        ------
+        OutputError
+            It still can't be written.
+        """
+        self._write(self._asked)
+
+    def _write_later(self, path: Path, write: Callable[[], None]) -> None:
+        """Have a file written behind the edits made so far; what fails is tried with the next."""
+        with self._alone:
+            self._asked += 1
+            number = self._asked
+            self._waiting.pop(path, None)
+            self._waiting[path] = number, write
+        self._session.after_saving(lambda: self._write(number))
+
+    def _write(self, last: int) -> None:
+        """Write what waits since it was asked for, up to a number: later edits may not be saved."""
+        problems: list[Exception] = []
+        with self._alone:
+            asked = [(path, *it) for path, it in self._waiting.items() if it[0] <= last]
+        for path, number, write in asked:
+            if path.name == STATE and self._parts_wait():
+                # States speak of reviewed parts.
+                continue
+            try:
+                write()
+            except (CopnetError, OSError) as error:
+                problems.append(error)
+                continue
+            with self._alone:
+                # Meanwhile it may have been asked for anew.
+                if self._waiting.get(path, (0,))[0] == number:
+                    del self._waiting[path]
+        if problems:
+            raise problems[0]
+
+    def _parts_wait(self) -> bool:
+        with self._alone:
+            return any(path.match("reviewed-*") for path in self._waiting)
 
     def _carried_path(self, z: int) -> Path:
         return self._folder / f"carried-{z:04d}.npz"

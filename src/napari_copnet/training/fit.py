@@ -33,7 +33,7 @@ from napari_copnet.params import (
     with_present_names,
 )
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.records import read_record
+from napari_copnet.records import MOST_BYTES, read_bounded, read_record
 from napari_copnet.training import child, dataset
 from napari_copnet.training.sources import Source, SyntheticTissue, describe_sources
 from napari_copnet.training.work import check_work_folder, clear, work_folder
@@ -56,8 +56,9 @@ def read_losses(out: Path | str) -> list[dict[str, float]]:
         With the keys of `child.COLUMNS`; those without a value (no validation) are missing.
     """
     try:
-        header, *lines = (work_folder(out) / child.LOSSES).read_text().splitlines()
-    except (OSError, ValueError):
+        text = read_bounded(work_folder(out) / child.LOSSES, MOST_BYTES).decode()
+        header, *lines = text.splitlines()
+    except (InputError, ValueError):
         return []
     names = header.split(",")
     rows = []
@@ -368,23 +369,29 @@ def _plain(source: Source | SyntheticTissue) -> dict[str, Any]:
 
 
 def _sources_of(config: dict[str, Any]) -> list[Source | SyntheticTissue]:
+    try:
+        return [_source_of(entry) for entry in config["sources"]]
+    except (CopnetError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            "The record of this training is damaged: what it trains on can't be read.",
+            "Start a new training.",
+        ) from error
+
+
+def _source_of(entry: dict[str, Any]) -> Source | SyntheticTissue:
     from napari_copnet.params import TissueParams, from_dict
 
-    sources: list[Source | SyntheticTissue] = []
-    for entry in config["sources"]:
-        values = dict(entry)
-        values["step1"] = Path(values["step1"]) if values.get("step1") else None
-        if values.pop("type") in _SYNTHETIC:
-            if values["params"] is not None:
-                values["params"] = from_dict(TissueParams, values["params"])
-            sources.append(SyntheticTissue(**values))
-            continue
-        for key in ("truth", "image", "contours", "annotated"):
-            values[key] = Path(values[key]) if values.get(key) else None
-        for key in ("planes", "positions", "sizes"):
-            values[key] = tuple(values.get(key, ()))
-        sources.append(Source(**values))
-    return sources
+    values = dict(entry)
+    values["step1"] = Path(values["step1"]) if values.get("step1") else None
+    if values.pop("type") in _SYNTHETIC:
+        if values["params"] is not None:
+            values["params"] = from_dict(TissueParams, values["params"])
+        return SyntheticTissue(**values)
+    for key in ("truth", "image", "contours", "annotated"):
+        values[key] = Path(values[key]) if values.get(key) else None
+    for key in ("planes", "positions", "sizes"):
+        values[key] = tuple(values.get(key, ()))
+    return Source(**values)
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 from pathlib import Path
 
 from napari_copnet.errors import OutputError
 from napari_copnet.folders import SYSTEM_FILES, holds_only, holds_only_kinds
+from napari_copnet.records import is_plain_file
 
 # Any of these shows that a training has used the folder.
 _MARKS = ("lock", "finetune.json", "annotated/slices.json", "dataset/cases.json")
@@ -26,6 +28,7 @@ _FILES = (
     "trained.safetensors",
 )
 _HINT = "Training writes to a folder next to the model: choose another name for the model."
+_LINK_HINT = "It is not followed: remove it, or choose another name for the model."
 _EXAMPLES = re.compile(
     r"cases\.json|nnUNet_raw/Dataset\d+_\w+/((imagesTr|labelsTr)/\w+\.(tif|json)|dataset\.json)"
     r"|nnUNet_(preprocessed|results)/(.+/)?[\w.-]+\.(json|npy|npz|pkl|b2nd)"
@@ -44,7 +47,8 @@ def check_work_folder(work: Path) -> None:
     Raises
     ------
     OutputError
-        It is not empty and no training has worked there, or it is a file.
+        It is not empty and no training has worked there, it is a file, or has links or pipes in
+        place of the files of a training, which would write elsewhere.
     """
     if not work.exists():
         return
@@ -54,6 +58,12 @@ def check_work_folder(work: Path) -> None:
         raise OutputError(
             f"{work} is not empty, and holds files that napari-copnet did not write.", _HINT
         )
+    for name in _FILES:
+        if os.path.lexists(work / name) and not is_plain_file(work / name):
+            raise OutputError(f"{work / name} is a link, or no plain file.", _LINK_HINT)
+    for name in ("annotated", "dataset"):
+        if (work / name).is_symlink():
+            raise OutputError(f"{work / name} is a link.", _LINK_HINT)
 
 
 def is_examples(folder: Path) -> bool:

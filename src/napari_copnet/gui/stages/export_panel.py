@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,8 @@ def _free(folder: Path, name: str) -> Path:
     """Return the folder if it is empty, else a new one inside it."""
     if not folder.exists() or not any(folder.iterdir()):
         return folder
+    # The name of a session from elsewhere may lead elsewhere.
+    name = re.sub(r"[^\w .-]+", "_", name)[:100]
     out, number = folder / f"{name} export", 1
     while out.exists():
         number += 1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +11,13 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.files import whole_file
-from napari_copnet.inflate import BROKEN_ARCHIVE
-from napari_copnet.records import Range, read_bounded, unfit
+from napari_copnet.records import Range, unfit
 from napari_copnet.teaching.carrying import regions
 from napari_copnet.teaching.carrying.carry import SMALLEST, CarriedCells
+from napari_copnet.teaching.slice_arrays import opened_arrays
 
 FORMAT = 1
 _FORM = {"print": str, "sources": [Range(0, 1 << 24)], "cells": Range(0, 1 << 32)}
-# Of what a file holds besides two masks.
-_MORE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -145,32 +141,23 @@ def read_carried(path: Path, z: int, shape: tuple[int, ...]) -> tuple[CarriedSli
     InputError
         Damaged, or written by a newer version.
     """
-    most = shape[0] * shape[1] // 4 + _MORE_BYTES
-    data = io.BytesIO(read_bounded(path, most, "Carry the contours again."))
-    try:
-        with zipfile.ZipFile(data) as archive:
-            if sum(member.file_size for member in archive.infolist()) > most:
-                raise ValueError(path.name)
-        with np.load(data, allow_pickle=False) as file:
-            about = json.loads(str(file["about"]))
-            if about["format"] > FORMAT:
-                raise InputError(f"{path} was written by a newer version.", "Update napari-copnet.")
-            if unfit(about, _FORM) is not None:
-                raise ValueError(path.name)
-            contour, known = (
-                np.unpackbits(file[name], count=shape[0] * shape[1]).reshape(shape).view(bool)
-                for name in ("contour", "known")
-            )
-            doubtful = tuple(
-                DoubtfulCell(int(y), int(x), float(trust), int(size))
-                for y, x, trust, size in file["doubtful"]
-            )
-            if any(not (0 <= p.y < shape[0] and 0 <= p.x < shape[1]) for p in doubtful):
-                raise ValueError(path.name)
-            sources = tuple(int(source) for source in about["sources"])
-            carried = CarriedSlice(z, sources, contour, known, doubtful, int(about["cells"]))
-            return carried, str(about["print"])
-    except BROKEN_ARCHIVE as error:
-        raise InputError(
-            f"What was carried to slice {z} can't be read.", "Carry the contours again."
-        ) from error
+    what, hint = f"What was carried to slice {z}", "Carry the contours again."
+    with opened_arrays(path, shape, what, hint) as file:
+        about = json.loads(str(file["about"]))
+        if about["format"] > FORMAT:
+            raise InputError(f"{path} was written by a newer version.", "Update napari-copnet.")
+        if unfit(about, _FORM) is not None:
+            raise ValueError(path.name)
+        contour, known = (
+            np.unpackbits(file[name], count=shape[0] * shape[1]).reshape(shape).view(bool)
+            for name in ("contour", "known")
+        )
+        doubtful = tuple(
+            DoubtfulCell(int(y), int(x), float(trust), int(size))
+            for y, x, trust, size in file["doubtful"]
+        )
+        if any(not (0 <= p.y < shape[0] and 0 <= p.x < shape[1]) for p in doubtful):
+            raise ValueError(path.name)
+        sources = tuple(int(source) for source in about["sources"])
+        carried = CarriedSlice(z, sources, contour, known, doubtful, int(about["cells"]))
+        return carried, str(about["print"])
