@@ -117,7 +117,7 @@ class TrainingPanel(Dock):
         self.train.stop()
         self.loop.stop()
         self.tasks.shut_down()
-        self.review.outline.release()
+        self.review.release()
         self.compare.stop()
         self.link.stop()
 
