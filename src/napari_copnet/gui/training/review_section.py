@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from qtpy.QtWidgets import QLabel
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QLabel
 
 from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
+from napari_copnet.gui.training.drawn_file import DrawnFile
 from napari_copnet.gui.training.outline_key import OutlineKey
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.project_section import (
@@ -18,7 +20,7 @@ from napari_copnet.gui.training.project_section import (
     doubts_left,
 )
 from napari_copnet.gui.training.reviewed_box import ReviewedBox
-from napari_copnet.gui.widgets.controls import canvas_button, row
+from napari_copnet.gui.widgets.controls import canvas_button, named, row
 from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
 from napari_copnet.progress import Progress, Steps
@@ -45,7 +47,13 @@ class ReviewSection(ProjectSection):
     findings : list of Finding
         Of the slice that was checked last.
     outline : OutlineKey
+    box : ReviewedBox
+    file : DrawnFile
+    noted : Signal
+        A sentence for the user.
     """
+
+    noted = Signal(str)
 
     def __init__(self, link: ProjectLink, compute: Compute) -> None:
         super().__init__(2, "Correct and check", _PURPOSE, link, compute)
@@ -71,6 +79,24 @@ class ReviewSection(ProjectSection):
         buttons = list(self.tools.values())
         self.add(row(*buttons[:2], self.outline_button))
         self.add(row(*buttons[2:]))
+        self.file = DrawnFile(link, compute)
+        self.file_button = canvas_button(
+            "From a file …",
+            "annotate_file",
+            "Take the cells or contours of another program (Fiji, Cellpose, webKnossos, ilastik): "
+            "of one slice into the slice in view, or all that a whole stack has.",
+        )
+        self.labelled_only = named(
+            QCheckBox("Only what is labelled"),
+            "labelled_only",
+            "What has no label was not annotated; otherwise it is background.",
+        )
+        self.file.taken.connect(self.noted.emit)
+        self.file.failed.connect(self.failed.emit)
+        self.file_button.clicked.connect(
+            lambda: self.file.ask(self, self.labelled_only.isChecked())
+        )
+        self.add(row(self.file_button, self.labelled_only, spare=True))
         self.part_button = canvas_button(
             "Only the part in view",
             "part",
@@ -223,6 +249,7 @@ class ReviewSection(ProjectSection):
             self.part_button,
             self.box_button,
             self.whole_button,
+            self.file_button,
         ):
             button.setEnabled(writable)
         self.done_button.setEnabled(writable and not is_done)
