@@ -15,7 +15,7 @@ from napari_copnet.cli.options import add_command
 from napari_copnet.params import CheckParams, ChooseParams, DeviceParams, ReadParams
 
 Folder = Annotated[Path, typer.Argument(help="Project folder (a proofreading session).")]
-Slices = Annotated[str, typer.Argument(help="Slices, such as 0,10,20 or 0-4.")]
+Slices = Annotated[str, typer.Argument(help="Slices, such as 0,10,20 or 0-4, counted from 0.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -150,7 +150,8 @@ def slices_command(project: Folder, *, as_json: Json = False) -> None:
 def check_command(
     project: Folder,
     slices: Annotated[
-        str, typer.Argument(help="Slices, such as 0,10; default: those on the list.")
+        str,
+        typer.Argument(help="Slices, such as 0,10, counted from 0; default: those on the list."),
     ] = "",
     *,
     check: CheckParams,
@@ -170,7 +171,9 @@ def draw_command(
     project: Folder,
     slices: Annotated[
         str,
-        typer.Argument(help="Slices, such as 0,10; default: all in which the file has something."),
+        typer.Argument(
+            help="Slices counted from 0, such as 0,10; default: all in which the file has something."
+        ),
     ] = "",
     *,
     contours: Annotated[

@@ -233,14 +233,16 @@ class ReviewSection(ProjectSection):
             entry = project.slice(z)
             is_done = state == DONE
             part = ", a part of it" if entry.part else ""
-            self.state.setText(f"<b>Slice {z}</b>&nbsp; {SIGNS[state]} {state}{part}")
+            self.state.setText(f"<b>Slice {z + 1}</b>&nbsp; {SIGNS[state]} {state}{part}")
             if self.findings:
                 count = len(self.findings)
                 doubts = "1 place seems" if count == 1 else f"{count} places seem"
                 self.tell(Mark.CHANGED, f"{doubts} wrong:", "correct them, or let them be.")
             elif is_done:
                 left = f", {doubts_left(entry.left)}" if entry.left else ""
-                self.tell(Mark.DONE, f"Slice {z} is done{left}.", "Next: another slice, or train.")
+                self.tell(
+                    Mark.DONE, f"Slice {z + 1} is done{left}.", "Next: another slice, or train."
+                )
             else:
                 self.tell(Mark.READY, _PURPOSE)
         for button in (
