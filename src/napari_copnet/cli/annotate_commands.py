@@ -172,7 +172,7 @@ def draw_command(
     slices: Annotated[
         str,
         typer.Argument(
-            help="Slices counted from 0, such as 0,10; default: all in which the file has something."
+            help="Slices counted from 0, such as 0,10; default: all in which the file has any."
         ),
     ] = "",
     *,
