@@ -13,8 +13,11 @@ from benchmarks.figure import Figure, machine_name
 # How many slices are annotated when the model learns; it does so for as many steps a slice.
 COUNTS = (1, 2, 4)
 _BEFORE = dict(zip(COUNTS, (0, *COUNTS), strict=False))
-# Learning from slices that are done, or from those and what was carried from them.
-ARMS = ("annotated", "carried")
+# Learning from slices that are done; from those and what was carried from them; from those and what
+# the model itself agrees on.
+SELF = "self"
+ARMS = ("annotated", "carried", SELF)
+_MORE = {"carried": "carried slices", SELF: "slices that the model drew itself"}
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,11 @@ def _of_set(name: str, lines: Sequence[Line], steps: int) -> list[Figure]:
     by = {(one.arm, one.seed, one.slices): one for one in lines}
     seeds = sorted({one.seed for one in lines})
     found = []
-    for count in COUNTS:
+    for arm, count in ((arm, count) for arm in _MORE for count in COUNTS):
         pairs = [
-            (by["carried", seed, count], by["annotated", seed, count])
+            (by[arm, seed, count], by["annotated", seed, count])
             for seed in seeds
-            if ("carried", seed, count) in by and ("annotated", seed, count) in by
+            if (arm, seed, count) in by and ("annotated", seed, count) in by
         ]
         if not pairs:
             continue
@@ -79,20 +82,20 @@ def _of_set(name: str, lines: Sequence[Line], steps: int) -> list[Figure]:
         start = _mean([by["annotated", seed, 0].labelled for seed in seeds])
         found.append(
             _figure(
-                f"{name}, {count} slice(s), labelled with carried slices minus without",
+                f"{name}, {count} slice(s), labelled with {_MORE[arm]} minus without",
                 100 * _mean(gains),
                 "points",
                 ">= 0",
                 _mean(gains) >= 0,
                 f"{_mean([one.labelled for one, _ in pairs]):.3f} labelled, NSD "
                 f"{_mean([one.nsd for one, _ in pairs]):.3f}, {pairs[-1][0].beside} slices "
-                f"carried; by seed {', '.join(f'{100 * gain:+.1f}' for gain in gains)}",
+                f"more; by seed {', '.join(f'{100 * gain:+.1f}' for gain in gains)}",
                 f"{_mean([one.labelled for _, one in pairs]):.3f}, NSD "
                 f"{_mean([one.nsd for _, one in pairs]):.3f} after as many steps ({count * steps}) "
                 f"on annotated slices alone; {start:.3f} before",
             )
         )
-    for arm in ARMS:
+    for arm in ARMS[:2]:
         last = [by[arm, seed, COUNTS[-1]] for seed in seeds if (arm, seed, COUNTS[-1]) in by]
         if not last:
             continue
@@ -140,7 +143,7 @@ def _costs(name: str, by: dict[tuple[str, int, int], Line], seeds: Sequence[int]
     """
     counts = (0, *COUNTS)
     found = []
-    for arm in ARMS:
+    for arm in ARMS[:2]:
         both = [
             ([by[arm, seed, n] for n in counts], [by["annotated", seed, n] for n in counts])
             for seed in seeds
