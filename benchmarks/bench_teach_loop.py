@@ -53,6 +53,8 @@ from napari_copnet.types import Stack, VoxelSize
 from research.splits import ISBI2012_FINE_TUNING
 
 SIDE, STEPS, SEEDS = 256, 60, 2
+# The model draws these slices beside each that is done; those within are learnt from.
+BESIDE = range(2, 6)
 DEVICE = DeviceParams(device="cpu", threads=1)
 
 
@@ -112,7 +114,8 @@ def run(
     for arms, seed in product((ARMS[:2], ARMS[2:]), seeds):
         for plan, arm in product(_plans(seed, data, models), arms):
             mine = _of(lines, plan, arm, seed)
-            if len(mine) > len(COUNTS) or (arm == "carried" and _is_same(plan, seed, lines)):
+            done = len(mine) > len(COUNTS)
+            if done or (arm == "carried" and _is_same(plan, seed, lines)) or not _fits(plan, arm):
                 continue
             lines = [one for one in lines if one not in mine]
             for line in _sequence(plan, arm, seed, steps):
@@ -134,6 +137,11 @@ def _of(lines: Sequence[Line], plan: Plan, arm: str, seed: int) -> list[Line]:
 def _is_same(plan: Plan, seed: int, lines: Sequence[Line]) -> bool:
     """Whether nothing could be carried, so that there is nothing more to learn from."""
     return not any(one.beside for one in _of(lines, plan, ARMS[0], seed))
+
+
+def _fits(plan: Plan, arm: str) -> bool:
+    """Whether the slices that a model draws itself lie far enough from those that are scored."""
+    return arm != SELF or max(plan.annotated) + BESIDE[-1] + MARGIN <= min(plan.scored)
 
 
 # What is measured ------------------------------------------------------------------------------
@@ -237,7 +245,7 @@ def _take_agreeing(project: Project, annotated: Sequence[int]) -> None:
     """Have a project learn from what its newest model agrees on, in two slices beside each done."""
     model = loop.newest_model(project)
     for z in annotated:
-        block = list(range(z + 2, z + 6))
+        block = [z + step for step in BESIDE]
         closed = None if model is None else _closed(SlicesForNetworks(project, block), model)
         if closed is not None:
             for one in agreeing(closed[1] > 0, block, project.done):
