@@ -46,12 +46,26 @@ def bench(
             help="proofread, finetune, teach, teach_loop: folder with data sets, to use them too.",
         ),
     ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option("--models", help="teach_loop: folder with contours-without-SET."),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", help="teach_loop: file of its lines, to be gone on with."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure ours beside another way of doing the same, and say whether the goal is met."""
     measure = importlib.import_module(f"benchmarks.bench_{name}").run
+    of_loop = {"models": models, "table": table}
+    if any(of_loop.values()) and name != "teach_loop":
+        raise InputError(
+            f"The benchmark {name} takes no models and no table.", "Leave --models and --table out."
+        )
     if data is not None and name not in _WITH_DATA:
         raise InputError(f"The benchmark {name} takes no data.", "Leave --data out.")
+    given = {key: path for key, path in (("data", data), *of_loop.items()) if path is not None}
     lines, in_window = [], []
     if name in _IN_WINDOW:
         if has_display():
@@ -59,7 +73,7 @@ def bench(
             in_window = importlib.import_module(_IN_WINDOW[name]).run(quick=quick)
         else:
             lines.append("No display: the window was not measured. Run it under xvfb-run.")
-    figures = measure(quick=quick, **({} if data is None else {"data": data})) + in_window
+    figures = measure(quick=quick, **given) + in_window
     for figure in figures:
         mark = "holds" if figure.holds else "falls short"
         lines.append(

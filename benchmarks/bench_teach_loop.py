@@ -1,134 +1,349 @@
-"""The loop of teaching: what correcting a slice costs that the newest model drew, and drawing it.
+"""The loop of teaching: what it costs an annotator, and what the model then gets right.
 
-A simulated annotator who knows the truth works with stated prices. The true contours are cut into
-stretches at their junctions, and a stretch is drawn as a polygon: one click for each of its
-vertices, which lie within `STRAIGHT` px of it. Correcting draws what of a true stretch lies farther
-than `NEAR` px from any contour that is there, and removes what of a contour lies farther than that
-from the truth, also by a polygon along it. Looking, moving and zooming are not counted, on either
-side. The first slice is drawn; the second was drawn by the model after one round of training, the
-third after two, and the same prices hold for both sides.
+A sequence is a person who annotates four slices of a stack, one after the other, as `annotator`
+counts it, and a contour model that learns after the first, the second and the fourth, `STEPS` for
+each slice: from the slices that are done (``annotated``), or from those and what was carried from
+them (``carried``), or from those and what its own closed contours agree on in other slices
+(``self``, see `self_training`). Each slice is truth in the end, and what it took is counted in
+three ways: drawn from nothing; by correcting the contours of the model of the beginning, as after a
+run; and by correcting what the loop offers, which is what was carried to the slice, or else what
+the newest model draws. The model is scored, before the default closing model, on slices at least
+`training.cases.MARGIN` away from all that it has learnt from or that anything was carried to.
+
+No contour model has learnt from the data it is measured on: for a set that the default model knows
+it is ``contours-without-SET`` in the folder of models: of snemi3d, a stage of `make models`; of
+tumour tissue, the contour model that was shipped up to 25 November 2026 (commit 957ad0c). The
+closing model is the default one on all sides. Each line of the table is kept as soon as it is
+there, and a second call goes on with the sequences that are missing.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import sys
 import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
-from skimage.measure import approximate_polygon
-from skimage.morphology import skeletonize
 
-from benchmarks.bench_finetune import Plan, _isbi2012, _tissue
-from benchmarks.figure import Figure, machine_name
-from napari_copnet.networks.package import find_model
-from napari_copnet.params import DeviceParams, FineTuneParams, LoopParams
+from benchmarks.annotator import clicks
+from benchmarks.bench_teach import tumour
+from benchmarks.figure import Figure
+from benchmarks.self_training import agreeing
+from benchmarks.teach_loop_figures import ARMS, COUNTS, SELF, Line, figures
+from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.evaluation.scores import evaluate_all
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.networks.package import ModelPackage, adopt, find_model, load_package
+from napari_copnet.params import CarryParams, DeviceParams, FineTuneParams, LoopParams
 from napari_copnet.progress import finish
 from napari_copnet.teaching import loop
 from napari_copnet.teaching.project import Project
 from napari_copnet.teaching.project_start import start_from_images
+from napari_copnet.teaching.slices_for_networks import SlicesForNetworks
+from napari_copnet.training.cases import MARGIN, read_array
+from napari_copnet.types import Stack, VoxelSize
+from research.splits import ISBI2012_FINE_TUNING
 
-STRAIGHT, NEAR = 2.0, 3.0
-# Shorter pieces are roughness of a line, px.
-SHORTEST = 4
-ROUNDS = 2
+SIDE, STEPS, SEEDS = 256, 60, 2
+# The model draws these slices beside each that is done; those within are learnt from.
+BESIDE = range(2, 6)
+DEVICE = DeviceParams(device="cpu", threads=1)
 
 
-def run(quick: bool = False, data: Path | None = None) -> list[Figure]:
-    """Measure synthetic tissue of an unseen kind and, where `data` is given, isbi2012.
+@dataclass(frozen=True)
+class Plan:
+    """What is annotated and scored of a stack.
 
-    No default model has learnt from either.
+    Attributes
+    ----------
+    name : str
+        Of the data set.
+    image, truth : ndarray, shape (Z, Y, X)
+        The truth is 1 on contours, uint8.
+    annotated, scored : tuple of int
+        Slices, in their order.
+    base : str
+        Folder of the contour model to begin with, or ``"shipped"``.
+    """
+
+    name: str
+    image: np.ndarray
+    truth: np.ndarray
+    annotated: tuple[int, ...]
+    scored: tuple[int, ...]
+    base: str
+
+
+def run(
+    quick: bool = False,
+    data: Path | None = None,
+    models: Path | None = None,
+    table: Path | None = None,
+) -> list[Figure]:
+    """Measure synthetic tumour tissue, snemi3d at 12 nm and isbi2012, as far as they are there.
 
     Parameters
     ----------
     quick : bool
-        Slices of 256 px and 100 steps a round instead of 500.
+        One seed, and a third of the steps.
     data : Path, optional
-        Folder with isbi2012.
+        Folder with snemi3d and isbi2012.
+    models : Path, optional
+        Folder with ``contours-without-snemi3d`` and ``contours-without-tumour``; sets whose model
+        is not there are left out.
+    table : Path, optional
+        File of the lines, to be gone on with.
+
+    Raises
+    ------
+    InputError
+        Nothing can be measured.
     """
-    plans = [_tissue(quick)] if data is None else [_isbi2012(data, quick), _tissue(quick)]
-    steps = FineTuneParams(steps=500, steps_per_epoch=50)
-    if quick:
-        steps = FineTuneParams(steps=100, steps_per_epoch=50, patch=128, batch=2)
-    return [figure for plan in plans for figure in _measured(plan, steps)]
+    lines = _kept(table)
+    steps = STEPS // 3 if quick else STEPS
+    seeds = range(1 if quick else SEEDS)
+    # What is asked first is known first, should time run out.
+    for arms, seed in product((ARMS[:2], ARMS[2:]), seeds):
+        for plan, arm in product(_plans(seed, data, models), arms):
+            mine = _of(lines, plan, arm, seed)
+            done = len(mine) > len(COUNTS)
+            if done or (arm == "carried" and _is_same(plan, seed, lines)) or not _fits(plan, arm):
+                continue
+            lines = [one for one in lines if one not in mine]
+            for line in _sequence(plan, arm, seed, steps):
+                lines.append(line)
+                _keep(table, lines)
+                _tell(line)
+    if not lines:
+        raise InputError(
+            "There is nothing to measure.", "Give --data, or --models with contours-without-tumour."
+        )
+    return figures(lines, steps)
 
 
-def _measured(plan: Plan, steps: FineTuneParams) -> list[Figure]:
-    costs: list[tuple[int, int, int]] = []
-    default = find_model("default", "contours").name
-    with tempfile.TemporaryDirectory() as place:
-        start = start_from_images(plan.stack, None, plan.size)
-        with Project.create(Path(place) / "project", start) as project:
-            for number in range(ROUNDS + 1):
-                z = plan.annotated[number]
-                drawn = finish(loop.prefill(project, z)) if number else None
-                before = np.zeros(plan.truth[z].shape, bool) if drawn is None else drawn.contour
-                costs.append((z, clicks(before, plan.truth[z]), clicks(0 * before, plan.truth[z])))
-                project.draw(z, plan.truth[z])
-                project.finish(z, despite=True)
-                if number == ROUNDS:
-                    break
-                finish(
+def _of(lines: Sequence[Line], plan: Plan, arm: str, seed: int) -> list[Line]:
+    wanted = plan.name, arm, seed
+    return [one for one in lines if (one.name, one.arm, one.seed) == wanted]
+
+
+def _is_same(plan: Plan, seed: int, lines: Sequence[Line]) -> bool:
+    """Whether nothing could be carried, so that there is nothing more to learn from."""
+    return not any(one.beside for one in _of(lines, plan, ARMS[0], seed))
+
+
+def _fits(plan: Plan, arm: str) -> bool:
+    """Whether the slices that a model draws itself lie far enough from those that are scored."""
+    return arm != SELF or max(plan.annotated) + BESIDE[-1] + MARGIN <= min(plan.scored)
+
+
+# What is measured ------------------------------------------------------------------------------
+
+
+def _plans(seed: int, data: Path | None, models: Path | None) -> Iterator[Plan]:
+    base = _base(models, "tumour")
+    if base:
+        tissue = tumour(61, SIDE, 60.0, 90_400 + seed)
+        image, truth = np.asarray(tissue.stack.data), np.asarray(tissue.contours)
+        yield Plan("synthetic tumour tissue", image, truth, (5, 25, 15, 35), (50, 55, 60), base)
+    if data is None:
+        return
+    corner = [(0, 0), (0, SIDE), (SIDE, 0), (SIDE, SIDE)][seed % 4]
+    crop = (slice(None), *(slice(at, at + SIDE) for at in corner))
+    base = _base(models, "snemi3d")
+    if base:
+        image, truth = _snemi3d(data)
+        yield Plan(
+            "snemi3d at 12 nm", image[crop], truth[crop], (5, 25, 15, 35), (50, 55, 60), base
+        )
+    folder = data / "isbi2012"
+    if (folder / "train-volume.tif").is_file():
+        image, cells = (read_array(folder / f"train-{one}.tif")[0] for one in ("volume", "labels"))
+        chosen = ISBI2012_FINE_TUNING
+        annotated = tuple(chosen.train[z] for z in (0, 4, 8, 2))
+        scored = tuple(chosen.validation)[::2]
+        truth = (cells == 0).astype(np.uint8)
+        yield Plan("isbi2012", image[crop], truth[crop], annotated, scored, "shipped")
+
+
+def _base(models: Path | None, without: str) -> str:
+    folder = None if models is None else models / f"contours-without-{without}"
+    return str(folder) if folder is not None and folder.is_dir() else ""
+
+
+def _snemi3d(data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return image and contours at half the size: 12 nm."""
+    image, labels = (read_array(data / "snemi3d" / f"{one}.tif")[0] for one in ("raw", "instances"))
+    depth, height, width = image.shape
+    blocks = image.reshape(depth, height // 2, 2, width // 2, 2)
+    small = np.stack([plane.mean(axis=(1, 3)) for plane in blocks])
+    cells = labels[:, ::2, ::2]
+    truth = cells == 0
+    truth[:, :-1] |= cells[:, :-1] != cells[:, 1:]
+    truth[:, :, :-1] |= cells[:, :, :-1] != cells[:, :, 1:]
+    return np.rint(small).astype(np.uint8), truth.astype(np.uint8)
+
+
+def _sequence(plan: Plan, arm: str, seed: int, steps: int) -> Iterator[Line]:
+    """Annotate slice after slice, and yield a line for none and for each of them."""
+    tuning = FineTuneParams(
+        steps_per_epoch=max(steps // 2, 1),
+        patch=128,
+        batch=2,
+        seed=seed,
+        carried=arm != ARMS[0],
+    )
+    with tempfile.TemporaryDirectory() as place, _default(plan.base, Path(place)) as base:
+        start = start_from_images(
+            Stack(plan.image, VoxelSize(), name=plan.name.split()[0]), None, 0
+        )
+        with (
+            Project.create(Path(place) / "truth", start) as scored,
+            Project.create(Path(place) / "project", start) as project,
+        ):
+            for z in plan.scored:
+                _annotate(scored, z, plan.truth)
+            yield Line(plan.name, arm, seed, 0, *_scores(scored, base), 0, 0, 0, "", 0, 0.0)
+            done = 0
+            for count in COUNTS:
+                took = []
+                for z in plan.annotated[done:count]:
+                    took.append(_clicks(project, base, z, plan.truth[z]))
+                    _annotate(project, z, plan.truth)
+                    if arm != SELF:
+                        finish(loop.carry_done(project, CarryParams()))
+                if arm == SELF:
+                    _take_agreeing(project, plan.annotated[:count])
+                begun = time.monotonic()
+                model = finish(
                     loop.train_round(
                         project,
                         LoopParams(minutes=120.0),
-                        device=DeviceParams(),
-                        fine_tuning=steps,
+                        device=DEVICE,
+                        fine_tuning=replace(tuning, steps=steps * (count - done)),
                     )
                 )
-    figures = []
-    for rounds, (z, correcting, drawing) in list(enumerate(costs))[1:]:
-        share = correcting / max(drawing, 1)
-        goal = 1 / 3 if rounds == ROUNDS else 1.0
-        figures.append(
-            Figure(
-                f"{plan.name}, a slice drawn after {rounds} round(s), correcting over drawing",
-                share,
-                "x",
-                f"<= {goal:.2f}",
-                share <= goal,
-                f"{correcting} clicks in slice {z}, {steps.steps} steps a round from {default}",
-                f"{drawing} clicks to draw it",
-                machine_name(),
-            )
-        )
-    return figures
+                seconds = time.monotonic() - begun
+                _refuse_near(plan.scored, [*project.done, *project.carried_slices])
+                drawn, of_run, offered, came = zip(*took, strict=True)
+                yield Line(
+                    *(plan.name, arm, seed, count, *_scores(scored, model)),
+                    *(sum(drawn), sum(of_run), sum(offered), came[-1]),
+                    *(len(project.carried_slices), seconds),
+                )
+                done = count
 
 
-def clicks(contour: np.ndarray, truth: np.ndarray) -> int:
-    """Return the clicks that turn a contour into the true one, both of shape (Y, X)."""
-    lines = [skeletonize(np.asarray(one) > 0) for one in (truth, contour)]
-    count = 0
-    for line, other in (lines, lines[::-1]):
-        far = line
-        if other.any():
-            far = line & (ndimage.distance_transform_edt(~other) > NEAR)
-        count += sum(len(approximate_polygon(path, STRAIGHT)) for path in stretches(far))
-    return count
+def _take_agreeing(project: Project, annotated: Sequence[int]) -> None:
+    """Have a project learn from what its newest model agrees on, in two slices beside each done."""
+    model = loop.newest_model(project)
+    for z in annotated:
+        block = [z + step for step in BESIDE]
+        closed = None if model is None else _closed(SlicesForNetworks(project, block), model)
+        if closed is not None:
+            for one in agreeing(closed[1] > 0, block, project.done):
+                project.take_carried(one)
 
 
-def stretches(lines: np.ndarray) -> list[np.ndarray]:
-    """Return the pixels (y, x) of lines one pixel wide in order, cut at junctions."""
-    around = ndimage.convolve(lines.astype(np.int8), np.ones((3, 3), np.int8), mode="constant") - 1
-    parts, _ = ndimage.label(lines & (around <= 2), np.ones((3, 3)))
-    found = []
-    for number, box in enumerate(ndimage.find_objects(parts), 1):
-        pixels = np.argwhere(parts[box] == number)
-        if len(pixels) >= SHORTEST:
-            corner = np.array([part.start for part in box])
-            found.append(_in_order(pixels) + corner)
-    return found
+def _refuse_near(scored: Sequence[int], learnt: Sequence[int]) -> None:
+    near = min(abs(one - other) for one in scored for other in learnt)
+    if near < MARGIN:
+        raise AssertionError(f"What is scored lies {near} slices from what is learnt from.")
 
 
-def _in_order(pixels: np.ndarray) -> np.ndarray:
-    """Walk along a line from one of its ends."""
-    apart = np.abs(pixels[:, None] - pixels[None]).max(axis=2)
-    ends = np.flatnonzero((apart == 1).sum(axis=1) <= 1)
-    at = int(ends[0]) if len(ends) else 0
-    left, path = np.ones(len(pixels), bool), [at]
-    left[at] = False
-    while left.any():
-        at = int(np.where(left, apart[at], np.iinfo(apart.dtype).max).argmin())
-        left[at] = False
-        path.append(at)
-    return pixels[path]
+@contextmanager
+def _default(base: str, place: Path) -> Iterator[ModelPackage]:
+    """Let a contour model be the default one, among models of its own."""
+    before = os.environ.get("NAPARI_COPNET_MODELS")
+    os.environ["NAPARI_COPNET_MODELS"] = str(place / "models")
+    try:
+        if base == "shipped":
+            yield find_model("default", "contours")
+        else:
+            (place / "models").mkdir()
+            package = load_package(Path(shutil.copytree(base, place / "models" / "base")))
+            adopt(package)
+            yield package
+    finally:
+        if before is None:
+            del os.environ["NAPARI_COPNET_MODELS"]
+        else:
+            os.environ["NAPARI_COPNET_MODELS"] = before
+
+
+def _annotate(project: Project, z: int, truth: np.ndarray) -> None:
+    project.draw(z, truth[z])
+    project.finish(z, despite=True)
+
+
+def _clicks(
+    project: Project, base: ModelPackage, z: int, truth: np.ndarray
+) -> tuple[int, int, int, str]:
+    """Return what annotating a slice takes, in the three ways, and what the loop offered."""
+    nothing = np.zeros(truth.shape, bool)
+    of_run = _drawn(project, base, z)
+    carried = project.carried(z)
+    if carried is not None:
+        offered, came = carried.contour, "carried"
+    else:
+        drawn = finish(loop.prefill(project, z, device=DEVICE))
+        offered, came = nothing if drawn is None else drawn.contour, "model"
+    return clicks(nothing, truth), clicks(of_run, truth), clicks(offered, truth), came
+
+
+def _closed(view: SlicesForNetworks, model: ModelPackage) -> tuple[np.ndarray, np.ndarray] | None:
+    try:
+        step1 = finish(view.contours(Network.load(model, DEVICE)))
+        closing = Network.load(find_model("default", "closing"), DEVICE)
+        return finish(view.closed(step1, closing, model.name))
+    except CopnetError:
+        return None
+
+
+def _drawn(project: Project, model: ModelPackage, z: int) -> np.ndarray:
+    closed = _closed(SlicesForNetworks(project, [z]), model)
+    return np.zeros(project.shape[1:], bool) if closed is None else closed[1][0] > 0
+
+
+def _scores(project: Project, model: ModelPackage) -> tuple[float, float, float, float]:
+    view = SlicesForNetworks(project, project.done)
+    closed = _closed(view, model)
+    if closed is None:
+        return 0.0, 1.0, 0.0, 0.0
+    one = finish(evaluate_all({"model": closed[0]}, view.true(), project.done))["model"]
+    return one.mean("labelled"), one.mean("merged"), one.mean("split"), one.mean("nsd")
+
+
+# The table -------------------------------------------------------------------------------------
+
+
+def _kept(table: Path | None) -> list[Line]:
+    if table is None or not table.is_file():
+        return []
+    return [Line(**json.loads(line)) for line in table.read_text().splitlines() if line]
+
+
+def _keep(table: Path | None, lines: Sequence[Line]) -> None:
+    if table is not None:
+        beside = table.with_suffix(".writing")
+        beside.write_text("".join(json.dumps(asdict(line)) + "\n" for line in lines))
+        beside.replace(table)
+
+
+def _tell(line: Line) -> None:
+    took = f"{line.drawn} clicks drawn, {line.run} from a run, {line.offered} from {line.came}"
+    # Beside the figures: those may be an object for programs.
+    print(
+        f"{line.name}, {line.arm}, seed {line.seed}, {line.slices} slices: labelled "
+        f"{line.labelled:.3f}, NSD {line.nsd:.3f}; {took if line.slices else 'the model as it was'}"
+        f"; {line.beside} slices carried, {line.seconds:.0f} s",
+        file=sys.stderr,
+        flush=True,
+    )

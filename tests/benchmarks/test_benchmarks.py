@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import bench_degrade, bench_labels, bench_proofread, bench_teach_loop
+from benchmarks import (
+    annotator,
+    bench_degrade,
+    bench_labels,
+    bench_proofread,
+    teach_loop_figures,
+)
 from benchmarks.__main__ import app
 from benchmarks.figure import Figure
 
@@ -99,7 +105,7 @@ def test_a_simulated_annotator_clicks_at_the_vertices_of_what_is_missing_or_fals
     truth[::24] = truth[:, ::24] = True
     gap, bow = truth.copy(), truth.copy()
     gap[1:24, 24] = False
-    clicks = bench_teach_loop.clicks
+    clicks = annotator.clicks
     assert clicks(truth, truth) == 0
     # the two ends of a straight wall, whether it is drawn or removed
     assert clicks(gap, truth) == clicks(truth, gap) == 2
@@ -110,3 +116,35 @@ def test_a_simulated_annotator_clicks_at_the_vertices_of_what_is_missing_or_fals
     line = np.zeros((40, 40), bool)
     line[20] = True
     assert clicks(np.roll(line, 2, axis=0), line) == 0
+
+
+def test_the_loop_is_charged_for_what_it_takes_to_label_as_many_cells():
+    def line(arm, slices, labelled, took):
+        shares = labelled, 0.1, 0.1, 0.9
+        beside = 8 if arm == "carried" else 0
+        return teach_loop_figures.Line("tissue", arm, 0, slices, *shares, *took, "model", beside, 1)
+
+    today, faster = (0.1, 0.2, 0.3, 0.5), (0.1, 0.3, 0.5, 0.6)
+    took = ((0, 0, 0), (100, 90, 90), (100, 90, 50), (200, 180, 40))
+    lines = [
+        line(arm, slices, *one)
+        for arm, labelled in (("annotated", today), ("carried", faster))
+        for slices, *one in zip((0, 1, 2, 4), labelled, took, strict=True)
+    ]
+    found = {one.name.split(", ", 1)[1]: one for one in teach_loop_figures.figures(lines, 10)}
+    gain = found["2 slice(s), labelled with carried slices minus without"]
+    assert gain.value == pytest.approx(20) and "(20)" in gain.theirs and gain.holds
+    # fine-tuning corrects a run's contours: 360 clicks for half of the cells
+    cost = "clicks of the loop over fine-tuning's, for as much labelled"
+    assert found[f"annotated, {cost}"].value == pytest.approx(180 / 360)
+    assert found[f"carried, {cost}"].value == pytest.approx(140 / 360)
+    offered = "two slices offered after two rounds, correcting over drawing"
+    assert found[f"carried, {offered}"].value == pytest.approx(40 / 200)
+    assert found["rounds after which as many cells or more are labelled"].value == 1
+    # where it never labels as many, it has no price
+    slower = [one for one in lines if one.arm == "annotated" or one.slices < 4]
+    slower.append(line("carried", 4, 0.4, took[-1]))
+    slower = [one for one in slower if (one.arm, one.slices) != ("carried", 2)]
+    slower.append(line("carried", 2, 0.35, took[2]))
+    priced = {one.name: one for one in teach_loop_figures.figures(slower, 10)}
+    assert np.isnan(priced[f"tissue, carried, {cost}"].value)

@@ -39,16 +39,16 @@ class Hand:
         QTest.mouseMove(self.canvas, self.at(point))
         QTest.mouseClick(self.canvas, LEFT, modifiers, self.at(point))
 
-    def drag(self, start, end, steps=12):
+    def drag(self, start, end, steps=12, modifiers=PLAIN):
         places = [
             self.at(np.add(start, np.subtract(end, start) * t)) for t in np.linspace(0, 1, steps)
         ]
         QTest.mouseMove(self.canvas, places[0])
-        QTest.mousePress(self.canvas, LEFT, PLAIN, places[0])
+        QTest.mousePress(self.canvas, LEFT, modifiers, places[0])
         for place in places:
             QTest.mouseMove(self.canvas, place)
             QTest.qWait(5)
-        QTest.mouseRelease(self.canvas, LEFT, PLAIN, places[-1])
+        QTest.mouseRelease(self.canvas, LEFT, modifiers, places[-1])
         QTest.qWait(5)
 
     def key(self, key, modifiers=PLAIN):

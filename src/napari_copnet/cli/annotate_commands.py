@@ -15,7 +15,7 @@ from napari_copnet.cli.options import add_command
 from napari_copnet.params import CheckParams, ChooseParams, DeviceParams, ReadParams
 
 Folder = Annotated[Path, typer.Argument(help="Project folder (a proofreading session).")]
-Slices = Annotated[str, typer.Argument(help="Slices, such as 0,10,20 or 0-4.")]
+Slices = Annotated[str, typer.Argument(help="Slices, such as 0,10,20 or 0-4, counted from 0.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -150,7 +150,8 @@ def slices_command(project: Folder, *, as_json: Json = False) -> None:
 def check_command(
     project: Folder,
     slices: Annotated[
-        str, typer.Argument(help="Slices, such as 0,10; default: those on the list.")
+        str,
+        typer.Argument(help="Slices, such as 0,10, counted from 0; default: those on the list."),
     ] = "",
     *,
     check: CheckParams,
@@ -168,30 +169,48 @@ def check_command(
 
 def draw_command(
     project: Folder,
-    slices: Slices,
+    slices: Annotated[
+        str,
+        typer.Argument(
+            help="Slices counted from 0, such as 0,10; default: all in which the file has any."
+        ),
+    ] = "",
     *,
     contours: Annotated[
-        Path, typer.Option("--contours", help="Contours or cells of the whole stack.")
+        Path,
+        typer.Option(
+            "--contours",
+            help="Labels, contours or their probability: of the whole stack, or of these slices "
+            "alone, in their order.",
+        ),
     ],
+    kind: Annotated[
+        Literal["auto", "labels", "mask", "probability"],
+        typer.Option("--kind", help="What the file holds; auto tells it by the values."),
+    ] = "auto",
+    labelled_only: Annotated[
+        bool,
+        typer.Option(
+            "--labelled-only",
+            help="What has no label was not annotated, instead of being background.",
+        ),
+    ] = False,
+    read: ReadParams,
     as_json: Json = False,
 ) -> None:
     """Replace the contours of slices by those in a file, such as one drawn in another program."""
-    import numpy as np
-
-    from napari_copnet.cli.inputs import refuse_other_shapes
-    from napari_copnet.evaluation.contour_input import as_contour
-    from napari_copnet.io.read import read_image
+    from napari_copnet.cli.inputs import read_slices
+    from napari_copnet.teaching.drawn_elsewhere import drawn_slices
     from napari_copnet.teaching.project import Project
     from napari_copnet.training.sources import parse_slices
 
-    image = read_image(contours, lazy=True).data
     with Project.open(project) as opened:
-        refuse_other_shapes({"file": image}, opened.shape)
-        drawn = as_contour(image)
-        chosen = parse_slices(slices, opened.shape[0])
-        for z in chosen:
-            opened.draw(z, np.asarray(drawn[z]))
-    show({"slices": chosen}, as_json, [f"Replaced the contours of {len(chosen)} slices"])
+        chosen = parse_slices(slices, opened.shape[0]) if slices else None
+        found = watched(drawn_slices(read_slices(contours, read), opened.shape, chosen, kind))
+        for one in found:
+            opened.take_drawn(one, labelled_only=labelled_only)
+    taken = [one.z for one in found]
+    show({"slices": taken}, as_json, [f"Replaced the contours of {len(taken)} slices"])
 
 
 def done_command(

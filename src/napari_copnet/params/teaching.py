@@ -20,7 +20,7 @@ class ChooseParams:
         choices=("step", "need"),
     )
     every: int = setting(10, "Every", "step: interval between slices.", minimum=1)
-    first: int = setting(0, "First", "step: the first slice.", minimum=0)
+    first: int = setting(0, "First", "step: the first slice, counted from 0.", minimum=0)
     count: int = setting(10, "Slices", "need: how many to propose.", minimum=1)
 
 

@@ -100,7 +100,7 @@ def split(session: SessionView, slices: Sequence[int], points: Sequence[Point]) 
 
     def cut(z: int) -> np.ndarray:
         contour, probability = session.contour[z], session.probability(z)
-        cell = np.isin(session.ids(z), _same_cell(session, cell_id, z))
+        cell = np.isin(session.ids(z), same_cell(session, cell_id, z))
         mask = line.copy()
         for end, before in ((points[0], points[1]), (points[-1], points[-2])):
             ahead = (end[0] - before[0], end[1] - before[1])
@@ -125,7 +125,7 @@ def merge(session: SessionView, slices: Sequence[int], first: Point, second: Poi
         raise CopnetError("Both clicks are in the same cell.", "Click two cells.")
 
     def wall(at: int) -> np.ndarray:
-        ones, others = _same_cell(session, one, at), _same_cell(session, other, at)
+        ones, others = same_cell(session, one, at), same_cell(session, other, at)
         mask = np.zeros(session.shape[1:], bool)
         for a in ones:
             for b in others:
@@ -192,7 +192,7 @@ def mark_cell(session: SessionView, slices: Sequence[int], point: Point, kind: s
     cell_id = clicked(session, slices[0], point)
     return _mark_edit(
         session,
-        {z: np.isin(session.ids(z), _same_cell(session, cell_id, z)) for z in slices},
+        {z: np.isin(session.ids(z), same_cell(session, cell_id, z)) for z in slices},
         kind,
     )
 
@@ -316,7 +316,7 @@ def _cell_edit(
     cell_id = clicked(session, slices[0], point)
 
     def of_slice(z: int) -> np.ndarray:
-        cell = np.isin(session.ids(z), _same_cell(session, cell_id, z))
+        cell = np.isin(session.ids(z), same_cell(session, cell_id, z))
         return change(z, cell)
 
     return contour_edit(tool, session, slices, of_slice, nothing)
@@ -360,7 +360,7 @@ def clicked(session: SessionView, z: int, point: Point) -> int:
     raise CopnetError("There is no cell where you clicked.", "Click inside a cell.")
 
 
-def _same_cell(session: SessionView, cell_id: int, z: int) -> list[int]:
+def same_cell(session: SessionView, cell_id: int, z: int) -> list[int]:
     """Return the ids in slice z of the cell that `cell_id` belongs to."""
     if session.slice_of(cell_id) == z:
         return [cell_id]

@@ -56,7 +56,7 @@ _AWAY = 0.01
 # Ends of contour near a wall between which paths are tried.
 _ENDS = 4
 # Tools whose edits are no single fix.
-_OTHERS = ("freeze", "networks ran again")
+_OTHERS = ("freeze", "networks ran again", "outline")
 _SUFFIX = ", neighbours"
 
 

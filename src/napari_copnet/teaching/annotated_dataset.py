@@ -44,7 +44,9 @@ class Split:
     text: str
 
 
-def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> Split:
+def split(
+    done: Sequence[int], hold_out: bool = True, margin: int = MARGIN, *, first: int = 0
+) -> Split:
     """Split annotated slices: the last block of them is held out.
 
     Neighbouring slices look alike, so slices nearer than `margin` to the block are left out.
@@ -58,6 +60,8 @@ def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> S
         Whether to hold any out.
     margin : int
         Smallest distance of a training slice to a held-out one.
+    first : int
+        Number of the first slice in the text: 0 on the command line, 1 in the window.
 
     Raises
     ------
@@ -89,7 +93,8 @@ def split(done: Sequence[int], hold_out: bool = True, margin: int = MARGIN) -> S
             f"The annotated slices are too close together to hold one out: all "
             f"{_count(slices)} are used for training. Annotate one at least {margin} slices away.",
         )
-    text = f"{_count(train).capitalize()} for training, {_named(held)} {_is_are(held)} held out"
+    apart = f"{_named(held, first)} {_is_are(held)} held out"
+    text = f"{_count(train).capitalize()} for training, {apart}"
     text += f", {lost} too close to these {'is' if lost == 1 else 'are'} left out." if lost else "."
     return Split(tuple(train), tuple(held), text)
 
@@ -305,6 +310,6 @@ def _is_are(slices: Sequence[int]) -> str:
     return "is" if len(slices) == 1 else "are"
 
 
-def _named(slices: Sequence[int]) -> str:
-    shown = ", ".join(map(str, slices[:8])) + (" ..." if len(slices) > 8 else "")
+def _named(slices: Sequence[int], first: int = 0) -> str:
+    shown = ", ".join(str(z + first) for z in slices[:8]) + (" ..." if len(slices) > 8 else "")
     return f"slice{'s' if len(slices) != 1 else ''} {shown}"

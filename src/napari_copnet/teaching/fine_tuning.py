@@ -95,8 +95,12 @@ def prospect(
     params: FineTuneParams = FineTuneParams(),
     *,
     contour_model: ModelPackage | None = None,
+    first: int = 0,
 ) -> Prospect:
-    """Return what a fine-tuning would do; see `fine_tune` for parameters and errors."""
+    """Return what a fine-tuning would do; see `fine_tune` for parameters and errors.
+
+    `first` is the number of the first slice in its text: 0 on the command line, 1 in the window.
+    """
     params = checked(params)
     if kind not in KINDS:
         raise InputError(f"There is no kind of network {kind!r}.", "Choose contours or closing.")
@@ -111,7 +115,7 @@ def prospect(
             f"Model {parent.name!r} is a 3D model, but single slices are annotated.",
             "Start from a 2D model.",
         )
-    parts = annotated_dataset.split(project.done, params.hold_out)
+    parts = annotated_dataset.split(project.done, params.hold_out, first=first)
     corrected: list[int] = []
     if params.corrections:
         corrected = annotated_dataset.corrected_slices(project, parts.held_out)

@@ -22,17 +22,19 @@ import numpy as np
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.params import CheckParams
 from napari_copnet.proofreading.edits import CONTOUR as CONTOUR_PLANE
-from napari_copnet.proofreading.edits import Edit, Flip, Patch
+from napari_copnet.proofreading.edits import MARKS, Edit, Flip, Patch
 from napari_copnet.proofreading.session import Session, Touched
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.teaching.carrying.carried import CarriedSlice
 from napari_copnet.teaching.carrying.one_cell import CarriedOutline
+from napari_copnet.teaching.drawn_elsewhere import DrawnSlice
 from napari_copnet.teaching.prefilled import PrefilledSlice
 from napari_copnet.teaching.project_view import ProjectView, fingerprint
 from napari_copnet.teaching.slice_check import Finding
 from napari_copnet.teaching.slice_states import DONE, IN_WORK, STATES, UNTOUCHED, SliceState
 from napari_copnet.teaching.state_folder import StateFolder, is_project
 
+BACKGROUND = "background"
 __all__ = ["DONE", "IN_WORK", "STATES", "UNTOUCHED", "Project", "SliceState", "is_project"]
 
 
@@ -176,6 +178,35 @@ class Project(ProjectView):
         if change.any():
             self.session.apply(Edit("annotate", (Flip(CONTOUR_PLANE, Patch.of(z, change)),)))
         self.begin(z)
+
+    def take_drawn(self, drawn: DrawnSlice, *, labelled_only: bool = False) -> None:
+        """Take what another program drew in a slice, as one edit that can be undone.
+
+        Parameters
+        ----------
+        drawn : DrawnSlice
+            From `drawn_elsewhere.drawn_slices`.
+        labelled_only : bool
+            What has no label was not annotated, and counts as not reviewed; else it is background.
+
+        Raises
+        ------
+        InputError
+            No such slice, or the session is read-only.
+        """
+        z = drawn.z
+        self._check(z)
+        known = ~drawn.background
+        changes = [(CONTOUR_PLANE, drawn.contour != (self.session.contour[z] > 0))]
+        if not labelled_only:
+            marked = (self.session.marks[z] & MARKS[BACKGROUND]) > 0
+            changes.append((BACKGROUND, drawn.background & ~marked))
+        flips = tuple(Flip(what, Patch.of(z, one)) for what, one in changes if one.any())
+        if flips:
+            self.session.apply(Edit("annotate", flips))
+        self.begin(z)
+        if labelled_only:
+            self.set_reviewed(z, known)
 
     def take_carried(self, carried: CarriedSlice) -> bool:
         """Draw what was carried to a slice, as one edit that can be undone.

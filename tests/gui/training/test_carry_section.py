@@ -56,12 +56,12 @@ def test_the_button_names_its_slices_and_draws_them(dock, qtbot):
     assert not section.button.isEnabled()
     project.finish(GIVEN, despite=True)
     qtbot.waitUntil(lambda: section.button.isEnabled(), timeout=10000)
-    assert section.button.text() == "Carry to slices 0-2, 4-6"
+    assert section.button.text() == "Carry to slices 1-3, 5-7"
     press(section.button)
     assert not section.button.isEnabled()
     qtbot.waitUntil(lambda: "Carried to" in section.status.text(), timeout=60000)
     assert project.carried_slices == [0, 1, 2, 4, 5, 6]
-    assert "Carried to 0-2, 4-6." in section.status.text()
+    assert "Carried to 1-3, 5-7." in section.status.text()
     drawn = project.session.contour
     assert (drawn[5] != drawn[GIVEN]).mean() < 0.08
     # each slice is one edit

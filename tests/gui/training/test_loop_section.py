@@ -111,7 +111,7 @@ def test_a_slice_that_is_done_is_learnt_and_the_next_comes_drawn(dock, qtbot, ga
     z = section._next()
     assert z != GIVEN and project.state(z) == UNTOUCHED
     assert np.array_equal(project.session.contour[z] > 0, gappy)
-    assert section.next_button.text() == f"Next: slice {z}"
+    assert section.next_button.text() == f"Next: slice {z + 1}"
     press(section.next_button)
     assert dock.link.z == z
     # undone, it stays undone

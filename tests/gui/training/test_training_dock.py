@@ -144,7 +144,7 @@ def test_slices_are_proposed_corrected_checked_and_done(dock, window, qtbot):
     press(dock.slices.choose_button)
     qtbot.waitUntil(lambda: dock.slices.table.model().rowCount() == 3, timeout=10000)
     assert [row[:2] for row in texts(dock.slices.table)] == [
-        [str(z), "○ untouched"] for z in (0, 10, 20)
+        [str(number), "○ untouched"] for number in (1, 11, 21)
     ]
     click_row(dock.slices.table, 1)
     assert dock.link.z == 10 and window.dims.current_step[-3] == 10
@@ -207,7 +207,7 @@ def test_what_was_annotated_is_there_in_the_next_window(dock, window, folder, qt
     proofread.open(folder)
     qtbot.waitUntil(lambda: dock.link.project is not None, timeout=20000)
     assert dock.link.project.done == [3]
-    assert texts(dock.slices.table)[0] == ["3", "● done", "by hand"]
+    assert texts(dock.slices.table)[0] == ["4", "● done", "by hand"]
 
 
 def test_without_a_run_the_button_says_what_is_missing(make_napari_viewer, models):
@@ -270,7 +270,7 @@ def test_a_training_is_paused_goes_on_and_ends_with_a_model(
     section = dock.train
     ready_to_train(dock, qtbot)
     plan = section.plan.text()
-    assert "2 slices for training, slice 20 is held out" in plan and "tiny-contours" in plan
+    assert "2 slices for training, slice 21 is held out" in plan and "tiny-contours" in plan
     assert "In all about 9 s on the" in plan
     assert section.pause_button.isHidden()
     press(section.train_button)

@@ -9,7 +9,7 @@ from typing import Any
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.proofreading.session_layers import SessionLayers
 from napari_copnet.gui.proofreading.tool_controller import Place, ToolController
-from napari_copnet.gui.proofreading.tool_list import BRUSH, DRAGGED
+from napari_copnet.gui.proofreading.tool_list import BRUSH, DRAGGED, TRACE
 
 # A press and release closer than this, in pixels of the screen, is a click.
 CLICK_PX = 4
@@ -56,10 +56,21 @@ class Mouse:
             return
         start, pressed = self.layers.place(event.position), event.pos
         more = "Shift" in [str(key.name) for key in event.modifiers]
+        is_traced = tool is not None and tool.gesture == TRACE and start is not None
+        way = [start] if start is not None else []
+        moved = False
         yield
         while event.type == "mouse_move":
+            # A stroke may end where it began.
+            moved = is_traced and (moved or _is_apart(event.pos, pressed))
+            if is_traced and self.viewer.dims.ndisplay == 2:
+                here = self.layers.place(event.position)
+                # Beyond the image the stroke goes straight to where it comes back.
+                if here is not None and here[0] == way[0][0]:
+                    way.append(here)
+                    self.tool_controller.show_stroke(way)
             yield
-        moved = max(abs(a - b) for a, b in zip(event.pos, pressed, strict=True)) > CLICK_PX
+        moved = moved or _is_apart(event.pos, pressed)
         if moved and (tool is None or tool.gesture not in DRAGGED):
             # The camera was moved.
             return
@@ -73,9 +84,17 @@ class Mouse:
                 raise CopnetError(
                     "Tools work on slices in the 2D view only.", "Go back to the 2D view."
                 )
+            if is_traced and moved:
+                self.tool_controller.trace(way)
+                return
             if start is None or end is None:
                 raise CopnetError("That is outside the stack.", "Stay inside the image.")
             if moved:
                 self.tool_controller.drag(start, end)
             else:
                 self.tool_controller.click(start, more)
+
+
+def _is_apart(here: Any, pressed: Any) -> bool:
+    """Whether a place on the screen is so far from where the button was pressed that it moved."""
+    return max(abs(a - b) for a, b in zip(here, pressed, strict=True)) > CLICK_PX

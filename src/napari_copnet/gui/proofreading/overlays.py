@@ -112,6 +112,27 @@ class Overlays:
         points = np.array([(z, *point) for z, point in places], float).reshape(-1, 3)
         self._show("clicks", _Dots(points, np.full(len(points), _CLICK_PX)))
 
+    def line(self, z: int, points: np.ndarray) -> None:
+        """Show a line that is being drawn in a slice, through points (y, x), shape (N, 2)."""
+        dots = np.zeros((0, 2))
+        if len(points):
+            steps = np.abs(np.diff(points, axis=0)).max(axis=1) if len(points) > 1 else []
+            dots = np.concatenate(
+                [
+                    *(
+                        first + (second - first) * np.linspace(0, 1, max(2, int(3 * step)))[:, None]
+                        for first, second, step in zip(points, points[1:], steps, strict=False)
+                    ),
+                    points[-1:],
+                ]
+            )
+        places = np.column_stack([np.full(len(dots), z), dots])
+        self._show("preview", _Dots(places, np.zeros(len(places))))
+
+    def of_screen(self, pixels: float) -> float:
+        """Return how many pixels of the image so many of the screen are."""
+        return pixels / max(float(self.layer.scale[-1]) * float(self._camera.zoom), 1e-9)
+
     def item(self, patches: Sequence[Patch], at_once: bool = True) -> None:
         """Draw the wall in question of an item of the review queue, in each of its slices.
 
@@ -129,8 +150,7 @@ class Overlays:
     def _sizes(self) -> np.ndarray:
         """Return what each point is across now, shape (N,), px of the image."""
         sizes = np.concatenate([dots.sizes for dots in self._dots.values()])
-        pixel = float(self.layer.scale[-1]) * float(self._camera.zoom)
-        return np.where(sizes > 0, sizes, LINE_PX / max(pixel, 1e-9))
+        return np.where(sizes > 0, sizes, self.of_screen(LINE_PX))
 
     def _on_zoom(self) -> None:
         self._timer.start()

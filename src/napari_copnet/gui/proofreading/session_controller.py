@@ -136,7 +136,7 @@ class SessionController:
     def backspace(self) -> None:
         """Drop what is previewed, or reject the item in question."""
         with self._explained():
-            if not self.tool_controller.drop() and not self.neighbours.leave():
+            if not self.tool_controller.back() and not self.neighbours.leave():
                 self._answer_item(False)
 
     def escape(self) -> None:

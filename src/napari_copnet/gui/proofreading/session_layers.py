@@ -179,7 +179,7 @@ class SessionLayers:
         layer = self.marks
         if layer not in self.viewer.layers:
             return
-        wanted = bool(self._marked) or self.areas.is_tinted
+        wanted = bool(self._marked) or self.areas.is_needed
         if layer.visible != wanted:
             layer.visible = wanted
         elif wanted and at_once:
@@ -204,7 +204,7 @@ class SessionLayers:
             self._painted.renew(z, box)
         # Most slices have no marks, and drawing a layer anew takes a third of the time.
         slices = {change.z for change in touched}
-        marked, first = bool(slices & self._marked) or self.areas.is_tinted, not self._marked
+        marked, first = bool(slices & self._marked) or self.areas.is_needed, not self._marked
         self._marked -= slices
         self._marked |= slices & self.session.marked_slices()
         marked = marked or bool(slices & self._marked)

@@ -1,8 +1,8 @@
-"""Areas over the image: hatched where there are no cells, tinted where cells are in question."""
+"""Areas over the image: hatched without cells, tinted in question, darkened where not reviewed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cc3d
 import numpy as np
@@ -20,8 +20,11 @@ TINTS = ("#b388ff", "#00e5ff")
 PERIOD, WIDTH, PALE = 8, 2, 0.25
 # A cell in question is so clear that the image shows.
 _TINT = 0.35
+# What was not reviewed lies under a veil.
+_VEIL = (0.0, 0.0, 0.0, 0.55)
 # Labels: stripes of the three marks, the areas between, and both tints.
 _BETWEEN, _FIRST_TINT = len(MARKS), 2 * len(MARKS) + 1
+_VEILED = _FIRST_TINT + len(TINTS)
 
 
 def area_colours() -> CyclicLabelColormap:
@@ -29,7 +32,8 @@ def area_colours() -> CyclicLabelColormap:
     marks = np.array([transform_color(c)[0] for c in MARK_COLOURS.values()])
     between = marks * (1, 1, 1, PALE)
     tints = np.array([transform_color(c)[0] for c in TINTS]) * (1, 1, 1, _TINT)
-    return CyclicLabelColormap(colors=np.concatenate([np.zeros((1, 4)), marks, between, tints]))
+    colours = [np.zeros((1, 4)), marks, between, tints, np.array([_VEIL])]
+    return CyclicLabelColormap(colors=np.concatenate(colours))
 
 
 def hatched(kind: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -45,10 +49,17 @@ class ShownAreas:
     Parameters
     ----------
     session : Session
+
+    Attributes
+    ----------
+    reviewed : callable or None
+        Returns which pixels of a slice were reviewed, shape (Y, X), bool, or None for all; None
+        where nobody asks.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.reviewed: Callable[[int], np.ndarray | None] | None = None
         self._walls: dict[int, Patch] = {}
         self._picked: tuple[int, int] | None = None
 
@@ -56,6 +67,11 @@ class ShownAreas:
     def is_tinted(self) -> bool:
         """Whether cells are in question."""
         return bool(self._walls) or self._picked is not None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there may be something to show besides marks."""
+        return self.is_tinted or self.reviewed is not None
 
     def ask(self, patches: Sequence[Patch]) -> None:
         """Tint the two cells beside a wall, or those it would make, in each of its slices."""
@@ -75,6 +91,9 @@ class ShownAreas:
                 area = marks & bit > 0
                 lines = hatched(kind, labels.shape)
                 labels[area] = np.where(lines[area], kind + 1, kind + 1 + _BETWEEN)
+        known = None if self.reviewed is None else self.reviewed(z)
+        if known is not None:
+            labels[~known & (labels == 0)] = _VEILED
         if self._picked is not None and self._picked[0] == z:
             labels[session.ids(z) == self._picked[1]] = _FIRST_TINT
         wall = self._walls.get(z)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cc3d
 import numpy as np
 from psygnal import Signal
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.proofreading.line_in_hand import LineInHand
 from napari_copnet.gui.proofreading.overlays import Overlays
 from napari_copnet.gui.proofreading.proofreading_form import ProofreadForm
 from napari_copnet.gui.proofreading.tool_list import (
@@ -19,9 +20,10 @@ from napari_copnet.gui.proofreading.tool_list import (
     PART,
     PREVIEW,
     SOLID,
+    TRACE,
     Tool,
 )
-from napari_copnet.proofreading import edit_tools
+from napari_copnet.proofreading import edit_tools, outlines
 from napari_copnet.proofreading.edits import CONTOUR, MARKS, Edit, Flip, Patch
 from napari_copnet.proofreading.part_cell import part
 from napari_copnet.proofreading.paths import Point
@@ -48,6 +50,8 @@ class ToolController:
         In hand.
     pending : Edit or None
         Previewed, not made yet.
+    line : LineInHand
+        Drawn so far with the tool for outlines.
     made : Signal
         An edit that a tool has made.
     cell_asked : Signal
@@ -70,6 +74,7 @@ class ToolController:
         self.session, self.marks, self.form = session, marks, form
         self.tool: Tool | None = None
         self.pending: Edit | None = None
+        self.line = LineInHand(session, marks)
         self._places: list[Place] = []
 
     def choose(self, tool: Tool | None) -> None:
@@ -91,6 +96,9 @@ class ToolController:
         z, point = place
         if tool.gesture == PREVIEW:
             self._preview(place, more)
+        elif tool.gesture == TRACE:
+            if self.line.click(z, point):
+                self._end_line()
         elif tool.name == SOLID:
             self.cell_asked.emit(edit_tools.clicked(self.session, z, point))
         elif tool.gesture == CELL:
@@ -120,6 +128,15 @@ class ToolController:
         if tool is not None and tool.gesture in (LINE, BOX):
             self._do(self._pair_edit(tool, start, end))
 
+    def show_stroke(self, places: Sequence[Place]) -> None:
+        """Show a free-hand stroke that is being drawn."""
+        self.line.show(places[0][0], [point for _, point in places])
+
+    def trace(self, places: Sequence[Place]) -> None:
+        """Add a free-hand stroke to the line in hand."""
+        if self.line.drag(places[0][0], [point for _, point in places]):
+            self._end_line()
+
     def stroke(self, changes: Mapping[int, np.ndarray], drawn: bool) -> None:
         """Make an edit of a stroke of the brush; in a range it is repeated in each slice.
 
@@ -145,6 +162,9 @@ class ToolController:
 
     def take(self) -> bool:
         """Make the edit that is previewed; return whether there was one."""
+        if self.line.is_begun:
+            self._end_line()
+            return True
         edit = self.pending
         if edit is None:
             return False
@@ -154,12 +174,22 @@ class ToolController:
 
     def drop(self) -> bool:
         """Drop what was begun; return whether there was anything."""
-        begun = self.pending is not None or bool(self._places)
+        begun = self.line.drop() or self.pending is not None or bool(self._places)
         self._pend(None)
         self._forget()
         return begun
 
+    def back(self) -> bool:
+        """Take back the last step of what was begun; return whether there was anything."""
+        return self.line.back() or self.drop()
+
     # Helpers -----------------------------------------------------------------
+
+    def _end_line(self) -> None:
+        """Draw the line in hand; one that can't be drawn stays in hand."""
+        edit = self.line.edit(self._slices(self.line.z))
+        self.line.drop()
+        self._do(edit)
 
     def _do(self, edit: Edit) -> None:
         self.session.apply(edit)
@@ -224,6 +254,8 @@ class ToolController:
             return edit_tools.delete_cell(session, slices, point)
         if name == "fill":
             return edit_tools.fill(session, slices, point)
+        if name == "erase cell":
+            return outlines.erase_cell(session, slices, point)
         y, x = (int(np.rint(value)) for value in point)
         if session.marks[z, y, x] & MARKS[name]:
             areas = cc3d.connected_components(session.marks[z] & MARKS[name] > 0, connectivity=4)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # How a tool is used: clicks whose outcome is previewed, strokes of napari's brush, a line, a box,
-# one click into a cell, or two clicks into cells.
+# one click into a cell, two clicks into cells, or a line of clicks and free-hand strokes.
 PREVIEW, BRUSH, LINE, BOX, CELL, PAIR = "preview", "brush", "line", "box", "cell", "pair"
-DRAGGED = (LINE, BOX)
+TRACE = "trace"
+DRAGGED = (LINE, BOX, TRACE)
 # The tool that only shows, the one that asks for an iteration, and the one with two clicks whose
 # outcome is previewed.
 SOLID, FREEZE, PART = "solid", "freeze", "part"
@@ -49,6 +50,21 @@ TOOLS = (
     ),
     Tool("draw", "Draw", "D", BRUSH, "Paint contour. [ and ] change the brush size."),
     Tool("erase", "Erase", "E", BRUSH, "Erase contour. [ and ] change the brush size."),
+    Tool(
+        "outline",
+        "Outline",
+        "W",
+        TRACE,
+        "Drag around a cell, or click its corners, and come back to the start: all within is one "
+        "cell. Enter ends a line, Backspace takes its last piece back, Escape drops it.",
+    ),
+    Tool(
+        "erase cell",
+        "Erase cell",
+        "R",
+        CELL,
+        "Click a cell to erase its outline; it joins the neighbour with which it shares most.",
+    ),
     Tool("split", "Split", "S", LINE, "Draw a line through a cell, or click its two ends."),
     Tool(
         PART,

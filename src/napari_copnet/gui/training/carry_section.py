@@ -93,14 +93,16 @@ class CarrySection(QWidget):
             near = targets(project, project.done, self._reach)
         self.setVisible(project is not None)
         self.button.setEnabled(bool(near) and not self._running)
-        self.button.setText(f"Carry to slices {named_range(near)}" if near else "Carry to slices")
+        self.button.setText(
+            f"Carry to slices {named_range(near, 1)}" if near else "Carry to slices"
+        )
 
     def _tell(self, taken: list[CarriedSlice], params: CarryParams) -> None:
         if not taken:
             self.status.setText("No neighbouring slice can be carried to with enough certainty.")
             return
         doubts = sum(len(one.doubtful) for one in taken)
-        where = named_range(one.z for one in taken)
+        where = named_range((one.z for one in taken), 1)
         self.status.setText(
             f"Carried to {where}. {doubts} cell{'s' if doubts != 1 else ''} doubtful: "
             "they are listed when their slice is checked."

@@ -176,7 +176,7 @@ class LoopSection(ProjectSection):
         self.adopt_button.setEnabled(model is not None)
         z = self._next()
         self.next_button.setEnabled(z is not None)
-        self.next_button.setText("Next slice" if z is None else f"Next: slice {z}")
+        self.next_button.setText("Next slice" if z is None else f"Next: slice {z + 1}")
         if points:
             idle = brought_nothing(points, gain) >= PATIENCE
             mark = Mark.CHANGED if idle else Mark.RUNNING if self.run.is_running else Mark.READY
@@ -218,7 +218,7 @@ class LoopSection(ProjectSection):
         if attempt not in self._tried and loop.wants_prefill(project, z):
             self._tried.add(attempt)
             self._compute_next(
-                f"Drawing contours in slice {z} …",
+                f"Drawing contours in slice {z + 1} …",
                 project,
                 lambda: loop.prefill(project, z, device=device),
             )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from qtpy.QtWidgets import QLabel
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QLabel
 
 from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
+from napari_copnet.gui.training.drawn_file import DrawnFile
 from napari_copnet.gui.training.outline_key import OutlineKey
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.project_section import (
@@ -15,7 +19,8 @@ from napari_copnet.gui.training.project_section import (
     ProjectSection,
     doubts_left,
 )
-from napari_copnet.gui.widgets.controls import canvas_button, row
+from napari_copnet.gui.training.reviewed_box import ReviewedBox
+from napari_copnet.gui.widgets.controls import canvas_button, named, row
 from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
 from napari_copnet.progress import Progress, Steps
@@ -23,7 +28,13 @@ from napari_copnet.teaching.project import DONE, Project
 from napari_copnet.teaching.slice_check import Finding, check_slice
 
 _PURPOSE = "Correct the contours of a slice; it is checked before it counts as done."
-_TOOLS = (("draw", "Draw"), ("erase", "Erase"), ("gap", "Close gap"))
+_TOOLS = (
+    ("outline", "Outline"),
+    ("erase cell", "Erase cell"),
+    ("draw", "Draw"),
+    ("erase", "Erase"),
+    ("gap", "Close gap"),
+)
 
 
 class ReviewSection(ProjectSection):
@@ -36,7 +47,13 @@ class ReviewSection(ProjectSection):
     findings : list of Finding
         Of the slice that was checked last.
     outline : OutlineKey
+    box : ReviewedBox
+    file : DrawnFile
+    noted : Signal
+        A sentence for the user.
     """
+
+    noted = Signal(str)
 
     def __init__(self, link: ProjectLink, compute: Compute) -> None:
         super().__init__(2, "Correct and check", _PURPOSE, link, compute)
@@ -59,8 +76,27 @@ class ReviewSection(ProjectSection):
         self.outline = OutlineKey(link, compute)
         self.outline_button.clicked.connect(lambda: self.outline.ask())
         self.outline.failed.connect(self.failed.emit)
-        self.add(row(*self.tools.values()))
-        self.add(row(self.outline_button))
+        buttons = list(self.tools.values())
+        self.add(row(*buttons[:2], self.outline_button))
+        self.add(row(*buttons[2:]))
+        self.file = DrawnFile(link, compute)
+        self.file_button = canvas_button(
+            "From a file …",
+            "annotate_file",
+            "Take the cells or contours of another program (Fiji, Cellpose, webKnossos, ilastik): "
+            "of one slice into the slice in view, or all that a whole stack has.",
+        )
+        self.labelled_only = named(
+            QCheckBox("Only what is labelled"),
+            "labelled_only",
+            "What has no label was not annotated; otherwise it is background.",
+        )
+        self.file.taken.connect(self.noted.emit)
+        self.file.failed.connect(self.failed.emit)
+        self.file_button.clicked.connect(
+            lambda: self.file.ask(self, self.labelled_only.isChecked())
+        )
+        self.add(row(self.file_button, self.labelled_only, spare=True))
         self.part_button = canvas_button(
             "Only the part in view",
             "part",
@@ -70,7 +106,18 @@ class ReviewSection(ProjectSection):
         self.whole_button = canvas_button(
             "Whole slice", "whole", "Mark the whole slice as reviewed."
         )
-        self.part_row = row(QLabel("Reviewed:"), self.whole_button, self.part_button)
+        self.box_button = canvas_button(
+            "Only a box",
+            "reviewed_box",
+            "Drag a box over what you corrected (Shift adds one to those there are); the rest is "
+            "darkened and left out of training.",
+        )
+        self.box = ReviewedBox(link)
+        self.box.drawn.connect(self._take_box)
+        self.box_button.clicked.connect(lambda: self.box.ask())
+        self.part_row = row(
+            QLabel("Reviewed:"), self.whole_button, self.part_button, self.box_button
+        )
         self.add(self.part_row)
         self.done_button = canvas_button(
             "Done", "slice_done", "Check this slice and mark it as done."
@@ -147,6 +194,20 @@ class ReviewSection(ProjectSection):
             shown = self._in_view(project) if part else None
             self._do(lambda: project.set_reviewed(z, shown))
 
+    def release(self) -> None:
+        """Give back keys, the mouse and the layers."""
+        self.outline.release()
+        self.box.release()
+        controller = self._link.controller
+        if controller is not None:
+            self._show_reviewed(controller.layers, None)
+
+    def _take_box(self, z: int, box: np.ndarray, more: bool) -> None:
+        project = self._link.project
+        if project is not None:
+            whole = box | project.reviewed(z) if more and project.slice(z).part else box
+            self._do(lambda: project.set_reviewed(z, whole))
+
     def fly_to(self, at: int) -> None:
         """Show a finding."""
         finding = self.findings[at]
@@ -161,6 +222,9 @@ class ReviewSection(ProjectSection):
         writable = project is not None and z is not None and not project.session.read_only
         if z != self._checked:
             self.findings = []
+        if project is not None:
+            parts = [at for at in project.chosen if project.slice(at).part]
+            self._show_reviewed(self._link.controller.layers, project if parts else None)
         is_done = False
         if project is None or z is None:
             self.state.setText("")
@@ -170,21 +234,25 @@ class ReviewSection(ProjectSection):
             entry = project.slice(z)
             is_done = state == DONE
             part = ", a part of it" if entry.part else ""
-            self.state.setText(f"<b>Slice {z}</b>&nbsp; {SIGNS[state]} {state}{part}")
+            self.state.setText(f"<b>Slice {z + 1}</b>&nbsp; {SIGNS[state]} {state}{part}")
             if self.findings:
                 count = len(self.findings)
                 doubts = "1 place seems" if count == 1 else f"{count} places seem"
                 self.tell(Mark.CHANGED, f"{doubts} wrong:", "correct them, or press Done anyway.")
             elif is_done:
                 left = f", {doubts_left(entry.left)}" if entry.left else ""
-                self.tell(Mark.DONE, f"Slice {z} is done{left}.", "Next: another slice, or train.")
+                self.tell(
+                    Mark.DONE, f"Slice {z + 1} is done{left}.", "Next: another slice, or train."
+                )
             else:
                 self.tell(Mark.READY, _PURPOSE)
         for button in (
             *self.tools.values(),
             self.outline_button,
             self.part_button,
+            self.box_button,
             self.whole_button,
+            self.file_button,
         ):
             button.setEnabled(writable)
         self.done_button.setEnabled(writable and not is_done)
@@ -194,6 +262,17 @@ class ReviewSection(ProjectSection):
         self.table.setVisible(bool(self.findings))
         self.hint.setVisible(bool(self.findings))
         self.rows.renew()
+
+    @staticmethod
+    def _show_reviewed(layers: Any, project: Project | None) -> None:
+        """Darken what was not reviewed; nothing without a project."""
+
+        def reviewed(z: int) -> np.ndarray | None:
+            return None if project is None or not project.slice(z).part else project.reviewed(z)
+
+        if project is not None or layers.areas.reviewed is not None:
+            layers.areas.reviewed = None if project is None else reviewed
+            layers.renew_areas()
 
     def _in_view(self, project: Project) -> np.ndarray:
         """Return the pixels of the slice that the canvas shows, shape (Y, X), bool."""

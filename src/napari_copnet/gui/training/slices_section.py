@@ -195,7 +195,7 @@ class SlicesSection(ProjectSection):
             return ""
         z = self._listed[at]
         if column == 0:
-            return str(z)
+            return str(z + 1)
         if column == 1:
             state = self._state(at)
             return f"{SIGNS[state]} {state}"

@@ -274,7 +274,7 @@ class TrainSection(DockSection):
         kind = str(self.kind.currentData())
         project = self._link.project
         assert project is not None
-        return prospect(project, kind, find_model(self.parents[kind].value, kind), params)
+        return prospect(project, kind, find_model(self.parents[kind].value, kind), params, first=1)
 
     def _plan_text(self, params: FineTuneParams) -> str:
         plan = self._prospect(params)

@@ -100,6 +100,7 @@ class TrainingPanel(Dock):
         for failing in (self.link, *self.sections):
             failing.failed.connect(self.message.error)
         self.models.noted.connect(self.message.note)
+        self.review.noted.connect(self.message.note)
         self.slices.went.connect(lambda _: self._timer.start())
         self.train.trained.connect(self._on_trained)
         for end in (self.train.run.finished, self.train.run.failed, self.train.run.stopped):
@@ -117,7 +118,7 @@ class TrainingPanel(Dock):
         self.train.stop()
         self.loop.stop()
         self.tasks.shut_down()
-        self.review.outline.release()
+        self.review.release()
         self.compare.stop()
         self.link.stop()
 

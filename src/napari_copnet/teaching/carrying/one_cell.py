@@ -106,7 +106,7 @@ def carry_cell(
     y, x = point
     inside = 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]
     if not inside or contour[z][y, x] or labels[y, x] <= regions.OUTSIDE:
-        raise InputError(f"There is no cell at ({y}, {x}) of slice {z}.", "Point inside a cell.")
+        raise InputError(f"There is no cell at ({y}, {x}) of this slice.", "Point inside a cell.")
     box = _around(labels == labels[y, x])
     given = GivenSlice.of(contour[z][box], None if outside is None else outside[box])
     label = int(given.labels[y - box[0].start, x - box[1].start])
@@ -158,7 +158,7 @@ def outline_from_beside(
         The slice is done, or no slice beside has a cell there.
     """
     if project.state(z) == DONE:
-        raise InputError(f"Slice {z} is done.", "Put it back in work first.")
+        raise InputError("This slice is done.", "Put it back in work first.")
     beside = [at for at in (z - 1, z + 1) if 0 <= at < project.shape[0]]
     for source in sorted(beside, key=lambda at: project.state(at) != DONE):
         if project.session.contour[source][point]:
@@ -167,7 +167,7 @@ def outline_from_beside(
         if found:
             return found[0]
     raise InputError(
-        f"No slice beside slice {z} has a closed cell at {point}.", "Point inside one that has."
+        f"No slice beside this one has a closed cell at {point}.", "Point inside one that has."
     )
 
 

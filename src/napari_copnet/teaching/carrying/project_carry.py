@@ -65,7 +65,9 @@ def carry(
     cells_of = {z: known_cells(project, z) for z in given}
     for z, cells in cells_of.items():
         if cells.labels.max(initial=0) <= regions.OUTSIDE:
-            raise InputError(f"Slice {z} has no cells to carry.", "Outline some first.")
+            raise InputError(
+                f"Slice {z} (counted from 0) has no cells to carry.", "Outline some first."
+            )
     work = carry_cells(
         lambda z: np.asarray(image[z]), cells_of, targets(project, given, params.reach), params
     )
@@ -91,10 +93,18 @@ def known_cells(project: ProjectView, z: int) -> GivenSlice:
     return GivenSlice.of(project.session.contour[z], outside)
 
 
-def named_range(slices: Iterable[int]) -> str:
-    """Return slices as people name them: ``"3-9, 11-17"``."""
+def named_range(slices: Iterable[int], first: int = 0) -> str:
+    """Return slices as people name them: ``"3-9, 11-17"``.
+
+    Parameters
+    ----------
+    slices : iterable of int
+        Counted from 0.
+    first : int
+        Number of the first slice: 0 on the command line, whose options count so, 1 in the window.
+    """
     parts: list[list[int]] = []
-    for z in sorted(slices):
+    for z in sorted(at + first for at in slices):
         if parts and z == parts[-1][1] + 1:
             parts[-1][1] = z
         else:
