@@ -55,7 +55,7 @@ fi
 case $what in
     run) extras="" ;;
     gui) extras="[gui]" ;;
-    dev) extras="[gui,zoo,research,distributed,dev]" ;;
+    dev) extras="[gui,zoo,research,distributed,precomputed,dev]" ;;
     docs) extras="" ;;
     *) say "Unknown set-up $what: run, gui, dev or docs."; exit 2 ;;
 esac

@@ -22,7 +22,15 @@ MODULES = {
 }
 # What only a part of the package needs: imported in functions, which say so when it is absent.
 # IPython is there where a notebook is.
-OPTIONAL = {"IPython", "bioimageio", "cellpose", "dask_jobqueue", "distributed", "sklearn"}
+OPTIONAL = {
+    "IPython",
+    "bioimageio",
+    "cellpose",
+    "dask_jobqueue",
+    "distributed",
+    "sklearn",
+    "tensorstore",
+}
 # Where a lowest version can't be had at the size of a small machine; pyproject.toml says why.
 NOT_AT_ITS_FLOOR = {"torch"}
 
@@ -89,7 +97,7 @@ BESIDE = {path.stem for path in AROUND} | {"research", "benchmarks"}
     [
         (CORE, ()),
         (GUI, ("gui",)),
-        (AROUND, ("gui", "zoo", "research", "cellpose", "distributed", "dev")),
+        (AROUND, ("gui", "zoo", "research", "cellpose", "distributed", "precomputed", "dev")),
     ],
     ids=["core", "gui", "tests and scripts"],
 )
@@ -110,7 +118,7 @@ def declared():
         found = re.match(r'\s+"([\w.-]+[^"]*)",(\s*#.*)?$', line)
         if found and any(found[1] in some for some in [PROJECT["dependencies"], *EXTRAS.values()]):
             yield found[1], bool(found[2]) or lines[number - 1].lstrip().startswith("#")
-    for extra in ("zoo", "cellpose", "research"):  # on one line
+    for extra in ("zoo", "precomputed", "cellpose", "research"):  # on one line
         yield from ((requirement, True) for requirement in EXTRAS[extra])
 
 

@@ -13,12 +13,14 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.figures import closed_over, grey, overlay, panels
+from napari_copnet.io.check import check_pixels
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.params import DeviceParams, Settings
 from napari_copnet.pipeline import run
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.restored import Restored, restore
+from napari_copnet.steps.given_contours import given_probability
 from napari_copnet.types import Stack, is_contour
 
 SMALLEST = 64
@@ -53,6 +55,7 @@ def try_sizes(
     settings: Settings = Settings(),
     load: Callable[[ModelPackage, DeviceParams], Network] = Network.load,
     repair: bool = False,
+    contours: Stack | None = None,
 ) -> Steps[list[SizeTried]]:
     """Take one slice of a stack through all steps at each of several sizes.
 
@@ -65,7 +68,7 @@ def try_sizes(
         Longer in-plane sides, px.
     settings : Settings
         All but the size.
-    load, repair
+    load, repair, contours
         As for `pipeline.run`.
 
     Yields
@@ -80,7 +83,7 @@ def try_sizes(
     Raises
     ------
     InputError
-        There is no such slice, or a size is too small.
+        There is no such slice, a size is too small, or contours are no probability of the stack.
     """
     depth = stack.shape[0]
     if not 0 <= z < depth:
@@ -94,11 +97,16 @@ def try_sizes(
             f"Give sizes of {SMALLEST} px or more, such as 256,384,512.",
         )
     one = replace(stack, data=np.asarray(stack.data[z : z + 1]), source=None)
+    given = None
+    if contours is not None:
+        # What its values mean, the whole of it decides.
+        probability = given_probability(check_pixels(contours, repair), stack)
+        given = replace(contours, data=np.asarray(probability[z])[None], source=None)
     found = []
     for number, size in enumerate(sizes, start=1):
         params = replace(settings.preprocess, size=size, membrane_width=None)
         chosen = replace(settings, preprocess=params)
-        result = yield from run(one, chosen, load=load, repair=repair)
+        result = yield from run(one, chosen, contours=given, load=load, repair=repair)
         restored = yield from restore(result)
         areas = np.bincount(restored.cells[0].ravel())[1:]
         areas = areas[areas > 0]

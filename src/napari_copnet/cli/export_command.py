@@ -29,7 +29,8 @@ def export_command(
         typer.Option(
             "--to",
             help="Formats, with commas between them: rois (ZIP for ImageJ and Fiji), labels16 "
-            "(16-bit TIFF), ome-zarr (with colours and properties), stl, obj and ply (meshes).",
+            "(16-bit TIFF), ome-zarr (with colours and properties), precomputed (Neuroglancer, "
+            "webKnossos), stl, obj and ply (meshes).",
         ),
     ],
     as_json: Json = False,

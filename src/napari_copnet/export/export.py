@@ -9,6 +9,7 @@ from typing import Any
 from napari_copnet.errors import InputError
 from napari_copnet.export.labels import write_labels16, write_zarr_labels
 from napari_copnet.export.meshes import write_meshes
+from napari_copnet.export.precomputed import write_precomputed
 from napari_copnet.export.rois import write_rois
 from napari_copnet.files import check_writable
 from napari_copnet.measures.open_source import opened_source
@@ -23,6 +24,7 @@ FORMATS = {
     "rois": ("ROIs for ImageJ and Fiji", "rois.zip"),
     "labels16": ("16-bit label TIFF", "cells16.tif"),
     "ome-zarr": ("OME-Zarr labels with colours and properties", "labels.ome.zarr"),
+    "precomputed": ("precomputed labels for Neuroglancer and webKnossos", "labels.precomputed"),
     "stl": ("meshes, STL", "meshes-stl"),
     "obj": ("meshes, OBJ", "meshes-obj"),
     "ply": ("meshes with colours, PLY", "meshes-ply"),
@@ -66,6 +68,8 @@ def export_files(
     ------
     InputError
         An unknown format, no cells, or a voxel size that is needed and unknown.
+    CopnetError
+        A package that the format needs is not installed.
     OutputError
         Files of other origin in the way, or no permission or no space to write.
     """
@@ -136,6 +140,8 @@ def _written(source: Source, name: str, target: Path) -> Steps[dict[str, str]]:
         return {name: str((yield from write_rois(source, target)))}
     if name == "ome-zarr":
         return {name: str((yield from write_zarr_labels(source, target)))}
+    if name == "precomputed":
+        return {name: str((yield from write_precomputed(source, target)))}
     if name == "labels16":
         paths = yield from write_labels16(source, target)
         return dict(zip((name, "numbers"), map(str, paths), strict=False))

@@ -16,7 +16,7 @@ from napari_copnet.export.export import export_cells, export_files
 from napari_copnet.gui.background.task_queue import TaskQueue
 from napari_copnet.gui.measures.measured_layers import source_of_layer
 from napari_copnet.gui.stages.panels import Panels
-from napari_copnet.gui.viewer.layer_source import source_of
+from napari_copnet.gui.viewer.layer_source import source_of, ways_read
 from napari_copnet.gui.widgets.controls import column_in, named, row
 from napari_copnet.gui.widgets.dock import Dock
 from napari_copnet.gui.widgets.dock_section import quiet_label
@@ -26,6 +26,7 @@ from napari_copnet.progress import Steps
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_export import export
 from napari_copnet.restored import restore
+from napari_copnet.runs.run_record import OUTPUTS
 from napari_copnet.runs.saving import saving
 
 FORMATS = {"tiff": "TIFF", "ome-zarr": "OME-Zarr", "nifti": "NIfTI"}
@@ -135,10 +136,11 @@ class ExportPanel(Dock):
             task = self.tasks.add("export", lambda: _export_session(session, out, chosen))
         else:
             result, settings = source.result, source.settings
+            ways = ways_read(source.layer, result.stack, source.given, result.given)
 
             def work() -> Steps[dict[str, Any]]:
                 restored = yield from restore(result)
-                return (yield from saving(result, restored, settings, out, chosen))
+                return (yield from saving(result, restored, settings, out, chosen, OUTPUTS, **ways))
 
             task = self.tasks.add("export", work)
         self.message.clear()

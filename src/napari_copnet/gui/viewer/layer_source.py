@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,13 @@ from napari.layers import Image
 from napari.utils.transforms import Affine
 
 from napari_copnet.errors import InputError
+from napari_copnet.params import ReadParams
 from napari_copnet.types import Stack, VoxelSize
 
 # Under this name the metadata of a layer hold the path of its stack.
 SOURCE = "copnet_source"
+# And under this one, how it was read.
+READ = "copnet_read"
 _TIME_NAMES = {"t", "time", "frame", "frames"}
 
 
@@ -155,6 +158,43 @@ def source_of(layer: Any) -> Path | None:
     """Return the file or folder that a layer was read from; None where it is not known."""
     path = layer.metadata.get(SOURCE) or (layer.source.path if layer.source is not None else None)
     return Path(path) if path and Path(path).exists() else None
+
+
+def remember_read(layer: Any, params: ReadParams) -> None:
+    """Note how the file of a layer was read."""
+    layer.metadata[READ] = asdict(params)
+
+
+def ways_read(
+    layer: Any, stack: Stack, given: Any = None, contours: Stack | None = None
+) -> dict[str, ReadParams | None]:
+    """Return how the files of layers are to be read for a run to be repeated.
+
+    Parameters
+    ----------
+    layer, given : napari.layers.Image
+        The image, and what takes the place of Step 1, if anything does.
+    stack, contours : Stack
+        The same as stacks.
+
+    Returns
+    -------
+    dict
+        ``read`` and ``read_contours``, as `runs.saving` takes them; None where it is not known.
+        Voxel sizes are those that the layers have now.
+    """
+    ways = {"read": _way_read(layer, stack), "read_contours": None}
+    if contours is not None:
+        ways["read_contours"] = _way_read(given, contours)
+    return ways
+
+
+def _way_read(layer: Any, stack: Stack) -> ReadParams | None:
+    kept, sizes = layer.metadata.get(READ), stack.voxel_size
+    if kept is None:
+        return None
+    known = all(size is not None for size in sizes)
+    return replace(ReadParams(**kept), voxel_size=",".join(map(repr, sizes)) if known else None)
 
 
 def first_is_time(layer: Any) -> bool:

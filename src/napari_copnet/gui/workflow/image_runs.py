@@ -42,7 +42,9 @@ class ImageRuns:
         """Return the results of an image layer, when it was run."""
         return next((s for s in self.every if layer is not None and s.layer == layer), None)
 
-    def begin(self, layer: Any, folder: Path | None, settings: Settings, until: str) -> ImageRun:
+    def begin(
+        self, layer: Any, folder: Path | None, settings: Settings, until: str, given: Any = None
+    ) -> ImageRun:
         """Get ready for a run of a layer.
 
         Parameters
@@ -53,6 +55,8 @@ class ImageRuns:
         settings : Settings
         until : str
             The last stage.
+        given : napari.layers.Image, optional
+            What takes the place of Step 1.
         """
         known = self.of(layer)
         placement = Placement.of(layer)
@@ -70,6 +74,10 @@ class ImageRuns:
             self.every = [s for s in self.every if s.layer in self.viewer.layers]
             known = ImageRun(layer, self._layers(placement, folder), folder=folder)
             self.every.append(known)
+        if known.given is not given:
+            # With other contours another size may suit, so that no stage stays as it was.
+            known.given = given
+            known.done.clear()
         known.layers.place(placement)
         known.layers.begin(settings.cells, settings.closing.unite)
         known.layers.notes += told

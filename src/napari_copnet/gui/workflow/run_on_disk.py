@@ -22,7 +22,7 @@ from napari_copnet.gui.workflow.run_stages import (
 )
 from napari_copnet.io.formats import FORMATS, FormatName
 from napari_copnet.networks.nnunet import Network
-from napari_copnet.params import Settings
+from napari_copnet.params import ReadParams, Settings
 from napari_copnet.pipeline import RunResult, run
 from napari_copnet.progress import Steps
 from napari_copnet.restored import restored_lazily
@@ -50,6 +50,9 @@ def run_on_disk(
     settings: Settings,
     folder: Path,
     *,
+    contours: Stack | None = None,
+    read: ReadParams | None = None,
+    read_contours: ReadParams | None = None,
     until: str = STAGES[-1],
     first: int = 0,
     repair: bool = False,
@@ -62,10 +65,12 @@ def run_on_disk(
 
     Parameters
     ----------
-    stack, settings, until, first, repair, load
+    stack, settings, contours, until, first, repair, load
         As for `run_stages.run_stages`.
     folder : Path
         For the results, as of `copnet run`; created if missing.
+    read, read_contours : ReadParams, optional
+        How stack and contours were read from their files, for the record.
 
     Yields
     ------
@@ -87,7 +92,15 @@ def run_on_disk(
     with store.alone():
         probability: Any = None
         with contextlib.closing(
-            run(stack, settings, store=store, repair=repair, first=first, load=load)
+            run(
+                stack,
+                settings,
+                contours=contours,
+                store=store,
+                repair=repair,
+                first=first,
+                load=load,
+            )
         ) as steps:
             while True:
                 try:
@@ -109,7 +122,7 @@ def run_on_disk(
                 elif isinstance(partial, Cells):
                     yield replaced(progress, ShownCells(partial, None, partial.largest))
                 elif is_end and progress.step == "contours":
-                    yield replaced(progress, Contours.of(partial))
+                    yield replaced(progress, Contours.of(partial, contours))
                 else:
                     yield progress
                 if is_end and progress.step == until and until != STAGES[-1]:
@@ -118,7 +131,16 @@ def run_on_disk(
         if not result.seconds:
             known = finished_run(folder, result.key, "original", FORMAT, outputs)
         if known is None:
-            yield from saving(result, restored_lazily(result), settings, folder, FORMAT, outputs)
+            yield from saving(
+                result,
+                restored_lazily(result),
+                settings,
+                folder,
+                FORMAT,
+                outputs,
+                read,
+                read_contours,
+            )
         return result
 
 

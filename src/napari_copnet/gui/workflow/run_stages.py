@@ -37,19 +37,21 @@ STAGES = ("preprocess", "contours", "closing", "cells")
 class Contours:
     """The finished contour probability, processed frame, shape (Z, Y, X), float32.
 
-    `share` is that of contour pixels in some slices, 0 to 1.
+    `share` is that of contour pixels in some slices, 0 to 1; `given` the name of what took the
+    place of Step 1.
     """
 
     probability: Any
     share: float
+    given: str = ""
 
     @classmethod
-    def of(cls, probability: Any) -> Contours:
-        """Return it with its share."""
+    def of(cls, probability: Any, given: Stack | None = None) -> Contours:
+        """Return it with its share, and the name of what was given in place of Step 1."""
         depth = probability.shape[0]
         some = range(0, depth, max(1, depth // 8))
         shares = [float(is_contour(probability[z]).mean()) for z in some]
-        return cls(probability, sum(shares) / len(shares))
+        return cls(probability, sum(shares) / len(shares), "" if given is None else given.name)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def run_stages(
     settings: Settings,
     *,
     store: RunStore,
+    contours: Stack | None = None,
     until: str = "cells",
     first: int = 0,
     repair: bool = False,
@@ -106,7 +109,7 @@ def run_stages(
 
     Parameters
     ----------
-    stack, settings, store, first, repair, load
+    stack, settings, store, contours, first, repair, load
         As for `pipeline.run`.
     until : str
         One of `STAGES`.
@@ -125,10 +128,18 @@ def run_stages(
     # With its first labels layer napari imports pandas and more: here it does not stop the window.
     Labels(np.zeros((1, 1), np.uint8))
     ready: Preprocessed | None = None
-    contours: np.ndarray | None = None
+    step1: np.ndarray | None = None
     closed: np.ndarray | None = None
     with contextlib.closing(
-        run(stack, settings, store=store, repair=repair, first=first, load=load)
+        run(
+            stack,
+            settings,
+            contours=contours,
+            store=store,
+            repair=repair,
+            first=first,
+            load=load,
+        )
     ) as steps:
         while True:
             try:
@@ -144,8 +155,8 @@ def run_stages(
                 yield replaced(progress, _iteration(partial))
             elif isinstance(partial, Closing):
                 assert ready is not None
-                assert contours is not None
-                shown = shown_closing(partial, contours, ready)
+                assert step1 is not None
+                shown = shown_closing(partial, step1, ready)
                 closed = shown.mask
                 yield replaced(progress, shown)
             elif isinstance(partial, Cells):
@@ -153,8 +164,8 @@ def run_stages(
                 assert closed is not None
                 yield replaced(progress, cells_within(partial, closed, ready))
             elif is_end and progress.step == "contours":
-                contours = partial
-                yield replaced(progress, Contours.of(partial))
+                step1 = partial
+                yield replaced(progress, Contours.of(partial, contours))
                 yield Progress(
                     "contours", 1, 1, partial=IterationSlices(0, _half(partial), 0.0, None)
                 )

@@ -49,7 +49,7 @@ class SizeTrial:
 
     Attributes
     ----------
-    stack, z, settings, load, repair
+    stack, z, settings, load, repair, contours
         As for `sizes.try_sizes`.
     ran : int
         Size of the run that was judged, px; 0 where there is none.
@@ -61,6 +61,7 @@ class SizeTrial:
     load: Callable[..., Network]
     repair: bool
     ran: int = 0
+    contours: Stack | None = None
 
     @property
     def now(self) -> int | None:
@@ -79,7 +80,13 @@ class SizeTrial:
         from napari_copnet.sizes import picture, try_sizes
 
         tried = yield from try_sizes(
-            self.stack, self.z, self.sizes, self.settings, self.load, self.repair
+            self.stack,
+            self.z,
+            self.sizes,
+            self.settings,
+            self.load,
+            self.repair,
+            self.contours,
         )
         return picture(np.asarray(self.stack.data[self.z]), tried)
 

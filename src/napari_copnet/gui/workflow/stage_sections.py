@@ -14,6 +14,7 @@ from napari_copnet.gui.widgets.controls import named, row
 from napari_copnet.gui.widgets.dock_section import DockSection
 from napari_copnet.gui.widgets.model_picker import DevicePicker, ModelPicker
 from napari_copnet.gui.widgets.params_form import ParamsForm
+from napari_copnet.gui.workflow.contour_choice import ContourChoice
 from napari_copnet.gui.workflow.run_stages import Contours, ShownCells, ShownClosed
 from napari_copnet.params import (
     CellParams,
@@ -69,18 +70,20 @@ class PreprocessSection(DockSection):
 
 
 class ContourSection(DockSection):
-    """Settings of Step 1, and the device of both networks."""
+    """Where contours come from, settings of Step 1, and the device of both networks."""
 
     next = "Next: close the gaps."
 
-    def __init__(self) -> None:
+    def __init__(self, viewer: Any) -> None:
         super().__init__(
             0, "Contours", "A network predicts the contour probability of each pixel.", "contours"
         )
+        self.origin = ContourChoice(viewer)
         self.model = ModelPicker("contours")
         self.device = DevicePicker()
         self.form = ParamsForm(ContourParams, hidden=("contour_model",))
         self.device_form = ParamsForm(DeviceParams, hidden=("device",))
+        self.add(self.origin)
         self.add(self.model)
         self.add(self.device)
         self.add(self.form.widget)
@@ -89,6 +92,14 @@ class ContourSection(DockSection):
             self.form.advanced.add(self.device_form.advanced.body)
             self.device_form.advanced.button.setChecked(True)
             self.device_form.widget.hide()
+        self.origin.changed.connect(self._on_origin)
+
+    @property
+    def purpose(self) -> str:
+        """What the section is for, by where contours come from."""
+        if self.origin.layer is None:
+            return "A network predicts the contour probability of each pixel."
+        return f"The contour probability is that of {self.origin.layer.name}."
 
     def get(self) -> ContourParams:
         """Return the settings."""
@@ -103,7 +114,15 @@ class ContourSection(DockSection):
     def did(contours: Contours) -> str:
         """Say what was done."""
         depth, share = contours.probability.shape[0], 100 * contours.share
-        return f"Contours predicted in {_slices(depth)} ({share:.0f} % of the area)."
+        made = f"taken from {contours.given}" if contours.given else "predicted"
+        return f"Contours {made} in {_slices(depth)} ({share:.0f} % of the area)."
+
+    def _on_origin(self) -> None:
+        """Ask for what only the network needs where it is used."""
+        by_network = self.origin.layer is None
+        self.model.setVisible(by_network)
+        for setting in self.form.rows.values():
+            setting.enabled = by_network
 
 
 class ClosingSection(DockSection):
@@ -204,9 +223,9 @@ class CellSection(DockSection):
         return f"{shown.cells.in_words()}."
 
 
-def stage_sections() -> dict[str, Any]:
-    """Return the sections of the four stages, by stage."""
-    sections = (PreprocessSection(), ContourSection(), ClosingSection(), CellSection())
+def stage_sections(viewer: Any) -> dict[str, Any]:
+    """Return the sections of the four stages for a viewer, by stage."""
+    sections = (PreprocessSection(), ContourSection(viewer), ClosingSection(), CellSection())
     return {section.stage: section for section in sections}
 
 

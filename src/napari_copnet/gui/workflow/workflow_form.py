@@ -6,9 +6,11 @@ from typing import Any
 
 from qtpy.QtWidgets import QWidget
 
+from napari_copnet.gui.viewer.layer_source import stack_from_layer
 from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.gui.widgets.dock import Dock, scrolled
 from napari_copnet.gui.widgets.run_controls import RunControls
+from napari_copnet.gui.workflow.asked_run import AskedRun
 from napari_copnet.gui.workflow.run_place import RunPlace
 from napari_copnet.gui.workflow.stack_section import StackSection
 from napari_copnet.gui.workflow.stage_sections import stage_sections
@@ -27,6 +29,8 @@ class WorkflowForm(Dock):
     stack : StackSection
     sections : dict of str to Section
         Of the four stages.
+    origin : ContourChoice
+        Where contours come from.
     run_controls : RunControls
     place : RunPlace
         Where a run works.
@@ -38,7 +42,8 @@ class WorkflowForm(Dock):
         self.setObjectName("copnet_workflow")
         self.setMinimumWidth(340)
         self.stack = StackSection(viewer)
-        self.sections = stage_sections()
+        self.sections = stage_sections(viewer)
+        self.origin = self.sections["contours"].origin
         self.run_controls = RunControls()
         self.place = RunPlace()
         self.run_controls.add(self.place)
@@ -83,11 +88,33 @@ class WorkflowForm(Dock):
             sections["cells"].get(),
         )
 
+    def asked_run(self) -> AskedRun:
+        """Return what is to be run.
+
+        Raises
+        ------
+        CopnetError
+            There is no image, a layer can't be used, or a setting can't be.
+        """
+        layer, given = self.stack.layer, self.origin.layer
+        if layer is None:
+            raise self.stack.nothing_to_run()
+        is_time = self.stack.is_time
+        return AskedRun(
+            layer,
+            given,
+            stack_from_layer(layer, is_time),
+            None if given is None else stack_from_layer(given, is_time),
+            self.settings(),
+            self.stack.read_params().repair,
+        )
+
     def allow(self, on: bool) -> None:
         """Enable what can be pressed while nothing runs."""
         self.run_controls.run_button.setEnabled(on)
         self.stack.open_file.setEnabled(on)
         self.stack.open_folder.setEnabled(on)
+        self.origin.open_button.setEnabled(on)
         self.place.change_button.setEnabled(on)
         self.sections["preprocess"].sizes_button.setEnabled(on)
         for section in self.sections.values():

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from psygnal import Signal as PySignal
 
 from napari_copnet.errors import CopnetError, NeedsChoiceError
 from napari_copnet.gui.background.jobs import Job, after
 from napari_copnet.gui.viewer.add_stack import add_stack, read
-from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view, stack_from_layer
+from napari_copnet.gui.viewer.layer_source import Placement, remember_read, slice_in_view
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.model_picker import ModelPicker
 from napari_copnet.gui.workflow.image_runs import ImageRuns
 from napari_copnet.gui.workflow.layer_groups import LayerGroups
 from napari_copnet.gui.workflow.membrane_ruler import MembraneRuler
 from napari_copnet.gui.workflow.result_controls import ResultControls
-from napari_copnet.gui.workflow.run_on_disk import run_on_disk
-from napari_copnet.gui.workflow.run_stages import STAGES, run_stages
+from napari_copnet.gui.workflow.run_stages import STAGES
 from napari_copnet.gui.workflow.size_choice import SizeChoice, SizeTrial
 from napari_copnet.gui.workflow.verdict_note import VerdictNote
 from napari_copnet.gui.workflow.workflow_form import WorkflowForm
@@ -31,6 +31,8 @@ from napari_copnet.params import Settings
 from napari_copnet.pipeline import RunResult
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.types import Stack
+
+Asked = TypeVar("Asked")
 
 
 class WorkflowPanel(WorkflowForm):
@@ -77,6 +79,9 @@ class WorkflowPanel(WorkflowForm):
         self.stack.source_changed.connect(self._on_source)
         self.stack.moved.connect(self._on_moved)
         self.stack.open_asked.connect(self.open)
+        self.origin.look(self.stack.layer)
+        self.origin.changed.connect(self._later)
+        self.origin.open_asked.connect(self.open_contours)
         self.sections["preprocess"].sizes_button.clicked.connect(lambda: self.try_sizes())
         for stage, section in self.sections.items():
             section.run_button.clicked.connect(lambda _=False, stage=stage: self.run(stage))
@@ -106,17 +111,28 @@ class WorkflowPanel(WorkflowForm):
 
     def open(self, path: Path | str) -> None:
         """Read a stack file in the background and add it as an image layer."""
-        if self._is_busy():
-            return
-        try:
-            params = self.stack.read_params()
-        except CopnetError as error:
-            self.run_controls.message.error(error)
-            return
-        self.open_with(lambda: read(Path(path), params))
+        params = self._asked(self.stack.read_params)
+        if params is not None:
+            self.open_with(lambda: read(Path(path), params), lambda x: remember_read(x, params))
+
+    def open_contours(self, path: Path | str, channel: int | None = None) -> None:
+        """Read a contour probability in the background, and choose it in place of Step 1."""
+        asked = self._asked(self.stack.read_params)
+        if asked is not None:
+            params = replace(asked, channel=channel)
+
+            def take(layer: Any) -> None:
+                remember_read(layer, params)
+                self.origin.take(layer)
+
+            self.open_with(lambda: read(Path(path), params), choose=take)
+            self.origin.opening = Path(path)
 
     def open_with(
-        self, work: Callable[[], Steps[Stack]], then: Callable[[Any], None] | None = None
+        self,
+        work: Callable[[], Steps[Stack]],
+        then: Callable[[Any], None] | None = None,
+        choose: Callable[[Any], None] | None = None,
     ) -> None:
         """Read a stack in the background and add it as an image layer.
 
@@ -126,12 +142,20 @@ class WorkflowPanel(WorkflowForm):
             Reads the stack, in a thread.
         then : callable, optional
             Called with the layer.
+        choose : callable, optional
+            Chooses the layer for what it is; by default as the image to segment.
         """
         if self._is_busy():
             return
+        self.origin.opening = None
 
         def opened(stack: Stack) -> None:
-            layer = self._on_opened(stack)
+            layer = add_stack(self.viewer, stack)
+            self._rest()
+            if layer in self.viewer.layers:
+                (choose or self.stack.choose)(layer)
+            if stack.notes:
+                self.run_controls.message.note("\n".join(stack.notes))
             if then is not None:
                 then(layer)
 
@@ -142,29 +166,21 @@ class WorkflowPanel(WorkflowForm):
 
         Only stages behind a changed setting run again.
         """
-        given = self._given()
-        if given is None:
+        asked = self._asked(self.asked_run)
+        if asked is None:
             return
-        layer, settings, stack, repair = given
         try:
-            folder = self.place.folder(layer, settings)
+            folder = self.place.folder(asked.layer, asked.settings)
         except CopnetError as error:
             self.run_controls.message.error(error)
             return
-        more: dict[str, Any] = {
-            "until": until,
-            "first": slice_in_view(self.viewer, layer),
-            "repair": repair,
-            "load": self._load,
-        }
-        before = self._last
+        before, first = self._last, slice_in_view(self.viewer, asked.layer)
 
         def work(source: ImageRun) -> Steps[RunResult | None]:
-            if folder is None:
-                return run_stages(stack, settings, store=source.store, **more)
-            return after(before, run_on_disk(stack, settings, folder, **more))
+            steps = asked.steps(source.store, folder, until=until, first=first, load=self._load)
+            return steps if folder is None else after(before, steps)
 
-        self._follow(layer, settings, folder, until, work)
+        self._follow(asked.layer, asked.settings, folder, until, work, asked.given)
 
     def show_finished(
         self, layer: Any, settings: Settings, work: Callable[[], Steps[RunResult]]
@@ -189,9 +205,10 @@ class WorkflowPanel(WorkflowForm):
         folder: Path | None,
         until: str,
         work: Callable[[ImageRun], Steps[RunResult | None]],
+        given: Any = None,
     ) -> None:
         """Do the work of a run in a thread, and show what comes of it."""
-        source = self.runs.begin(layer, folder, settings, until)
+        source = self.runs.begin(layer, folder, settings, until, given)
         self.run_controls.slices = int(layer.data.shape[0]) if layer.ndim == 3 else 1
         self._running, self._until, self._settings = source, until, settings
         self._notes.clear()
@@ -202,13 +219,13 @@ class WorkflowPanel(WorkflowForm):
 
     def try_sizes(self) -> None:
         """Show the slice in view to the networks at several sizes, for one to be chosen."""
-        given = self._given()
-        if given is None:
+        asked = self._asked(self.asked_run)
+        if asked is None:
             return
-        layer, settings, stack, repair = given
-        z, judged = slice_in_view(self.viewer, layer), self.verdict.verdict
+        z, judged = slice_in_view(self.viewer, asked.layer), self.verdict.verdict
         ran = 0 if judged is None else judged.size
-        trial = SizeTrial(stack, z, settings, self._load, repair, ran)
+        given = asked.settings, self._load, asked.repair, ran, asked.contours
+        trial = SizeTrial(asked.stack, z, *given)
         row = self.sections["preprocess"].form.rows["size"]
 
         def show(picture: bytes) -> None:
@@ -218,16 +235,12 @@ class WorkflowPanel(WorkflowForm):
 
         self._start(Job(trial.picture, "copnet-sizes"), show)
 
-    def _given(self) -> tuple[Any, Settings, Stack, bool] | None:
-        """Return layer, settings, stack and whether to repair it; None when that is said."""
+    def _asked(self, of: Callable[[], Asked]) -> Asked | None:
+        """Return what the form asks for; None while something runs, or where that is wrong."""
         if self._is_busy():
             return None
-        layer = self.stack.layer
         try:
-            if layer is None:
-                raise self.stack.nothing_to_run()
-            stack = stack_from_layer(layer, self.stack.is_time)
-            return layer, self.settings(), stack, self.stack.read_params().repair
+            return of()
         except CopnetError as error:
             self.run_controls.message.error(error)
             return None
@@ -246,10 +259,8 @@ class WorkflowPanel(WorkflowForm):
             self.job = None
         for picker in self.findChildren(ModelPicker):
             picker.stop()
-        self.ruler.stop()
-        self.stack.stop()
-        self.controls.stop()
-        self.groups.stop()
+        for part in (self.ruler, self.stack, self.origin, self.controls, self.groups):
+            part.stop()
 
     @property
     def source(self) -> ImageRun | None:
@@ -302,21 +313,12 @@ class WorkflowPanel(WorkflowForm):
             note = f"The results are in {source.folder}." if source.folder is not None else ""
         self._end(source, "finished", note)
 
-    def _on_opened(self, stack: Stack) -> Any:
-        layer = add_stack(self.viewer, stack)
-        self._rest()
-        if layer in self.viewer.layers:
-            self.stack.choose(layer)
-        if stack.notes:
-            self.run_controls.message.note("\n".join(stack.notes))
-        return layer
-
     def _on_failed(self, error: CopnetError) -> None:
         source, self._running = self._running, None
         self._narrator.failed()
         self._rest()
         self.run_controls.message.error(error)
-        if isinstance(error, NeedsChoiceError):
+        if isinstance(error, NeedsChoiceError) and not self.origin.settle(error):
             self.stack.ask(error.option)
         if source is not None:
             source.layers.settle()
@@ -373,6 +375,7 @@ class WorkflowPanel(WorkflowForm):
     # Keeping the words true --------------------------------------------------
 
     def _on_source(self) -> None:
+        self.origin.look(self.stack.layer)
         self._later()
 
     def _on_moved(self) -> None:
@@ -390,6 +393,6 @@ class WorkflowPanel(WorkflowForm):
             settings = self.settings()
         except CopnetError:
             settings = None
-        self._narrator.refresh(source, layer is not None, settings)
+        self._narrator.refresh(source, layer is not None, settings, self.origin.layer)
         self.place.look(layer, settings)
         self.controls.refresh()

@@ -41,7 +41,6 @@ _GROUPS = {
 }
 _PURPOSE = {
     "preprocess": "Normalises grey values, resizes slices and aligns them.",
-    "contours": "A network predicts the contour probability of each pixel.",
     "closing": "A second network closes gaps in the contours, step by step.",
     "cells": "Each region enclosed by contours becomes a cell.",
 }
@@ -79,6 +78,8 @@ class ImageRun:
         Position along the iteration axis that was last in view.
     folder : Path or None
         Where a run on disk works and its results are; None for one in memory.
+    given : napari.layers.Image or None
+        The layer whose contour probability took the place of Step 1.
     """
 
     layer: Any
@@ -91,6 +92,7 @@ class ImageRun:
     changed: list[tuple[int, float]] = field(default_factory=list)
     iteration: int | None = None
     folder: Path | None = None
+    given: Any = None
     # Ways on that were gone after a run that looks wrong.
     tried: set[str] = field(default_factory=set)
 
@@ -183,9 +185,14 @@ class WorkflowStatus:
             if section.mark is Mark.RUNNING:
                 section.tell(Mark.FAILED, "Stopped by an error: see below.")
 
-    def refresh(self, source: ImageRun | None, has_image: bool, settings: Settings | None) -> None:
-        """Nothing runs: say of each stage whether it is done, and whether settings changed."""
-        stale = False
+    def refresh(
+        self, source: ImageRun | None, has_image: bool, settings: Settings | None, given: Any
+    ) -> None:
+        """Nothing runs: say of each stage whether it is done, and whether settings changed.
+
+        `given` is the layer that is chosen in place of Step 1.
+        """
+        stale = source is not None and source.given is not given
         for stage, section in self.sections.items():
             said = source.said.get(stage) if source is not None else None
             if source is None or said is None:
@@ -246,8 +253,9 @@ def percent(share: float) -> str:
 
 
 def _invite(section: DockSection, has_image: bool) -> None:
+    purpose = getattr(section, "purpose", "") or _PURPOSE[section.stage]
     if has_image and section.stage == "preprocess":
-        section.tell(Mark.READY, _PURPOSE[section.stage])
+        section.tell(Mark.READY, purpose)
     else:
         mark = Mark.READY if has_image else Mark.WAITING
-        section.tell(mark, _PURPOSE[section.stage], _NEEDS[section.stage])
+        section.tell(mark, purpose, _NEEDS[section.stage])
