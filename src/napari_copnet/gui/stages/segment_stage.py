@@ -6,7 +6,6 @@ from typing import Any
 
 from qtpy.QtWidgets import QTabWidget, QWidget
 
-from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
 from napari_copnet.gui.stages.stage import Stage, Step
 from napari_copnet.gui.stages.tabs import LazyTabs
 from napari_copnet.gui.widgets.dock_section import Mark
@@ -81,6 +80,9 @@ class SegmentStage(Stage):
         return self.tabs
 
     def _iterations(self) -> QWidget:
+        # Not before it is needed: it loads much.
+        from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
+
         return self.panels.keep(IterationsPanel(self.panels.viewer))
 
 

@@ -12,7 +12,7 @@ from psygnal import Signal as PySignal
 
 from napari_copnet.errors import CopnetError, NeedsChoiceError
 from napari_copnet.gui.background.jobs import Job, after
-from napari_copnet.gui.viewer.add_stack import add_stack, read
+from napari_copnet.gui.viewer.add_stack import Opened, read
 from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view, stack_from_layer
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.model_picker import ModelPicker
@@ -116,7 +116,7 @@ class WorkflowPanel(WorkflowForm):
         self.open_with(lambda: read(Path(path), params))
 
     def open_with(
-        self, work: Callable[[], Steps[Stack]], then: Callable[[Any], None] | None = None
+        self, work: Callable[[], Steps[Opened]], then: Callable[[Any], None] | None = None
     ) -> None:
         """Read a stack in the background and add it as an image layer.
 
@@ -130,12 +130,12 @@ class WorkflowPanel(WorkflowForm):
         if self._is_busy():
             return
 
-        def opened(stack: Stack) -> None:
-            layer = self._on_opened(stack)
+        def show(opened: Opened) -> None:
+            self._on_opened(opened)
             if then is not None:
-                then(layer)
+                then(opened.layer)
 
-        self._start(Job(work, "copnet-read"), opened)
+        self._start(Job(work, "copnet-read", behind=False), show)
 
     def run(self, until: str = STAGES[-1]) -> None:
         """Run the chosen image through the stages up to `until`.
@@ -169,7 +169,7 @@ class WorkflowPanel(WorkflowForm):
     def show_finished(
         self, layer: Any, settings: Settings, work: Callable[[], Steps[RunResult]]
     ) -> None:
-        """Show a run of an image layer that was done before.
+        """Show a run of an image layer that was done before: first where it led to.
 
         Parameters
         ----------
@@ -180,7 +180,8 @@ class WorkflowPanel(WorkflowForm):
             Yields partial results as `run_stages` does, and returns the result; in a thread.
         """
         if not self._is_busy():
-            self._follow(layer, settings, None, STAGES[-1], lambda _: work())
+            source = self._follow(layer, settings, None, STAGES[-1], lambda _: work(), behind=False)
+            source.layers.hold_steps()
 
     def _follow(
         self,
@@ -189,16 +190,18 @@ class WorkflowPanel(WorkflowForm):
         folder: Path | None,
         until: str,
         work: Callable[[ImageRun], Steps[RunResult | None]],
-    ) -> None:
+        behind: bool = True,
+    ) -> ImageRun:
         """Do the work of a run in a thread, and show what comes of it."""
         source = self.runs.begin(layer, folder, settings, until)
         self.run_controls.slices = int(layer.data.shape[0]) if layer.ndim == 3 else 1
         self._running, self._until, self._settings = source, until, settings
         self._notes.clear()
         self._narrator.begin(source, settings, until)
-        job = Job(lambda: work(source), "copnet-run")
+        job = Job(lambda: work(source), "copnet-run", behind)
         job.progressed.connect(self._on_progress)
         self._start(job, self._on_finished)
+        return source
 
     def try_sizes(self) -> None:
         """Show the slice in view to the networks at several sizes, for one to be chosen."""
@@ -250,6 +253,8 @@ class WorkflowPanel(WorkflowForm):
         self.stack.stop()
         self.controls.stop()
         self.groups.stop()
+        for source in self.sources:
+            source.layers.stop()
 
     @property
     def source(self) -> ImageRun | None:
@@ -302,14 +307,13 @@ class WorkflowPanel(WorkflowForm):
             note = f"The results are in {source.folder}." if source.folder is not None else ""
         self._end(source, "finished", note)
 
-    def _on_opened(self, stack: Stack) -> Any:
-        layer = add_stack(self.viewer, stack)
+    def _on_opened(self, opened: Opened) -> None:
+        self.viewer.add_layer(opened.layer)
         self._rest()
-        if layer in self.viewer.layers:
-            self.stack.choose(layer)
-        if stack.notes:
-            self.run_controls.message.note("\n".join(stack.notes))
-        return layer
+        if opened.layer in self.viewer.layers:
+            self.stack.choose(opened.layer)
+        if opened.notes:
+            self.run_controls.message.note("\n".join(opened.notes))
 
     def _on_failed(self, error: CopnetError) -> None:
         source, self._running = self._running, None
