@@ -127,6 +127,7 @@ class CopnetDock(Dock):
             if self._question is None and not self._is_closed and window is not None:
                 self._question = ClosingQuestion(window, self.panels)
                 self._shortcut = on_question_mark(window, self.show_keys)
+                self.panels.workflow.groups.watch(window)
 
     def _preload(self) -> None:
         with contextlib.suppress(RuntimeError):  # closed meanwhile
