@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -281,6 +281,8 @@ class Cells:
         For ``"linked"``: (slice, label in that slice before linking, label after).
     largest : int
         The largest label.
+    left : int or None
+        Labels that are left in another frame, where they were counted.
     """
 
     labels: Any
@@ -288,11 +290,33 @@ class Cells:
     mode: str
     links: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int64))
     largest: int = 0
+    left: int | None = None
 
     @property
     def total(self) -> int:
         """Number of cells: what slices share counts once, but for mode ``"slice"``."""
-        return int(np.sum(self.counts)) if self.mode == "slice" else self.largest
+        if self.mode == "slice":
+            return int(np.sum(self.counts))
+        return self.largest if self.left is None else self.left
+
+    def counted_in(self, labels: np.ndarray) -> Cells:
+        """Return the same with the numbers of cells that are left in another frame.
+
+        A cell may lie where shifts have mirrored the edge of a slice, which is not in the stack.
+
+        Parameters
+        ----------
+        labels : ndarray, shape (Z, Y, X)
+            These cells in that frame.
+        """
+        there = np.zeros(int(labels.max(initial=0)) + 1, bool)
+        counts = np.zeros(len(labels), np.int64)
+        for z, plane in enumerate(labels):
+            here = np.zeros_like(there)
+            here[plane.ravel()] = True
+            counts[z] = np.count_nonzero(here[1:])
+            there |= here
+        return replace(self, counts=counts, left=int(np.count_nonzero(there[1:])))
 
     def in_words(self) -> str:
         """Say how many cells there are, and how many profiles of them slices show."""

@@ -22,3 +22,12 @@ def test_cells_and_their_profiles(mode, total, words):
 
 def test_a_single_slice():
     assert Cells(None, np.array([5]), "linked", largest=5).in_words() == "5 cells"
+
+
+def test_cells_that_another_frame_leaves_out_do_not_count():
+    cells = Cells(None, np.array([2, 2]), "linked", largest=3)
+    labels = np.zeros((2, 4, 4), np.uint32)
+    labels[0, 0], labels[1, :2] = 1, 3
+    there = cells.counted_in(labels)
+    assert there.total == 2 and there.counts.tolist() == [1, 1]
+    assert there.in_words().startswith("2 cells in 2 slices (2 cell profiles")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ def get_stack_reader(path: str | list[str] = "") -> Reader | None:
         from napari_copnet.gui.commands import ask_for_file
 
         ask_for_file()
-    return read_file if isinstance(path, str) and Path(path).is_file() else None
+    return beside(read_file) if isinstance(path, str) and Path(path).is_file() else None
 
 
 def get_folder_reader(path: str | list[str] = "") -> Reader | None:
@@ -45,14 +46,36 @@ def get_folder_reader(path: str | list[str] = "") -> Reader | None:
     if (folder / "session.json").is_file():
         return open_session
     if is_run(folder):
-        return read_run_folder
+        return beside(read_run_folder)
     from napari_copnet.io.formats import PICTURE_SUFFIXES, TIFF_SUFFIXES
 
     names = [child.name.lower() for child in folder.iterdir()]
     if {"zarr.json", ".zgroup", ".zarray"} & set(names):
-        return read_file
+        return beside(read_file)
     pictures = TIFF_SUFFIXES + PICTURE_SUFFIXES
-    return read_file if any(name.endswith(pictures) for name in names) else None
+    return beside(read_file) if any(name.endswith(pictures) for name in names) else None
+
+
+def beside(read: Reader) -> Reader:
+    """Return a reader that does not stop a window.
+
+    napari waits for readers. From a window that listens to its user, so by File > Open or a file
+    that is dropped, the file is read in a thread and its layers come by themselves; a script gets
+    them at once.
+    """
+
+    def reading(path: str) -> list[LayerTuple]:
+        if "qtpy.QtWidgets" not in sys.modules:
+            return read(path)
+        from napari_copnet.gui.viewer.read_beside import read_beside, window_at_work
+
+        viewer = window_at_work()
+        if viewer is None:
+            return read(path)
+        read_beside(viewer, path, read)
+        return NO_LAYERS
+
+    return reading
 
 
 def open_session(path: str) -> list[LayerTuple]:

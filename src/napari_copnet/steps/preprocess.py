@@ -175,10 +175,10 @@ def preprocess(
 
 def _prepare(block: tuple[int, ...], shared: _Shared) -> Steps[Values]:
     """Read, clean, normalise and resize the slices of a block."""
-    # Not before it is needed: it loads numba.
-    from napari_copnet.padding.detect import find_padding
-
     stack, params = shared.stack(), shared.params
+    if params.padding:
+        # Not before it is needed: it loads numba.
+        from napari_copnet.padding.detect import find_padding
     blank = np.zeros(len(block), bool)
     areas = np.zeros(len(block), np.int64)
     for index, z in enumerate(block):

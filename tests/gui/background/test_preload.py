@@ -45,7 +45,7 @@ def load(*_):
 def predict(*_):
     print("predicting", flush=True)
 
-preload.Network.load, preload.Network.predict = load, predict
+Network.load, Network.predict = load, predict
 preload.preload()
 begun.wait(60)
 print("ending", flush=True)

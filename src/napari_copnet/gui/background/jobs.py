@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.background.garbage import collect_on_main_thread
 from napari_copnet.progress import Progress, Steps
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,9 @@ class Job(QObject):
         ``finally`` blocks.
     name : str
         Of the thread.
+    behind : bool
+        Whether it takes what the window leaves of the processors; not so for what the user waits
+        for, and which is soon done.
 
     Notes
     -----
@@ -74,7 +78,9 @@ class Job(QObject):
     failed = Signal(object)
     cancelled = Signal()
 
-    def __init__(self, work: Callable[[], Steps[Any]], name: str = "copnet") -> None:
+    def __init__(
+        self, work: Callable[[], Steps[Any]], name: str = "copnet", behind: bool = True
+    ) -> None:
         super().__init__()
         self.state = State.RUNNING
         self._mailbox = _Mailbox()
@@ -84,13 +90,13 @@ class Job(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(30)
         self._timer.timeout.connect(self._look)
-        self._thread = threading.Thread(
-            target=_run, args=(work, self._mailbox, self._stop), name=name, daemon=True
-        )
+        given = (work, self._mailbox, self._stop, behind)
+        self._thread = threading.Thread(target=_run, args=given, name=name, daemon=True)
         _alive.add(self._thread)
 
     def start(self) -> Job:
         """Start the thread."""
+        collect_on_main_thread(self._thread.is_alive)
         self._thread.start()
         self._timer.start()
         return self
@@ -222,8 +228,11 @@ def _ends_stage(progress: Progress) -> bool:
     return progress.partial is not None and not progress.unit
 
 
-def _run(work: Callable[[], Steps[Any]], box: _Mailbox, stop: threading.Event) -> None:
-    behind_the_window()
+def _run(
+    work: Callable[[], Steps[Any]], box: _Mailbox, stop: threading.Event, behind: bool
+) -> None:
+    if behind:
+        behind_the_window()
     steps: Generator[Progress, None, Any] | None = None
     try:
         steps = work()

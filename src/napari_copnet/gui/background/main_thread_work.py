@@ -12,7 +12,7 @@ class MainThreadWork:
 
     Parameters
     ----------
-    parent : QObject
+    parent : QObject or None
         The work ends with it.
     pieces : iterator
         Does one piece whenever it is asked for its next value.
@@ -21,7 +21,10 @@ class MainThreadWork:
     """
 
     def __init__(
-        self, parent: QObject, pieces: Iterator[object], done: Callable[[], None] | None = None
+        self,
+        parent: QObject | None,
+        pieces: Iterator[object],
+        done: Callable[[], None] | None = None,
     ) -> None:
         self._pieces, self._done = pieces, done
         # Qt draws and hears the mouse before it calls a timer of no interval.

@@ -51,6 +51,8 @@ class TaskQueue:
     ----------
     last : str
         Name of a task that waits for all others.
+    behind : bool
+        As of `Job`.
 
     Attributes
     ----------
@@ -58,8 +60,9 @@ class TaskQueue:
         What runs now.
     """
 
-    def __init__(self, last: str = "") -> None:
+    def __init__(self, last: str = "", behind: bool = True) -> None:
         self.job: Job | None = None
+        self._behind = behind
         self._last = last
         self._waiting: list[Task] = []
         self._is_closed = False
@@ -91,7 +94,7 @@ class TaskQueue:
             return
         self._waiting.sort(key=lambda task: task.name == self._last)
         task = self._waiting.pop(0)
-        job = self.job = Job(task.work, f"copnet-{task.name}")
+        job = self.job = Job(task.work, f"copnet-{task.name}", self._behind)
         job.progressed.connect(lambda news: task.progressed.emit(news))
         job.finished.connect(lambda result: self._on_end(task.finished, result))
         job.failed.connect(lambda error: self._on_end(task.failed, error))

@@ -15,19 +15,19 @@ from qtpy.QtWidgets import QAbstractItemView, QWidget
 
 
 class HiddenRows(QObject):
-    """Hides the rows of some layers, whatever comes, goes or changes places.
+    """Lists some layers only, whatever comes, goes or changes places.
 
     Parameters
     ----------
     window : QWidget
         Of the viewer. Nothing is hidden where napari has other names for its own.
-    is_hidden : callable
+    is_listed : callable
         Takes a layer.
     """
 
-    def __init__(self, window: QWidget, is_hidden: Callable[[Any], bool]) -> None:
+    def __init__(self, window: QWidget, is_listed: Callable[[Any], bool]) -> None:
         super().__init__(window)
-        self._is_hidden = is_hidden
+        self._is_listed = is_listed
         views = window.findChildren(QAbstractItemView)
         self._view: Any = next((v for v in views if type(v).__name__ == "QtLayerList"), None)
         model = self._view.model() if self._view is not None else None
@@ -49,6 +49,6 @@ class HiddenRows(QObject):
             model = self._view.model()
             for row in range(model.rowCount()):
                 layer = model.index(row, 0).data(Qt.ItemDataRole.UserRole)
-                hidden = layer is not None and self._is_hidden(layer)
+                hidden = layer is not None and not self._is_listed(layer)
                 if self._view.isRowHidden(row) != hidden:
                     self._view.setRowHidden(row, hidden)

@@ -15,6 +15,7 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
+from napari_copnet.gui.viewer.layer_roles import INSIDE
 from napari_copnet.proofreading.edits import Edit, Patch
 
 NAME = "Session: in question"
@@ -74,7 +75,7 @@ class Overlays:
             # For a slice without points napari draws one of no size, at the corner of the
             # image; by itself it makes all points two pixels wide at least.
             canvas_size_limits=(0, 10000),
-            metadata={"copnet": {"role": "in question"}},
+            metadata={"copnet": {"role": "in question", INSIDE: True}},
             **arguments,
         )
         self._camera = camera_of(viewer)

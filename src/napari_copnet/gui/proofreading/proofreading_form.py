@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -21,7 +23,7 @@ from napari_copnet.boundaries.gaps import CLOSURE, GAP, SPLIT, UNSETTLED
 from napari_copnet.gui.proofreading.iteration_tab import IterationTab
 from napari_copnet.gui.proofreading.mark_legend import MarkLegend
 from napari_copnet.gui.proofreading.same_fix_bar import SameFixBar
-from napari_copnet.gui.proofreading.tool_list import TOOLS
+from napari_copnet.gui.proofreading.tool_list import FREEZE, TOOLS
 from napari_copnet.gui.widgets.controls import column_in, named, plain_button, row
 from napari_copnet.gui.widgets.dock import Dock
 from napari_copnet.gui.widgets.dock_section import quiet_label
@@ -40,6 +42,8 @@ ANSWERS = {UNSETTLED: ("Right", "Wrong")}
 _COLUMNS = 3
 # Room for three lines of a message, which is kept so that no button moves when one comes.
 _MESSAGE_PX = 64
+# A window that is lower has no room for tools and queue at once.
+_LOW_PX = 900
 # The most that Qt allows.
 _ANY_PX = 16777215
 _INVITATION = (
@@ -56,8 +60,12 @@ class ProofreadForm(Dock):
     begin_button, folder_button, open_button, close_button, take_run_button : QPushButton
     tool_buttons : dict of str to QPushButton
         By name of the tool.
+    tools_button : QPushButton
+        Shows and hides them, in the dock that has all stages.
     ranged, first, last : QCheckBox, QSpinBox, QSpinBox
         Whether tools work on a range of slices, and which.
+    probability : QCheckBox
+        Whether the contour probability is shown.
     iteration_row, iteration : QWidget, QSpinBox
         To freeze at; shown with Freeze in hand.
     same_fix : SameFixBar
@@ -75,6 +83,9 @@ class ProofreadForm(Dock):
 
     def __init__(self) -> None:
         super().__init__()
+        self._is_asking = self._has_tool = False
+        # As the user chose; None while nothing was chosen.
+        self._wants_tools: bool | None = None
         self.setObjectName("copnet_proofread")
         self.setMinimumWidth(340)
         column = QVBoxLayout(self)
@@ -108,6 +119,7 @@ class ProofreadForm(Dock):
             widget.setSizePolicy(policy)
             column.addWidget(widget)
         self.birth.setMinimumHeight(0)
+        self.tools_button.show()
         self.tabs.currentChanged.connect(lambda _: self.show_desk(not self.table.isHidden()))
         self.show_desk(not self.table.isHidden())
         return foot
@@ -117,6 +129,38 @@ class ProofreadForm(Dock):
         yes, no = ANSWERS.get(kind, ("Two cells", "One cell"))
         self.accept_button.setText(f"{yes} ⏎")
         self.reject_button.setText(f"{no} ⌫")
+
+    def ask(self, on: bool) -> None:
+        """Know whether there is a question; in a low window tools give way to the queue then."""
+        self._is_asking = on
+        self._fit_tools()
+
+    def take(self, tool: str) -> None:
+        """Know which tool is in hand; empty for none."""
+        self._has_tool = bool(tool)
+        self.iteration_row.setVisible(tool == FREEZE)
+        self._fit_tools()
+
+    def _choose_tools(self, on: bool) -> None:
+        self._wants_tools = on
+        self._fit_tools()
+
+    def _fit_tools(self) -> None:
+        """Show the tools where there is room for them, they are in use, or the user wants them."""
+        if self.tools_button.isHidden():
+            return
+        window = self.window()
+        is_low = window is not None and window.height() < _LOW_PX
+        on = not (is_low and self._is_asking) if self._wants_tools is None else self._wants_tools
+        on = on or self._has_tool
+        if self.tools.isHidden() == on:
+            self.tools.setVisible(on)
+        self.tools_button.setChecked(on)
+
+    def resizeEvent(self, event: Any) -> None:
+        """Fit the tools to a window that has become lower or higher."""
+        super().resizeEvent(event)
+        self._fit_tools()
 
     def show_desk(self, on: bool) -> None:
         """Show what is there for an open session, or how to begin one."""
@@ -162,6 +206,12 @@ class ProofreadForm(Dock):
         head = QHBoxLayout()
         head.addWidget(self.title, 1)
         head.addWidget(self.saved)
+        self.tools_button = plain_button("Tools", "show_tools", "Show the tools, or hide them.")
+        self.tools_button.setCheckable(True)
+        self.tools_button.setChecked(True)
+        self.tools_button.clicked.connect(self._choose_tools)
+        self.tools_button.hide()
+        head.addWidget(self.tools_button)
         head.addWidget(self.take_run_button)
         head.addWidget(self.close_button)
         column.addLayout(head)
@@ -213,7 +263,13 @@ class ProofreadForm(Dock):
             box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         # In a line of its own: a dock of usual width has no room for both.
         self.iteration_row = row(QLabel("Freeze at iteration"), self.iteration, spare=True)
-        column.addWidget(row(self.ranged, self.first, QLabel("to"), self.last, spare=True))
+        self.probability = named(
+            QCheckBox("Probability"), "show_probability", "Show the contour probability of Step 1."
+        )
+        self.probability.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        between = QWidget()
+        slices = (self.ranged, self.first, QLabel("to"), self.last)
+        column.addWidget(row(*slices, between, self.probability, wide=between))
         column.addWidget(self.iteration_row)
         return self.tools
 

@@ -324,6 +324,7 @@ class QueueController:
     def _renew(self) -> None:
         form, item = self.form, self.state.current
         form.queue_view.renew(self.state.at)
+        form.ask(item is not None)
         form.question.setText("" if item is None else item.text)
         form.show_answers("" if item is None else item.kind)
         state = self.state

@@ -91,7 +91,7 @@ class SessionController:
         self.mouse = Mouse(
             viewer, self.layers, self.tool_controller, self._explained, self._inspect
         )
-        self.keys = Keys(viewer, self._actions(), {"Space": self._show_bare})
+        self.keys = Keys(viewer, self._actions(), {"Space": layers.bare})
         self.pick(None)
         self.camera.slice(session.shape[0] // 2)
         viewer.reset_view()
@@ -110,7 +110,7 @@ class SessionController:
         self.tool_controller.choose(tool)
         for other, button in self.form.tool_buttons.items():
             button.setChecked(tool is not None and other == tool.name)
-        self.form.iteration_row.setVisible(tool is not None and tool.name == FREEZE)
+        self.form.take("" if tool is None else tool.name)
         idle = "" if self.session.read_only else NO_TOOL
         self.form.hint.setText(tool.hint if tool is not None else idle)
         contour = self.layers.contour
@@ -209,6 +209,8 @@ class SessionController:
             box.setRange(1, last)
             box.setValue(value)
         form.ranged.setChecked(False)
+        form.probability.setChecked(self.layers.probability.visible)
+        form.probability.setVisible(self.layers.image is not None)
         self._fill_iterations()
         for button in (form.undo_button, form.redo_button):
             button.setEnabled(not session.read_only)
@@ -229,6 +231,7 @@ class SessionController:
         self._on(form.undo_button.clicked, lambda _: self.undo())
         self._on(form.redo_button.clicked, lambda _: self.redo())
         self._on(form.export_button.clicked, lambda _: self.export())
+        self._on(form.probability.toggled, lambda on: self.layers.show_probability(on))
         self._on(form.accept_button.clicked, lambda _: self._decide(True))
         self._on(form.reject_button.clicked, lambda _: self._decide(False))
         self._on(form.next_button.clicked, lambda _: self.queue.next())
@@ -288,9 +291,6 @@ class SessionController:
             "Backspace": self.backspace,
             "Escape": self.escape,
         }
-
-    def _show_bare(self, on: bool) -> None:
-        self.layers.bare(on)
 
     def _history_cell(self, row: int, column: int) -> str:
         if column == 0:

@@ -17,9 +17,10 @@ from napari_copnet.gui.napari_compat.thumbnails import Thumbnails
 from napari_copnet.gui.proofreading.open_session import Ready
 from napari_copnet.gui.proofreading.overlays import Overlays
 from napari_copnet.gui.proofreading.shown_areas import ShownAreas, area_colours
+from napari_copnet.gui.viewer.layer_roles import INSIDE, bring_back, put_aside, role_of
 from napari_copnet.gui.viewer.layer_source import slice_in_view
 from napari_copnet.gui.viewer.palette import cell_colours
-from napari_copnet.gui.viewer.placed_layers import CONTOUR_COLOUR
+from napari_copnet.gui.viewer.placed_layers import CONTOUR_COLOUR, SHORT
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.proofreading.session import Session, Touched
 
@@ -65,6 +66,7 @@ class SessionLayers:
         self._marked = set(ready.marked)
         self._painted = ready.contour
         self._hidden: list[Any] = []
+        self._aside: list[Any] = []
         self._opacities: list[tuple[Any, float]] = []
         self.arguments = _frame(session)
         self.image = None if ready.image is None else self._image(ready.image)
@@ -77,6 +79,8 @@ class SessionLayers:
             opacity=0.8,
             contrast_limits=(0, 1),
             visible=self.image is None,
+            # Without an image it is what cells are looked at on.
+            inside=self.image is not None,
         )
         self.cells = self._layer(
             Labels,
@@ -96,6 +100,7 @@ class SessionLayers:
             opacity=0.8,
             # Each layer in view costs time at every step through the stack.
             visible=bool(self._marked),
+            inside=True,
         )
         self.contour = self._layer(
             Labels,
@@ -118,6 +123,9 @@ class SessionLayers:
             if layer.visible:
                 layer.visible = False
                 self._hidden.append(layer)
+        # One image, one contour, one set of cells are in the list.
+        self._aside = self._of_run()
+        put_aside(self._aside)
         yield
         for layer in (*self._made, self.over.layer):
             self.viewer.add_layer(self._thumbnails.take(layer))
@@ -184,6 +192,11 @@ class SessionLayers:
             layer.visible = wanted
         elif wanted and at_once:
             layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def show_probability(self, on: bool) -> None:
+        """Show the contour probability over the image, or not."""
+        if self.probability in self.viewer.layers:
+            self.probability.visible = on
 
     def bare(self, on: bool) -> None:
         """Show the image alone, or all again."""
@@ -260,6 +273,7 @@ class SessionLayers:
 
     def remove(self, repaint: Callable[[], None]) -> None:
         """Take the layers away and show again what they hid; `repaint` draws the canvas at once."""
+        bring_back(self._aside)
         with self.viewer.layers.batched_update():
             # napari collects garbage after each layer that goes, or after the batch: a third of a
             # second with PyTorch loaded.
@@ -280,12 +294,37 @@ class SessionLayers:
     def _image(self, values: Any) -> Any:
         middle = np.asarray(values[len(values) // 2])
         low, high = (float(v) for v in np.nanpercentile(middle, (0.5, 99.5)))
-        name = self.session.facts.name or "image"
+        name = self.session.facts.name
+        if not name or any(layer.name == name for layer in self.viewer.layers):
+            # That of the run is still there, though out of the list.
+            name = "Session: image"
         limits = (low, high if high > low else low + 1)
         return Image(values, name=name, contrast_limits=limits, **self.arguments)
 
-    def _layer(self, kind: type, data: Any, name: str, **more: Any) -> Any:
-        return kind(data, name=name, metadata={"copnet": {"role": ROLE}}, **self.arguments, **more)
+    def _layer(self, kind: type, data: Any, name: str, inside: bool = False, **more: Any) -> Any:
+        kept = {"role": ROLE, INSIDE: inside}
+        return kind(data, name=name, metadata={"copnet": kept}, **self.arguments, **more)
+
+    def _of_run(self) -> list[Any]:
+        """Return the image and results of the run in the viewer, which those of the session are."""
+        name = self.session.facts.name
+        return [
+            layer
+            for layer in self.viewer.layers
+            if layer not in self._made
+            and (
+                (role_of(layer) in SHORT and layer.name.startswith(f"{name}: "))
+                or (self.image is not None and not role_of(layer) and self._is_image(layer, name))
+            )
+        ]
+
+    def _is_image(self, layer: Any, name: str) -> bool:
+        shape = self.session.shape
+        return (
+            isinstance(layer, Image)
+            and layer.name == name
+            and tuple(getattr(layer.data, "shape", ())) in (shape, shape[1:])
+        )
 
 
 def _frame(session: Session) -> dict[str, Any]:

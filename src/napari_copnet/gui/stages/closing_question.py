@@ -10,7 +10,6 @@ from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_copnet.gui.background.jobs import hurried
 from napari_copnet.gui.stages.panels import Panels
-from napari_copnet.gui.training.training_panel import TrainingPanel
 
 
 class ClosingQuestion(QObject):
@@ -82,7 +81,8 @@ def work_at_hand(panels: Panels) -> str:
             else "You would have to run it again."
         )
         said.append(f"The cells are still being segmented. {then}")
-    trainings = [panel for panel in panels.every if isinstance(panel, TrainingPanel)]
+    # To import the panel of trainings takes long, and it may be none was opened.
+    trainings = [panel for panel in panels.every if hasattr(panel, "train")]
     if any(panel.train.run.is_running for panel in trainings):
         said.append(
             "A network is still being trained. The training will be paused, and you can "

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtWidgets import QWidget
 
-from napari_copnet.gui.stages.export_panel import ExportPanel
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.stages.stage import Stage, Step
 from napari_copnet.gui.widgets.dock import scrolled
 from napari_copnet.gui.widgets.dock_section import Mark
+
+if TYPE_CHECKING:
+    from napari_copnet.gui.stages.export_panel import ExportPanel
 
 
 class ExportStage(Stage):
@@ -47,5 +51,8 @@ class ExportStage(Stage):
         return self.panels.session is not None or self.panels.finished is not None
 
     def _make(self) -> QWidget:
+        # Not before it is needed: it loads much.
+        from napari_copnet.gui.stages.export_panel import ExportPanel
+
         self.panel = self.panels.keep(ExportPanel(self.panels))
         return scrolled(self.panel)

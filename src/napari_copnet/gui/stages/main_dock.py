@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShortcut
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from napari_copnet.gui.background.preload import preload
+from napari_copnet.gui.background import preload
 from napari_copnet.gui.stages.closing_question import ClosingQuestion
 from napari_copnet.gui.stages.first_tour import FirstTour, is_first_use
 from napari_copnet.gui.stages.key_card import on_question_mark, show_keys
@@ -20,7 +21,10 @@ from napari_copnet.gui.widgets.controls import column_in, named
 from napari_copnet.gui.widgets.dock import Dock
 
 LOOK_MS = 250
-PRELOAD_MS, TOUR_MS = 300, 800
+TOUR_MS = 800
+PRELOAD_MS = 300
+# A newcomer's first click is not to compete with what only a run needs, s.
+WELCOME_SECONDS = 2.0
 # With the canvas and napari's own docks it fits a screen of 1366 pixels.
 NARROWEST, LOWEST = 380, 320
 # Stage and tab of what menus open that is no stage of its own.
@@ -66,6 +70,7 @@ class CopnetDock(Dock):
         self._shortcut: QShortcut | None = None
         self.tour: FirstTour | None = None
         self._was_running = self._had_layer = False
+        self._made_at = time.monotonic()
         column = column_in(self, 0)
         self._column = QVBoxLayout()
         self._column.setSpacing(2)
@@ -84,7 +89,7 @@ class CopnetDock(Dock):
         self.unfold(made[0].name)
         self._on_stack()
         # The dock is drawn first.
-        QTimer.singleShot(PRELOAD_MS, preload)
+        QTimer.singleShot(PRELOAD_MS, self._preload)
 
     def _foot(self) -> QWidget:
         foot = QWidget()
@@ -122,6 +127,17 @@ class CopnetDock(Dock):
             if self._question is None and not self._is_closed and window is not None:
                 self._question = ClosingQuestion(window, self.panels)
                 self._shortcut = on_question_mark(window, self.show_keys)
+                self.panels.workflow.groups.watch(window)
+
+    def _preload(self) -> None:
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            if not self._is_closed:
+                self._hold_preload()
+                preload.preload()
+
+    def _hold_preload(self) -> None:
+        is_new = time.monotonic() - self._made_at < WELCOME_SECONDS and not self._had_layer
+        preload.hold(is_new or self.panels.is_waited_for)
 
     @property
     def parts(self) -> list[Dock]:
@@ -191,6 +207,7 @@ class CopnetDock(Dock):
         """Show how far each stage is, and the next step."""
         if self._is_closed:
             return
+        self._hold_preload()
         running = self.panels.is_running and self.panels.workflow.stack.layer is not None
         if running and not self._was_running and self.current.name == "open":
             self._was_running = True
@@ -220,6 +237,7 @@ class CopnetDock(Dock):
 
     def _shut_down(self) -> None:
         self._timer.stop()
+        preload.hold(False)
         if self.tour is not None:
             self.tour.finish()
         if self._question is not None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtWidgets import QWidget
 
-from napari_copnet.gui.measures.measure_panel import MeasurePanel
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.stages.stage import Stage, Step
 from napari_copnet.gui.widgets.dock_section import Mark
+
+if TYPE_CHECKING:
+    from napari_copnet.gui.measures.measure_panel import MeasurePanel
 
 
 class MeasureStage(Stage):
@@ -43,5 +47,8 @@ class MeasureStage(Stage):
             self.panel.measure()
 
     def _make(self) -> QWidget:
+        # Not before it is needed: it loads much.
+        from napari_copnet.gui.measures.measure_panel import MeasurePanel
+
         self.panel = self.panels.keep(MeasurePanel(self.panels.viewer, lambda: self.panels.session))
         return self.panel

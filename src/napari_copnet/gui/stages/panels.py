@@ -92,6 +92,11 @@ class Panels(QObject):
         return self.session is None and not self.proofreading.progress_text.isHidden()
 
     @property
+    def is_waited_for(self) -> bool:
+        """Whether the user waits for something that needs what the processors have to give."""
+        return self.is_running or self.is_opening or self.proofreading.tasks.job is not None
+
+    @property
     def has_newer_run(self) -> bool:
         """Whether the run of the open session's image was done anew since."""
         source = self.finished

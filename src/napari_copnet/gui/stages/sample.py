@@ -10,7 +10,9 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
 from napari_copnet.gui.samples import tissue
+from napari_copnet.gui.viewer.add_stack import Opened, image_layer
 from napari_copnet.gui.workflow.run_stages import (
     Contours,
     IterationSlices,
@@ -33,14 +35,12 @@ def open_sample(workflow: WorkflowPanel) -> None:
     workflow.open_with(read_sample, lambda layer: _show_result(workflow, layer))
 
 
-def read_sample() -> Steps[Stack]:
+def read_sample() -> Steps[Opened]:
     """Read the sample in a thread."""
     yield Progress("read", 0, 1, "files")
-    stack = tissue.sample()
-    # With its first labels layer napari imports pandas and more: here it does not stop the window.
-    Labels(np.zeros((1, 1), np.uint8))
+    opened = Opened(image_layer(tissue.sample()))
     yield Progress("read", 1, 1, "files")
-    return stack
+    return opened
 
 
 def _show_result(workflow: WorkflowPanel, layer: Any) -> None:
@@ -66,6 +66,10 @@ def _is_of(settings: Settings) -> bool:
 
 def _result(stack: Stack) -> Steps[RunResult]:
     """Give the result that is kept as a run would."""
+    # With its first labels layer napari imports pandas and more: here it does not stop the window.
+    yield Progress("preprocess", 0, 1, "slices")
+    compute_dashes()
+    Labels(np.zeros((1, 1), np.uint8))
     kept = tissue.kept()
     record = json.loads(str(kept["record"]))
     size = SizeChoice(**{**record["size"], "slices": (), "tried": ()})
@@ -127,8 +131,11 @@ def _result(stack: Stack) -> Steps[RunResult]:
 
 
 def _preprocessed(stack: Stack, size: int, shifts: np.ndarray) -> Preprocessed:
-    """Preprocess without registering slices: their shifts are kept."""
-    params = PreprocessParams(size=size, invert="no", align=False)
+    """Preprocess without registering slices: their shifts are kept.
+
+    The sample has no padding, and to look for it takes as long as all the rest.
+    """
+    params = PreprocessParams(size=size, invert="no", align=False, padding=False)
     ready = finish(preprocess(stack, params))
     moved = Shifted(ready.data, shifts.astype(int), True)
     frame = dataclasses.replace(ready.frame, shifts=shifts)

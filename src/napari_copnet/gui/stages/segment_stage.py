@@ -6,10 +6,10 @@ from typing import Any
 
 from qtpy.QtWidgets import QTabWidget, QWidget
 
-from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
 from napari_copnet.gui.stages.stage import Stage, Step
 from napari_copnet.gui.stages.tabs import LazyTabs
 from napari_copnet.gui.widgets.dock_section import Mark
+from napari_copnet.types import Cells, Closing
 from napari_copnet.verdict.types import AMBER, RED
 
 # The verdict on a run, in its line.
@@ -34,7 +34,7 @@ class SegmentStage(Stage):
         source = workflow.source
         if source is None or source.result is None:
             return (Mark.READY, "not run yet") if workflow.stack.layer else (Mark.WAITING, "")
-        said = cells_text(source.result)
+        said = cells_text(source.cells or source.result.cells, source.result.closing)
         if self._is_stale(source):
             return Mark.CHANGED, f"{said} · settings changed"
         mark, doubt = _SAID.get(source.light, (Mark.DONE, ""))
@@ -81,17 +81,16 @@ class SegmentStage(Stage):
         return self.tabs
 
     def _iterations(self) -> QWidget:
+        # Not before it is needed: it loads much.
+        from napari_copnet.gui.iterations.iterations_panel import IterationsPanel
+
         return self.panels.keep(IterationsPanel(self.panels.viewer))
 
 
-def cells_text(result: Any) -> str:
+def cells_text(cells: Cells, closing: Closing) -> str:
     """Return the figure of a run, such as ``190 cells · converged in 4``."""
-    cells, closing = result.cells, result.closing
-    if cells.mode == "slice":
-        count = int(cells.counts.sum())
-        what = "cell profile" if len(cells.counts) > 1 else "cell"
-    else:
-        count, what = cells.largest or int(cells.labels.max()), "cell"
+    count = cells.total
+    what = "cell profile" if cells.mode == "slice" and len(cells.counts) > 1 else "cell"
     said = f"{count} {what}{'' if count == 1 else 's'}"
     if closing.settled:
         return f"{said} · converged in {closing.passes}"

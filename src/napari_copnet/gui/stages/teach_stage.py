@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtWidgets import QWidget
 
 from napari_copnet.errors import InputError
-from napari_copnet.gui.simulation.simulation_panel import SimulatePanel
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.stages.stage import Stage, Step
 from napari_copnet.gui.stages.tabs import LazyTabs
-from napari_copnet.gui.training.training_panel import TrainingPanel
 from napari_copnet.gui.widgets.dock_section import Mark
+
+if TYPE_CHECKING:
+    from napari_copnet.gui.simulation.simulation_panel import SimulatePanel
+    from napari_copnet.gui.training.training_panel import TrainingPanel
 
 
 class TeachStage(Stage):
@@ -55,6 +59,9 @@ class TeachStage(Stage):
         return self._tabs
 
     def _train(self) -> QWidget:
+        # Not before it is needed: it loads much.
+        from napari_copnet.gui.training.training_panel import TrainingPanel
+
         self.training = self.panels.keep(TrainingPanel(self.panels.viewer))
         self.training.slices.offer_begin(self._begin)
         return self.training
@@ -68,6 +75,8 @@ class TeachStage(Stage):
             self.panels.begin_session()
 
     def _simulate(self) -> QWidget:
+        from napari_copnet.gui.simulation.simulation_panel import SimulatePanel
+
         self.simulation = self.panels.keep(SimulatePanel(self.panels.viewer))
         return self.simulation
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from napari.layers import Image
@@ -15,12 +15,20 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.types import Stack
 
 
-def read(path: Path, params: ReadParams) -> Steps[Stack]:
-    """Read a stack as a step."""
+class Opened(NamedTuple):
+    """An image layer that is in no viewer yet, and what the user shall be told of its file."""
+
+    layer: Image
+    notes: tuple[str, ...] = ()
+
+
+def read(path: Path, params: ReadParams) -> Steps[Opened]:
+    """Read a stack as a step, in a thread."""
     yield Progress("read", 0, 1, "files")
     stack = read_stack(path, params)
+    opened = Opened(image_layer(stack), stack.notes)
     yield Progress("read", 1, 1, "files")
-    return stack
+    return opened
 
 
 def image_layer(stack: Stack) -> Image:

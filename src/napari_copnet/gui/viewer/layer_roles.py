@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,10 @@ from napari.utils.colormaps import ensure_colormap
 from napari_copnet.gui.viewer.dock_places import docked
 
 ADDED_COLOUR, REMOVED_COLOUR, STEP_1_COLOUR = "#40c4ff", "#ff5252", "#bdbdbd"
+# Under this name the metadata of a layer say that the dock shows and hides it: no list needs it.
+INSIDE = "inside"
+# Layers that others stand for now: out of sight until `bring_back`.
+_aside: weakref.WeakSet[Any] = weakref.WeakSet()
 SCORE_COLOURS = {"labelled": "#81c784", "merged": "#ff8a65", "split": "#ba68c8"}
 
 
@@ -45,6 +51,28 @@ def panel_of(viewer: Any) -> Any:
 def role_of(layer: Any) -> str:
     """Return what a layer of this plugin is for; empty for others."""
     return str((layer.metadata.get("copnet") or {}).get("role", ""))
+
+
+def put_aside(layers: Iterable[Any]) -> None:
+    """Leave layers out of the list of layers, as others stand for them."""
+    _aside.update(layers)
+
+
+def bring_back(layers: Iterable[Any]) -> None:
+    """Show layers in the list again."""
+    _aside.difference_update(layers)
+
+
+def is_listed(layer: Any) -> bool:
+    """Return whether a user needs a layer in the list of layers.
+
+    Not one that the dock shows and hides, nor one for which another stands, nor a step on the way
+    of a run that is not in view.
+    """
+    kept = layer.metadata.get("copnet") or {}
+    if kept.get(INSIDE) or layer in _aside:
+        return False
+    return bool(layer.visible) or not kept.get("working")
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

@@ -76,6 +76,12 @@ class PlacedLayers:
         image = self.placement.name
         return f"{image}: {SHORT[role]}" if image and role in SHORT else NAMES[role]
 
+    def hold_steps(self) -> None:
+        """Add what a run did on the way only when it has ended, where there is such a thing."""
+
+    def stop(self) -> None:
+        """Add nothing more."""
+
     def place(self, placement: Placement) -> None:
         """Move all layers along with the image, after its voxel size was set."""
         before, self.placement = self.placement, placement
@@ -135,11 +141,12 @@ class PlacedLayers:
             )
         return placement.arguments(lead)
 
-    def _add_probability(self, role: str, data: Any) -> Any:
+    def _add_probability(self, role: str, data: Any, **more: Any) -> Any:
         return self._add(
             role,
             Image,
             data,
+            **more,
             colormap="magma",
             blending="additive",
             opacity=0.8,

@@ -12,7 +12,7 @@ from typing import Any
 from qtpy.QtWidgets import QPushButton
 
 from napari_copnet.gui.napari_compat.hidden_rows import HiddenRows
-from napari_copnet.gui.viewer.layer_roles import role_of
+from napari_copnet.gui.viewer.layer_roles import is_listed, role_of
 from napari_copnet.gui.viewer.placed_layers import WORKING
 from napari_copnet.gui.widgets.controls import named
 
@@ -54,7 +54,7 @@ class LayerGroups(QPushButton):
     def watch(self, window: Any) -> None:
         """Keep working layers out of a window's list, from now on."""
         if self._rows is None:
-            self._rows = HiddenRows(window, is_working)
+            self._rows = HiddenRows(window, is_listed)
             self._rows.look()
 
     def bring_back(self) -> None:
@@ -132,9 +132,3 @@ class LayerGroups(QPushButton):
             self.setText(f"Bring back {there[0].name}")
         else:
             self.setText(f"Bring back {len(there)} layers")
-
-
-def is_working(layer: Any) -> bool:
-    """Return whether a layer is a step on the way of a run that is not in view."""
-    kept = layer.metadata.get("copnet") or {}
-    return bool(kept.get("working")) and not layer.visible

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from psygnal import Signal
 
+from napari_copnet.gui.background.main_thread_work import MainThreadWork
 from napari_copnet.gui.napari_compat.brush_cursor import hide_brush_box
 from napari_copnet.gui.viewer.layer_data import set_data
 from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view
@@ -64,12 +66,29 @@ class ResultLayers(PlacedLayers):
         self._has_iterated = False
         self._shown_contours: Any = None
         self._shadow: np.ndarray | None = None
+        self._holds = False
+        self._adding: MainThreadWork | None = None
 
     def begin(self, params: CellParams, unite: bool) -> None:
         """Get ready for a run with these settings; layers deleted before may come again."""
         self._params, self.unite = params, unite
         self._has_iterated = False
+        self.stop()
         self._welcome_all()
+
+    def hold_steps(self) -> None:
+        """Of the run that begins, add contour probability and iterations when it has ended.
+
+        They come out of view: what a finished run led to is there sooner without them.
+        """
+        self._holds = True
+
+    def stop(self) -> None:
+        """Add nothing more."""
+        self._holds = False
+        if self._adding is not None:
+            self._adding.stop()
+            self._adding = None
 
     def show(self, partials: list[Any]) -> None:
         """Show what came since the last time; each layer is drawn anew at most once."""
@@ -95,6 +114,7 @@ class ResultLayers(PlacedLayers):
 
     def leave(self) -> None:
         """Take the layers away, but for a contour that was painted on, and its cells."""
+        self.stop()
         self._retire("closed")
         for role in NAMES:
             self._remove(role)
@@ -102,6 +122,32 @@ class ResultLayers(PlacedLayers):
     def settle(self) -> None:
         """Take the iteration axis off the contours where no iterations came."""
         self._set_lead(0)
+        if self._holds:
+            self._holds = False
+            self._adding = MainThreadWork(None, self._add_steps())
+
+    def _add_steps(self) -> Iterator[None]:
+        """Add the layers that were held back, each in a turn of the event loop."""
+        if self._grid is None or self._contours is None:
+            return
+        for role in ("contours", "iterations"):
+            if self.layer(role) is not None or (role == "iterations" and not self._has_iterations):
+                continue
+            active = self.viewer.layers.selection.active
+            if role == "contours":
+                data = self._probability(0)
+            else:
+                assert self.iterations is not None
+                data = self.iterations.probability(self._grid)
+            self._add_probability(role, data, visible=False)
+            self.viewer.layers.selection.active = active
+            yield
+        if self.iterations is not None:
+            self.go_to_iteration(len(self.iterations) - 1)
+
+    @property
+    def _has_iterations(self) -> bool:
+        return self.iterations is not None and len(self.iterations) > 1
 
     @property
     def last_iteration(self) -> tuple[int, np.ndarray, np.ndarray] | None:
@@ -203,6 +249,8 @@ class ResultLayers(PlacedLayers):
         if known and self.layer("contours") is not None:
             return
         self._slices = list(probability)
+        if self._holds:
+            return
         layer = self.layer("contours")
         if layer is None:
             self._add_probability("contours", self._probability())
@@ -220,8 +268,9 @@ class ResultLayers(PlacedLayers):
             elif self.iterations is not None:
                 self.iterations.add(iteration.number, iteration.slices)
                 self._has_iterated = True
-        if self.iterations is None or len(self.iterations) < 2 or new[-1].number == 0:
+        if not self._has_iterations or new[-1].number == 0 or self._holds:
             return
+        assert self.iterations is not None
         assert self._grid is not None
         last = len(self.iterations) - 1
         layer = self.layer("iterations")

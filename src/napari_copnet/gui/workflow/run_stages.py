@@ -85,6 +85,8 @@ class ShownClosed:
 class ShownCells:
     """Cells in the frame of the original stack, shape (Z, Y, X), and their largest label.
 
+    `there` is `cells` with the numbers of those in the stack, None for a run on disk.
+
     uint16 where labels are few enough, which napari draws without compiling code first; else
     uint32. None for a run on disk.
     """
@@ -92,6 +94,7 @@ class ShownCells:
     cells: Cells
     labels: np.ndarray | None
     largest: int
+    there: Cells | None = None
 
 
 def run_stages(
@@ -211,10 +214,11 @@ def packed(mask: np.ndarray) -> np.ndarray:
 def shown_cells(cells: Cells, labels: np.ndarray) -> ShownCells:
     """Return cells for a layer; `labels` are in the frame of the original stack."""
     largest = int(labels.max(initial=0))
+    there = cells.counted_in(labels)
     if largest <= _MOST_UINT16:
-        return ShownCells(cells, labels.astype(np.uint16), largest)
+        return ShownCells(cells, labels.astype(np.uint16), largest, there)
     compile_colours()
-    return ShownCells(cells, labels, largest)
+    return ShownCells(cells, labels, largest, there)
 
 
 def compile_colours() -> None:

@@ -220,7 +220,7 @@ class CellSection(DockSection):
     @staticmethod
     def did(shown: ShownCells) -> str:
         """Say what was done."""
-        return f"{shown.cells.in_words()}."
+        return f"{(shown.there or shown.cells).in_words()}."
 
 
 def stage_sections(viewer: Any) -> dict[str, Any]:

@@ -13,8 +13,12 @@ from psygnal import Signal as PySignal
 
 from napari_copnet.errors import CopnetError, NeedsChoiceError
 from napari_copnet.gui.background.jobs import Job, after
-from napari_copnet.gui.viewer.add_stack import add_stack, read
-from napari_copnet.gui.viewer.layer_source import Placement, remember_read, slice_in_view
+from napari_copnet.gui.viewer.add_stack import Opened, read
+from napari_copnet.gui.viewer.layer_source import (
+    Placement,
+    remember_read,
+    slice_in_view,
+)
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.model_picker import ModelPicker
 from napari_copnet.gui.workflow.image_runs import ImageRuns
@@ -30,7 +34,6 @@ from napari_copnet.networks.nnunet import Network
 from napari_copnet.params import Settings
 from napari_copnet.pipeline import RunResult
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.types import Stack
 
 Asked = TypeVar("Asked")
 
@@ -130,7 +133,7 @@ class WorkflowPanel(WorkflowForm):
 
     def open_with(
         self,
-        work: Callable[[], Steps[Stack]],
+        work: Callable[[], Steps[Opened]],
         then: Callable[[Any], None] | None = None,
         choose: Callable[[Any], None] | None = None,
     ) -> None:
@@ -149,17 +152,12 @@ class WorkflowPanel(WorkflowForm):
             return
         self.origin.opening = None
 
-        def opened(stack: Stack) -> None:
-            layer = add_stack(self.viewer, stack)
-            self._rest()
-            if layer in self.viewer.layers:
-                (choose or self.stack.choose)(layer)
-            if stack.notes:
-                self.run_controls.message.note("\n".join(stack.notes))
+        def show(opened: Opened) -> None:
+            self._on_opened(opened, choose or self.stack.choose)
             if then is not None:
-                then(layer)
+                then(opened.layer)
 
-        self._start(Job(work, "copnet-read"), opened)
+        self._start(Job(work, "copnet-read", behind=False), show)
 
     def run(self, until: str = STAGES[-1]) -> None:
         """Run the chosen image through the stages up to `until`.
@@ -185,7 +183,7 @@ class WorkflowPanel(WorkflowForm):
     def show_finished(
         self, layer: Any, settings: Settings, work: Callable[[], Steps[RunResult]]
     ) -> None:
-        """Show a run of an image layer that was done before.
+        """Show a run of an image layer that was done before: first where it led to.
 
         Parameters
         ----------
@@ -196,7 +194,8 @@ class WorkflowPanel(WorkflowForm):
             Yields partial results as `run_stages` does, and returns the result; in a thread.
         """
         if not self._is_busy():
-            self._follow(layer, settings, None, STAGES[-1], lambda _: work())
+            source = self._follow(layer, settings, None, STAGES[-1], lambda _: work(), behind=False)
+            source.layers.hold_steps()
 
     def _follow(
         self,
@@ -206,16 +205,19 @@ class WorkflowPanel(WorkflowForm):
         until: str,
         work: Callable[[ImageRun], Steps[RunResult | None]],
         given: Any = None,
-    ) -> None:
+        *,
+        behind: bool = True,
+    ) -> ImageRun:
         """Do the work of a run in a thread, and show what comes of it."""
         source = self.runs.begin(layer, folder, settings, until, given)
         self.run_controls.slices = int(layer.data.shape[0]) if layer.ndim == 3 else 1
         self._running, self._until, self._settings = source, until, settings
         self._notes.clear()
         self._narrator.begin(source, settings, until)
-        job = Job(lambda: work(source), "copnet-run")
+        job = Job(lambda: work(source), "copnet-run", behind)
         job.progressed.connect(self._on_progress)
         self._start(job, self._on_finished)
+        return source
 
     def try_sizes(self) -> None:
         """Show the slice in view to the networks at several sizes, for one to be chosen."""
@@ -261,6 +263,8 @@ class WorkflowPanel(WorkflowForm):
             picker.stop()
         for part in (self.ruler, self.stack, self.origin, self.controls, self.groups):
             part.stop()
+        for source in self.sources:
+            source.layers.stop()
 
     @property
     def source(self) -> ImageRun | None:
@@ -312,6 +316,14 @@ class WorkflowPanel(WorkflowForm):
             source.result, source.settings = result, self._settings
             note = f"The results are in {source.folder}." if source.folder is not None else ""
         self._end(source, "finished", note)
+
+    def _on_opened(self, opened: Opened, choose: Callable[[Any], None]) -> None:
+        self.viewer.add_layer(opened.layer)
+        self._rest()
+        if opened.layer in self.viewer.layers:
+            choose(opened.layer)
+        if opened.notes:
+            self.run_controls.message.note("\n".join(opened.notes))
 
     def _on_failed(self, error: CopnetError) -> None:
         source, self._running = self._running, None

@@ -24,7 +24,7 @@ from napari_copnet.params import Settings
 from napari_copnet.pipeline import RunResult
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.store.memory import MemoryStore
-from napari_copnet.types import Preprocessed
+from napari_copnet.types import Cells, Preprocessed
 from napari_copnet.verdict.types import AMBER, RED
 
 _STAGE_OF = {
@@ -72,6 +72,8 @@ class ImageRun:
         Of the last run that reached the end.
     settings : Settings or None
         Of that run.
+    cells : Cells or None
+        With the numbers of those in the stack; None where they were not counted.
     changed : list of (int, float)
         Closing iteration, and share of pixels it changed, 0 to 1.
     iteration : int or None
@@ -89,6 +91,7 @@ class ImageRun:
     said: dict[str, str] = field(default_factory=dict)
     result: RunResult | None = None
     settings: Settings | None = None
+    cells: Cells | None = None
     changed: list[tuple[int, float]] = field(default_factory=list)
     iteration: int | None = None
     folder: Path | None = None
@@ -152,6 +155,8 @@ class WorkflowStatus:
                 self._start[progress.step] = now
                 if progress.unit:
                     section.tell(Mark.RUNNING, "Running …")
+            if isinstance(progress.partial, ShownCells):
+                source.cells = progress.partial.there
             if isinstance(progress.partial, IterationSlices):
                 self._iteration(source, progress.partial)
             elif type(progress.partial) in _STAGE_OF:
