@@ -236,6 +236,7 @@ def _image_of(folder: Path, record: dict[str, Any], shape: Any) -> Stack | None:
     from napari_copnet.runs.run_input import read_input
 
     # An image in the folder is as the networks saw it.
+    places: list[tuple[Path, dict[str, Any]]]
     places = [(folder / ("image" + suffix), {}) for suffix in SUFFIXES]
     source = record.get("inputs", {}).get("stack", {}).get("path")
     if isinstance(source, str):

@@ -15,6 +15,7 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
+from napari_copnet.gui.viewer.world import pixel_sizes
 from napari_copnet.proofreading.edits import Edit, Patch
 
 NAME = "Session: in question"
@@ -129,7 +130,7 @@ class Overlays:
     def _sizes(self) -> np.ndarray:
         """Return what each point is across now, shape (N,), px of the image."""
         sizes = np.concatenate([dots.sizes for dots in self._dots.values()])
-        pixel = float(self.layer.scale[-1]) * float(self._camera.zoom)
+        pixel = float(pixel_sizes(self.viewer, self.layer)[-1]) * float(self._camera.zoom)
         return np.where(sizes > 0, sizes, LINE_PX / max(pixel, 1e-9))
 
     def _on_zoom(self) -> None:
