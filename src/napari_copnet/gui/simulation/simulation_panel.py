@@ -239,13 +239,16 @@ class SimulatePanel(SimulateForm):
             if hasattr(real, "data")
             else (lambda: session_gaps(real))
         )
-        task = self._counts.add("count", work)
-        task.finished.connect(self._on_counted)
-        task.failed.connect(self.message.error)
 
-    def _on_counted(self, gaps: Gaps) -> None:
-        self.real = gaps
-        self._show_gaps()
+        def counted(gaps: Gaps) -> None:
+            # Others may have been chosen meanwhile.
+            if real is self._real_of and truth is self._truth:
+                self.real = gaps
+                self._show_gaps()
+
+        task = self._counts.add("count", work)
+        task.finished.connect(counted)
+        task.failed.connect(self.message.error)
 
     def _on_watch(self) -> None:
         if self.job is None and position_of(self._real_of) != self._counted_at:
