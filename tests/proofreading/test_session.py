@@ -18,7 +18,6 @@ from hypothesis.stateful import (
 
 from napari_copnet.errors import CopnetError, InputError, OutputError
 from napari_copnet.params import CellParams
-from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.edits import (
     ACCEPTED,
     MARKS,
@@ -351,40 +350,6 @@ def test_a_reader_follows_edits_undo_and_new_branches(session):
         session.apply(dot(2, 5, 1))
         same()
         assert session.follow() == []
-
-
-@pytest.mark.parametrize("stopped", ["apply", "note"])
-def test_a_run_whose_taking_was_killed_can_be_taken_again(tmp_path, rooms, monkeypatch, stopped):
-    new = rooms.contour.copy()
-    new[2, 3, 4] ^= 1
-    new[0, 3, 3] ^= 1
-    run = Start(new, rooms.step1 * 0.5, cells=rooms.cells)
-    folder = tmp_path / "killed"
-    with Session.create(folder, rooms) as session:
-        by_hand = np.zeros(new.shape[1:], bool)
-        by_hand[3, 3] = True
-        session.apply(Edit("draw", (Flip("contour", Patch.of(1, by_hand)),)))
-        drawn = session.contour[1].copy()
-
-    def killed(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, Session.open(folder) as session:
-        if stopped == "apply":
-            patch.setattr(Session, "apply", killed)
-        else:
-            patch.setattr(session_files, "note_taken", killed)
-        with pytest.raises(KeyboardInterrupt):
-            session.add_run(run)
-    with Session.open(folder) as session:
-        session.add_run(run)
-        assert np.array_equal(session.contour[0], new[0])
-        assert np.array_equal(session.contour[2], new[2])
-        # What was drawn by hand stays, then as now.
-        assert np.array_equal(session.contour[1], drawn)
-        session.add_run(rooms)
-        assert np.array_equal(session.contour[1], drawn)
-        assert np.array_equal(session.contour[2], rooms.contour[2])
 
 
 def test_a_reader_follows_to_another_run(session, rooms):

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.edits import CONTOUR, Change, Edit, Flip, Patch
 from napari_copnet.proofreading.session_view import SessionView
 
@@ -32,12 +31,11 @@ def edit_of_run(session: SessionView, contour: Any, keep: Iterable[int] = ()) ->
     """
     flips: list[Change] = []
     kept, verdicts = set(keep), session.verdicts.values()
-    before = session_files.closed_of_run(session.folder, session.facts.taken)
     for z in range(session.shape[0]):
         if z in kept:
             continue
         old = session.contour[z].view(bool)
-        decided = old != session_files.unpacked_slice(before, z, session.shape)
+        decided = old != session.run_contour(z)
         for verdict in verdicts:
             if verdict.patch.z == z:
                 decided[verdict.patch.box] |= verdict.patch.mask

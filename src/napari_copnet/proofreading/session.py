@@ -208,11 +208,7 @@ class Session(LiveCells):
             )
         edit = edit_of_run(self, start.contour, keep)
         self.facts = session_files.add_run(self.folder, self.facts, start)
-        touched = self.apply(edit)
-        # Ends the program before this, what the run has not changed was not decided by hand.
-        if self.wait_saved():
-            self.facts = session_files.note_taken(self.folder, self.facts)
-        return touched
+        return self.apply(edit)
 
     def follow(self) -> list[Touched]:
         """Catch up with what the writer of a session opened for reading has made since.

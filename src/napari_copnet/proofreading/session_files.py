@@ -34,7 +34,7 @@ from napari_copnet.proofreading.session_start import EAGER_BYTES, Start
 from napari_copnet.proofreading.start_contour import DAMAGE
 from napari_copnet.proofreading.state_files import START, StateWriter, pack_mask, tables_of
 from napari_copnet.proofreading.stored_array import StoredArray, packed_masks, write_slices
-from napari_copnet.records import SHAPE, Fixed, Range, is_plain_file, read_record, unfit
+from napari_copnet.records import SHAPE, Fixed, is_plain_file, read_record, unfit
 from napari_copnet.runs.generation import FORM
 from napari_copnet.runs.run_record import described, is_described
 from napari_copnet.types import VoxelSize
@@ -52,7 +52,6 @@ _FORM = {
     "cells": dict,
     "image": {"kept?": bool, "path?": (str, None), "sha256?": (str, None)},
     "runs": [FORM],
-    "taken?": Range(0, 1 << 24),
 }
 
 
@@ -76,8 +75,6 @@ class Facts:
         Path and hash of the image, and whether a copy lies in the folder.
     runs : tuple of dict
         The record of each run, the last one in use.
-    taken : int
-        The run whose contour was taken last: the last one, unless the program ended meanwhile.
     """
 
     shape: tuple[int, int, int]
@@ -88,7 +85,6 @@ class Facts:
     cells: CellParams
     image: dict[str, Any]
     runs: tuple[dict[str, Any], ...]
-    taken: int = 0
 
 
 def is_session(folder: Path | str) -> bool:
@@ -207,10 +203,7 @@ def _write_probability(folder: Path, start: Start) -> Iterator[None]:
 
 
 def add_run(folder: Path, facts: Facts, start: Start) -> Facts:
-    """Write the results of another run beside those before; return the new facts.
-
-    Its contour is not taken yet: see `note_taken`.
-    """
+    """Write the results of another run beside those before; return the new facts."""
     number = len(facts.runs)
     # One of this number was left by a process that was killed before it could note the run.
     with whole_folder(folder / "runs" / str(number), _is_run) as beside:
@@ -219,13 +212,6 @@ def add_run(folder: Path, facts: Facts, start: Start) -> Facts:
             path.rename(beside / path.name)
         (beside / "in").rmdir()
     facts = Facts(**{**vars(facts), "runs": (*facts.runs, start.record)})
-    write_facts(folder, facts)
-    return facts
-
-
-def note_taken(folder: Path, facts: Facts) -> Facts:
-    """Note that the contour of the last run was taken; return the new facts."""
-    facts = Facts(**{**vars(facts), "taken": len(facts.runs) - 1})
     write_facts(folder, facts)
     return facts
 
@@ -283,7 +269,6 @@ def read_facts(folder: Path) -> Facts:
         cells=cells,
         image=values["image"],
         runs=tuple(values["runs"]),
-        taken=min(values.get("taken", len(values["runs"]) - 1), len(values["runs"]) - 1),
     )
 
 
@@ -346,21 +331,6 @@ def read_array(path: Path) -> Any:
         return StoredArray(path)
     except DAMAGE as error:
         raise InputError(f"{path} is damaged.", "Restore it from a copy.") from error
-
-
-def closed_of_run(folder: Path, number: int) -> Any:
-    """Return the closed contour of a run, packed: see `unpacked_slice`.
-
-    Raises
-    ------
-    InputError
-        It is missing or damaged.
-    """
-    path = folder / "runs" / str(number) / "closed.npy"
-    bits = read_array(path)
-    if bits is None:
-        raise InputError(f"{path} is missing.", "Restore it from a copy.")
-    return bits
 
 
 def find_image(folder: Path, facts: Facts) -> Any:
