@@ -1,5 +1,6 @@
 """Fixtures of the tests that open a window; without a display they are skipped."""
 
+import functools
 import os
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from napari_copnet.gui.display import has_display
 
 HERE = os.path.dirname(__file__)
+# A machine that has other work may take so long to come to a state that is waited for.
+PATIENCE_MS = 120_000
 
 
 def pytest_collection_modifyitems(items):
@@ -29,6 +32,19 @@ def account(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("NAPARI_COPNET_MODELS", str(folder / "models"))
     (folder / "tour-seen").touch()
     return folder
+
+
+def _patiently(wait, *args, timeout=0, **more):
+    return wait(*args, timeout=max(timeout, PATIENCE_MS), **more)
+
+
+@pytest.fixture
+def qtbot(qtbot, monkeypatch):
+    """Wait for a state however slow the machine is: no test depends on how long it takes."""
+    for name in ("waitUntil", "waitSignal", "waitSignals"):
+        wait = functools.partial(_patiently, getattr(qtbot, name))
+        monkeypatch.setattr(qtbot, name, wait)
+    return qtbot
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from qtpy.QtTest import QTest
 
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
+from napari_copnet.gui.viewer.world import to_world
 
 LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -19,7 +20,7 @@ class Hand:
         self.canvas = canvas_of(inside.window())
 
     def at(self, point):
-        world = np.asarray(self.layer.data_to_world((0, *point)), float)
+        world = to_world(self.viewer, self.layer, (0, *point))
         camera = camera_of(self.viewer)
         return QPointF(
             self.canvas.width() / 2 + (world[-1] - camera.center[-1]) * camera.zoom,

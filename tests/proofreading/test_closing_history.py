@@ -101,3 +101,16 @@ def test_scores_by_edit_are_those_of_each_state(tmp_path):
             assert np.isclose(value, whole.mean(name))
     merged = [scores["merged"] for _, scores in told]
     assert merged[0] == 0 < merged[1] < merged[2] > merged[3] > 0
+
+
+def test_a_slice_of_the_truth_with_a_single_cell_holds_a_cell():
+    """Alone it would look like a mask, whose marked pixels are contour."""
+    contour = np.zeros((2, 40, 60), np.uint8)
+    contour[:, [0, -1]] = contour[:, :, [0, 20, 40, -1]] = 1
+    truth = np.zeros(contour.shape, np.uint16)
+    truth[0, 1:-1, 1:20], truth[0, 1:-1, 21:40], truth[0, 1:-1, 41:-1] = 1, 2, 3
+    truth[1, 1:-1, 21:40] = 1
+    (first,) = [p.partial for p in scores_by_edit(contour, [], truth) if p.partial is not None]
+    whole = finish(evaluate(contour, truth))
+    assert first == (0, {name: whole.mean(name) for name in ("labelled", "merged", "split")})
+    assert [one.cells for one in whole.slices] == [3, 1]

@@ -8,10 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from napari_copnet.evaluation.score_names import CELL_SCORES
-from napari_copnet.evaluation.scores import SliceScores, evaluate
+from napari_copnet.evaluation.metrics import Partition
+from napari_copnet.evaluation.scores import FATES
+from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.params import ClosingParams
-from napari_copnet.progress import Progress, Steps, finish
+from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.edits import CONTOUR, Edit, Patch
 from napari_copnet.proofreading.packing import from_bytes
 from napari_copnet.proofreading.planes import Planes
@@ -154,15 +155,17 @@ def scores_by_edit(
         In slices and edits; `partial` is (edits made, scores by name: means over slices with
         cells, 0 to 1).
     """
+    # What a truth holds is told from all of it: a slice with a single cell looks like a mask.
+    true = TrueStack(truth)
     contour = contour.still() if isinstance(contour, Planes) else Planes.of(contour)
     # A flip is its own inverse.
     for packed in reversed(edits):
         _flip(contour, from_bytes(packed))
     depth, count = len(contour), len(edits)
     every = max(1, -(-count // _POINTS))
-    scores: list[SliceScores] = []
+    scores: list[Partition] = []
     for z in range(depth):
-        scores.append(_score(contour, truth, z))
+        scores.append(true.slice(z).fates(contour[z]))
         yield Progress("score", z + 1, depth + count, "steps")
     yield Progress("score", depth, depth + count, "steps", partial=(0, _means(scores)))
     stale: set[int] = set()
@@ -173,7 +176,7 @@ def scores_by_edit(
         if position % every and position < count:
             continue
         for z in stale:
-            scores[z] = _score(contour, truth, z)
+            scores[z] = true.slice(z).fates(contour[z])
         stale.clear()
         partial = (position, _means(scores))
         yield Progress("score", depth + position, depth + count, "steps", partial=partial)
@@ -185,13 +188,9 @@ def _flip(contour: Planes, edit: Edit) -> None:
             contour.change(flip.patch.z)[flip.patch.box] ^= flip.patch.mask.view(np.uint8)
 
 
-def _score(contour: Planes, truth: np.ndarray, z: int) -> SliceScores:
-    return finish(evaluate(contour[z : z + 1], truth[z : z + 1])).slices[0]
-
-
-def _means(scores: Sequence[SliceScores]) -> dict[str, float]:
-    counted = [score for score in scores if score.cells]
+def _means(scores: Sequence[Partition]) -> dict[str, float]:
+    counted = [score for score in scores if score.ids.size]
     return {
-        name: float(np.mean([getattr(score, name) for score in counted])) if counted else 0.0
-        for name in CELL_SCORES
+        name: float(np.mean([score.share(fate) for score in counted])) if counted else 0.0
+        for fate, name in FATES.items()
     }

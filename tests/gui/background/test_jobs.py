@@ -121,16 +121,18 @@ def test_cancel_acts_even_when_the_work_does_not_come_back(told, qtbot):
 
     def work():
         yield Progress("contours", 0, 1, "slices")
-        free.wait(20)
+        free.wait()
         yield Progress("contours", 1, 1, "slices")
         return "too late"
 
     job, heard = told(work)
     qtbot.waitUntil(lambda: bool(heard))
     job.cancel()
-    qtbot.waitUntil(lambda: not job.is_running, timeout=5000)
+    try:
+        qtbot.waitUntil(lambda: not job.is_running)
+    finally:
+        free.set()
     assert heard[-1][0] == "cancelled"
-    free.set()
     qtbot.waitUntil(lambda: not threads_alive())
     qtbot.wait(100)
     assert [kind for kind, _ in heard].count("cancelled") == 1

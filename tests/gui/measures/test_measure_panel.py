@@ -8,11 +8,13 @@ from drawn_session import SIZE, start
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
+from napari_copnet.errors import CopnetError
 from napari_copnet.gui.measures.measure_panel import MeasurePanel
 from napari_copnet.gui.measures.measured_layers import Lookup, source_of_layer
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.measures.table import Table
+from napari_copnet.progress import Progress
 from napari_copnet.proofreading.session import Session
 
 LEFT = Qt.MouseButton.LeftButton
@@ -90,6 +92,26 @@ def test_the_table_is_sorted_by_its_headings(panel):
     first = column(panel, "Cell")
     click_head(panel, "Volume (µm³)")
     assert {tuple(first), tuple(column(panel, "Cell"))} == {("12", "7", "3"), ("3", "7", "12")}
+
+
+def test_the_table_stays_that_of_what_was_measured_last(panel, window, qtbot, monkeypatch):
+    first = window.layers["cells"]
+    window.add_labels(labels()[::-1], name="others", scale=SCALE, units=("um",) * 3)
+    panel.layers.setCurrentIndex(panel.layers.findText("others"))
+
+    def fails(*_, **__):
+        # The one that is shown can be worked with meanwhile.
+        seen.append((panel.over.layer, panel._source.name))
+        yield Progress("measure", 0, 1, "slices")
+        raise CopnetError("No.", "")
+
+    seen = []
+    monkeypatch.setattr("napari_copnet.gui.measures.measure_panel.measure", fails)
+    QTest.mouseClick(panel.measure_button, LEFT)
+    qtbot.waitUntil(lambda: panel._job is None, timeout=20000)
+    seen.append((panel.over.layer, panel._source.name))
+    assert seen == [(first, "cells")] * 2
+    assert panel.state.text() == "Measured: cells"
 
 
 def test_a_row_shows_its_cell(panel, window):

@@ -6,7 +6,6 @@ from drawn_session import SHAPE, WALL, rooms, start
 from hand import Hand, press
 from panels import dock_panel
 from qtpy.QtCore import Qt
-from qtpy.QtTest import QTest
 
 from napari_copnet.gui.proofreading.cell_in_3d import volume_of
 from napari_copnet.progress import finish
@@ -73,9 +72,11 @@ def test_a_click_shows_it_and_escape_or_the_next_item_leads_back(dock, qtbot):
     assert cell_in_3d.data[1, 9, 11] and dock.session.id_at(z, y, x) in dock.session.links.together(
         dock.session.id_at(1, *LEFT_ROOM)
     )
-    QTest.qWait(200)
-    picture = window.screenshot(flash=False)
-    assert len(np.unique(picture.reshape(-1, 4), axis=0)) > 2  # it is drawn, lit
+
+    def is_drawn():  # lit
+        return len(np.unique(window.screenshot(flash=False).reshape(-1, 4), axis=0)) > 2
+
+    qtbot.waitUntil(is_drawn)
     hand.key(Qt.Key.Key_Escape)
     assert window.dims.ndisplay == 2 and window.dims.current_step[0] == 1
     assert [layer.name for layer in window.layers if layer.visible] == seen

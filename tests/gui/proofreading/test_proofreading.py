@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QToolTip
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.progress import finish
 from napari_copnet.proofreading import session_files
+from napari_copnet.proofreading.session import Session
 
 LEFT_ROOM, RIGHT_ROOM = (10, 12), (10, 50)
 IN_GAP = (19.5, WALL)
@@ -103,6 +104,44 @@ def test_layers_lie_in_the_physical_frame_and_a_gap_is_closed(window, dock, hand
     # A second Escape puts the tool away.
     hand.key(Qt.Key.Key_Escape)
     assert dock.controller.tool_controller.tool is None and not dock.tool_buttons["gap"].isChecked()
+
+
+def test_tools_find_their_place_beside_a_stack_in_another_unit(window, dock, hand):
+    """napari then has the sliders, the mouse and the camera in nm, and the session is in µm."""
+    before = len(window.layers)
+    window.add_image(
+        np.zeros((4, 40, 64), np.uint8), scale=np.multiply(SIZE, 1000), units=("nanometer",) * 3
+    )
+    assert len(window.layers) == before + 1
+    window.dims.set_current_step(0, 1)
+    window.reset_view()
+    assert dock.controller.layers.z == 1
+    dock.controller.layers.activate()
+    hand.key(Qt.Key.Key_G)
+    hand.click(IN_GAP)
+    wall = {(1, y, WALL) for y in range(GAP.start, GAP.stop)}
+    assert on_pixels(dock.controller.marks.points("preview")) == wall
+    hand.key(Qt.Key.Key_Return)
+    assert dock.session.contour[1, GAP, WALL].all()
+    dock.controller.camera.slice(3)
+    assert window.dims.current_step[0] == 3
+
+
+def test_undo_takes_back_the_stroke_that_napari_has_not_told_of(dock, hand):
+    press(dock.tool_buttons["draw"])
+    hand.drag((GAP.start - 2, WALL), (GAP.stop + 2, WALL))
+    drawn = dock.session.contour.copy()
+    dock.controller.layers.contour.data[1, 5, 5] = 1
+    hand.key(Qt.Key.Key_U)
+    assert (dock.session.history.position, len(dock.session.history)) == (1, 2)
+    np.testing.assert_array_equal(dock.session.contour, drawn)
+    # What is left when the session is closed is saved, and nothing is looked for any more.
+    dock.controller.layers.contour.data[1, 6, 6] = 1
+    controller, folder = dock.controller, dock.session.folder
+    dock.close_session()
+    with Session.open(folder, read_only=True) as session:
+        assert session.history.position == 2 and session.contour[1, 6, 6]
+    assert not controller.neighbours._timer.isActive() and not controller.queue._timer.isActive()
 
 
 def test_a_stroke_is_one_edit_in_a_slice_or_a_range_and_undo_is_ours(window, dock, hand):

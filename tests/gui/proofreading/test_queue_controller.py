@@ -142,7 +142,7 @@ def pink(window):
     return int((np.abs(picture - (255, 45, 149)).max(axis=-1) < 25).sum())
 
 
-def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
+def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock, qtbot):
     dock, window = chain_dock, chain_dock.viewer
     hand = Hand(window, dock.controller.layers.contour, dock)
     hand.key(Qt.Key.Key_N)
@@ -158,15 +158,14 @@ def test_a_wall_through_slices_is_outlined_in_each_of_them(chain_dock):
     # As wide on the screen at any zoom.
     for zoom in (1500, 400):
         camera_of(window).zoom = zoom
-        QTest.qWait(120)
-        wide = dock.controller.marks.sizes("item") * 0.01 * zoom
-        np.testing.assert_allclose(wide, 3, rtol=1e-3)
-    seen = []
-    for z in range(4):
+        qtbot.waitUntil(
+            lambda zoom=zoom: np.allclose(
+                dock.controller.marks.sizes("item") * 0.01 * zoom, 3, rtol=1e-3
+            )
+        )
+    for z, outlined in enumerate((False, True, True, False)):
         window.dims.set_current_step(0, z)
-        QTest.qWait(50)
-        seen.append(pink(window) > 20)
-    assert seen == [False, True, True, False]
+        qtbot.waitUntil(lambda outlined=outlined: (pink(window) > 20) is outlined)
     # A click beside the wall finds it in each slice, too.
     hand.key(Qt.Key.Key_Escape)
     for z, x in ((1, WALL), (2, WALL + 2)):

@@ -8,9 +8,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
+from napari_copnet.errors import OutputError
 from napari_copnet.gui.commands import main_dock, open_stage
 from napari_copnet.gui.viewer.dock_places import docked
 from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
+from napari_copnet.progress import Progress
 from napari_copnet.proofreading.edits import Edit, Flip, Patch
 from napari_copnet.proofreading.session_files import is_session
 from napari_copnet.proofreading.session_start import from_run_folder
@@ -174,6 +176,36 @@ def test_a_newer_run_is_offered_to_the_session(ran, qtbot):
         lambda: ran.panels.session is not None and not ran.panels.has_newer_run, timeout=30000
     )
     assert len(ran.panels.session.facts.runs) == 2
+
+
+def test_a_newer_run_that_was_refused_is_offered_again(ran, qtbot, monkeypatch):
+    press(ran.next_button)
+    qtbot.waitUntil(lambda: ran.panels.session is not None, timeout=30000)
+    ran.panels.workflow.sections["cells"].form.rows["min_size"].value = 9
+    ran.panels.workflow.run()
+    qtbot.waitUntil(lambda: ran.panels.has_newer_run, timeout=30000)
+
+    def full(*_):
+        yield Progress("session", 0, 2, "steps")
+        raise OutputError("The disk is full.", "Free some.")
+
+    panel = ran.panels.proofreading
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_copnet.gui.proofreading.proofreading_panel.add_run", full)
+        ran.panels.take_new_run()
+        qtbot.waitUntil(lambda: "disk is full" in panel.message.text, timeout=30000)
+    assert len(ran.panels.session.facts.runs) == 1 and ran.panels.has_newer_run
+    # Now it goes well, by the button of the session.
+    ran.unfold("correct")
+    press(panel.take_run_button)
+    qtbot.waitUntil(
+        lambda: ran.panels.session is not None and len(ran.panels.session.facts.runs) == 2,
+        timeout=30000,
+    )
+    qtbot.waitUntil(lambda: not ran.panels.may_take_run, timeout=10000)
+    ran.panels.workflow.sections["cells"].form.rows["min_size"].value = 10
+    ran.panels.workflow.run()
+    qtbot.waitUntil(lambda: ran.panels.has_newer_run, timeout=30000)
 
 
 def test_simulated_gaps_go_with_their_tab_and_stay_away_when_deleted(ran, qtbot):

@@ -317,12 +317,13 @@ def test_the_window_closed_during_a_training_leaves_no_process(
     epochs(dock, qtbot, 1)
     (process,) = training_processes()
     window.close()
-    end = time.monotonic() + 2
+    # Far sooner than the training would end; what it had learnt is saved first.
+    end = time.monotonic() + 60
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < end, "the training process outlived its window by 2 s"
+        assert time.monotonic() < end, "the training process outlived its window"
         time.sleep(0.05)
     while threads_alive():
-        assert time.monotonic() < end + 1, "the thread outlived the process it watches"
+        assert time.monotonic() < end, "the thread outlived the process it watches"
         time.sleep(0.05)
     # What it had learnt is there to go on with.
     assert list(models.glob("drawn-*.training/checkpoint*"))

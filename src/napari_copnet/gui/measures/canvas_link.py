@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QWidget
 from napari_copnet.gui.measures.measured_layers import labels_of
 from napari_copnet.gui.viewer.camera import fly_to, is_in_view
 from napari_copnet.gui.viewer.layer_source import slice_in_view
+from napari_copnet.gui.viewer.world import to_data
 from napari_copnet.measures.measure import Measures
 from napari_copnet.measures.table import Table
 
@@ -109,7 +110,7 @@ class CellClicks:
         if moved or self.viewer.dims.ndisplay == 3:
             return
         labels, layer = labels_of(over.layer), over.layer
-        place = np.rint(layer.world_to_data(np.asarray(event.position)[-layer.ndim :])).astype(int)
+        place = np.rint(to_data(self.viewer, layer, event.position)).astype(int)
         place = np.r_[np.zeros(3 - place.size, int), place]
         if (place < 0).any() or (place >= np.array(labels.shape)).any():
             return

@@ -108,14 +108,18 @@ class MeasurePanel(MeasureForm):
         session = self._session_of() if is_of_session(layer) else None
         source = source_of_layer(layer) if session is None else still_source(session)
         surface = self.surface.isChecked()
-        self._follow(session)
-        self._source = source
-        self.over.over(layer)
+        begun = None if session is None else session.history.current
 
         def show(made: Measures) -> None:
+            # Not before: until then the table is that of what was measured last.
+            self._follow(session if layer in self.viewer.layers else None)
+            self._source = source
+            self.over.over(layer)
             self.made = made
             self._list_tables()
             self.tell(" ".join(made.notes))
+            if session is not None and session.history.current != begun:
+                self._on_edited(())
 
         self._do("measure", lambda: measure(source, surface=surface), show)
 

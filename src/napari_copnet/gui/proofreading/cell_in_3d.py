@@ -14,6 +14,7 @@ from napari_copnet.gui.background.jobs import Job
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.proofreading.session_layers import ROLE, SessionLayers
 from napari_copnet.gui.viewer.camera import View
+from napari_copnet.gui.viewer.world import units_per_world
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.edits import bounding_box
 from napari_copnet.proofreading.session import Session
@@ -125,7 +126,8 @@ class CellIn3D:
         self.viewer.reset_view()
         # The view takes in all layers, and looks along z: at this cell, and from the side.
         camera, ends = camera_of(self.viewer), self.layer.extent.world[:, -3:]
-        camera.center = tuple(float(v) for v in ends.mean(axis=0))
+        middle = ends.mean(axis=0) / units_per_world(self.viewer, self.layer)
+        camera.center = tuple(float(v) for v in middle)
         camera.angles = _ANGLES
 
 

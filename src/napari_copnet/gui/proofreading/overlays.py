@@ -16,6 +16,7 @@ from skimage.morphology import skeletonize
 
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.viewer.layer_roles import INSIDE
+from napari_copnet.gui.viewer.world import pixel_sizes
 from napari_copnet.proofreading.edits import Edit, Patch
 
 NAME = "Session: in question"
@@ -132,7 +133,8 @@ class Overlays:
 
     def of_screen(self, pixels: float) -> float:
         """Return how many pixels of the image so many of the screen are."""
-        return pixels / max(float(self.layer.scale[-1]) * float(self._camera.zoom), 1e-9)
+        pixel = float(pixel_sizes(self.viewer, self.layer)[-1]) * float(self._camera.zoom)
+        return pixels / max(pixel, 1e-9)
 
     def item(self, patches: Sequence[Patch], at_once: bool = True) -> None:
         """Draw the wall in question of an item of the review queue, in each of its slices.

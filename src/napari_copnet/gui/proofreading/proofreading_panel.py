@@ -53,10 +53,13 @@ class ProofreadPanel(ProofreadForm):
         The folder of a session that is open now.
     closing : Signal
         The session is about to be saved and closed.
+    refused : Signal
+        The session is open again without the run that it was to take.
     """
 
     opened = Signal(str)
     closing = Signal()
+    refused = Signal()
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -125,6 +128,7 @@ class ProofreadPanel(ProofreadForm):
             view.restore(self.viewer)
             if problems:
                 self.message.error(problems[0])
+                self.refused.emit()
             else:
                 self.message.note(
                     "The session now uses the new run. Your edits and decisions are unchanged."

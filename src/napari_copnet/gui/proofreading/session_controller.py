@@ -148,10 +148,13 @@ class SessionController:
 
     def undo(self) -> None:
         """Take the last edit back, whatever tool made it."""
+        # An edit of its own, and then the last one.
+        self.layers.take_strokes()
         self._jump(self.session.history.position - 1)
 
     def redo(self) -> None:
         """Make again what was taken back."""
+        self.layers.take_strokes()
         self._jump(self.session.history.position + 1)
 
     def export(self) -> None:
@@ -173,6 +176,8 @@ class SessionController:
         OutputError
             Something could not be saved.
         """
+        # An edit has the queue and the offers look again: before they stop.
+        self.layers.take_strokes()
         self.save_status.stop()
         self.keys.release()
         self.queue.stop()
@@ -183,7 +188,6 @@ class SessionController:
         for signal, slot in self._connections:
             with contextlib.suppress(TypeError, RuntimeError):
                 signal.disconnect(slot)
-        self.layers.take_strokes()
         try:
             self.session.close()
         finally:

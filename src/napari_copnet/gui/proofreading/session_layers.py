@@ -21,6 +21,7 @@ from napari_copnet.gui.viewer.layer_roles import INSIDE, bring_back, put_aside, 
 from napari_copnet.gui.viewer.layer_source import slice_in_view
 from napari_copnet.gui.viewer.palette import cell_colours
 from napari_copnet.gui.viewer.placed_layers import CONTOUR_COLOUR, SHORT
+from napari_copnet.gui.viewer.world import to_data
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.proofreading.session import Session, Touched
 
@@ -166,8 +167,7 @@ class SessionLayers:
 
     def place(self, position: Any) -> tuple[int, tuple[float, float]] | None:
         """Return slice and (y, x) of a position of the mouse; None outside the stack."""
-        world = np.asarray(position, float)[-3:]
-        z, y, x = (float(v) for v in self.contour.world_to_data(world))
+        z, y, x = (float(v) for v in to_data(self.viewer, self.contour, position))
         depth, height, width = self.session.shape
         inside = -0.5 <= z < depth - 0.5 and -0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5
         return (round(z), (y, x)) if inside else None

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from napari.layers import Image
 
+from napari_copnet.gui.viewer.layer_source import frame_of
+
 ROLE = "simulated"
 
 
@@ -37,10 +39,12 @@ class SimulatedLayer:
         """Show a map, shape (Y, X), of the part `box` of a slice of the layer `truth`."""
         corner = np.zeros(truth.ndim)
         corner[-2:] = box[0].start, box[1].start
-        translate = truth.data_to_world(corner)[-2:]
+        frame = frame_of(truth, lead=truth.ndim - 2)
+        frame["translate"] = truth.data_to_world(corner)[-2:]
         if self._layer is not None and self._layer in self._viewer.layers:
             self._layer.data = values
-            self._layer.scale, self._layer.translate = truth.scale[-2:], translate
+            for name, value in frame.items():
+                setattr(self._layer, name, value)
             return
         if self._layer is not None:
             # The user has deleted it, and does not want it back at the next slice.
@@ -53,9 +57,6 @@ class SimulatedLayer:
             metadata={"copnet": {"role": ROLE}},
             colormap="magma",
             contrast_limits=(0, 1),
-            scale=truth.scale[-2:],
-            translate=translate,
-            units=tuple(str(unit) for unit in truth.units[-2:]),
-            axis_labels=truth.axis_labels[-2:],
+            **frame,
         )
         self._viewer.add_layer(self._layer)

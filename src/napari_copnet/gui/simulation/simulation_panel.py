@@ -28,6 +28,7 @@ from napari_copnet.gui.simulation.simulation_form import SimulateForm
 from napari_copnet.gui.simulation.units import SPANS, converted, spans_in
 from napari_copnet.gui.viewer.dock_places import docked
 from napari_copnet.gui.viewer.layer_source import slice_in_view, voxel_size_of
+from napari_copnet.gui.viewer.world import to_data
 from napari_copnet.gui.widgets.controls import quiet
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.params import DegradeParams
@@ -240,13 +241,16 @@ class SimulatePanel(SimulateForm):
             if hasattr(real, "data")
             else (lambda: session_gaps(real))
         )
-        task = self._counts.add("count", work)
-        task.finished.connect(self._on_counted)
-        task.failed.connect(self.message.error)
 
-    def _on_counted(self, gaps: Gaps) -> None:
-        self.real = gaps
-        self._show_gaps()
+        def counted(gaps: Gaps) -> None:
+            # Others may have been chosen meanwhile.
+            if real is self._real_of and truth is self._truth:
+                self.real = gaps
+                self._show_gaps()
+
+        task = self._counts.add("count", work)
+        task.finished.connect(counted)
+        task.failed.connect(self.message.error)
 
     def _on_watch(self) -> None:
         if self.job is None and position_of(self._real_of) != self._counted_at:
@@ -274,7 +278,7 @@ class SimulatePanel(SimulateForm):
         shape = layer.data.shape[-2:]
         point = np.zeros(layer.ndim)
         point[-2:] = camera_of(self.viewer).center[-2:]
-        centre = layer.world_to_data(point)[-2:]
+        centre = to_data(self.viewer, layer, point)[-2:].tolist()
         return slice_in_view(self.viewer, layer), live_box(shape, centre)
 
     def _draw(self) -> None:

@@ -47,11 +47,15 @@ class Panels(QObject):
         self.proofreading.begin_button.clicked.disconnect()
         self.proofreading.begin_button.clicked.connect(lambda: self.begin_session())
         self.proofreading.begin_button.setToolTip("Correct the cells of the run.")
+        self.proofreading.take_run_button.clicked.disconnect()
+        self.proofreading.take_run_button.clicked.connect(lambda: self.take_new_run())
         # The result that the open session has; None for a session opened from its folder.
         self._taken: Any = None
+        self._taken_before: Any = None
         self._beginning: Any = None
         self.proofreading.opened.connect(self._on_opened)
         self.proofreading.closing.connect(self._on_closing)
+        self.proofreading.refused.connect(self._on_refused)
 
     def keep(self, panel: P) -> P:
         """Add a panel that a stage has made; the dock shuts it down."""
@@ -133,6 +137,7 @@ class Panels(QObject):
         source = self.finished
         if source is not None:
             self._beginning = (source.layer, source.result)
+            self._taken_before = self._taken
             self.proofreading.take_run()
 
     def open_session(self, folder: Path | str) -> None:
@@ -145,6 +150,9 @@ class Panels(QObject):
         self._taken, self._beginning = self._beginning, None
         remember(Path(folder))
         self.unfold_asked.emit("correct")
+
+    def _on_refused(self) -> None:
+        self._taken = self._taken_before
 
     def _on_closing(self) -> None:
         self._taken = None

@@ -122,6 +122,7 @@ class _Placed:
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         self.scale = np.asarray(arguments["scale"], float)
+        self.units = arguments["units"]
         self._translate = np.asarray(arguments["translate"], float)
 
     def data_to_world(self, point: Any) -> np.ndarray:

@@ -20,6 +20,7 @@ from napari_copnet.gui.training.project_section import (
     doubts_left,
 )
 from napari_copnet.gui.training.reviewed_box import ReviewedBox
+from napari_copnet.gui.viewer.world import to_data
 from napari_copnet.gui.widgets.controls import canvas_button, named, row
 from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
@@ -288,7 +289,7 @@ class ReviewSection(ProjectSection):
             for at in (middle - half, middle + half):
                 world = [0.0, 0.0, 0.0]
                 world[axis + 1] = at
-                ends.append(float(layer.world_to_data(world)[axis + 1]))
+                ends.append(float(to_data(self._link.viewer, layer, world)[axis + 1]))
             low, high = sorted(ends)
             ranges.append(slice(max(0, int(np.ceil(low))), max(0, int(np.floor(high)) + 1)))
         mask[ranges[0], ranges[1]] = True

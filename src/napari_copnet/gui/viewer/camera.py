@@ -11,6 +11,7 @@ import numpy as np
 from qtpy.QtWidgets import QWidget
 
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
+from napari_copnet.gui.viewer.world import pixel_sizes, to_data, to_world
 
 # An item is shown with so much around it: pixels, or times its own size, whichever is more.
 AROUND_PX, AROUND = 140.0, 3.0
@@ -32,7 +33,9 @@ class View:
 
     def restore(self, viewer: Any) -> None:
         """Look there again."""
-        for axis, value in enumerate(self.point[-viewer.dims.ndim :]):
+        # Other layers may have more axes or fewer than there were.
+        count = min(len(self.point), viewer.dims.ndim)
+        for axis, value in enumerate(self.point[-count:], start=viewer.dims.ndim - count):
             viewer.dims.set_point(axis, value)
         camera = camera_of(viewer)
         camera.center, camera.zoom = self.centre, self.zoom
@@ -43,17 +46,17 @@ def held_view(viewer: Any, layer: Any) -> Iterator[None]:
     """Look at the same pixels of a layer after it was scaled or moved inside."""
     camera, first = camera_of(viewer), viewer.dims.ndim - layer.ndim
     point = np.asarray(viewer.dims.point, float)[first:]
-    at = layer.world_to_data(point)
+    at = to_data(viewer, layer, point)
     centre = np.array(point)
     centre[-2:] = np.asarray(camera.center, float)[-2:]
-    middle, size = layer.world_to_data(centre), float(layer.scale[-1])
+    middle, size = to_data(viewer, layer, centre), pixel_sizes(viewer, layer)[-1]
     zoom = float(camera.zoom)
     yield
-    for axis, value in enumerate(layer.data_to_world(at)):
+    for axis, value in enumerate(to_world(viewer, layer, at)):
         viewer.dims.set_point(first + axis, float(value))
-    world = np.asarray(layer.data_to_world(middle), float)
+    world = to_world(viewer, layer, middle)
     camera.center = (*np.asarray(camera.center, float)[:-2], *world[-2:])
-    camera.zoom = zoom * size / float(layer.scale[-1])
+    camera.zoom = zoom * size / pixel_sizes(viewer, layer)[-1]
 
 
 def is_in_view(viewer: Any, layer: Any, point: tuple[float, float], canvas: QWidget | None) -> bool:
@@ -61,7 +64,7 @@ def is_in_view(viewer: Any, layer: Any, point: tuple[float, float], canvas: QWid
     if canvas is None:
         return False
     camera = camera_of(viewer)
-    world = np.asarray(layer.data_to_world((0, *point)), float)[-2:]
+    world = to_world(viewer, layer, (0, *point))[-2:]
     away = np.abs(world - np.asarray(camera.center, float)[-2:]) * camera.zoom
     return bool((away < 0.4 * np.array([canvas.height(), canvas.width()])).all())
 
@@ -89,12 +92,12 @@ def fly_to(
         Tells how many pixels there are on the screen.
     """
     middle = centre if centre is not None else (0.0, 0.0)
-    world = np.asarray(layer.data_to_world((z, *middle)), float)
+    world = to_world(viewer, layer, (z, *middle))
     viewer.dims.set_point(viewer.dims.ndim - 3, float(world[-3]))
     if centre is None:
         return
     camera = camera_of(viewer)
     camera.center = (0.0, float(world[-2]), float(world[-1]))
     room = min(canvas.width(), canvas.height()) if canvas is not None else 600
-    extent = max(AROUND_PX, AROUND * size) * float(max(np.abs(layer.scale[-2:])))
+    extent = max(AROUND_PX, AROUND * size) * float(max(pixel_sizes(viewer, layer)[-2:]))
     camera.zoom = max(room, 50) / extent

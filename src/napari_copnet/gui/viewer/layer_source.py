@@ -11,6 +11,7 @@ from napari.layers import Image
 from napari.utils.transforms import Affine
 
 from napari_copnet.errors import InputError
+from napari_copnet.gui.viewer.world import to_data
 from napari_copnet.params import ReadParams
 from napari_copnet.types import Stack, VoxelSize
 
@@ -237,8 +238,7 @@ def slice_in_view(viewer: Any, layer: Any) -> int:
     """Return the z that the viewer shows of a layer; 0 for a single image."""
     if layer.ndim < 3:
         return 0
-    point = np.asarray(viewer.dims.point, float)[-layer.ndim :]
-    if point.size < layer.ndim:
+    if len(viewer.dims.point) < layer.ndim:
         return 0
-    z = float(layer.world_to_data(point)[-3])
+    z = float(to_data(viewer, layer, viewer.dims.point)[-3])
     return int(np.clip(round(z), 0, layer.data.shape[-3] - 1))

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.viewer.layer_source import frame_of
+from napari_copnet.gui.viewer.world import unit_ratio
 from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.lazy_array import LazyArray
 
@@ -131,17 +132,30 @@ class SecondCanvas(QWidget):
             if follower.dims.ndisplay != leader.dims.ndisplay:
                 follower.dims.ndisplay = leader.dims.ndisplay
             count = min(follower.dims.ndim, leader.dims.ndim, 3)
-            point = leader.dims.point[-count:]
+            units = _ratio(follower, leader, count)
+            point = np.asarray(leader.dims.point[-count:]) * units
             axes = range(follower.dims.ndim - count, follower.dims.ndim)
             shown = leader.dims.ndisplay
             if count > shown:
                 follower.dims.set_point(list(axes)[:-shown], point[:-shown])
             for name in _CAMERA:
                 value = getattr(camera_of(leader), name)
+                if name == "zoom":
+                    value = value / float(units[-1])
+                elif name == "center":
+                    value = (*value[: 3 - count], *(np.asarray(value[-count:]) * units).tolist())
                 if getattr(camera_of(follower), name) != value:
                     setattr(camera_of(follower), name, value)
         finally:
             self._is_following = False
+
+
+def _ratio(follower: Any, leader: Any, count: int) -> np.ndarray:
+    """Return how many units of one viewer one of another is, along the last axes."""
+    one, other = (getattr(viewer.dims, "units", None) or () for viewer in (leader, follower))
+    if min(len(one), len(other)) < count:
+        return np.ones(count)
+    return unit_ratio(one[-count:], other[-count:])
 
 
 def _image_under(viewer: Any, layer: Any) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from napari.layers import Shapes
 
-from napari_copnet.gui.viewer.layer_source import voxel_size_of
+from napari_copnet.gui.viewer.layer_source import placed, voxel_size_of
+from napari_copnet.gui.viewer.world import units_per_world
 from napari_copnet.gui.widgets.run_controls import Message
 from napari_copnet.gui.workflow.stage_sections import PreprocessSection
 
@@ -78,19 +79,24 @@ class MembraneRuler:
             self.viewer.layers.selection.active = held
 
     def _drag(self, _viewer: Any, event: Any) -> Iterator[None]:
-        start = np.asarray(event.position, float)[-2:]
+        start = self._place(event)
         yield
         end = start
         while event.type == "mouse_move":
-            end = np.asarray(event.position, float)[-2:]
+            end = self._place(event)
             self._draw(start, end)
             yield
         self._take(start, end)
 
+    def _place(self, event: Any) -> np.ndarray:
+        """Return where the mouse is, along y and x in units of the image."""
+        units = units_per_world(self.viewer, self._held)[-2:]
+        return np.asarray(event.position, float)[-2:] * units
+
     def _draw(self, start: np.ndarray, end: np.ndarray) -> None:
         path = np.stack([start, end])
         if self._line is None:
-            layer, pixel = self._held, abs(float(self._held.scale[-1]))
+            layer, pixel = self._held, abs(float(placed(self._held)[0][-1]))
             self._line = Shapes(
                 [path],
                 shape_type="line",
@@ -109,7 +115,7 @@ class MembraneRuler:
         layer = self._held
         if layer is None:
             return
-        pixels = (end - start) / np.asarray(layer.scale[-2:])
+        pixels = (end - start) / placed(layer)[0][-2:]
         size = voxel_size_of(layer)
         if np.hypot(*pixels) < _SHORTEST_PX or size.y is None or size.x is None:
             return
