@@ -20,6 +20,7 @@ from napari_copnet.io.read import read_stack
 from napari_copnet.measures.files import measure_files
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.session import Session
+from napari_copnet.runs.generation import is_intact
 from napari_copnet.runs.rerun import plan_of, rerun
 from napari_copnet.store.folder import FolderStage, FolderStore
 from napari_copnet.teaching.carrying.carried import (
@@ -91,7 +92,9 @@ def test_exports_to_other_formats_stay(tmp_path, cells):
         finish(export_files(cells, out, formats))
     names = {"rois.zip", "cells16.tif", "labels.ome.zarr"}
     assert {p.name for p in out.iterdir()} == names | {"export.json"}
-    assert set(json.loads((out / "export.json").read_text())["hashes"]) == names
+    record = json.loads((out / "export.json").read_text())
+    assert set(record["hashes"]) == names
+    assert all(is_intact(out / name, record) for name in names)
 
 
 # Repeated runs ---------------------------------------------------------------

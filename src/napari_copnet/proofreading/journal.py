@@ -278,7 +278,9 @@ class Journal:
             There is no such edit.
         """
         with self._explained():
-            row = self._reader.execute("SELECT * FROM steps WHERE id = ?", (number,)).fetchone()
+            # By name: in a damaged table there may be more or fewer of them.
+            query = "SELECT id, parent, made, tool, text, edit FROM steps WHERE id = ?"
+            row = self._reader.execute(query, (number,)).fetchone()
         if row is None:
             raise InputError(
                 f"Edit {number} is missing.", "Recover the session with `copnet session recover`."
