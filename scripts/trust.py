@@ -61,7 +61,7 @@ class Suite:
 
 SUITES = {
     "edits": Suite(
-        1, "kill -9 while editing loses nothing", "trust_edits.killed_edits", 25, 2500, 14
+        1, "kill -9 while editing loses nothing", "trust_edits.killed_edits", 25, 2500, 13
     ),
     "steps": Suite(
         1, "edits and undos equal plain arrays", "trust_edits.same_steps", 1000, 10000, 4
@@ -103,7 +103,7 @@ SUITES = {
         4, "a failing journal keeps what it has", "trust_edits.failing_journal", 40, 200, 2
     ),
     "stops": Suite(5, "stopped work ends at once", "trust_long.stopped_work", 60, 1000, 3),
-    "files": Suite(6, "bad files end in a sentence", "trust_files.bad_files", 1000, 100000, 24),
+    "files": Suite(6, "bad files end in a sentence", "trust_files.bad_files", 1000, 100000, 22),
     "hostile": Suite(7, "hostile files do no harm", "trust_hostile.hostile_files", 1, 1, 3),
     "network": Suite(7, "nobody else is listened to", "trust_hostile.only_this_machine", 1, 5, 2),
     "races": Suite(8, "of two writers one wins whole", "trust_races.races", 30, 1000, 5),
@@ -111,6 +111,12 @@ SUITES = {
         9, "8 hours of edits do not fill memory", "trust_long.long_sessions", 400, 4800, 3
     ),
     "stacks": Suite(9, "stacks are let go", "trust_long.opened_and_closed", 40, 200, 1),
+    "row": Suite(
+        9, "trainings in a row keep nothing", "trust_training.trainings_in_a_row", 2, 50, 6
+    ),
+    "measures": Suite(
+        10, "tables and verdicts are as counted", "trust_measures.honest_measures", 100, 1000, 2
+    ),
     "numbers": Suite(
         10, "scores are those of references", "trust_numbers.honest_numbers", 200, 1000, 3
     ),
