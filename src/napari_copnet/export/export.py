@@ -69,7 +69,7 @@ def export_files(
     OutputError
         Files of others in the way, or no right or no room to write.
     """
-    out = Path(out)
+    out, to = Path(out), tuple(dict.fromkeys(to))
     for name in to:
         if name not in FORMATS:
             raise InputError(
