@@ -96,14 +96,15 @@ SUITES = {
     "viewers": Suite(3, "nothing outlives a killed viewer", "trust_viewer.killed_viewers", 1, 3, 4),
     "faults": Suite(4, "a failing disk loses nothing", "trust_faults.failing_disk", 64, 1200, 6),
     "memory": Suite(
-        4, "memory that is not there loses nothing", "trust_faults.failing_memory", 34, 500, 4
+        4, "memory that is not there loses nothing", "trust_faults.failing_memory", 36, 500, 4
     ),
-    "disks": Suite(4, "full and read-only disks", "trust_faults.small_disks", 34, 500, 4),
+    "disks": Suite(4, "full and read-only disks", "trust_faults.small_disks", 36, 500, 4),
     "sqlite": Suite(
         4, "a failing journal keeps what it has", "trust_edits.failing_journal", 40, 200, 2
     ),
     "stops": Suite(5, "stopped work ends at once", "trust_long.stopped_work", 60, 1000, 3),
     "files": Suite(6, "bad files end in a sentence", "trust_files.bad_files", 1000, 100000, 22),
+    "intact": Suite(6, "intact files are read", "trust_hostile.intact_files", 1, 1, 1),
     "hostile": Suite(7, "hostile files do no harm", "trust_hostile.hostile_files", 1, 1, 3),
     "network": Suite(7, "nobody else is listened to", "trust_hostile.only_this_machine", 1, 5, 2),
     "races": Suite(8, "of two writers one wins whole", "trust_races.races", 30, 1000, 5),
