@@ -29,7 +29,7 @@ GRACE_SECONDS = 300.0
 # For the short form, which has no times.
 LONGEST_SECONDS = 1800.0
 # These are about times and memory too.
-ON_DISK = ("stops", "session", "stacks", "trainings", "parents", "viewers", "disks")
+ON_DISK = ("stops", "window", "session", "stacks", "trainings", "parents", "viewers", "disks")
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ SUITES = {
         4, "a failing journal keeps what it has", "trust_edits.failing_journal", 40, 200, 2
     ),
     "stops": Suite(5, "stopped work ends at once", "trust_long.stopped_work", 60, 1000, 3),
+    "window": Suite(5, "runs in the window stop at once", "trust_window.stopped_runs", 20, 300, 4),
     "files": Suite(6, "bad files end in a sentence", "trust_files.bad_files", 1000, 100000, 22),
     "intact": Suite(6, "intact files are read", "trust_hostile.intact_files", 1, 1, 1),
     "hostile": Suite(7, "hostile files do no harm", "trust_hostile.hostile_files", 1, 1, 3),
