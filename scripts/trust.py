@@ -29,7 +29,7 @@ GRACE_SECONDS = 300.0
 # For the short form, which has no times.
 LONGEST_SECONDS = 1800.0
 # These are about times and memory too.
-ON_DISK = ("stops", "session", "stacks", "trainings", "parents", "viewers", "disks")
+ON_DISK = ("stops", "window", "session", "stacks", "trainings", "parents", "viewers", "disks")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Suite:
 
 SUITES = {
     "edits": Suite(
-        1, "kill -9 while editing loses nothing", "trust_edits.killed_edits", 25, 2500, 14
+        1, "kill -9 while editing loses nothing", "trust_edits.killed_edits", 25, 2500, 13
     ),
     "steps": Suite(
         1, "edits and undos equal plain arrays", "trust_edits.same_steps", 1000, 10000, 4
@@ -96,14 +96,16 @@ SUITES = {
     "viewers": Suite(3, "nothing outlives a killed viewer", "trust_viewer.killed_viewers", 1, 3, 4),
     "faults": Suite(4, "a failing disk loses nothing", "trust_faults.failing_disk", 64, 1200, 6),
     "memory": Suite(
-        4, "memory that is not there loses nothing", "trust_faults.failing_memory", 34, 500, 4
+        4, "memory that is not there loses nothing", "trust_faults.failing_memory", 36, 500, 4
     ),
-    "disks": Suite(4, "full and read-only disks", "trust_faults.small_disks", 34, 500, 4),
+    "disks": Suite(4, "full and read-only disks", "trust_faults.small_disks", 36, 500, 4),
     "sqlite": Suite(
         4, "a failing journal keeps what it has", "trust_edits.failing_journal", 40, 200, 2
     ),
     "stops": Suite(5, "stopped work ends at once", "trust_long.stopped_work", 60, 1000, 3),
-    "files": Suite(6, "bad files end in a sentence", "trust_files.bad_files", 1000, 100000, 24),
+    "window": Suite(5, "runs in the window stop at once", "trust_window.stopped_runs", 20, 300, 4),
+    "files": Suite(6, "bad files end in a sentence", "trust_files.bad_files", 1000, 100000, 22),
+    "intact": Suite(6, "intact files are read", "trust_hostile.intact_files", 1, 1, 1),
     "hostile": Suite(7, "hostile files do no harm", "trust_hostile.hostile_files", 1, 1, 3),
     "network": Suite(7, "nobody else is listened to", "trust_hostile.only_this_machine", 1, 5, 2),
     "races": Suite(8, "of two writers one wins whole", "trust_races.races", 30, 1000, 5),
@@ -111,6 +113,12 @@ SUITES = {
         9, "8 hours of edits do not fill memory", "trust_long.long_sessions", 400, 4800, 3
     ),
     "stacks": Suite(9, "stacks are let go", "trust_long.opened_and_closed", 40, 200, 1),
+    "row": Suite(
+        9, "trainings in a row keep nothing", "trust_training.trainings_in_a_row", 2, 50, 6
+    ),
+    "measures": Suite(
+        10, "tables and verdicts are as counted", "trust_measures.honest_measures", 100, 1000, 2
+    ),
     "numbers": Suite(
         10, "scores are those of references", "trust_numbers.honest_numbers", 200, 1000, 3
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import random
 import resource
@@ -110,7 +111,6 @@ def small_disks(folder: Path, count: int, seed: int) -> Counts:
             if not mounted(REMOUNT | READ_ONLY, FULL_SPACE):
                 raise OSError("can't be made read-only")
 
-        chance.random()
         told = _tried(
             writer,
             disk / f"{number}",
@@ -141,6 +141,8 @@ def _tried(
 ) -> str:
     """Do what a writer does while something fails; return what is wrong then or after it."""
     work, problem = trust_writers.begun(writer, place, folder)
+    # A file that was removed but is held open keeps a disk from becoming read-only.
+    gc.collect()
     code = _apart(work, fault)
     _ends[code] += 1
     mended()

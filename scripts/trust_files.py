@@ -5,6 +5,7 @@ Whatever is read ends in values or in a `CopnetError`, in less than 5 s and 1 GB
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -20,22 +21,34 @@ import trust_inputs
 from trust_inputs import tries
 
 from napari_copnet import CopnetError, Session
+from napari_copnet.export.export import export_files
 from napari_copnet.io.read import read_stack
 from napari_copnet.io.write import write_image
+from napari_copnet.measures.files import check_tables, measure_files
 from napari_copnet.measures.measure import measure
 from napari_copnet.measures.open_source import opened_source
 from napari_copnet.networks.model_zip import export_zip, import_zip
 from napari_copnet.networks.package import load_package
+from napari_copnet.params import DegradeParams, FineTuneParams, as_dict
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.recover import recover
 from napari_copnet.proofreading.session_start import from_run_folder
+from napari_copnet.runs.generation import check_results
 from napari_copnet.runs.rerun import plan_of
 from napari_copnet.store.folder import FolderStage
 from napari_copnet.teaching.carrying.carried import CarriedSlice, DoubtfulCell
+from napari_copnet.teaching.fine_tuning import resume, unfinished
+from napari_copnet.teaching.fine_tuning_folder import train_params, write_record
+from napari_copnet.teaching.loop_state import Point, read_points, write_points
+from napari_copnet.teaching.prefilled import PrefilledSlice
 from napari_copnet.teaching.project import Project
+from napari_copnet.training import child, fit
+from napari_copnet.training.sources import Source
 from napari_copnet.types import VoxelSize
 
 SECONDS, MEGABYTES = 5, 1000
+# Kinds of many files, or of which much is made.
+_LONG = ("run, to be measured", "run, to be repeated", "session and project", "model, zipped")
 _NUMBERS = (0, 1, 1 << 31, (1 << 32) - 1, 1 << 62, (1 << 64) - 1)
 
 
@@ -47,6 +60,8 @@ def bad_files(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
     """Spoil inputs of all kinds `count` times; return tried, survived, lost."""
     rng = np.random.default_rng(seed)
     kinds = _kinds(folder)
+    # Those that take long are tried less often, images of each format more often.
+    order = [name for name in kinds for _ in range(1 if name in _LONG else 6)]
     whole = {name: _contents(path) for name, (path, _) in kinds.items()}
     lost: Counter[str] = Counter()
     signal.signal(signal.SIGALRM, _slow)
@@ -55,7 +70,7 @@ def bad_files(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
     tried = 0
     for number in tries(count):
         tried += 1
-        name = [*kinds][number % len(kinds)]
+        name = order[number % len(order)]
         path, read = kinds[name]
         _put(path, whole[name])
         files = [p for p, data in whole[name].items() if data]
@@ -152,6 +167,12 @@ def _kinds(folder: Path) -> dict[str, tuple[Path, Callable[[Path], Any]]]:
     stage.array("made", trust_inputs.SHAPE, np.uint8)[:] = image
     stage.keep("phase", "0-1", {"sums": np.arange(4)})
     kinds["store of a run"] = folder / "store", _read_store
+    _begin_training(folder / "rounds" / "a-round-1.training")
+    kinds["training"] = folder / "rounds", _read_training
+    finish(measure_files(folder / "cells", folder / "tables"))
+    kinds["tables"] = folder / "tables", lambda path: check_tables(path)
+    finish(export_files(folder / "cells", folder / "exported", ["rois", "labels16"]))
+    kinds["exports"] = folder / "exported", _read_exports
     return kinds
 
 
@@ -178,7 +199,13 @@ def _others(paths: dict[str, Path], image: np.ndarray) -> None:
 
 
 def _read_image(path: Path) -> None:
-    np.asarray(read_stack(path).data[:])
+    """Read an image whole, and slice by slice from the disk."""
+    try:
+        np.asarray(read_stack(path).data[:])
+    finally:
+        data = read_stack(path, lazy=True).data
+        for z in range(data.shape[0]):
+            np.asarray(data[z])
 
 
 def _read_run(path: Path) -> None:
@@ -202,6 +229,10 @@ def _carry(session: Path) -> None:
     with Project.open(session) as project:
         doubtful = (DoubtfulCell(1, 1, 0.5, 4),)
         project.take_carried(CarriedSlice(0, (1,), contour, contour, doubtful, 3))
+        project.drop(1)
+        project.session.jump(0)
+        project.take_prefilled(PrefilledSlice(1, "a" * 64, contour))
+    write_points(session / "annotation", [Point(1, 2, "model", "b" * 64, 0.5, None)])
 
 
 def _read_session(path: Path) -> None:
@@ -224,11 +255,41 @@ def _look(path: Path) -> None:
         project.reviewed(1)
         project.carried(0)
         project.doubts(0)
+        project.prefilled(1)
         _ = project.network_size
+    read_points(path / "annotation")
 
 
 def _import(path: Path) -> None:
     import_zip(path, path.with_name("imported"), replace=True)
+
+
+def _begin_training(work: Path) -> None:
+    """Write down a training as it is before its first step."""
+    fine = FineTuneParams()
+    model = trust_inputs.write_model(work.parent / "parent")
+    write_record(work, "contours", "a", model, fine, None, 0, {}, None)
+    source = Source(truth=work / "truth.tif", image=work / "image.tif", truth_kind="contours")
+    config = {
+        "kind": "contours",
+        "params": as_dict(train_params(fine, model)),
+        "degrade": as_dict(DegradeParams()),
+        "start_from": str(model.folder),
+        "sources": [fit._plain(source)],
+    }
+    (work / "config.json").write_text(json.dumps(config))
+    (work / "losses.csv").write_text(",".join(child.COLUMNS) + "\n1,10,2.5,0.01,0.7,,\n")
+
+
+def _read_training(path: Path) -> None:
+    """Look for what can be gone on with, and go on until networks are needed."""
+    fit.read_losses(path / "a-round-1")
+    for one in unfinished(path):
+        next(resume(one.out))
+
+
+def _read_exports(path: Path) -> None:
+    check_results(path, ["rois.zip", "cells16.tif"], "export.json", replaces="export")
 
 
 def _read_store(path: Path) -> None:

@@ -14,11 +14,14 @@ TESTS = Path(__file__).parents[1] / "tests"
 HOSTILE = (
     "trust/test_hostile_files.py",
     "trust/test_damaged_records.py",
+    "trust/test_hostile_projects.py",
     "trust/test_tables_and_exports.py",
     "networks/test_import_nnunet.py",
     "networks/test_plan.py",
     "io/test_bad_input.py",
 )
+# Images as other programs and libraries write them, plain, packed, tiled and in sets.
+INTACT = ("io/test_read.py", "io/test_other_programs.py")
 
 
 def hostile_files(folder: Path, _count: int, _seed: int) -> tuple[int, int, int]:
@@ -29,6 +32,11 @@ def hostile_files(folder: Path, _count: int, _seed: int) -> tuple[int, int, int]
 def earlier_versions(folder: Path, _count: int, _seed: int) -> tuple[int, int, int]:
     """Open runs, sessions and models that earlier versions wrote."""
     return _tested(folder, ("trust/test_earlier_versions.py",))
+
+
+def intact_files(folder: Path, _count: int, _seed: int) -> tuple[int, int, int]:
+    """Read images as other programs write them: none is refused."""
+    return _tested(folder, INTACT)
 
 
 def supply(folder: Path, _count: int, _seed: int) -> tuple[int, int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import tifffile
+from trust_inputs import counted
 
 from napari_copnet import CopnetError, finish, params
 from napari_copnet.networks.architecture import build_network
@@ -100,6 +102,32 @@ def orphans(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
         else:
             gone += 1
     return count, gone, count - gone
+
+
+def trainings_in_a_row(folder: Path, count: int, _: int) -> tuple[int, int, int]:
+    """Train `count` tiny networks one after another; no process, file, thread or memory is kept."""
+    source, start = _made(folder)
+    short = params.TrainParams(epochs=1, iterations_per_epoch=2, batch=2, seed=1)
+    process = psutil.Process()
+    held: list[tuple[int, int, float]] = []
+
+    def one(number: int) -> str:
+        out = folder / f"{number}"
+        work = fit.train("contours", [source], out, short, device=ONE, start_from=start, size=0)
+        finish(work).weights()
+        shutil.rmtree(fit.work_folder(out))
+        shutil.rmtree(out)
+        if left := process.children(recursive=True):
+            return f"{left} still there"
+        held.append((process.num_fds(), process.num_threads(), process.memory_info().rss / 1e6))
+        # The first ones load what is loaded once.
+        first, last = held[:3][-1], held[-1]
+        files, threads, memory = (last[kind] - first[kind] for kind in range(3))
+        if files > 0 or threads > 0 or memory > 50:
+            return f"{files} files and {threads} threads more, {memory:+.0f} MB"
+        return ""
+
+    return counted(count, one)
 
 
 def _made(folder: Path) -> tuple[Source, Path]:

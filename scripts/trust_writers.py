@@ -33,6 +33,7 @@ from napari_copnet.params import ReadParams
 from napari_copnet.pipeline import run
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.edits import Edit, Flip, Patch
+from napari_copnet.proofreading.recover import recover
 from napari_copnet.proofreading.session_export import export
 from napari_copnet.proofreading.session_start import from_run_folder
 from napari_copnet.restored import restored_lazily
@@ -476,6 +477,27 @@ def _migration_writer(place: Path, _: Path) -> Writer:
     return work, problem
 
 
+def _recover_writer(place: Path, folder: Path) -> Writer:
+    """A damaged session is recovered: what can be kept is, however often that is begun."""
+    shutil.copytree(folder / "session", place)
+    with Session.open(place, read_only=True) as session:
+        contour = np.array(session.contour[:])
+    journal = place / "journal.sqlite"
+    os.truncate(journal, os.path.getsize(journal) - 4096)
+
+    def problem() -> str:
+        # The snapshot has all edits.
+        done = recover(place)
+        if (done.edits, done.lost) != (4, 0):
+            return f"{done.edits} edits kept, {done.lost} lost"
+        with Session.open(place) as session:
+            if not np.array_equal(session.contour[:], contour):
+                return "another contour"
+        return "" if not leftovers(place) else f"left: {leftovers(place)[0].name}"
+
+    return lambda: recover(place), problem
+
+
 def _edit_writer(place: Path, folder: Path) -> Writer:
     """A session is edited and closed: what was there stays, and the edit is there or not."""
     shutil.copytree(folder / "session", place)
@@ -504,5 +526,6 @@ _SESSIONS = (
     _loop_writer,
     _new_run_writer,
     _migration_writer,
+    _recover_writer,
 )
 ALL = (*_FOLDERS, *_SESSIONS, _edit_writer)

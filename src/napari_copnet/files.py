@@ -111,6 +111,9 @@ def check_writable(folder: Path | str, bytes_needed: int = 0) -> Path:
     """
     folder = Path(folder)
     with explained(folder):
+        if os.path.lexists(folder) and not folder.is_dir():
+            # A link to nothing too.
+            raise NotADirectoryError(folder)
         there = folder.absolute()
         while not there.exists():
             there = there.parent

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from contextlib import closing
 
 import numpy as np
@@ -99,3 +100,21 @@ def test_where_a_session_stood_is_told_by_the_newest_page(killed, tmp_path):
     change(log, 32 + 24 + 200)
     done = recover(tmp_path / "again")
     assert (done.edits, done.lost) == (EDITS - 4, 0)
+
+
+def test_a_table_with_a_column_more_is_told(killed):
+    """As when the comma in its description, or a name, is damaged."""
+    with closing(sqlite3.connect(killed / "journal.sqlite", isolation_level=None)) as database:
+        database.execute("ALTER TABLE steps ADD COLUMN seventh")
+    with Session.open(killed, read_only=True) as session:
+        assert session.history.edit(0).tool == "dot"
+    with closing(sqlite3.connect(killed / "journal.sqlite", isolation_level=None)) as database:
+        database.execute("ALTER TABLE steps RENAME COLUMN edit TO edi")
+    with (
+        pytest.raises(InputError, match="can't be read"),
+        Session.open(killed, read_only=True) as s,
+    ):
+        s.history.edit(0)
+    recover(killed)
+    with Session.open(killed) as session:
+        assert session.history.position == EDITS

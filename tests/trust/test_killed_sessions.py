@@ -6,10 +6,10 @@ import threading
 import numpy as np
 import pytest
 import trust_inputs
-from trust_inputs import contour_of, write_run
+from trust_inputs import contour_of, leftovers, write_run
 
 from napari_copnet.errors import OutputError
-from napari_copnet.proofreading import session_files
+from napari_copnet.proofreading import journal, session_files
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_start import from_run_folder
 from napari_copnet.teaching import state_folder
@@ -152,3 +152,17 @@ def test_states_do_not_come_before_the_edits_that_they_speak_of(session_folder, 
         hold.set()
     assert seen[-1] == (2, 5)
     assert all(edits == 5 for slices, edits in seen if slices == 2)
+
+
+def test_a_session_on_a_full_disk_is_told_in_a_sentence(tmp_path, run, monkeypatch):
+    real = journal._connected
+
+    def full(path):
+        database = real(path)
+        database.execute("PRAGMA max_page_count = 1")
+        return database
+
+    monkeypatch.setattr(journal, "_connected", full)
+    with pytest.raises(OutputError, match=r"can't be written: .* full"):
+        Session.create(tmp_path / "new", from_run_folder(run))
+    assert not (tmp_path / "new").exists() and not leftovers(tmp_path)

@@ -18,8 +18,10 @@ from napari_copnet.errors import CopnetError, InputError, OutputError
 from napari_copnet.export.export import export_files
 from napari_copnet.io.read import read_stack
 from napari_copnet.measures.files import measure_files
+from napari_copnet.params import ReadParams
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.session import Session
+from napari_copnet.runs.generation import is_intact
 from napari_copnet.runs.rerun import plan_of, rerun
 from napari_copnet.store.folder import FolderStage, FolderStore
 from napari_copnet.teaching.carrying.carried import (
@@ -91,7 +93,9 @@ def test_exports_to_other_formats_stay(tmp_path, cells):
         finish(export_files(cells, out, formats))
     names = {"rois.zip", "cells16.tif", "labels.ome.zarr"}
     assert {p.name for p in out.iterdir()} == names | {"export.json"}
-    assert set(json.loads((out / "export.json").read_text())["hashes"]) == names
+    record = json.loads((out / "export.json").read_text())
+    assert set(record["hashes"]) == names
+    assert all(is_intact(out / name, record) for name in names)
 
 
 # Repeated runs ---------------------------------------------------------------
@@ -240,3 +244,60 @@ def test_damaged_text_of_an_edit_is_told(tmp_path, run):
         database.commit()
     with pytest.raises(InputError, match="can't be read"), Session.open(folder) as session:
         [session.history[n] for n in range(len(session.history))]
+
+
+# What is no plain run or label image ------------------------------------------
+
+
+def test_a_damaged_run_is_not_taken_for_a_folder_of_slices(tmp_path):
+    """A run of one slice: its results would be three slices of a stack."""
+    run = tmp_path / "run"
+    run.mkdir()
+    for number, name in enumerate(("closed", "cells", "padding")):
+        labels = np.arange(144, dtype=np.uint8).reshape(12, 12) // 12 + number
+        tifffile.imwrite(run / f"{name}.tif", labels)
+    for record in ("{", json.dumps({"command": "run", "unfinished": True})):
+        (run / "run.json").write_text(record)
+        with pytest.raises(InputError, match=r"JSON|two runs"):
+            finish(measure_files(run, tmp_path / "tables"))
+        with pytest.raises(InputError, match=r"JSON|two runs"):
+            finish(export_files(run, tmp_path / "out", ["rois"]))
+
+
+def test_labels_saved_as_floats_are_exported(tmp_path):
+    labels = np.kron([[0, 7], [70000, 5]], np.ones((6, 6)))[None]
+    for kind in ("float32", "uint32"):
+        tifffile.imwrite(tmp_path / f"{kind}.tif", labels.astype(kind))
+        finish(export_files(tmp_path / f"{kind}.tif", tmp_path / kind, ["rois", "labels16"]))
+    first, second = (tifffile.imread(tmp_path / k / "cells16.tif") for k in ("float32", "uint32"))
+    np.testing.assert_array_equal(first, second)
+    with zipfile.ZipFile(tmp_path / "float32" / "rois.zip") as archive:
+        assert "070000-0001.roi" in archive.namelist()
+
+
+def test_labels_that_would_be_mixed_up_are_refused(tmp_path):
+    """In 32 bits, 2³² + 5 is 5."""
+    labels = np.kron([[0, 7], [(1 << 32) + 5, 5]], np.ones((6, 6))).astype(np.uint64)[None]
+    np.save(tmp_path / "labels.npy", labels)
+    with pytest.raises(InputError, match="more than 32 bits"):
+        finish(measure_files(tmp_path / "labels.npy", tmp_path / "tables"))
+
+
+def test_a_format_that_is_named_twice_is_written_once(tmp_path, cells):
+    record = finish(export_files(cells, tmp_path / "out", ["labels16", "labels16", "rois"]))
+    assert set(record["files"]) == {"labels16", "rois"}
+    read = ReadParams(voxel_size="1,1,1")
+    labels = np.kron(np.arange(1, 5).reshape(2, 2), np.ones((4, 6, 6))).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", labels, photometric="minisblack")
+    finish(export_files(tmp_path / "a.tif", tmp_path / "meshes", ["ply", "ply"], read))
+
+
+@unix
+def test_an_out_that_is_a_link_to_nothing_is_told_before_work_begins(tmp_path, cells):
+    for target in ("nowhere", "loop"):
+        (tmp_path / "loop").unlink(missing_ok=True)
+        (tmp_path / "loop").symlink_to(target)
+        with pytest.raises(OutputError, match="a folder is needed"):
+            next(measure_files(cells, tmp_path / "loop"))
+        with pytest.raises(OutputError, match="a folder is needed"):
+            next(export_files(cells, tmp_path / "loop", ["rois"]))

@@ -102,7 +102,7 @@ def export_cells(source: Source, out: Path | str, to: Sequence[str]) -> Steps[di
     InputError, OutputError
         As `export_files`.
     """
-    out = Path(out)
+    out, to = Path(out), tuple(dict.fromkeys(to))
     _check(out, to)
     files: dict[str, str] = {}
     with new_generation(out, RECORD, keep=True) as made:

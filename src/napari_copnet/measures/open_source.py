@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +14,18 @@ import numpy as np
 from napari_copnet.errors import InputError
 from napari_copnet.io.contour_kinds import image_kind, image_values
 from napari_copnet.io.read import read_image
+from napari_copnet.lazy_array import by_slice
 from napari_copnet.measures.run_facts import mode_of, reach_of
 from napari_copnet.measures.session_source import of_session
 from napari_copnet.measures.source import Source
 from napari_copnet.params import MeasureParams, ReadParams
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_files import is_session
-from napari_copnet.runs.generation import read_generation
+from napari_copnet.runs.generation import RECORD, read_generation
 from napari_copnet.runs.run_folder import read_run
 from napari_copnet.types import Stack
+
+_MOST = 2**32 - 1
 
 
 @contextlib.contextmanager
@@ -41,7 +45,7 @@ def opened_source(
     Raises
     ------
     InputError
-        Nothing there, or no labels.
+        Nothing there, no labels, or more than 32 bits can number.
     """
     path = Path(path)
     if is_session(path):
@@ -58,6 +62,9 @@ def _is_image(folder: Path) -> bool:
     """Whether a folder is an image itself: OME-Zarr, or numbered slices."""
     if any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")):
         return True
+    if os.path.lexists(folder / RECORD):
+        # Of a damaged run, or of two: its results are not the slices of one stack.
+        return False
     try:
         read_run(folder)
     except InputError:
@@ -118,6 +125,14 @@ def _of_labels(path: Path, read: ReadParams) -> Source:
             f"{path.name} holds a {kind}, not labelled cells.",
             "Label the cells first: copnet cells.",
         )
+    if float(values.high) > _MOST:
+        raise InputError(
+            f"{path.name} has labels up to {int(values.high)}, more than 32 bits can number.",
+            "Number the cells anew, from 1 upwards.",
+        )
+    if np.dtype(stack.data.dtype).kind == "f":
+        # Whole numbers, as some programs save them.
+        stack = replace(stack, data=by_slice(stack.data, lambda plane: plane, np.uint32))
     return _of_stack(stack, name=stack.name, facts={"labels": str(path)})
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_copnet.errors import InputError, OutputError
-from napari_copnet.proofreading.write_ahead_log import is_damaged, log_of
+from napari_copnet.proofreading.write_ahead_log import has_damaged_log
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS steps (
@@ -42,8 +41,8 @@ WITH RECURSIVE up (id, parent) AS (
     WHERE steps.parent < steps.id
 ) SELECT id, parent FROM up ORDER BY id DESC
 """
+_UNWRITABLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 _RETRY = 1.0  # s after a failed write
-_LOOK_AGAIN = 0.05  # s
 _PATIENCE = 30.0  # s until a write counts as failed on closing
 # Damaged text of an edit is no error of SQLite's.
 _DAMAGED = (sqlite3.Error, UnicodeDecodeError)
@@ -122,7 +121,7 @@ class Journal:
                 f"{self.path.name} is missing.",
                 "Recover the session with `copnet session recover`.",
             )
-        if self._has_damaged_log():
+        if has_damaged_log(self.path):
             # Opened, SQLite would drop what follows the damage.
             raise InputError(
                 f"The edits in {self.path.name}-wal are damaged.",
@@ -143,9 +142,22 @@ class Journal:
 
     @staticmethod
     def create(path: Path) -> None:
-        """Make a journal without edits, in one file."""
-        with closing(_connected(path)) as database:
-            database.executescript(_TABLES)
+        """Make a journal without edits, in one file.
+
+        Raises
+        ------
+        OutputError
+            There is no right or no room to write.
+        """
+        try:
+            with closing(_connected(path)) as database:
+                database.executescript(_TABLES)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in _UNWRITABLE:
+                raise OutputError(
+                    f"{path} can't be written: {error}.", "Free some space on the disk."
+                ) from error
+            raise
 
     # Writing -----------------------------------------------------------------
 
@@ -278,7 +290,9 @@ class Journal:
             There is no such edit.
         """
         with self._explained():
-            row = self._reader.execute("SELECT * FROM steps WHERE id = ?", (number,)).fetchone()
+            # By name: in a damaged table there may be more or fewer of them.
+            query = "SELECT id, parent, made, tool, text, edit FROM steps WHERE id = ?"
+            row = self._reader.execute(query, (number,)).fetchone()
         if row is None:
             raise InputError(
                 f"Edit {number} is missing.", "Recover the session with `copnet session recover`."
@@ -338,20 +352,6 @@ class Journal:
         except _DAMAGED as error:
             return [str(error)]
         return [row[0] for row in rows if row[0] != "ok"]
-
-    def _has_damaged_log(self) -> bool:
-        try:
-            data = log_of(self.path)
-            # One that is being written may be read half old and half new: then it changes.
-            while is_damaged(data):
-                time.sleep(_LOOK_AGAIN)
-                before, data = data, log_of(self.path)
-                if data == before:
-                    return True
-        except OSError:
-            # SQLite says what is wrong with it.
-            pass
-        return False
 
     def _connect(self, read_only: bool = False) -> sqlite3.Connection:
         if read_only:

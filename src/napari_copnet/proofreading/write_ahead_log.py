@@ -8,9 +8,11 @@ they were durable once (https://sqlite.org/fileformat2.html#walformat).
 from __future__ import annotations
 
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+_LOOK_AGAIN = 0.05  # s
 _HEADER, _FRAME = 32, 24
 _MAGIC = {0x377F0682: "<", 0x377F0683: ">"}
 
@@ -92,6 +94,22 @@ def is_damaged(data: bytes) -> bool:
     # one before it is safe there.
     end = next((at for at in range(bad, len(frames)) if frames[at].commits), len(frames))
     return any(frame.commits for frame in frames[end + 1 :])
+
+
+def has_damaged_log(journal: Path) -> bool:
+    """Whether the log of a journal is damaged; another process may be writing it."""
+    try:
+        data = log_of(journal)
+        # Read half old and half new, it is another one when looked at again.
+        while is_damaged(data):
+            time.sleep(_LOOK_AGAIN)
+            before, data = data, log_of(journal)
+            if data == before:
+                return True
+    except OSError:
+        # SQLite says what is wrong with it.
+        pass
+    return False
 
 
 def _is_header(data: bytes) -> bool:

@@ -262,8 +262,8 @@ def _put_in_place(made: Generation, keep: bool) -> dict[str, Any]:
         _check_ours(out / name, known)
     kept = _of_the_same(out, record) if made.name == RECORD else {}
     if keep:
-        # Hashes tell whether they are still as they were written, whoever asks.
-        kept = {name: it for name, it in known.items() if name not in hashes and it}
+        kept = {name: _which(out / name, it) for name, it in known.items() if it}
+        kept = {name: it for name, it in kept.items() if name not in hashes}
     _write(
         out / made.name,
         {
@@ -313,6 +313,11 @@ def _of_the_same(out: Path, record: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def _which(path: Path, may_be: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return which of several a file is; the last one where it is none of them."""
+    return next((told for told in may_be if _is_as_told(path, told)), may_be[-1])
+
+
 def _either(known: _Known, name: str, new: dict[str, Any]) -> list[dict[str, Any]] | None:
     before = known.get(name, [])
     return None if before is None else [*before, new]
@@ -354,14 +359,12 @@ def _known(out: Path, record_name: str) -> _Known:
     if _HASHES not in record:
         return dict.fromkeys(named_files(record).values())
     return {
-        name: None if it is None else [one for one in _listed(it) if isinstance(one, dict)]
+        name: None
+        if it is None
+        else [one for one in (it if isinstance(it, list) else [it]) if isinstance(one, dict)]
         for name, it in record[_HASHES].items()
         if local_name(name) == name != record_name
     }
-
-
-def _listed(values: Any) -> list[Any]:
-    return values if isinstance(values, list) else [values]
 
 
 def _check_ours(path: Path, known: _Known) -> None:
