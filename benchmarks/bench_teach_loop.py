@@ -88,7 +88,7 @@ def run(
     models: Path | None = None,
     table: Path | None = None,
 ) -> list[Figure]:
-    """Measure synthetic tumour tissue, snemi3d at 12 nm and isbi2012, as far as they are there.
+    """Measure snemi3d at 12 nm, synthetic tumour tissue and isbi2012, as far as they are there.
 
     Parameters
     ----------
@@ -148,24 +148,23 @@ def _fits(plan: Plan, arm: str) -> bool:
 
 
 def _plans(seed: int, data: Path | None, models: Path | None) -> Iterator[Plan]:
+    base = _base(models, "snemi3d")
+    corner = [(0, 0), (0, SIDE), (SIDE, 0), (SIDE, SIDE)][seed % 4]
+    crop = (slice(None), *(slice(at, at + SIDE) for at in corner))
+    if data is not None and base:
+        image, truth = _snemi3d(data)
+        yield Plan(
+            "snemi3d at 12 nm", image[crop], truth[crop], (5, 25, 15, 35), (50, 55, 60), base
+        )
     base = _base(models, "tumour")
     if base:
         tissue = tumour(61, SIDE, 60.0, 90_400 + seed)
         image, truth = np.asarray(tissue.stack.data), np.asarray(tissue.contours)
         yield Plan("synthetic tumour tissue", image, truth, (5, 25, 15, 35), (50, 55, 60), base)
-    if data is None:
-        return
-    corner = [(0, 0), (0, SIDE), (SIDE, 0), (SIDE, SIDE)][seed % 4]
-    crop = (slice(None), *(slice(at, at + SIDE) for at in corner))
-    base = _base(models, "snemi3d")
-    if base:
-        image, truth = _snemi3d(data)
-        yield Plan(
-            "snemi3d at 12 nm", image[crop], truth[crop], (5, 25, 15, 35), (50, 55, 60), base
+    if data is not None and (data / "isbi2012" / "train-volume.tif").is_file():
+        image, cells = (
+            read_array(data / "isbi2012" / f"train-{one}.tif")[0] for one in ("volume", "labels")
         )
-    folder = data / "isbi2012"
-    if (folder / "train-volume.tif").is_file():
-        image, cells = (read_array(folder / f"train-{one}.tif")[0] for one in ("volume", "labels"))
         chosen = ISBI2012_FINE_TUNING
         annotated = tuple(chosen.train[z] for z in (0, 4, 8, 2))
         scored = tuple(chosen.validation)[::2]

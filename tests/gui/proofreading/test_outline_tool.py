@@ -19,9 +19,9 @@ Z = 0
 def dock(make_napari_viewer, tmp_path, qtbot):
     window = make_napari_viewer(show=True)
     _, panel = dock_panel(window, "COp-Net proofreading")
-    with qtbot.waitSignal(panel.opened, timeout=20000):
+    with qtbot.waitSignal(panel.opened, timeout=90000):
         panel.open(finish(session_files.make(tmp_path / "rooms", start())))
-    qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=20000)
+    qtbot.waitUntil(lambda: panel.tasks.job is None, timeout=90000)
     window.dims.set_current_step(0, Z)
     window.reset_view()
     yield panel
@@ -67,6 +67,7 @@ def test_a_free_hand_ring_is_a_cell_and_is_erased_by_a_click(dock, hand):
     assert abs(away - 9).max() < 2.5
     # The same, around it, makes one cell of all within.
     free_hand(hand, circle(20, 16, 13))
+    assert len(dock.session.history) == 2, dock.message.text
     assert cells(dock)[20, 16] == cells(dock)[20, 24] != cells(dock)[4, 4]
     hand.key(Qt.Key.Key_R)
     hand.click((20, 16))

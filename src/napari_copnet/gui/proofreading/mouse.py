@@ -85,7 +85,9 @@ class Mouse:
                     "Tools work on slices in the 2D view only.", "Go back to the 2D view."
                 )
             if is_traced and moved:
-                self.tool_controller.trace(way)
+                # Moves that come too fast are left out by Qt.
+                last = [end] if end is not None and end[0] == way[0][0] else []
+                self.tool_controller.trace([*way, *last])
                 return
             if start is None or end is None:
                 raise CopnetError("That is outside the stack.", "Stay inside the image.")

@@ -75,6 +75,9 @@ class ReviewedBox(QObject):
                 end = here
                 layers.over.line(start[0], _corners(start[1], end[1]))
             yield
+        here = None if layers is None else layers.place(event.position)
+        # Moves that come too fast are left out by Qt.
+        end = here or end
         self.release()
         project = self._link.project
         if start is None or end is None or project is None or start[0] != end[0]:
