@@ -15,7 +15,10 @@ class ExportStage(Stage):
     """Write the cells and the closed contours."""
 
     name, title, page = "export", "Export", "napari.md"
-    purpose = "Cells and closed contours as TIFF, OME-Zarr or NIfTI, with their voxel size."
+    purpose = (
+        "Cells and closed contours as TIFF, OME-Zarr or NIfTI, with their voxel size; and as ROIs, "
+        "labels and meshes for other programs."
+    )
     invitation = "Export …"
 
     def __init__(self, panels: Panels) -> None:
