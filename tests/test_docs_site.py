@@ -38,6 +38,13 @@ def test_files_that_the_comparison_names_exist():
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_each_claim_of_the_comparison_has_a_link_or_a_test():
+    text = (DOCS / "comparison.md").read_text()
+    claims = re.findall(r"^\| (?!---|tool |here ).+$|^- (?:.+\n?(?:  .+\n)*)", text, re.M)
+    assert len(claims) > 20
+    assert [claim for claim in claims if not re.search(r"\]\(|`tests/", claim)] == []
+
+
 def test_the_site_needs_nothing_from_elsewhere():
     text = (ROOT / "mkdocs.yml").read_text()
     assert "font: false" in text and "strict: true" in text

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_copnet.errors import InputError
+from napari_copnet.export.formats import FORMATS
 from napari_copnet.export.labels import write_labels16, write_zarr_labels
 from napari_copnet.export.meshes import write_meshes
 from napari_copnet.export.precomputed import write_precomputed
@@ -19,16 +20,6 @@ from napari_copnet.progress import Steps
 from napari_copnet.runs.generation import check_results, new_generation
 from napari_copnet.runs.run_record import surroundings
 
-# Format: what it is, and what is written.
-FORMATS = {
-    "rois": ("ROIs for ImageJ and Fiji", "rois.zip"),
-    "labels16": ("16-bit label TIFF", "cells16.tif"),
-    "ome-zarr": ("OME-Zarr labels with colours and properties", "labels.ome.zarr"),
-    "precomputed": ("precomputed labels for Neuroglancer and webKnossos", "labels.precomputed"),
-    "stl": ("meshes, STL", "meshes-stl"),
-    "obj": ("meshes, OBJ", "meshes-obj"),
-    "ply": ("meshes with colours, PLY", "meshes-ply"),
-}
 RECORD = "export.json"
 
 

@@ -1,10 +1,12 @@
 """One dock: its stages, the green button, and a session that begins by itself."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import roifile
 from hand import LEFT, press
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
@@ -12,10 +14,12 @@ from napari_copnet.errors import OutputError
 from napari_copnet.gui.commands import main_dock, open_stage
 from napari_copnet.gui.viewer.dock_places import docked
 from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
+from napari_copnet.io.read import read_image
 from napari_copnet.progress import Progress
 from napari_copnet.proofreading.edits import Edit, Flip, Patch
 from napari_copnet.proofreading.session_files import is_session
 from napari_copnet.proofreading.session_start import from_run_folder
+from napari_copnet.types import VoxelSize
 
 ENTRIES = {
     "COp-Net workflow": "open",
@@ -109,30 +113,30 @@ def test_without_corrections_the_run_is_exported(ran, qtbot, tmp_path):
     assert (tmp_path / "plain" / "cells.tif").exists()
 
 
-@pytest.mark.parametrize("corrected", [False, True])
-def test_cells_are_exported_for_other_programs(ran, qtbot, tmp_path, corrected):
-    if corrected:
-        press(ran.next_button)
-        qtbot.waitUntil(lambda: ran.panels.session is not None, timeout=30000)
-        # The middle of the cross: four cells become one.
-        middle = np.argwhere(ran.panels.session.contour[0])
-        hole = np.zeros(ran.panels.session.shape[1:], bool)
-        hole[tuple(middle.T)] = True
-        ran.panels.session.apply(Edit("erase", (Flip("contour", Patch.of(0, hole)),)))
+def test_cells_are_exported_for_other_programs(ran, qtbot, tmp_path, monkeypatch):
     ran.unfold("export")
     panel = ran.stages["export"].panel
-    panel.format.setCurrentIndex(panel.format.findData("rois"))
-    assert ("corrected" in panel.what.text()) is corrected
-    panel.export(tmp_path / "fiji")
-    qtbot.waitUntil(lambda: lines(ran)["export"] == "in fiji", timeout=30000)
-    rois = roifile.roiread(tmp_path / "fiji" / "rois.zip")
-    first = [roi for roi in rois if roi.position == 1]
-    assert len(first) == (1 if corrected else 4)
-    # An earlier export is left alone.
-    panel.format.setCurrentIndex(panel.format.findData("labels16"))
-    panel.export(tmp_path / "fiji")
-    qtbot.waitUntil(lambda: lines(ran)["export"] == "in cross export", timeout=30000)
-    assert (tmp_path / "fiji" / "cross export" / "cells16.tif").exists()
+    press(panel.fold.button)
+    for name in ("rois", "stl"):
+        box = panel.others[name]
+        QTest.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
+        assert box.isChecked()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(tmp_path / "o"))
+    press(ran.next_button)
+    qtbot.waitUntil(lambda: lines(ran)["export"] == "in o", timeout=60000)
+    assert "rois.zip" in panel.message.text and "meshes-stl" in panel.message.text
+    cells = read_image(tmp_path / "o" / "cells.tif").data
+    rois = roifile.roiread(tmp_path / "o" / "rois.zip")
+    assert {int(roi.name.split("-")[0]) for roi in rois} == set(np.unique(cells)) - {0}
+    assert len(list((tmp_path / "o" / "meshes-stl").iterdir())) == 4
+    # What needs a size is not offered without one.
+    assert panel.others["ply"].isEnabled()
+    source = ran.panels.finished
+    unknown = dataclasses.replace(source.result.stack, voxel_size=VoxelSize())
+    source.result = dataclasses.replace(source.result, stack=unknown)
+    panel.renew()
+    assert not panel.others["ply"].isEnabled() and "voxel size" in panel.others["ply"].toolTip()
+    assert panel.others["rois"].isEnabled()
 
 
 def test_a_session_is_offered_again_and_never_overwritten(ran, stack, qtbot, make_napari_viewer):

@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLabel, QPushButton, QWidget
 
-from napari_copnet.errors import InputError
-from napari_copnet.export.export import export_cells, export_files
+from napari_copnet.export.formats import FORMATS as OTHERS
+from napari_copnet.export.formats import NEED_PACKAGE, NEED_SIZE
 from napari_copnet.gui.background.task_queue import TaskQueue
-from napari_copnet.gui.measures.measured_layers import source_of_layer
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.viewer.layer_source import source_of, ways_read
 from napari_copnet.gui.widgets.controls import column_in, named, row
 from napari_copnet.gui.widgets.dock import Dock
 from napari_copnet.gui.widgets.dock_section import quiet_label
+from napari_copnet.gui.widgets.params_form import Fold
 from napari_copnet.gui.widgets.run_controls import Message, ProgressLine
-from napari_copnet.measures.session_source import still_source
 from napari_copnet.progress import Steps
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_export import export
-from napari_copnet.restored import restore
+from napari_copnet.restored import restored_lazily
 from napari_copnet.runs.run_record import OUTPUTS
 from napari_copnet.runs.saving import saving
 
 FORMATS = {"tiff": "TIFF", "ome-zarr": "OME-Zarr", "nifti": "NIfTI"}
-# Of the cells alone, for other programs.
-CELLS = {
-    "rois": "ROIs for ImageJ and Fiji",
-    "labels16": "16-bit labels, TIFF",
-    "stl": "Meshes, STL",
-    "obj": "Meshes, OBJ",
-    "ply": "Meshes with colours, PLY",
-}
 _CORRECTED = "The corrected cells and closed contours, and the list of edits."
 _UNCORRECTED = "The cells, closed contours and contour probability of the run, uncorrected."
-_CELLS = "The cells{corrected}. Meshes are in µm and need a known voxel size."
-_ON_DISK = (
-    "This run wrote its results to {folder}. Correct the cells first to export corrected ones."
-)
+_ON_DISK = "This run wrote its results to {folder}. Correct the cells to export them corrected."
 
 
 class ExportPanel(Dock):
@@ -55,6 +45,8 @@ class ExportPanel(Dock):
 
     Attributes
     ----------
+    others : dict of str to QCheckBox
+        Formats of other programs to write as well, by name.
     written : str
         What was written last, in a few words.
     """
@@ -73,11 +65,14 @@ class ExportPanel(Dock):
         self.format = named(QComboBox(), "export_format", "The format of the files.")
         for value, text in FORMATS.items():
             self.format.addItem(text, value)
-        self.format.insertSeparator(self.format.count())
-        for value, text in CELLS.items():
-            self.format.addItem(text, value)
-        self.format.currentIndexChanged.connect(lambda _: self.renew())
         column.addWidget(row(QLabel("Format"), self.format))
+        self.others: dict[str, QCheckBox] = {}
+        boxes = column_in(inside := QWidget(), 2)
+        for name, (text, file) in OTHERS.items():
+            self.others[name] = named(QCheckBox(text[0].upper() + text[1:]), f"to_{name}", file)
+            boxes.addWidget(self.others[name])
+        self.fold = Fold("For other programs", inside)
+        column.addWidget(self.fold)
         self.show_button = named(
             QPushButton("Show the folder"), "show_folder", "Show the folder with the files."
         )
@@ -103,15 +98,28 @@ class ExportPanel(Dock):
     def renew(self) -> None:
         """Say what will be written."""
         source = self._panels.finished
-        if self.format.currentData() in CELLS:
-            corrected = "" if self._panels.session is None else ", corrected"
-            self.what.setText(_CELLS.format(corrected=corrected))
-        elif self._panels.session is not None:
+        if self._panels.session is not None:
             self.what.setText(_CORRECTED)
         elif source is not None and source.folder is not None:
             self.what.setText(_ON_DISK.format(folder=source.folder))
         else:
             self.what.setText(_UNCORRECTED)
+        for name, box in self.others.items():
+            missing = self._missing(name)
+            box.setEnabled(not missing)
+            box.setToolTip(missing or OTHERS[name][1])
+
+    def _missing(self, name: str) -> str:
+        """Return what a format of another program needs and is not there; else nothing."""
+        package = NEED_PACKAGE.get(name, "")
+        if package and importlib.util.find_spec(package) is None:
+            return f"Needs the package {package}: pip install napari-copnet[{name}]"
+        session, source = self._panels.session, self._panels.finished
+        if name in NEED_SIZE and (session is not None or source is not None):
+            facts = session.facts if session is not None else source.result.stack
+            if not facts.voxel_size.known:
+                return "Needs a known voxel size: enter it at Open, and run again."
+        return ""
 
     def ask(self) -> None:
         """Ask for a folder and write into it."""
@@ -127,22 +135,17 @@ class ExportPanel(Dock):
             return
         name = session.facts.name if session is not None else source.result.stack.name
         out, chosen = _free(folder, name), str(self.format.currentData())
-        if chosen in CELLS:
-            work = self._for_others(out, chosen)
-            if work is None:
-                return
-            task = self.tasks.add("export", work)
-        elif session is not None:
-            task = self.tasks.add("export", lambda: _export_session(session, out, chosen))
+        self.renew()
+        to = [name for name, box in self.others.items() if box.isEnabled() and box.isChecked()]
+        writing: Callable[[], Steps[dict[str, Any]]]
+        if session is not None:
+            writing = partial(_export_session, session, out, chosen)
         else:
-            result, settings = source.result, source.settings
-            ways = ways_read(source.layer, result.stack, source.given, result.given)
-
-            def work() -> Steps[dict[str, Any]]:
-                restored = yield from restore(result)
-                return (yield from saving(result, restored, settings, out, chosen, OUTPUTS, **ways))
-
-            task = self.tasks.add("export", work)
+            result = source.result
+            ways: dict[str, Any] = ways_read(source.layer, result.stack, source.given, result.given)
+            given = result, restored_lazily(result), source.settings, out, chosen, OUTPUTS
+            writing = partial(saving, *given, **ways)
+        task = self.tasks.add("export", lambda: _with_others(writing, out, to))
         self.message.clear()
         self.progress.start()
         task.progressed.connect(self.progress.show_progress)
@@ -150,22 +153,6 @@ class ExportPanel(Dock):
             end.connect(lambda _: self.progress.rest())
         task.finished.connect(lambda record: self._on_written(out, record))
         task.failed.connect(self.message.error)
-
-    def _for_others(self, out: Path, chosen: str) -> Callable[[], Steps[dict[str, Any]]] | None:
-        """Return what writes the cells as they are now; edits that follow do not change them."""
-        session, source = self._panels.session, self._panels.finished
-        if session is not None:
-            still = still_source(session)
-            return lambda: export_cells(still, out, [chosen])
-        if source.folder is not None:
-            folder = source.folder
-            return lambda: export_files(folder, out, [chosen])
-        layer = source.layers.layer("cells")
-        if layer is None:
-            self.message.error(InputError("The layer of the cells was deleted.", "Press Run."))
-            return None
-        cells = source_of_layer(layer)
-        return lambda: export_cells(cells, out, [chosen])
 
     def _on_written(self, out: Path, record: dict[str, Any]) -> None:
         self.folder = out
@@ -196,6 +183,19 @@ def _export_session(shown: Session, out: Path, format: str) -> Steps[dict[str, A
     shown.wait_saved()
     with Session.open(shown.folder, read_only=True) as session:
         return (yield from export(session, out, format))
+
+
+def _with_others(
+    writing: Callable[[], Steps[dict[str, Any]]], out: Path, to: list[str]
+) -> Steps[dict[str, Any]]:
+    """Write results, and then their cells in formats of other programs beside them."""
+    from napari_copnet.export.export import export_files
+
+    record = yield from writing()
+    if not to:
+        return record
+    more = yield from export_files(out, out, to)
+    return {**record, "files": {**record["files"], **more["files"]}}
 
 
 def _free(folder: Path, name: str) -> Path:

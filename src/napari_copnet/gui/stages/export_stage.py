@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from qtpy.QtWidgets import QWidget
 
+from napari_copnet.gui.stages.export_panel import ExportPanel
 from napari_copnet.gui.stages.panels import Panels
 from napari_copnet.gui.stages.stage import Stage, Step
 from napari_copnet.gui.widgets.dock import scrolled
 from napari_copnet.gui.widgets.dock_section import Mark
-
-if TYPE_CHECKING:
-    from napari_copnet.gui.stages.export_panel import ExportPanel
 
 
 class ExportStage(Stage):
     """Write the cells and the closed contours."""
 
     name, title, page = "export", "Export", "napari.md"
-    purpose = "Cells and closed contours as images, ROIs for Fiji, or meshes."
+    purpose = (
+        "Cells and closed contours as TIFF, OME-Zarr or NIfTI, with their voxel size; and as ROIs, "
+        "labels and meshes for other programs."
+    )
     invitation = "Export …"
 
     def __init__(self, panels: Panels) -> None:
@@ -51,8 +50,5 @@ class ExportStage(Stage):
         return self.panels.session is not None or self.panels.finished is not None
 
     def _make(self) -> QWidget:
-        # Not before it is needed: it loads much.
-        from napari_copnet.gui.stages.export_panel import ExportPanel
-
         self.panel = self.panels.keep(ExportPanel(self.panels))
         return scrolled(self.panel)

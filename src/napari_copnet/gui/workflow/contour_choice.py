@@ -11,8 +11,9 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QInputDialog, QLabel, QPushButton, QWidget
 
 from napari_copnet.errors import NeedsChoiceError
-from napari_copnet.gui.viewer.layer_source import is_usable
+from napari_copnet.gui.viewer.layer_source import is_usable, remember_read
 from napari_copnet.gui.widgets.controls import column_in, named, quiet, row
+from napari_copnet.params import ReadParams
 
 NETWORK = "The network"
 _MOST_CHANNELS = 999
@@ -89,8 +90,9 @@ class ContourChoice(QWidget):
             self._stack = stack
             self._renew()
 
-    def take(self, layer: Any) -> None:
-        """Choose a layer that was opened for this, and lay it over the image."""
+    def take(self, read: ReadParams, layer: Any) -> None:
+        """Choose a layer that was opened for this, in this way, and lay it over the image."""
+        remember_read(layer, read)
         layer.colormap, layer.blending, layer.opacity = "magma", "additive", 0.8
         self.layers.setCurrentIndex(1 + self._layers.index(layer))
 

@@ -123,12 +123,9 @@ class WorkflowPanel(WorkflowForm):
         asked = self._asked(self.stack.read_params)
         if asked is not None:
             params = replace(asked, channel=channel)
-
-            def take(layer: Any) -> None:
-                remember_read(layer, params)
-                self.origin.take(layer)
-
-            self.open_with(lambda: read(Path(path), params), choose=take)
+            self.open_with(
+                lambda: read(Path(path), params), choose=partial(self.origin.take, params)
+            )
             self.origin.opening = Path(path)
 
     def open_with(
@@ -365,10 +362,7 @@ class WorkflowPanel(WorkflowForm):
         self._rest()
         source.layers.settle()
         source.iteration = source.layers.iteration_in_view()
-        notes = [note] if note else []
-        notes += self._notes[-3:] + source.layers.notes
-        if source.layer not in self.viewer.layers:
-            notes.append("The image layer was deleted in the meantime; its results are kept.")
+        notes = [*([note] if note else []), *self._notes[-3:], *source.notes(self.viewer)]
         if notes:
             self.run_controls.message.note("\n".join(notes))
         self.ended.emit(source, state)

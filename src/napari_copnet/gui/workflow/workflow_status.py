@@ -118,6 +118,11 @@ class ImageRun:
         start = step1 if settings.closing.unite else None
         return number, lambda: close_early(ready, probability, start, settings.cells)
 
+    def notes(self, viewer: Any) -> list[str]:
+        """Return what to tell of its layers after a run."""
+        gone = "The image layer was deleted in the meantime; its results are kept."
+        return [*self.layers.notes, *([] if self.layer in viewer.layers else [gone])]
+
     def is_done(self, stage: str, settings: Settings) -> bool:
         """Whether a stage has finished with these settings."""
         return self.done.get(stage) == parts(settings, stage)
