@@ -149,7 +149,8 @@ class ProofreadForm(Dock):
         """Show the tools where there is room for them, they are in use, or the user wants them."""
         if self.tools_button.isHidden():
             return
-        is_low = self.window().height() < _LOW_PX
+        window = self.window()
+        is_low = window is not None and window.height() < _LOW_PX
         on = not (is_low and self._is_asking) if self._wants_tools is None else self._wants_tools
         on = on or self._has_tool
         if self.tools.isHidden() == on:
