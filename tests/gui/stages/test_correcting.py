@@ -47,10 +47,11 @@ def test_in_a_low_window_tools_give_way_to_the_queue_while_there_is_a_question(r
     assert panel.tools.isVisible()
     press(ran.next_button)
     qtbot.waitUntil(lambda: panel.controller.queue.state.current is not None, timeout=20000)
-    qtbot.wait(100)
-    assert not panel.tools.isVisible() and not panel.tools_button.isChecked()
+    qtbot.waitUntil(lambda: not panel.tools.isVisible(), timeout=20000)
+    assert not panel.tools_button.isChecked()
     # The rows of the queue are in sight.
-    assert panel.queue_view.visibleRegion().boundingRect().height() >= 100
+    seen = panel.queue_view.visibleRegion
+    qtbot.waitUntil(lambda: seen().boundingRect().height() >= 100, timeout=20000)
     # A tool that is taken by its key is there with its hint, until it is put away.
     canvas = canvas_of(ran.window())
     QTest.keyClick(canvas, Qt.Key.Key_D)
@@ -59,8 +60,7 @@ def test_in_a_low_window_tools_give_way_to_the_queue_while_there_is_a_question(r
     assert not panel.tools.isVisible()
     # The button shows them for good.
     press(panel.tools_button)
-    qtbot.wait(100)
-    assert panel.tools.isVisible()
+    qtbot.waitUntil(panel.tools.isVisible, timeout=20000)
     QTest.keyClick(canvas, Qt.Key.Key_N)
     assert panel.tools.isVisible()
 
