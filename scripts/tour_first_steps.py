@@ -72,7 +72,9 @@ def walk(tour: Tour, folder: Path) -> None:
 
     tour.press_next("Export …")
     export = dock.stages["export"].panel
-    export.format.setCurrentIndex(export.format.findData("rois"))
+    export = dock.stages["export"].panel
+    tour.press(export.fold.button)
+    tour.press(export.others["rois"])
     tour.answer_dialog(folder)
     tour.press_next("Export to a folder …")
     tour.until(lambda: export.written != "", "the ROIs are written", 120)

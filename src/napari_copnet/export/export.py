@@ -64,39 +64,13 @@ def export_files(
     OutputError
         Files of other origin in the way, or no permission or no space to write.
     """
-    _check(Path(out), to)
-    with opened_source(path, read, params) as source:
-        return (yield from export_cells(source, out, to))
-
-
-def export_cells(source: Source, out: Path | str, to: Sequence[str]) -> Steps[dict[str, Any]]:
-    """Write cells in formats of other programs; as `export_files`, from what was opened already.
-
-    Parameters
-    ----------
-    source : Source
-    out, to
-        As for `export_files`.
-
-    Yields
-    ------
-    Progress
-        In slices.
-
-    Returns
-    -------
-    dict
-        The record, as for `export_files`.
-
-    Raises
-    ------
-    InputError, OutputError
-        As `export_files`.
-    """
     out, to = Path(out), tuple(dict.fromkeys(to))
     _check(out, to)
     files: dict[str, str] = {}
-    with new_generation(out, RECORD, keep=True) as made:
+    with (
+        opened_source(path, read, params) as source,
+        new_generation(out, RECORD, keep=True) as made,
+    ):
         for name in to:
             files |= yield from _written(source, name, made.folder / FORMATS[name][1])
         made.write(

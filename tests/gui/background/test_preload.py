@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+import threading
+
+from napari_copnet.gui.background import preload
 
 SCRIPT = """
 import sys
@@ -58,3 +61,17 @@ def test_a_program_that_ends_meanwhile_waits_for_the_library_and_no_longer():
     )
     assert done.stdout.split() == ["loading", "ending", "loaded"], done.stderr[-2000:]
     assert done.returncode == 0
+
+
+def test_loading_rests_while_the_user_waits_for_something_else(monkeypatch):
+    done = []
+    for name in ("_labels", "_stages", "_link", "_network", "_cut"):
+        monkeypatch.setattr(preload, name, lambda name=name: done.append(name))
+    preload.hold(True)
+    thread = threading.Thread(target=preload._load)
+    thread.start()
+    thread.join(0.6)
+    assert thread.is_alive() and done == ["_labels"]
+    preload.hold(False)
+    thread.join(20)
+    assert done == ["_labels", "_stages", "_link", "_network", "_cut"]

@@ -62,6 +62,8 @@ class QueueState:
         self._count = _PORTION
         self._verdicts: dict[str, str] = {}
         self._decided: list[float] = []
+        # How many of those shown are open, and of those that are not: asked for at every answer.
+        self._counts: tuple[int, int] | None = None
 
     @property
     def shown(self) -> list[Item]:
@@ -71,12 +73,16 @@ class QueueState:
     @property
     def folded(self) -> int:
         """How many open items are not listed, as they matter less."""
-        listed = {item.key for item in self._shown}
-        return sum(
-            item.key not in listed and not self.verdict(item)
-            for item in self.items
-            if self.kind in ("", item.kind)
-        )
+        return self._counted()[1]
+
+    def _counted(self) -> tuple[int, int]:
+        if self._counts is None:
+            there = [item for item in self.items if self.kind in ("", item.kind)]
+            left = [item.key for item in there if not self.verdict(item)]
+            listed = {item.key for item in self._shown}
+            shown = sum(not self.verdict(item) for item in self._shown)
+            self._counts = shown, sum(key not in listed for key in left)
+        return self._counts
 
     def unfold(self) -> None:
         """List the next `more` items, too."""
@@ -107,7 +113,7 @@ class QueueState:
     @property
     def open(self) -> int:
         """How many of the items shown are not decided."""
-        return sum(not self.verdict(item) for item in self._shown)
+        return self._counted()[0]
 
     @property
     def answered(self) -> int:
@@ -141,6 +147,7 @@ class QueueState:
     def read_verdicts(self, session: Session) -> None:
         """Look up what is decided now."""
         self._verdicts = {key: v.verdict for key, v in session.verdicts.items()}
+        self._counts = None
 
     def go_to(self, position: int) -> Item | None:
         """Ask the item at a position."""
@@ -235,6 +242,7 @@ class QueueState:
         if not self.kind:
             listed = listed[: self._count]
         self._shown = [item for item in listed if self.kind in ("", item.kind)]
+        self._counts = None
         # Where the item in question is gone, N goes on from the same place.
         self.at = min(self.at, len(self._shown)) - 1 if current is not None else -1
         if current is not None:

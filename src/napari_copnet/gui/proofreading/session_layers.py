@@ -27,6 +27,8 @@ from napari_copnet.proofreading.session import Session, Touched
 
 ROLE = "session"
 BRUSH_PX = 4
+# After so long without a question the areas layer is hidden.
+REST_MS = 1500
 
 
 class SessionLayers:
@@ -113,6 +115,10 @@ class SessionLayers:
         )
         self.over = Overlays(viewer, self.arguments)
         self._thumbnails = Thumbnails()
+        self._resting = QTimer()
+        self._resting.setSingleShot(True)
+        self._resting.setInterval(REST_MS)
+        self._resting.timeout.connect(self._rest)
 
     def add(self) -> Iterator[None]:
         """Add the layers to the viewer, one at a time: napari takes a tenth of a second for each.
@@ -187,11 +193,21 @@ class SessionLayers:
         layer = self.marks
         if layer not in self.viewer.layers:
             return
-        wanted = bool(self._marked) or self.areas.is_needed
-        if layer.visible != wanted:
-            layer.visible = wanted
-        elif wanted and at_once:
+        if self._needs_areas and not layer.visible:
+            layer.visible = True
+        elif layer.visible and at_once:
             layer.refresh(thumbnail=False, highlight=False, extent=False)
+        # To hide it and show it again with the next question takes longer than all the rest.
+        self._resting.start()
+
+    @property
+    def _needs_areas(self) -> bool:
+        return bool(self._marked) or self.areas.is_needed
+
+    def _rest(self) -> None:
+        """Hide the areas where there are none: each layer costs time at every step."""
+        if self.marks in self.viewer.layers and not self._needs_areas:
+            self.marks.visible = False
 
     def show_probability(self, on: bool) -> None:
         """Show the contour probability over the image, or not."""
@@ -261,6 +277,7 @@ class SessionLayers:
     def release(self) -> None:
         """Follow the session no more."""
         self._thumbnails.stop()
+        self._resting.stop()
         self.over.stop()
         if not self._is_listening:
             return

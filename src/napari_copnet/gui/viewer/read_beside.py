@@ -61,7 +61,7 @@ def read_beside(viewer: Any, path: str, read: Callable[[Any], list[Any]]) -> Non
 
     def add(layers: list[Layer]) -> None:
         shown.close()
-        with contextlib.suppress(RuntimeError):  # the window is closed
+        with contextlib.suppress(RuntimeError, AttributeError):  # the window is closed
             adding = MainThreadWork(
                 viewer.window._qt_window,
                 _added(viewer, layers),
