@@ -18,8 +18,6 @@ from qtpy.QtWidgets import QPushButton
 from tour_proofread import Reviewer, cut, neighbours
 from tour_window import Tour, clear_photos, options
 
-from napari_copnet.gui.stages.first_tour import remember_use
-
 PREFIX = "first-steps"
 LAPTOP = (1366, 768)
 SLICE = 6
@@ -36,7 +34,7 @@ def walk(tour: Tour, folder: Path) -> None:
     """Go from an empty window to files for other programs."""
     # Corrections of the sample are kept among the user's data, as is that this is no first use.
     os.environ["NAPARI_COPNET_MODELS"] = str(folder / "data" / "models")
-    remember_use()
+    tour.skip_first_use()
     tour.prefix, tour.number = PREFIX, 0
     tour.main.resize(*LAPTOP)
     tour.command("COp-Net workflow")

@@ -42,8 +42,7 @@ class Tour:
         self.prefix = prefix
         self.number = 0
         self.dialogs = 0
-        # Its balloons would lie over the pictures.
-        remember_use()
+        self.skip_first_use()
         self.viewer = napari.Viewer(title="napari-copnet tour", show=False)
         self.main = self.viewer.window.add_dock_widget(QWidget(), name="start").window()
         self.viewer.window.remove_dock_widget("all")
@@ -52,6 +51,10 @@ class Tour:
         self.main.setGeometry(0, 0, *WINDOW)
         self.main.activateWindow()
         self.wait(1.0)
+
+    def skip_first_use(self) -> None:
+        """Have no balloons: they would lie over the pictures."""
+        remember_use()
 
     # The hand ----------------------------------------------------------------
 

@@ -81,7 +81,7 @@ def test_such_a_run_is_repeated_and_proofread(
 def test_a_run_without_contours_is_told_none(answer, copnet, stack, ilastik, tmp_path, tiny_models):
     answer(*run_arguments(stack, tmp_path / "out", tiny_models))
     done = copnet("rerun", tmp_path / "out", "--contours", ilastik, "--json")
-    assert done.exit_code == 1 and "itself" in json.loads(done.stdout)["error"]
+    assert done.exit_code == 1 and "its own contours" in json.loads(done.stdout)["error"]
 
 
 def test_the_size_is_chosen_for_closing(answer, tmp_path, tiny_models):

@@ -92,7 +92,7 @@ def test_killed_at_any_change_of_names_a_folder_is_never_taken_for_whole(tmp_pat
             assert whole == step1 and any(whole)
             states.append(whole.index(True))
         except InputError as error:
-            states.append(error.message.rpartition(" are of ")[2])
+            states.append(error.message.rpartition(" come from ")[2])
         write_run(folder, 2)
         assert sorted(os.listdir(folder)) == ["closed.tif", "contours.tif", "run.json"]
         np.testing.assert_array_equal(from_run_folder(folder).contour, contour_of(2))

@@ -87,7 +87,7 @@ def test_layers_lie_in_the_physical_frame_and_a_gap_is_closed(window, dock, hand
 
     # Previewed by a click, dropped by Escape, taken by Enter.
     hand.key(Qt.Key.Key_G)
-    assert dock.tool_buttons["gap"].isChecked() and "cheapest path" in dock.hint.text()
+    assert dock.tool_buttons["gap"].isChecked() and "least-cost path" in dock.hint.text()
     hand.click(IN_GAP)
     marks = dock.controller.marks
     wall = {(1, y, WALL) for y in range(GAP.start, GAP.stop)}
