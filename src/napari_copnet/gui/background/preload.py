@@ -63,13 +63,11 @@ def _load() -> None:
 
 def _labels() -> None:
     """With its first labels layer napari imports pandas and more."""
-    import numpy as np
-    from napari.layers import Labels
-
+    from napari_copnet.gui.background.first_layers import load_layers
     from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
 
     compute_dashes()
-    Labels(np.zeros((1, 1), np.uint8))
+    load_layers()
 
 
 def _stages() -> None:

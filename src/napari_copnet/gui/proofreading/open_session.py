@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
 
 from napari_copnet.errors import InputError
+from napari_copnet.gui.background.first_layers import load_layers
 from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
 from napari_copnet.gui.proofreading.painted_contour import PaintedContour
 from napari_copnet.gui.viewer.palette import cell_colours
@@ -172,7 +172,7 @@ def ready() -> Steps[None]:
     """Have napari import and compile what it needs for labels, which takes it seconds once."""
     yield Progress("open", 0, 1, "files")
     compute_dashes()
-    Labels(np.zeros((1, 1), np.uint8))
+    load_layers()
     for shape in ((2, 2), (2, 2, 2)):
         cell_colours().map(np.zeros(shape, np.uint32))
     yield Progress("open", 1, 1, "files")

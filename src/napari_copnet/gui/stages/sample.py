@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.background.first_layers import load_layers
 from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
 from napari_copnet.gui.samples import tissue
 from napari_copnet.gui.viewer.add_stack import Opened, image_layer
@@ -66,10 +66,9 @@ def _is_of(settings: Settings) -> bool:
 
 def _result(stack: Stack) -> Steps[RunResult]:
     """Give the result that is kept as a run would."""
-    # With its first labels layer napari imports pandas and more: here it does not stop the window.
     yield Progress("preprocess", 0, 1, "slices")
     compute_dashes()
-    Labels(np.zeros((1, 1), np.uint8))
+    load_layers()
     kept = tissue.kept()
     record = json.loads(str(kept["record"]))
     size = SizeChoice(**{**record["size"], "slices": (), "tried": ()})

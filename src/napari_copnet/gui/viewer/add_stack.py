@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from napari.layers import Image
 
+from napari_copnet.gui.background.first_layers import load_layers
 from napari_copnet.gui.viewer.layer_source import SOURCE
 from napari_copnet.io.read import read_stack
 from napari_copnet.params import ReadParams
@@ -25,6 +26,7 @@ class Opened(NamedTuple):
 def read(path: Path, params: ReadParams) -> Steps[Opened]:
     """Read a stack as a step, in a thread."""
     yield Progress("read", 0, 1, "files")
+    load_layers()
     stack = read_stack(path, params)
     opened = Opened(image_layer(stack), stack.notes)
     yield Progress("read", 1, 1, "files")

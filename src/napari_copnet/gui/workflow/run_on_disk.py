@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
 
+from napari_copnet.gui.background.first_layers import load_layers
 from napari_copnet.gui.workflow.run_stages import (
     STAGES,
     Contours,
@@ -83,8 +83,7 @@ def run_on_disk(
     RunResult or None
         None when it stopped before the last stage.
     """
-    # As in `run_stages`: what napari compiles for labels does not stop the window.
-    Labels(np.zeros((1, 1), np.uint8))
+    load_layers()
     compile_colours()
     outputs = default_outputs(stack.shape)
     check_results(folder, [name + FORMATS[FORMAT][0] for name in outputs], replaces="run")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
 
+from napari_copnet.gui.background.first_layers import load_layers
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.params import CellParams, Settings
 from napari_copnet.pipeline import RunResult, run
@@ -128,8 +128,7 @@ def run_stages(
     RunResult or None
         None when it stopped before the last stage.
     """
-    # With its first labels layer napari imports pandas and more: here it does not stop the window.
-    Labels(np.zeros((1, 1), np.uint8))
+    load_layers()
     ready: Preprocessed | None = None
     step1: np.ndarray | None = None
     closed: np.ndarray | None = None
