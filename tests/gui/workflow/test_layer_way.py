@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QPushButton
 
+from napari_copnet.gui.workflow.layer_way import LayerWay
 from napari_copnet.gui.workflow.stack_section import StackSection
 from napari_copnet.io.arrange import luminance
 from napari_copnet.lazy_array import LazyArray
@@ -118,3 +120,18 @@ def test_run_says_what_to_do_with_colour(make_panel, qtbot, click):
     click(panel.run_controls.run_button)
     assert "photo is a colour image." in panel.run_controls.message.text
     assert "Make grey" in panel.run_controls.message.text
+
+
+def test_the_time_point_in_view_is_counted_in_steps_of_its_own_layer(qtbot):
+    viewer = ViewerModel()
+    films = [
+        viewer.add_image(np.zeros((count, 3, 16, 18), np.uint8), scale=(step, 1, 1, 1))
+        for count, step in ((3, 2.0), (6, 1.0))
+    ]
+    viewer.dims.set_point(0, 2.0)
+    line = LayerWay(viewer)
+    for layer, said in zip(films, ("time point 2 of 3", "time point 3 of 6"), strict=True):
+        viewer.layers.selection.active = layer
+        line.look()
+        assert said in line.way.button
+    line.stop()

@@ -55,7 +55,7 @@ def way_of(layer: Any, step: Sequence[int]) -> Way | None:
     ----------
     layer : napari layer
     step : sequence of int
-        The viewer's position along its axes: of several time points that in view is picked.
+        What is in view along the axes of the layer: of several time points that is picked.
     """
     if not isinstance(layer, Image) or is_usable(layer) or "copnet" in layer.metadata:
         return None

@@ -8,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_copnet.gui.viewer.made_usable import Way, loose_slices, take, way_of
+from napari_copnet.gui.viewer.world import to_data
 from napari_copnet.gui.widgets.controls import column_in, named
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.dock_section import quiet_label
@@ -84,13 +85,19 @@ class LayerWay(QWidget):
     def _on_change(self, _: Any = None) -> None:
         self._later.start()
 
+    def _position(self, layer: Any) -> list[int]:
+        """Return what is in view of a layer along its own axes: others may have other steps."""
+        point = self.viewer.dims.point
+        if len(point) < layer.ndim:
+            return [0] * layer.ndim
+        return [round(float(at)) for at in to_data(self.viewer, layer, point)]
+
     def _found(self) -> Way | None:
         """Of the layer that is selected; else of the newest in view, or of loose slices."""
         layers = list(self.viewer.layers)
         active = self.viewer.layers.selection.active
-        step = self.viewer.dims.current_step
         for layer in [active] if active is not None else reversed(layers):
-            way = way_of(layer, step)
+            way = way_of(layer, self._position(layer))
             if way is not None:
                 return way
         return loose_slices([layer for layer in layers if layer.visible])
