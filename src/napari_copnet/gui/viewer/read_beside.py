@@ -61,13 +61,8 @@ def read_beside(viewer: Any, path: str, read: Callable[[Any], list[Any]]) -> Non
 
     def add(layers: list[Layer]) -> None:
         shown.close()
-        with contextlib.suppress(RuntimeError, AttributeError):  # the window is closed
-            adding = MainThreadWork(
-                viewer.window._qt_window,
-                _added(viewer, layers),
-                lambda: _adding.discard(adding),
-            )
-            _adding.add(adding)
+        adding = MainThreadWork(None, _added(viewer, layers), lambda: _adding.discard(adding))
+        _adding.add(adding)
 
     def tell(error: CopnetError) -> None:
         shown.close()
@@ -79,9 +74,10 @@ def read_beside(viewer: Any, path: str, read: Callable[[Any], list[Any]]) -> Non
 
 
 def _added(viewer: Any, layers: list[Layer]) -> Iterator[None]:
-    for layer in layers:
-        viewer.add_layer(layer)
-        yield
+    with contextlib.suppress(RuntimeError):  # the window was closed meanwhile
+        for layer in layers:
+            viewer.add_layer(layer)
+            yield
 
 
 def _prepare_labels(layers: list[Layer]) -> None:
