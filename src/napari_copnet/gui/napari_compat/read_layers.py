@@ -1,4 +1,4 @@
-"""Layers that know the file they were read from, though napari did not make them; their window.
+"""Layers that know the file they were read from, though napari did not make them.
 
 Where napari makes them of what a reader returns, their `source` has its path. There is no public
 way to set it; needed in napari 0.9.2, which does by `napari.layers._source.layer_source`.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 _PLUGIN = "napari-copnet"
 
@@ -28,14 +27,3 @@ def made_by_reader(path: str) -> Iterator[None]:
         return
     with layer_source(path=path, reader_plugin=_PLUGIN):
         yield
-
-
-def window_of(viewer: Any) -> Any:
-    """Return the Qt window of a viewer.
-
-    Raises
-    ------
-    RuntimeError, AttributeError
-        It is closed.
-    """
-    return viewer.window._qt_window

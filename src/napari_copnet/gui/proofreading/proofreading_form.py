@@ -267,9 +267,8 @@ class ProofreadForm(Dock):
             QCheckBox("Probability"), "show_probability", "Show the contour probability of Step 1."
         )
         self.probability.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        between = QWidget()
         slices = (self.ranged, self.first, QLabel("to"), self.last)
-        column.addWidget(row(*slices, between, self.probability, wide=between))
+        column.addWidget(row(*slices, spare=True))
         column.addWidget(self.iteration_row)
         return self.tools
 
@@ -281,7 +280,7 @@ class ProofreadForm(Dock):
         self.kinds.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         for kind, text in KINDS.items():
             self.kinds.addItem(text, kind)
-        column.addWidget(self.kinds)
+        column.addWidget(row(self.kinds, self.probability))
         self.headline = QLabel()
         self.headline.setObjectName("headline")
         self.headline.setWordWrap(True)

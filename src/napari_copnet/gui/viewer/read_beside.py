@@ -18,7 +18,7 @@ from napari_copnet.gui.background.main_thread_work import MainThreadWork
 from napari_copnet.gui.background.task_queue import TaskQueue
 from napari_copnet.gui.napari_compat.bare_viewer import bare_viewer
 from napari_copnet.gui.napari_compat.line_dashes import compute_dashes
-from napari_copnet.gui.napari_compat.read_layers import made_by_reader, window_of
+from napari_copnet.gui.napari_compat.read_layers import made_by_reader
 from napari_copnet.progress import Progress, Steps
 
 # Several files that are opened at once are read one after the other, and come in their order.
@@ -61,13 +61,8 @@ def read_beside(viewer: Any, path: str, read: Callable[[Any], list[Any]]) -> Non
 
     def add(layers: list[Layer]) -> None:
         shown.close()
-        with contextlib.suppress(RuntimeError, AttributeError):  # the window is closed
-            adding = MainThreadWork(
-                window_of(viewer),
-                _added(viewer, layers),
-                lambda: _adding.discard(adding),
-            )
-            _adding.add(adding)
+        adding = MainThreadWork(None, _added(viewer, layers), lambda: _adding.discard(adding))
+        _adding.add(adding)
 
     def tell(error: CopnetError) -> None:
         shown.close()
@@ -79,9 +74,10 @@ def read_beside(viewer: Any, path: str, read: Callable[[Any], list[Any]]) -> Non
 
 
 def _added(viewer: Any, layers: list[Layer]) -> Iterator[None]:
-    for layer in layers:
-        viewer.add_layer(layer)
-        yield
+    with contextlib.suppress(RuntimeError):  # the window was closed meanwhile
+        for layer in layers:
+            viewer.add_layer(layer)
+            yield
 
 
 def _prepare_labels(layers: list[Layer]) -> None:
