@@ -153,7 +153,8 @@ def _problem(place: Path, states: list[Any], least: int) -> str:
         # Without the facts, or without start and snapshot, there is nothing to begin from.
         broken = [name for name in ("session.json", "start.npz") if name in str(error)]
         return "" if broken or "closed.npy" in str(error) else f"not recovered: {error}"
-    if done.edits + done.lost not in (EDITS, least, SNAPSHOT) or done.edits < SNAPSHOT:
+    known = done.edits + done.lost
+    if not (least <= known <= EDITS or known == SNAPSHOT) or done.edits < SNAPSHOT:
         return f"{done.edits} edits kept, {done.lost} lost"
     with Session.open(place) as session:
         numbers = [session.history[n].id for n in range(len(session.history))]
