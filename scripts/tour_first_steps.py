@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QPushButton
 from tour_proofread import Reviewer, cut, neighbours
 from tour_window import Tour, clear_photos, options
@@ -72,7 +73,9 @@ def walk(tour: Tour, folder: Path) -> None:
     export = dock.stages["export"].panel
     export = dock.stages["export"].panel
     tour.press(export.fold.button)
-    tour.press(export.others["rois"])
+    rois = export.others["rois"]
+    QTest.mouseClick(rois, Qt.MouseButton.LeftButton, pos=QPoint(8, rois.height() // 2))
+    assert rois.isChecked()
     tour.answer_dialog(folder)
     tour.press_next("Export to a folder …")
     tour.until(lambda: export.written != "", "the ROIs are written", 120)

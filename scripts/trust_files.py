@@ -10,6 +10,8 @@ import os
 import resource
 import shutil
 import signal
+import tempfile
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -83,6 +85,7 @@ def bad_files(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
             pass
         except _Slow:
             lost[f"{name}: over {SECONDS} s"] += 1
+            _keep(name, target)
         except BaseException as error:
             lost[f"{name}, {target.name}: {type(error).__name__}: {str(error)[:80]}"] += 1
             if os.environ.get("COPNET_DEBUG"):
@@ -92,9 +95,17 @@ def bad_files(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
         if _megabytes() > before + MEGABYTES:
             lost[f"{name}: over {MEGABYTES} MB"] += 1
             before = _megabytes()
+            _keep(name, target)
     for text, times in lost.most_common(20):
         print(f"    {times} × {text}")
     return tried, tried - lost.total(), lost.total()
+
+
+def _keep(name: str, target: Path) -> None:
+    """Keep a file that took too long or too much, to be looked at."""
+    kept = Path(tempfile.gettempdir()) / f"trust-{name}-{time.time_ns()}-{target.name}"
+    shutil.copyfile(target, kept)
+    print(f"    kept as {kept}")
 
 
 def spoilt(rng: np.random.Generator, data: bytes) -> bytes:

@@ -314,3 +314,16 @@ def test_the_umask_is_never_changed(tmp_path, monkeypatch):
         os.umask(before)
     modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("file", "folder")]
     assert modes == [0o640, 0o750]
+
+
+def test_a_slice_of_a_tiff_is_no_larger_than_can_be_packed_into_it(tmp_path):
+    """A small file that claims a slice of gigabytes, in a compression that has no known bound."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((2, 12, 14), np.uint8), compression="zlib")
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        for page in tif.pages:
+            page.tags["Compression"].overwrite(50000)
+            page.tags["ImageLength"].overwrite(1_000_000_000)
+    for lazy in (False, True):
+        with pytest.raises(InputError, match="truncated or damaged"):
+            read_stack(path, lazy=lazy)

@@ -30,6 +30,8 @@ from napari_copnet.types import VoxelSize
 # The most that deflate and LZW can pack into a byte is 1032 and about 1400.
 _MOST_PACKED = 1500
 _MOST_PLANES = 1 << 20
+# Others pack an image of one grey value further, but not hundreds of megabytes into a few bytes.
+_MOST_OF_OTHERS, _FREE_BYTES = 100_000, 256 << 20
 _PACKED_BOUNDED = {2, 3, 4, 5, 8, 32773, 32946}
 # Programs that know nothing of the sample write a resolution for screens or printing, in inches or
 # centimetres: 72 to 1200 per inch. Pixels of more than this many µm are of that kind.
@@ -192,12 +194,18 @@ def _check_size(series: tifffile.TiffPageSeries, path: Path) -> None:
                 if count and offset + count > size:
                     raise truncated
             packed += sum(page.databytecounts)
-        most = 1 if keyframe.compression == 1 else _MOST_PACKED
-        bounded = keyframe.compression == 1 or keyframe.compression in _PACKED_BOUNDED
-        if bounded and declared > most * max(packed, 1) + 4096:
+        most, free = (1 if keyframe.compression == 1 else _MOST_PACKED), 4096
+        if keyframe.compression != 1 and keyframe.compression not in _PACKED_BOUNDED:
+            most, free = _MOST_OF_OTHERS, _FREE_BYTES
+        if declared > most * max(packed, 1) + free:
             raise truncated
     segment = math.prod(keyframe.chunks) * max(keyframe.dtype.itemsize if keyframe.dtype else 1, 1)
-    need_memory(2 * segment, f"One slice of {path.name}")
+    need_memory(2 * max(segment, declared // _planes_of(series)), f"One slice of {path.name}")
+
+
+def _planes_of(series: tifffile.TiffPageSeries) -> int:
+    letters = zip(series.shape, series.axes, strict=True)
+    return max(math.prod(n for n, letter in letters if letter not in "YXS"), 1)
 
 
 # -- metadata ---------------------------------------------------------------------------------
