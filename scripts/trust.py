@@ -104,7 +104,7 @@ SUITES = {
     ),
     "stops": Suite(5, "stopped work ends at once", "trust_long.stopped_work", 60, 1000, 3),
     "window": Suite(5, "runs in the window stop at once", "trust_window.stopped_runs", 20, 300, 4),
-    "files": Suite(6, "bad files end in a sentence", "trust_files.bad_files", 1000, 100000, 22),
+    "files": Suite(6, "bad files end in a sentence", "trust_files.bad_files", 1000, 100000, 18),
     "intact": Suite(6, "intact files are read", "trust_hostile.intact_files", 1, 1, 1),
     "hostile": Suite(7, "hostile files do no harm", "trust_hostile.hostile_files", 1, 1, 3),
     "network": Suite(7, "nobody else is listened to", "trust_hostile.only_this_machine", 1, 5, 2),

@@ -6,6 +6,7 @@ import time
 import traceback
 from types import SimpleNamespace
 
+import dask
 import numpy as np
 
 from napari_copnet import params
@@ -23,6 +24,9 @@ SHAPE = (2, 12, 14)
 # Tried, survived, lost.
 Counts = tuple[int, int, int]
 
+
+# A forked child has none of the threads that dask began in its parent, and would wait for them.
+os.register_at_fork(after_in_child=lambda: dask.config.set(scheduler="synchronous"))
 
 # When suites have to end.
 _end = [float("inf")]

@@ -19,4 +19,7 @@ PANELS = {
 def dock_panel(viewer, title):
     """Return the dock of a new panel, and the panel."""
     panel = PANELS[title](bare_viewer(viewer))
-    return viewer.window.add_dock_widget(panel, name=title, area="right"), panel
+    dock = viewer.window.add_dock_widget(
+        panel, name=title, area="right", add_vertical_stretch=False
+    )
+    return dock, panel

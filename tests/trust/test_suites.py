@@ -1,6 +1,8 @@
 """Each suite of `make trust` runs, a few times over, and finds nothing."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -12,7 +14,6 @@ COUNTS = {
     "damage": 16,
     "sessions": 24,
     "faults": 18,
-    "memory": 18,
     "sqlite": 6,
     "stops": 8,
     "files": 136,
@@ -38,6 +39,24 @@ def test_a_suite(tmp_path, monkeypatch, name):
     tried, survived, lost = trust.found_by(suite)(tmp_path, COUNTS[name], 1)
     assert (tried > 0, lost) == (True, 0) and survived == tried
     assert COUNTS[name] <= suite.short <= suite.full
+
+
+@needs_fork
+@pytest.mark.timeout(300)
+def test_the_suite_of_memory_by_itself(tmp_path, monkeypatch):
+    """Threads of other tests' libraries would be waited for where there is no memory."""
+    import trust
+
+    monkeypatch.setenv("NAPARI_COPNET_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, trust.__file__, "--only", "memory", "--count", "18", "--seed", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-1000:]
+    assert "tried 18, survived 18, lost 0" in done.stdout
 
 
 @needs_fork

@@ -94,7 +94,8 @@ def open_stage(name: str = "", viewer: Any = None) -> Any:
     dock = main_dock(viewer)
     if dock is None:
         dock = CopnetDock(viewer)
-        viewer.window.add_dock_widget(dock, name=DOCK, area="right")
+        # A stretch below it would take the more room from its stages, the more docks were made.
+        viewer.window.add_dock_widget(dock, name=DOCK, area="right", add_vertical_stretch=False)
     bring_forward(dock)
     if name:
         dock.open_at(name)

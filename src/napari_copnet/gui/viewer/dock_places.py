@@ -59,7 +59,9 @@ def _raise(dock: QDockWidget) -> None:
 def dock_beside_canvas(viewer: Any, widget: QWidget, name: str) -> QDockWidget:
     """Dock a widget between the canvas and what is docked on the right, half as wide as both."""
     others = _shown_docks(viewer)
-    dock = viewer.window.add_dock_widget(widget, name=name, area="right")
+    dock = viewer.window.add_dock_widget(
+        widget, name=name, area="right", add_vertical_stretch=False
+    )
     main = dock.window()
     if not isinstance(main, QMainWindow):
         return dock
