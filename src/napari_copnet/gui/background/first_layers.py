@@ -20,4 +20,6 @@ def load_layers() -> None:
 
     with _one_at_a_time:
         pint.get_application_registry().Unit("micrometer")
-        Labels(np.zeros((1, 1), np.uint8))
+        # Cells of more than 16 bits are counted down to colours by numba, which loads its parts.
+        for dtype in (np.uint8, np.uint16, np.uint32):
+            Labels(np.zeros((1, 1), dtype))

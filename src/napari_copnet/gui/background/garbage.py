@@ -3,7 +3,8 @@
 Python collects garbage in whichever thread makes the next object. A thread that compiles or imports
 makes hundreds of thousands, and so comes to delete what a window left behind when it was closed:
 widgets that Qt allows to be deleted on the main thread alone. The process crashes then. A whole
-collection also holds up all threads for a third of a second once PyTorch is loaded.
+collection also holds up all threads for a third of a second once PyTorch is loaded: it waits until
+the user rests.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from qtpy.QtCore import QTimer
 LOOK_MS = 50
 # Collections of all objects, which the window feels, are no more frequent than so, s.
 WHOLE_SECONDS = 120.0
+# They wait until the user has pressed nothing for so long, but no longer than that in all.
+CALM_SECONDS = 2.0
+LONGEST_SECONDS = 600.0
 
 _keeper: _Keeper | None = None
+_last_press = -CALM_SECONDS
 
 
 def collect_on_main_thread(is_at_work: Callable[[], bool]) -> None:
@@ -37,6 +42,12 @@ def collect_on_main_thread(is_at_work: Callable[[], bool]) -> None:
     if _keeper is None:
         _keeper = _Keeper()
     _keeper.add(is_at_work)
+
+
+def note_press() -> None:
+    """Tell that the user has pressed something, and will want to see what it does."""
+    global _last_press
+    _last_press = time.monotonic()
 
 
 class _Keeper:
@@ -61,14 +72,20 @@ class _Keeper:
 
     def _look(self) -> None:
         self._at_work = [is_at_work for is_at_work in self._at_work if is_at_work()]
-        if not self._at_work:
+        now = time.monotonic()
+        since = now - self._last_whole
+        is_calm = now - _last_press > CALM_SECONDS or since > LONGEST_SECONDS
+        counts, most = gc.get_count(), gc.get_threshold()
+        if not self._at_work and is_calm:
             self._timer.stop()
             self._is_ours = False
+            if counts[2] > most[2]:
+                # Python would soon, and then in the midst of something.
+                gc.collect(2)
             gc.enable()
             return
-        counts, most = gc.get_count(), gc.get_threshold()
-        if counts[2] > most[2] and time.monotonic() - self._last_whole > WHOLE_SECONDS:
-            self._last_whole = time.monotonic()
+        if counts[2] > most[2] and since > WHOLE_SECONDS and is_calm:
+            self._last_whole = now
             gc.collect(2)
         elif counts[1] > most[1]:
             gc.collect(1)

@@ -23,6 +23,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.garbage import collect_on_main_thread
+from napari_copnet.gui.background.quick_turns import quick_turns
 from napari_copnet.progress import Progress, Steps
 
 log = logging.getLogger(__name__)
@@ -233,6 +234,11 @@ def _run(
 ) -> None:
     if behind:
         behind_the_window()
+    with quick_turns():
+        _work(work, box, stop)
+
+
+def _work(work: Callable[[], Steps[Any]], box: _Mailbox, stop: threading.Event) -> None:
     steps: Generator[Progress, None, Any] | None = None
     try:
         steps = work()

@@ -1,7 +1,7 @@
 """Load what a run needs in advance, while the user still looks at the dock.
 
 PyTorch takes seconds to import, and numba to compile. Nothing of it is needed before the first run,
-so loading pauses between two of its steps while the user waits for something else: `hold`.
+so loading rests while the user waits for something else: `hold`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import logging
 import threading
 
 from napari_copnet.gui.background.garbage import collect_on_main_thread
+from napari_copnet.gui.background.import_pause import pausing
 from napari_copnet.gui.background.jobs import behind_the_window, free_cores
+from napari_copnet.gui.background.quick_turns import quick_turns
 from napari_copnet.params import DeviceParams
 from napari_copnet.progress import finish
 
@@ -40,7 +42,7 @@ def is_loading() -> bool:
 
 
 def hold(on: bool) -> None:
-    """Let loading rest before its next step, or go on."""
+    """Let loading rest before its next step or import, or go on."""
     if on:
         _may_go_on.clear()
     else:
@@ -51,12 +53,14 @@ def _load() -> None:
     behind_the_window()
     # A run will meet the same problem and tell the user.
     try:
-        # What the next click may need; this takes a moment.
-        _labels()
-        for step in (_stages, _link, _network, _cut):
-            if not _is_wanted():
-                return
-            step()
+        with quick_turns():
+            # What the next click may need; this takes a moment.
+            _labels()
+            with pausing(_is_held):
+                for step in (_stages, _link, _network, _cut):
+                    if not _is_wanted():
+                        return
+                    step()
     except Exception as error:
         log.info("Preloading for a run failed.", exc_info=error)
 
@@ -100,6 +104,10 @@ def _cut() -> None:
     from napari_copnet.proofreading.part_cell import compile_cut
 
     compile_cut()
+
+
+def _is_held() -> bool:
+    return not _may_go_on.is_set() and not _is_ending()
 
 
 def _is_wanted() -> bool:

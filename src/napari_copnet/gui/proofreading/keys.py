@@ -9,6 +9,8 @@ from typing import Any
 from app_model.types import KeyCode, KeyMod
 from qtpy.QtCore import QEvent, Qt
 
+from napari_copnet.gui.background.garbage import note_press
+
 UNDO, REDO = "undo", "redo"
 _CHORDS: dict[str, int] = {
     UNDO: KeyMod.CtrlCmd | KeyCode.KeyZ,
@@ -74,6 +76,7 @@ class Keys:
         action = self.actions.get(name_of(event))
         if action is None:
             return False
+        note_press()
         action()
         return True
 
@@ -137,6 +140,7 @@ def _holding(hold: Callable[[bool], Any]) -> Callable[[Any], Iterator[None]]:
 
 def _ignoring(action: Callable[[], Any]) -> Callable[[Any], None]:
     def act(_: Any) -> None:
+        note_press()
         action()
 
     return act

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.background.garbage import note_press
 from napari_copnet.gui.proofreading.session_layers import SessionLayers
 from napari_copnet.gui.proofreading.tool_controller import Place, ToolController
 from napari_copnet.gui.proofreading.tool_list import BRUSH, DRAGGED, TRACE
@@ -47,6 +48,7 @@ class Mouse:
             self.viewer.mouse_drag_callbacks.remove(self._on_press)
 
     def _on_press(self, _viewer: Any, event: Any) -> Iterator[None]:
+        note_press()
         tool = self.tool_controller.tool
         if event.button != 1 or (tool is not None and tool.gesture == BRUSH):
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -249,18 +249,22 @@ class ProofreadPanel(ProofreadForm):
         self.progress_text.show()
         layers = SessionLayers(self.viewer, ready)
 
+        def pieces() -> Iterator[None]:
+            yield from layers.add()
+            self.show_desk(True)
+            give_room(self, panel_of(self.viewer))
+            yield
+
         def arrived() -> None:
             self._arriving = None
             self._made.remove(ready)
             self.progress_text.hide()
-            self.show_desk(True)
-            give_room(self, panel_of(self.viewer))
             self.controller = SessionController(self.viewer, self, layers, self._compute)
             self.opened.emit(str(ready.session.folder))
             if tell is not None:
                 tell()
 
-        self._arriving = ready, layers, MainThreadWork(self, layers.add(), arrived)
+        self._arriving = ready, layers, MainThreadWork(self, pieces(), arrived)
 
     def _drop_arriving(self) -> None:
         """Let go a session that is being shown."""

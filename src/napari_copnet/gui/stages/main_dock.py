@@ -23,6 +23,7 @@ from napari_copnet.gui.widgets.dock import Dock
 LOOK_MS = 250
 TOUR_MS = 800
 PRELOAD_MS = 300
+NEXT_TURN_MS = 20
 # A newcomer's first click is not to compete with what only a run needs, s.
 WELCOME_SECONDS = 2.0
 # With the canvas and napari's own docks it fits a screen of 1366 pixels.
@@ -231,9 +232,15 @@ class CopnetDock(Dock):
         has_layer = self.panels.workflow.stack.layer is not None
         came, self._had_layer = has_layer and not self._had_layer, has_layer
         if came and self.current.name == "open" and self.panels.workflow.stack.is_settled:
-            self.unfold("segment")
+            # napari has just taken a moment for the layer, which is drawn first.
+            QTimer.singleShot(NEXT_TURN_MS, self._go_on_to_segment)
         else:
             self.look()
+
+    def _go_on_to_segment(self) -> None:
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            if not self._is_closed and self.current.name == "open":
+                self.unfold("segment")
 
     def _shut_down(self) -> None:
         self._timer.stop()

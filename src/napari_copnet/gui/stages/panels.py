@@ -98,7 +98,11 @@ class Panels(QObject):
     @property
     def is_waited_for(self) -> bool:
         """Whether the user waits for something that needs what the processors have to give."""
-        return self.is_running or self.is_opening or self.proofreading.tasks.job is not None
+        source = self.finished
+        comes = source is not None and source.layers.is_adding
+        return (
+            comes or self.is_running or self.is_opening or self.proofreading.tasks.job is not None
+        )
 
     @property
     def has_newer_run(self) -> bool:

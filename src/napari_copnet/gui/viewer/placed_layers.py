@@ -7,6 +7,7 @@ from typing import Any
 from napari.layers import Image, Labels
 from napari.utils.colormaps import CyclicLabelColormap
 
+from napari_copnet.gui.background.main_thread_work import MainThreadWork
 from napari_copnet.gui.napari_compat.thumbnails import Thumbnails
 from napari_copnet.gui.viewer.layer_source import Placement
 from napari_copnet.gui.viewer.lazy_arrays import Grid
@@ -55,6 +56,7 @@ class PlacedLayers:
         self._layers: dict[str, Any] = {}
         self._gone: set[str] = set()
         self._grid: Grid | None = None
+        self._adding: MainThreadWork | None = None
         self._thumbnails = Thumbnails()
 
     def layer(self, role: str) -> Any:
@@ -66,6 +68,11 @@ class PlacedLayers:
     def every(self) -> list[Any]:
         """The layers that are in the viewer."""
         return [layer for role in self._layers if (layer := self.layer(role)) is not None]
+
+    @property
+    def is_adding(self) -> bool:
+        """Whether layers that were held back are still on their way."""
+        return self._adding is not None and self._adding.is_running
 
     def is_ours(self, layer: Any) -> bool:
         """Return whether a layer was made here, and taken away by someone else if it is gone."""

@@ -67,7 +67,6 @@ class ResultLayers(PlacedLayers):
         self._shown_contours: Any = None
         self._shadow: np.ndarray | None = None
         self._holds = False
-        self._adding: MainThreadWork | None = None
 
     def begin(self, params: CellParams, unite: bool) -> None:
         """Get ready for a run with these settings; layers deleted before may come again."""
