@@ -1,14 +1,18 @@
 """Files of other segmentation programs: Cellpose, ilastik, PlantSeg, plain NumPy arrays."""
 
+import contextlib
+import io
 import json
 import os
 import pickle
+import tracemalloc
 
 import h5py
 import numpy as np
 import pytest
 
 from napari_copnet.errors import InputError, NeedsChoiceError
+from napari_copnet.io.harmless_pickle import load_harmless
 from napari_copnet.io.read import read_image, read_stack
 from napari_copnet.params import ReadParams
 
@@ -32,10 +36,10 @@ def test_the_masks_of_cellpose(tmp_path):
 
 
 def test_what_cellpose_itself_writes(tmp_path):
-    io = pytest.importorskip("cellpose.io")
+    cellpose = pytest.importorskip("cellpose.io")
     masks = labels()[0]
     flows = [np.zeros((24, 30, 3), np.uint8), np.zeros((2, 24, 30)), np.zeros((24, 30))]
-    io.masks_flows_to_seg(np.zeros((24, 30)), masks, flows, str(tmp_path / "b.tif"))
+    cellpose.masks_flows_to_seg(np.zeros((24, 30)), masks, flows, str(tmp_path / "b.tif"))
     assert np.array_equal(read_image(tmp_path / "b_seg.npy").data[0], masks)
 
 
@@ -149,3 +153,70 @@ def test_pickles_of_old_protocols(tmp_path):
             np.lib.format.write_array_header_1_0(file, header)
             pickle.dump(content, file, protocol=protocol)
         assert np.array_equal(read_image(path).data, labels())
+
+
+def test_all_that_cellpose_writes_is_read_as_numpy_reads_it(tmp_path):
+    """Numbers, texts, lists, big-endian and Fortran arrays, in every protocol."""
+    content = {
+        "masks": labels(),
+        "columns": np.asfortranarray(np.arange(12.0).reshape(3, 4)),
+        "big": np.arange(5, dtype=">i4"),
+        "flags": np.array([True, False]),
+        "texts": np.array(["a", "bc"]),
+        "diameter": np.float64(30),
+        "channels": [0, np.int64(2), (1, None)],
+        "flows": [np.zeros((2, 3), np.float32), []],
+    }
+    for protocol in (2, 3, 4, 5):
+        packed = io.BytesIO(pickle.dumps(np.array(content, object), protocol=protocol))
+        found = load_harmless(packed).item()
+        assert set(found) == set(content)
+        for name, value in content.items():
+            if isinstance(value, np.ndarray):
+                assert found[name].dtype == value.dtype and np.array_equal(found[name], value)
+        assert found["diameter"] == 30 and found["channels"] == [0, 2, (1, None)]
+        assert np.array_equal(found["flows"][0], content["flows"][0]) and found["flows"][1] == []
+
+
+def test_a_changed_type_in_a_pickle_does_not_change_those_of_numpy(tmp_path):
+    """NumPy's own `dtype.__setstate__` would mark uint16 itself, and no array could be copied."""
+    path = seg_file(tmp_path / "a_seg.npy")
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(3000):
+        spoilt = bytearray(whole)
+        # In the first bytes are the types; most of the others are pixels.
+        for at in rng.integers(80, 700, int(rng.integers(1, 4))):
+            spoilt[at] = rng.integers(256)
+        path.write_bytes(spoilt)
+        with contextlib.suppress(InputError):
+            read_image(path)
+    for kind in "?bBhHiIlLqQefd":
+        assert not np.dtype(kind).hasobject
+        assert np.array_equal(np.ones(3, kind).copy(), np.ones(3, kind))
+
+
+def test_a_pickle_that_claims_more_than_there_is_takes_no_memory(tmp_path):
+    path = tmp_path / "a_seg.npy"
+    far = b"N" + b"r" + b"\xff" * 4 + b"."  # None, noted in place 4,294,967,295
+    size = (1 << 40).to_bytes(8, "little")
+    for claim in (b"\x96" + size, b"\x8e" + size, far):  # a bytearray, bytes
+        with path.open("wb") as file:
+            header = {"descr": "|O", "fortran_order": False, "shape": ()}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.write(b"\x80\x05" + claim + b"abc.")
+        tracemalloc.start()
+        with pytest.raises(InputError, match="damaged"):
+            read_image(path)
+        assert tracemalloc.get_traced_memory()[1] < 1e7
+        tracemalloc.stop()
+
+
+def test_a_header_that_claims_to_be_long_takes_no_memory(tmp_path):
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY\x02\x00" + (3 << 30).to_bytes(4, "little") + b"{'descr': '|u1'}")
+    tracemalloc.start()
+    with pytest.raises(InputError, match="damaged"):
+        read_image(path)
+    assert tracemalloc.get_traced_memory()[1] < 1e7
+    tracemalloc.stop()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_copnet.errors import InputError
 from napari_copnet.proofreading.planes import Planes, pack, unpack
 from napari_copnet.proofreading.slice_cache import SliceCache
 from napari_copnet.proofreading.slice_ids import SliceIds
@@ -169,3 +170,11 @@ def test_a_file_that_is_no_whole_array_is_refused(tmp_path):
         path.write_bytes(bad)
         with pytest.raises(ValueError):
             StoredArray(path)
+
+
+def test_a_damaged_slice_is_told():
+    planes = Planes(SHAPE, changed={1: pack(array()[1])[:-3], 2: b"", 3: pack(array()[3])})
+    assert np.array_equal(planes[3], array()[3])
+    for z in (1, 2):
+        with pytest.raises(InputError, match=f"slice {z + 1} is damaged"):
+            planes[z]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +12,11 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.io.damage import damage_explained
+from napari_copnet.io.harmless_pickle import load_harmless
 from napari_copnet.io.raw import Raw, is_lazy, need_memory
 
-# What a dictionary of arrays, numbers and texts is pickled with; nothing of it does anything.
-_HARMLESS = {
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy.core.multiarray", "scalar"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy.core.numeric", "_frombuffer"),
-    ("numpy._core.numeric", "_frombuffer"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-}
+# NumPy makes room for as much as a header says it is long.
+_LONGEST_HEADER = 1 << 20
 
 
 def read_numpy(path: Path) -> Raw:
@@ -33,11 +27,12 @@ def read_numpy(path: Path) -> Raw:
     InputError
         Damaged, or holding objects other than arrays.
     """
-    with damage_explained(path, pickle.UnpicklingError):
+    # Python's own unpickling ends in a SystemError where it is given nonsense.
+    with damage_explained(path, pickle.UnpicklingError, SystemError):
         with path.open("rb") as file:
             shape, dtype = _header(file)
             if dtype.hasobject:
-                return _masks(_Arrays(file, encoding="latin1").load(), path)
+                return _masks(load_harmless(file), path)
         data = np.load(path, mmap_mode="r" if is_lazy(shape, dtype) else None, allow_pickle=False)
         if data.ndim < 2:
             raise InputError(f"{path.name} holds no image.", "Give an array (z, y, x).")
@@ -49,29 +44,14 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     else:
+        (length,) = struct.unpack("<I", file.read(4))
+        if length > _LONGEST_HEADER:
+            raise ValueError(f"a header of {length} bytes")
+        file.seek(-4, io.SEEK_CUR)
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     if not dtype.hasobject:
         need_memory(0 if is_lazy(shape, dtype) else int(np.prod(shape)) * dtype.itemsize, "It")
     return shape, dtype
-
-
-class _Arrays(pickle.Unpickler):
-    """Reads arrays, numbers, texts, lists and dictionaries, and nothing that could run."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("_codecs", "encode"):
-            # How Python 2 and protocol 2 write bytes.
-            return _latin1
-        if (module, name) not in _HARMLESS:
-            raise InputError(
-                f"The file holds an object {module}.{name}, and could run a program.",
-                "Save the masks alone, as TIFF.",
-            )
-        return super().find_class(module, name)
-
-
-def _latin1(text: str, _encoding: str) -> bytes:
-    return text.encode("latin1")
 
 
 def _masks(found: Any, path: Path) -> Raw:

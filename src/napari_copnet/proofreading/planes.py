@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_copnet.errors import InputError
 from napari_copnet.inflate import inflated
 from napari_copnet.lazy_array import LazyArray
 from napari_copnet.proofreading.slice_cache import SliceCache, slices_in
@@ -129,7 +130,11 @@ class Planes(WholeArray):
     def _load(self, z: int) -> np.ndarray:
         packed = self._changed.get(z)
         if packed is not None:
-            return unpack(packed, self.shape[1:], is_mask=self.is_mask)
+            try:
+                return unpack(packed, self.shape[1:], is_mask=self.is_mask)
+            except (zlib.error, ValueError) as error:
+                message = f"What the session holds of slice {z + 1} is damaged."
+                raise InputError(message, "Recover the session.") from error
         plane = self.base(z) if self.base is not None else None
         return np.zeros(self.shape[1:], np.uint8) if plane is None else plane
 

@@ -185,7 +185,7 @@ def read_state(path: Path, *, check: bool = False) -> tuple[SessionModel, int, P
     path : Path
         `START` or `SNAPSHOT` in the folder of a session.
     check : bool
-        Read all of a start, whatever its size.
+        Unpack all of it, whatever its size.
 
     Raises
     ------
@@ -219,12 +219,20 @@ def _loaded(path: Path) -> Iterator[Any]:
 def _planes(
     path: Path, archive: zipfile.ZipFile, shape: tuple[int, ...], check: bool
 ) -> tuple[Planes, Planes, Planes | None]:
-    marks, excluded = _members(archive, "marks"), _members(archive, "excluded")
+    whole = check or path.stat().st_size <= CHECKED_BYTES
+
+    def members(name: str, is_mask: bool = True) -> dict[int, bytes]:
+        found = _members(archive, name)
+        for packed in found.values() if whole else ():
+            unpack(packed, shape[1:], is_mask=is_mask)
+        return found
+
+    marks, excluded = members("marks", is_mask=False), members("excluded")
     if path.name == START:
         base: Callable[[int], np.ndarray | None] | None = _start(path, shape, check)
         contour = Planes(shape, base)
     else:
-        changed = _members(archive, "contour")
+        changed = members("contour")
         contour = Planes(shape, _first_run(path.parent, shape, changed), changed)
     return (
         contour,
