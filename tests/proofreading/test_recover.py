@@ -392,3 +392,41 @@ def test_rows_longer_than_a_page_are_read_by_pages(tmp_path):
     found = salvage(path)
     assert found.entries == {entry.id: entry for entry in entries}
     assert found.head == Head(3, 3)
+
+
+def change(folder, statement, *values):
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as database:
+        with database:
+            database.execute(statement, values)
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def test_a_damaged_text_costs_no_edit(edited, tmp_path):
+    """It only describes the edit."""
+    folder = shutil.copytree(edited.folder, tmp_path / "s")
+    change(folder, "UPDATE steps SET text = CAST(x'646fff74' AS TEXT) WHERE id = 120")
+    done = recover(folder)
+    assert (done.edits, done.lost) == (EDITS, 0) and done.notes
+    with Session.open(folder) as session:
+        assert same(state_of(session), edited.states[EDITS])
+        assert session.history[119].text == "do?t"
+    assert not recover(folder).notes
+
+
+def test_the_last_edit_under_a_damaged_number_is_not_lost_and_no_others_are_counted(
+    edited, tmp_path
+):
+    folder = shutil.copytree(edited.folder, tmp_path / "s")
+    change(folder, "UPDATE steps SET id = 90000 WHERE id = ?", EDITS)
+    done = recover(folder)
+    assert (done.edits, done.lost) == (EDITS, 0) and done.notes
+    with Session.open(folder) as session:
+        assert same(state_of(session), edited.states[EDITS])
+
+
+@pytest.mark.parametrize("tip", [3, EDITS - 1])
+def test_a_session_that_says_it_stood_earlier_loses_no_edit(edited, tmp_path, tip):
+    folder = shutil.copytree(edited.folder, tmp_path / "s")
+    change(folder, "UPDATE head SET current = ?, tip = ?", tip, tip)
+    done = recover(folder)
+    assert (done.edits, done.lost) == (EDITS, 0)

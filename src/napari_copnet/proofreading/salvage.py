@@ -11,7 +11,7 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,14 @@ class Salvaged:
     sound: bool = True
 
     def take(self, row: tuple[Any, ...]) -> bool:
-        """Take a row of edits over if it is whole; return whether it was."""
+        """Take a row of edits over if its edit is whole; return whether all of it was."""
         entry = _entry(row)
-        if entry is not None:
-            self.entries.setdefault(entry.id, entry)
-            self.highest = max(self.highest, entry.id)
-        return entry is not None
+        if entry is None:
+            return False
+        tool, text = (t.encode(errors="replace").decode() for t in (entry.tool, entry.text))
+        self.entries.setdefault(entry.id, replace(entry, tool=tool, text=text))
+        self.highest = max(self.highest, entry.id)
+        return (tool, text) == (entry.tool, entry.text)
 
     def stand(self, current: Any, tip: Any) -> bool:
         """Take over where the session stood, if that can be; return whether it can."""
@@ -82,8 +84,11 @@ def salvage(path: Path) -> Salvaged:
     if is_damaged(log):
         # SQLite has read no further than the damage.
         found.sound, found.head = False, None
+    is_newest = found.head is not None
     if not found.sound:
         _by_page(pages, found)
+    if is_newest:
+        _renumber_last(found)
     return found
 
 
@@ -91,6 +96,7 @@ def _by_sqlite(path: Path) -> Salvaged:
     found = Salvaged()
     try:
         with closing(sqlite3.connect(path, timeout=10)) as database:
+            database.text_factory = _text
             checked = database.execute("PRAGMA integrity_check").fetchall()
             found.sound = checked == [("ok",)]
             for row in database.execute("SELECT current, tip FROM head"):
@@ -100,10 +106,25 @@ def _by_sqlite(path: Path) -> Salvaged:
                     found.sound = False
                     if isinstance(row[0], int) and 0 < row[0] <= _MOST:
                         found.highest = max(found.highest, row[0])
-    except (sqlite3.Error, OverflowError, UnicodeDecodeError):
+    except (sqlite3.Error, OverflowError):
         found.sound = False
     found.sound &= found.head is not None
     return found
+
+
+def _renumber_last(found: Salvaged) -> None:
+    """Mend the number of the last edit: where the session stood was written with it."""
+    tip = found.head.tip if found.head is not None else 0
+    beyond = [number for number in found.entries if number > tip]
+    # Else it is where the session stood that is damaged.
+    if len(beyond) == 1 and tip not in found.entries and found.entries[beyond[0]].parent < tip:
+        found.entries[tip] = replace(found.entries.pop(beyond[0]), id=tip)
+        found.highest, found.sound = tip, False
+
+
+def _text(data: bytes) -> str:
+    """Return a text; one that is damaged costs no edit, which it only describes."""
+    return data.decode(errors="surrogateescape")
 
 
 def _entry(row: tuple[Any, ...]) -> JournalEntry | None:
@@ -251,7 +272,7 @@ def _columns(data: bytes) -> list[Any]:
         elif kind < 7:
             values.append(int.from_bytes(raw, "big", signed=True))
         else:
-            values.append(raw.decode() if kind % 2 else raw)
+            values.append(_text(raw) if kind % 2 else raw)
     return values
 
 

@@ -223,6 +223,11 @@ class Project(ProjectView):
         -------
         bool
             Whether it was taken: not where somebody has worked on the slice meanwhile.
+
+        Raises
+        ------
+        OutputError
+            What it is can't be written; the slice stays as it is.
         """
         if not self._is_free(carried.z):
             return False
@@ -242,6 +247,11 @@ class Project(ProjectView):
         -------
         bool
             Whether it was taken: not where somebody has worked on the slice meanwhile.
+
+        Raises
+        ------
+        OutputError
+            What it is can't be written; the slice stays as it is.
         """
         if not self._is_free(prefilled.z):
             return False

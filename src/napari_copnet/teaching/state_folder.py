@@ -96,14 +96,19 @@ class StateFolder:
         return self._carried[z]
 
     def set_carried(self, carried: CarriedSlice, print_: str) -> None:
-        """Take what was carried to a slice, and have it written.
+        """Write what was carried to a slice, and take it.
 
         To be called before the edit that draws it: a process that is killed between the two
-        leaves a slice as it was, and a file whose fingerprint is not that of the slice.
+        leaves a slice as it was, and a file whose fingerprint is not that of the slice. An edit
+        without the file would count as drawn by hand.
+
+        Raises
+        ------
+        OutputError
+            It can't be written.
         """
+        write_carried(self._carried_path(carried.z), carried, print_)
         self._carried[carried.z] = carried, print_
-        path = self._carried_path(carried.z)
-        self._write_later(path, lambda: write_carried(path, carried, print_))
 
     def prefilled(self, z: int) -> tuple[PrefilledSlice, str] | None:
         """Return what a model drew in a slice, and its fingerprint then; None where none did.
@@ -119,10 +124,9 @@ class StateFolder:
         return self._prefilled[z]
 
     def set_prefilled(self, prefilled: PrefilledSlice, print_: str) -> None:
-        """Take what a model drew in a slice, and have it written; before its edit, as above."""
+        """Write what a model drew in a slice, and take it; before its edit, as `set_carried`."""
+        write_prefilled(self._prefilled_path(prefilled.z), prefilled, print_)
         self._prefilled[prefilled.z] = prefilled, print_
-        path = self._prefilled_path(prefilled.z)
-        self._write_later(path, lambda: write_prefilled(path, prefilled, print_))
 
     def flush(self) -> None:
         """Write here and now what the session's writer could not.
