@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+# What a button says, and the fields of `params.ReadParams` that it stands for.
+Answer = tuple[str, dict[str, Any]]
+
 
 class CopnetError(Exception):
     """A problem the user can act on.
@@ -38,11 +44,22 @@ class NeedsChoiceError(InputError):
         As for `CopnetError`.
     option : str
         Name of the field of `params.ReadParams` that settles it; a dialog can ask for it.
+    answers : sequence of (str, dict)
+        The likeliest answers: in words, and as fields of `params.ReadParams`.
+
+    Attributes
+    ----------
+    option : str
+    answers : tuple
+        As given.
     """
 
-    def __init__(self, message: str, hint: str, option: str) -> None:
+    def __init__(
+        self, message: str, hint: str, option: str, answers: Sequence[Answer] = ()
+    ) -> None:
         super().__init__(message, hint)
         self.option = option
+        self.answers = tuple(answers)
 
 
 class ModelError(CopnetError):

@@ -413,11 +413,12 @@ def test_a_damaged_text_costs_no_edit(edited, tmp_path):
     assert not recover(folder).notes
 
 
-def test_the_last_edit_under_a_damaged_number_is_not_lost_and_no_others_are_counted(
-    edited, tmp_path
+@pytest.mark.parametrize("number", [5, 120, EDITS])
+def test_an_edit_under_a_damaged_number_is_not_lost_and_no_others_are_counted(
+    edited, tmp_path, number
 ):
     folder = shutil.copytree(edited.folder, tmp_path / "s")
-    change(folder, "UPDATE steps SET id = 90000 WHERE id = ?", EDITS)
+    change(folder, "UPDATE steps SET id = 90000 WHERE id = ?", number)
     done = recover(folder)
     assert (done.edits, done.lost) == (EDITS, 0) and done.notes
     with Session.open(folder) as session:

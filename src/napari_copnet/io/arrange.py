@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_copnet.errors import InputError, NeedsChoiceError
+from napari_copnet.errors import Answer, InputError, NeedsChoiceError
 from napari_copnet.io.damage import damage_explained
 from napari_copnet.io.raw import Raw, is_lazy
 from napari_copnet.lazy_array import LazyArray
@@ -19,6 +19,14 @@ from napari_copnet.types import Stack, VoxelSize
 _SUFFIX = re.compile(
     r"(\.ome)?\.(tiff?|zarr|nii|mrcs?|rec|map|png|jpe?g|bmp)(\.(gz|bz2))?$", re.IGNORECASE
 )
+_ORDERS = {
+    "ZYX": "They are slices",
+    "TYX": "They are points in time",
+    "YXS": "It is a colour image",
+    "CZYX": "They are channels of slices",
+    "TZYX": "They are slices at points in time",
+}
+_NTH = ("first", "second", "third", "fourth")
 # Rec. 709 luminance of linear RGB.
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
@@ -153,6 +161,11 @@ def _named_axes(axes: str, shape: tuple[int, ...], params: ReadParams, path: Pat
         f"The order of the axes of {path.name} is unknown: its shape is {sides}.",
         "State it with the option axes, such as ZYX, TYX, CZYX or TZYX.",
         option="axes",
+        answers=[
+            (text, {"axes": order})
+            for order, text in _ORDERS.items()
+            if len(order) == sum(n > 1 for n in shape) and (order[-1] != "S" or shape[-1] in (3, 4))
+        ],
     )
     if len(shape) < 2:
         raise InputError(f"{path.name} is not an image: its shape is {sides}.", "")
@@ -191,6 +204,10 @@ def _choose(
                 f"{path.name} is a colour image ({sizes['S']} samples a pixel).",
                 "Set the option rgb to luminance or first; if these are slices, set axes to ZYX.",
                 option="rgb",
+                answers=[
+                    ("Make it grey", {"rgb": "luminance"}),
+                    ("Use the first colour", {"rgb": "first"}),
+                ],
             )
         if sizes["S"] > 1:
             how = "its first channel" if params.rgb == "first" else "its luminance"
@@ -217,10 +234,15 @@ def _index(
     if value is None:
         with_depth = " and depth" if option == "time_point" else ""
         slices = "; if these are slices, set axes to ZYX" if flat else ""
+        answers: list[Answer] = [(f"They are {count} slices", {"axes": "ZYX"})] if flat else []
+        if count <= len(_NTH):
+            word = what.removesuffix("s")
+            answers += [(f"Use the {_NTH[n]} {word}", {option: n}) for n in range(count)]
         raise NeedsChoiceError(
             f"{path.name} has {count} {what}{with_depth}.",
             f"Set the option {option} to a number from 0 to {count - 1}{slices}.",
             option=option,
+            answers=answers,
         )
     if not 0 <= value < count:
         raise InputError(

@@ -117,6 +117,7 @@ def _one_of(files: list[Path], first: Stack, timed: bool, params: ReadParams) ->
                 f"{files[0].parent.name} has {len(files)} time points and depth.",
                 f"Set the option time_point to a number from 0 to {len(files) - 1}.",
                 option="time_point",
+                answers=[("Use the first time point", {"time_point": 0})],
             )
         if params.time_point >= len(files):
             raise InputError(

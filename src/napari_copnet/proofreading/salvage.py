@@ -88,7 +88,7 @@ def salvage(path: Path) -> Salvaged:
     if not found.sound:
         _by_page(pages, found)
     if is_newest:
-        _renumber_last(found)
+        _renumber(found)
     return found
 
 
@@ -112,13 +112,19 @@ def _by_sqlite(path: Path) -> Salvaged:
     return found
 
 
-def _renumber_last(found: Salvaged) -> None:
-    """Mend the number of the last edit: where the session stood was written with it."""
+def _renumber(found: Salvaged) -> None:
+    """Mend the number of an edit that is beyond the last: where the session stood is known."""
     tip = found.head.tip if found.head is not None else 0
     beyond = [number for number in found.entries if number > tip]
-    # Else it is where the session stood that is damaged.
-    if len(beyond) == 1 and tip not in found.entries and found.entries[beyond[0]].parent < tip:
-        found.entries[tip] = replace(found.entries.pop(beyond[0]), id=tip)
+    if len(beyond) != 1:
+        return
+    first = found.entries[beyond[0]].parent + 1
+    free = [number for number in range(first, tip + 1) if number not in found.entries]
+    # Where no number is free, it is where the session stood that is damaged.
+    if free:
+        entry = found.entries.pop(beyond[0])
+        if len(free) == 1:
+            found.entries[free[0]] = replace(entry, id=free[0])
         found.highest, found.sound = tip, False
 
 

@@ -56,7 +56,8 @@ class OpenStage(Stage):
             return
         has_work = self.section.layer is not None or self.panels.session is not None
         self._welcome.setVisible(not has_work)
-        self.section.setVisible(has_work)
+        # With how to read files, where that is asked for.
+        self.section.setVisible(has_work or self.section.asks)
 
     def _make(self) -> QWidget:
         inside = QWidget()
@@ -69,6 +70,7 @@ class OpenStage(Stage):
         self._welcome.chosen.connect(self.panels.open_session)
         column.addWidget(self._welcome)
         column.addWidget(self.section)
+        self.section.asked.connect(self.renew)
         column.addStretch()
         self.renew()
         return scrolled(inside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt
@@ -17,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_copnet.errors import CopnetError
-from napari_copnet.gui.widgets.controls import column_in
+from napari_copnet.gui.widgets.controls import column_in, named
 from napari_copnet.gui.widgets.dock_section import quiet_label
 from napari_copnet.gui.widgets.pace import Pace, RunPace
 from napari_copnet.progress import Progress
@@ -169,8 +170,13 @@ class Message(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("message")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(8, 6, 4, 6)
+        column = column_in(self, 6)
+        column.setContentsMargins(8, 6, 4, 6)
+        row = QHBoxLayout()
+        column.addLayout(row)
+        self._answers = QVBoxLayout()
+        self._answers.setContentsMargins(0, 0, 4, 0)
+        column.addLayout(self._answers)
         self._text = QLabel()
         self._text.setObjectName("message_text")
         self._text.setWordWrap(True)
@@ -197,12 +203,29 @@ class Message(QFrame):
         """Show something worth knowing."""
         self._show(text, "#26384a", "#4fc3f7")
 
+    def ask(self, text: str, answers: Sequence[tuple[str, Callable[[], None]]]) -> None:
+        """Show what has to be known, and a button for each answer."""
+        self.note(text)
+        for answer, act in answers:
+            button = named(QPushButton(answer), "answer", "Open it so.")
+            button.clicked.connect(lambda _=False, act=act: act())
+            self._answers.addWidget(button)
+
     def clear(self) -> None:
         """Hide it."""
+        self._clear_answers()
         self._text.setText("")
         self.hide()
 
+    def _clear_answers(self) -> None:
+        while (item := self._answers.takeAt(0)) is not None:
+            button = item.widget()
+            if button is not None:
+                button.hide()
+                button.deleteLater()
+
     def _show(self, text: str, back: str, edge: str) -> None:
+        self._clear_answers()
         self.setStyleSheet(
             f"QFrame#message {{ background: {back}; border-left: 3px solid {edge}; }}"
             "QFrame#message QLabel, QFrame#message QToolButton "

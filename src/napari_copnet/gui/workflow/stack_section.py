@@ -47,17 +47,21 @@ class StackSection(DockSection):
         The voxel size of the chosen layer was set.
     open_asked (Path)
         The user chose a file or folder.
+    asked
+        An option is to be set before a file can be opened; `asks` from then on.
     """
 
     source_changed = Signal()
     moved = Signal()
     open_asked = Signal(object)
+    asked = Signal()
 
     def __init__(self, viewer: Any) -> None:
         super().__init__(0, "Stack", "Needs an image layer: open a file, or drop one on napari.")
         self.viewer = viewer
         self._layers: list[Any] = []
         self._voxels_of: Any = None
+        self.asks = False
 
         self.layers = QComboBox()
         self.layers.setObjectName("layers")
@@ -138,6 +142,8 @@ class StackSection(DockSection):
 
     def ask(self, option: str) -> None:
         """Show the reading option that settles how a file is meant."""
+        self.asks = True
+        self.asked.emit()
         self.reading_fold.unfold()
         row = self.reading.rows.get(option)
         if row is not None:

@@ -13,17 +13,14 @@ from psygnal import Signal as PySignal
 
 from napari_copnet.errors import CopnetError, NeedsChoiceError
 from napari_copnet.gui.background.jobs import Job, after
-from napari_copnet.gui.viewer.add_stack import Opened, read
-from napari_copnet.gui.viewer.layer_source import (
-    Placement,
-    remember_read,
-    slice_in_view,
-)
+from napari_copnet.gui.viewer.add_stack import Opened
+from napari_copnet.gui.viewer.layer_source import Placement, slice_in_view
 from napari_copnet.gui.widgets.dock import delayed
 from napari_copnet.gui.widgets.model_picker import ModelPicker
 from napari_copnet.gui.workflow.image_runs import ImageRuns
 from napari_copnet.gui.workflow.layer_groups import LayerGroups
 from napari_copnet.gui.workflow.membrane_ruler import MembraneRuler
+from napari_copnet.gui.workflow.opening import Opening
 from napari_copnet.gui.workflow.result_controls import ResultControls
 from napari_copnet.gui.workflow.run_stages import STAGES
 from napari_copnet.gui.workflow.size_choice import SizeChoice, SizeTrial
@@ -73,6 +70,7 @@ class WorkflowPanel(WorkflowForm):
         self._narrator = WorkflowStatus(self.sections)
         self._connect()
         self.verdict = VerdictNote(self)
+        self.opening = Opening(self)
         self.groups = LayerGroups(self)
         self._refresh()
 
@@ -116,17 +114,13 @@ class WorkflowPanel(WorkflowForm):
         """Read a stack file in the background and add it as an image layer."""
         params = self._asked(self.stack.read_params)
         if params is not None:
-            self.open_with(lambda: read(Path(path), params), lambda x: remember_read(x, params))
+            self.opening.stack(Path(path), params)
 
     def open_contours(self, path: Path | str, channel: int | None = None) -> None:
         """Read a contour probability in the background, and choose it in place of Step 1."""
         asked = self._asked(self.stack.read_params)
         if asked is not None:
-            params = replace(asked, channel=channel)
-            self.open_with(
-                lambda: read(Path(path), params), choose=partial(self.origin.take, params)
-            )
-            self.origin.opening = Path(path)
+            self.opening.contours(Path(path), replace(asked, channel=channel))
 
     def open_with(
         self,
@@ -147,7 +141,7 @@ class WorkflowPanel(WorkflowForm):
         """
         if self._is_busy():
             return
-        self.origin.opening = None
+        self.origin.opening = self.opening.again = None
 
         def show(opened: Opened) -> None:
             self._on_opened(opened, choose or self.stack.choose)
@@ -327,8 +321,8 @@ class WorkflowPanel(WorkflowForm):
         self._narrator.failed()
         self._rest()
         self.run_controls.message.error(error)
-        if isinstance(error, NeedsChoiceError) and not self.origin.settle(error):
-            self.stack.ask(error.option)
+        if isinstance(error, NeedsChoiceError):
+            self.opening.ask(error)
         if source is not None:
             source.layers.settle()
             self.ended.emit(source, "failed")
