@@ -183,8 +183,10 @@ def _apart(work: Callable[[], Any], fault: Fault) -> int:
             code = 0
         except CopnetError as error:
             code = 2 if error.message.endswith(".") else 3
-        except MemoryError:
-            code = 4
+        except (MemoryError, SystemError) as error:
+            # Python and NumPy lose a MemoryError here and there, and say so by a SystemError.
+            lost = isinstance(error, MemoryError) or "exception" in str(error)
+            code = 4 if lost else 1
         except BaseException as error:
             with contextlib.suppress(BaseException):
                 os.write(2, f"    {type(error).__name__}: {error}\n".encode())

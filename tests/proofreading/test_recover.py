@@ -16,6 +16,7 @@ from napari_copnet.params import CellParams
 from napari_copnet.proofreading import edit_tools, session_files
 from napari_copnet.proofreading.edits import Edit, Flip, Judge, Patch, Verdict
 from napari_copnet.proofreading.journal import Head, Journal, JournalEntry
+from napari_copnet.proofreading.packing import from_bytes, to_bytes
 from napari_copnet.proofreading.recover import recover
 from napari_copnet.proofreading.salvage import salvage
 from napari_copnet.proofreading.session import Session
@@ -431,3 +432,30 @@ def test_a_session_that_says_it_stood_earlier_loses_no_edit(edited, tmp_path, ti
     change(folder, "UPDATE head SET current = ?, tip = ?", tip, tip)
     done = recover(folder)
     assert (done.edits, done.lost) == (EDITS, 0)
+
+
+def test_of_edits_of_earlier_versions_a_number_is_found_again(edited, tmp_path):
+    """Their bytes do not say where they belong."""
+    folder = shutil.copytree(edited.folder, tmp_path / "s")
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as database, database:
+        for number, data in database.execute("SELECT id, edit FROM steps").fetchall():
+            bare = to_bytes(from_bytes(data))
+            database.execute("UPDATE steps SET edit = ? WHERE id = ?", (bare, number))
+    change(folder, "UPDATE steps SET id = 7000 WHERE id = 120")
+    done = recover(folder)
+    assert (done.edits, done.lost) == (EDITS, 0)
+
+
+@pytest.mark.parametrize("value", [3, 118])
+def test_an_edit_that_says_it_follows_another_is_noticed(edited, tmp_path, value):
+    folder = shutil.copytree(edited.folder, tmp_path / "s")
+    (folder / "snapshot.npz").unlink()
+    change(folder, "UPDATE steps SET parent = ? WHERE id = 120", value)
+    with pytest.raises(InputError, match="damaged"):
+        Session.open(folder)
+    done = recover(folder)
+    assert (done.edits, done.lost) == (EDITS, 0)
+    with Session.open(folder) as session:
+        assert same(state_of(session), edited.states[EDITS])
+        session.jump(SNAPSHOT)
+        assert same(state_of(session), edited.states[SNAPSHOT])

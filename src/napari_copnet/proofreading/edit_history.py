@@ -13,7 +13,7 @@ from dataclasses import replace
 from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.proofreading.edits import Edit
 from napari_copnet.proofreading.journal import Head, Journal, JournalEntry
-from napari_copnet.proofreading.packing import from_bytes, to_bytes
+from napari_copnet.proofreading.packing import from_bytes, in_place, to_bytes
 from napari_copnet.proofreading.slice_names import renamed
 
 # Bytes of packed edits kept in memory.
@@ -67,8 +67,19 @@ class EditHistory:
         if head == Head(self.current, self._branch[-1].id if self._branch else 0):
             return None
         back, forth = self._journal.way(self.current, head.current)
-        steps = [from_bytes(self._journal.entry(number).edit).inverse for number in back]
-        return steps + [from_bytes(self._journal.entry(number).edit) for number in forth]
+        steps = [self.read(number).inverse for number in back]
+        return steps + [self.read(number) for number in forth]
+
+    def read(self, number: int) -> Edit:
+        """Return an edit of the journal by its number.
+
+        Raises
+        ------
+        InputError
+            It is missing or damaged.
+        """
+        entry = self._journal.entry(number)
+        return in_place(entry.edit, entry.id, entry.parent)
 
     def __getitem__(self, index: int) -> JournalEntry:
         """Return an edit of the branch without its bytes, slices counted from 1 in its texts."""
@@ -108,7 +119,7 @@ class EditHistory:
         int
             The journal's write: durable once it is acknowledged.
         """
-        data = to_bytes(edit)
+        data = to_bytes(edit, (self._next, self.current))
         entry = JournalEntry(self._next, self.current, time.time(), edit.tool, edit.text, data)
         del self._branch[self.position :]
         self._branch.append(
@@ -126,10 +137,11 @@ class EditHistory:
         number = self._branch[index].id
         data = self._kept.get(number)
         if data is None:
-            data = self._journal.entry(number).edit
-            self._keep(number, data)
-        else:
-            self._kept.move_to_end(number)
+            entry = self._journal.entry(number)
+            edit = in_place(entry.edit, entry.id, entry.parent)
+            self._keep(number, entry.edit)
+            return edit
+        self._kept.move_to_end(number)
         return from_bytes(data)
 
     def packed(self) -> list[bytes]:

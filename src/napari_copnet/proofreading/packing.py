@@ -23,6 +23,8 @@ from napari_copnet.proofreading.edits import (
     Verdict,
 )
 
+# Number of an edit, and of the one it was made on.
+Place = tuple[int, int]
 # What journals and exports call the changes.
 _KINDS: dict[str, type] = {"Flip": Flip, "Rename": Renumber, "Relink": Relink, "Judge": Judge}
 # The longest side of a slice, px, and the most bytes that describe an edit.
@@ -46,15 +48,23 @@ def from_plain(values: dict[str, Any]) -> Edit:
     return _edit(values, lambda text, size: inflated(base64.b64decode(text), size))
 
 
-def to_bytes(edit: Edit) -> bytes:
-    """Pack an edit compactly: a JSON header and the bits after it, compressed as a whole."""
+def to_bytes(edit: Edit, place: Place | None = None) -> bytes:
+    """Pack an edit compactly: a JSON header and the bits after it, compressed as a whole.
+
+    Parameters
+    ----------
+    edit : Edit
+    place : (int, int), optional
+        Its number and that of the edit before it, so that damage to either is noticed.
+    """
     blobs: list[bytes] = []
 
     def keep(bits: bytes) -> int:
         blobs.append(bits)
         return len(bits)
 
-    header = json.dumps(_plain(edit, keep), separators=(",", ":")).encode()
+    plain = _plain(edit, keep) | ({} if place is None else {"place": place})
+    header = json.dumps(plain, separators=(",", ":")).encode()
     return zlib.compress(struct.pack("<I", len(header)) + header + b"".join(blobs), 1)
 
 
@@ -62,6 +72,31 @@ def from_bytes(data: bytes) -> Edit:
     """Return the edit that `to_bytes` packed.
 
     No more of it is unpacked than its own description asks for.
+
+    Raises
+    ------
+    InputError
+        The bytes are damaged.
+    """
+    return placed_from_bytes(data)[0]
+
+
+def in_place(data: bytes, number: int, parent: int) -> Edit:
+    """Return an edit that belongs where a journal has it.
+
+    Raises
+    ------
+    InputError
+        The bytes are damaged, or those of another place.
+    """
+    edit, place = placed_from_bytes(data)
+    if place not in (None, (number, parent)):
+        raise damaged()
+    return edit
+
+
+def placed_from_bytes(data: bytes) -> tuple[Edit, Place | None]:
+    """Return the edit and the place that `to_bytes` was given; no place from earlier versions.
 
     Raises
     ------
@@ -88,19 +123,31 @@ def from_bytes(data: bytes) -> Edit:
             raise ValueError(given)
         return take(size)
 
-    damaged = InputError("An edit is damaged.", "Recover the session.")
     try:
         (length,) = struct.unpack("<I", take(4))
         if length > _MOST_DESCRIPTION:
-            raise damaged
+            raise damaged()
         values = json.loads(take(length))
         edit = _edit(values, bits)
         # Behind the bits there is only the checksum, which is looked at now.
         if unpacker.decompress(left, 1) or not unpacker.eof:
-            raise damaged
-    except (zlib.error, struct.error, ValueError, RecursionError, TypeError) as error:
-        raise damaged from error
-    return edit
+            raise damaged()
+        place = values.get("place")
+        return edit, None if place is None else (int(place[0]), int(place[1]))
+    except (
+        zlib.error,
+        struct.error,
+        ValueError,
+        RecursionError,
+        TypeError,
+        LookupError,
+    ) as error:
+        raise damaged() from error
+
+
+def damaged() -> InputError:
+    """Return what is said of an edit that can't be read, or does not fit."""
+    return InputError("An edit is damaged.", "Recover the session with `copnet session recover`.")
 
 
 def _plain(edit: Edit, bits: Any) -> dict[str, Any]:
@@ -155,4 +202,4 @@ def _edit(values: dict[str, Any], bits: Any) -> Edit:
     try:
         return Edit(str(values["tool"]), tuple(change(value) for value in values["changes"]))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, zlib.error) as error:
-        raise InputError("An edit is damaged.", "Recover the session.") from error
+        raise damaged() from error

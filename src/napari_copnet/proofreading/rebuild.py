@@ -227,7 +227,9 @@ def _join(
     count = gap - before
     edit = difference(model, after.model, f"recovered {count} edit{'s' if count != 1 else ''}")
     when = entries[before].made if before else time.time()
-    entries[gap] = JournalEntry(gap, before, when, edit.tool, edit.text, to_bytes(edit))
+    entries[gap] = JournalEntry(
+        gap, before, when, edit.tool, edit.text, to_bytes(edit, (gap, before))
+    )
     made.joined[gap] = count
 
 
@@ -257,8 +259,10 @@ def _go_on(
         state = _made(_copy(start), entries, way)
     desk = _Desk(state, facts)
     for number in chain:
-        if desk.makes(from_bytes(entries[number].edit)):
-            entries[number] = replace(entries[number], parent=base)
+        edit = from_bytes(entries[number].edit)
+        if desk.makes(edit):
+            packed = to_bytes(edit, (number, base))
+            entries[number] = replace(entries[number], parent=base, edit=packed)
             made.again.append(number)
             base = number
         else:

@@ -17,7 +17,7 @@ from typing import Any
 
 from napari_copnet.errors import InputError
 from napari_copnet.proofreading.journal import Head, JournalEntry
-from napari_copnet.proofreading.packing import from_bytes
+from napari_copnet.proofreading.packing import placed_from_bytes
 from napari_copnet.proofreading.write_ahead_log import frames_of, is_damaged, log_of
 
 _MAGIC = b"SQLite format 3\0"
@@ -50,14 +50,15 @@ class Salvaged:
     sound: bool = True
 
     def take(self, row: tuple[Any, ...]) -> bool:
-        """Take a row of edits over if its edit is whole; return whether all of it was."""
+        """Take a row of edits over if its edit is whole; return whether it was."""
         entry = _entry(row)
         if entry is None:
             return False
         tool, text = (t.encode(errors="replace").decode() for t in (entry.tool, entry.text))
         self.entries.setdefault(entry.id, replace(entry, tool=tool, text=text))
         self.highest = max(self.highest, entry.id)
-        return (tool, text) == (entry.tool, entry.text)
+        self.sound &= (entry.id, entry.parent, tool, text) == (*row[:2], *row[3:5])
+        return True
 
     def stand(self, current: Any, tip: Any) -> bool:
         """Take over where the session stood, if that can be; return whether it can."""
@@ -134,20 +135,20 @@ def _text(data: bytes) -> str:
 
 
 def _entry(row: tuple[Any, ...]) -> JournalEntry | None:
-    """Return the edit in a row when it can be one."""
+    """Return the edit in a row when it can be one, under the number that it was packed with."""
     try:
         entry = JournalEntry(*row)
+        place = placed_from_bytes(entry.edit)[1] or (entry.id, entry.parent)
+        number, parent = place
         whole = (
-            isinstance(entry.id, int)
-            and isinstance(entry.parent, int)
-            and 0 <= entry.parent < entry.id <= _MOST
+            isinstance(number, int)
+            and isinstance(parent, int)
+            and 0 <= parent < number <= _MOST
             and isinstance(entry.made, int | float)
             and isinstance(entry.tool, str)
             and isinstance(entry.text, str)
         )
-        if whole:
-            from_bytes(entry.edit)
-        return entry if whole else None
+        return replace(entry, id=number, parent=parent) if whole else None
     except (InputError, TypeError, ValueError):
         return None
 

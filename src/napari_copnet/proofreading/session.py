@@ -22,7 +22,7 @@ from napari_copnet.proofreading.edits import Edit, joined
 from napari_copnet.proofreading.journal import Journal
 from napari_copnet.proofreading.live_cells import LiveCells, Touched
 from napari_copnet.proofreading.new_run import edit_of_run
-from napari_copnet.proofreading.packing import from_bytes
+from napari_copnet.proofreading.packing import damaged
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.proofreading.state_files import (
     SNAPSHOT,
@@ -350,10 +350,14 @@ class Session(LiveCells):
             if not self.read_only:
                 session_files.write_facts(self.folder, taken)
         back, forth = self._journal.way(at, self.history.current)
-        for number in back:
-            from_bytes(self._journal.entry(number).edit).inverse.apply(model)
-        for number in forth:
-            from_bytes(self._journal.entry(number).edit).apply(model)
+        try:
+            for number in back:
+                self.history.read(number).inverse.apply(model)
+            for number in forth:
+                self.history.read(number).apply(model)
+        except (LookupError, ValueError) as error:
+            # One between them is missing, or they belong to another session.
+            raise damaged() from error
         self._since_snapshot = len(back) + len(forth)
         self._show(model, excluded)
 
