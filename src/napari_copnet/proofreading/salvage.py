@@ -94,7 +94,7 @@ def salvage(path: Path) -> Salvaged:
 
 
 def _by_sqlite(path: Path) -> Salvaged:
-    found = Salvaged()
+    found, unread = Salvaged(), []
     try:
         with closing(sqlite3.connect(path, timeout=10)) as database:
             database.text_factory = _text
@@ -105,8 +105,10 @@ def _by_sqlite(path: Path) -> Salvaged:
             for row in database.execute("SELECT * FROM steps ORDER BY id"):
                 if not found.take(row):
                     found.sound = False
-                    if isinstance(row[0], int) and 0 < row[0] <= _MOST:
-                        found.highest = max(found.highest, row[0])
+                    unread.append(row[0])
+            # One far beyond all others is damaged itself.
+            numbers = (n for n in unread if isinstance(n, int) and n <= found.highest + 1)
+            found.highest = max((found.highest, *numbers))
     except (sqlite3.Error, OverflowError):
         found.sound = False
     found.sound &= found.head is not None

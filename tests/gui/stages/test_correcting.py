@@ -1,10 +1,12 @@
 """What a user has before the eyes while correcting: three layers and the queue."""
 
+import pytest
 from hand import press
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractItemView
 
+from napari_copnet.errors import OutputError
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of
 
 
@@ -76,3 +78,16 @@ def test_in_a_high_window_tools_and_queue_are_there_at_once(ran, qtbot):
 def box_of(check):
     """A place in the box of a check box."""
     return QPoint(10, check.height() // 2)
+
+
+@pytest.mark.parametrize("is_error", [False, True])
+def test_what_the_run_was_gives_way_to_the_corrections_but_not_an_error(ran, qtbot, is_error):
+    message = ran.panels.workflow.run_controls.message
+    if is_error:
+        message.error(OutputError("It can't be written.", ""))
+    else:
+        message.note("Size 384 px was chosen.")
+    press(ran.next_button)
+    qtbot.waitUntil(lambda: ran.panels.session is not None, timeout=30000)
+    qtbot.waitUntil(lambda: ran.stages["correct"].is_unfolded, timeout=30000)
+    assert message.isHidden() == (not is_error)

@@ -153,6 +153,8 @@ class Panels(QObject):
     def _on_opened(self, folder: str) -> None:
         self._taken, self._beginning = self._beginning, None
         remember(Path(folder))
+        # What the run was is known by now, and the list of questions needs the room.
+        self.workflow.run_controls.message.clear_note()
         self.unfold_asked.emit("correct")
 
     def _on_refused(self) -> None:

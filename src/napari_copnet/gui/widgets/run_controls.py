@@ -170,6 +170,7 @@ class Message(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("message")
+        self._is_error = False
         column = column_in(self, 6)
         column.setContentsMargins(8, 6, 4, 6)
         row = QHBoxLayout()
@@ -197,11 +198,18 @@ class Message(QFrame):
 
     def error(self, error: CopnetError) -> None:
         """Show what went wrong."""
+        self._is_error = True
         self._show(f"{error.message}\n{error.hint}".strip(), "#5d2a20", "#ff8a65")
 
     def note(self, text: str) -> None:
         """Show something worth knowing."""
+        self._is_error = False
         self._show(text, "#26384a", "#4fc3f7")
+
+    def clear_note(self) -> None:
+        """Hide what is only worth knowing; an error stays."""
+        if not self._is_error:
+            self.clear()
 
     def ask(self, text: str, answers: Sequence[tuple[str, Callable[[], None]]]) -> None:
         """Show what has to be known, and a button for each answer."""
