@@ -14,6 +14,7 @@ from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_start import from_run_folder
 from napari_copnet.teaching import state_folder
 from napari_copnet.teaching.carrying.carried import CarriedSlice
+from napari_copnet.teaching.prefilled import PrefilledSlice
 from napari_copnet.teaching.project import UNTOUCHED, Project, is_project
 from napari_copnet.teaching.slice_choice import Proposal
 
@@ -116,19 +117,33 @@ def test_a_part_that_can_not_be_written_at_all_is_told(session_folder, failing):
         assert project.chosen == []
 
 
-def test_carried_contours_whose_file_failed_once_do_not_count_as_drawn_by_hand(
-    session_folder, failing
-):
+@pytest.mark.parametrize("how", ["carried", "prefilled"])
+def test_contours_whose_file_can_not_be_written_are_not_drawn(session_folder, failing, how):
+    """Drawn without it, they would count as drawn by hand."""
     contour = contour_of(4)[0] > 0
+
+    def take(project):
+        if how == "carried":
+            return project.take_carried(CarriedSlice(0, (1,), contour, contour, (), 3))
+        return project.take_prefilled(PrefilledSlice(0, "a" * 64, contour))
+
+    def known(project):
+        return project.carried(0) if how == "carried" else project.prefilled(0)
+
     with Project.open(session_folder) as project:
-        failing.add("carried-*")
-        project.take_carried(CarriedSlice(0, (1,), contour, contour, (), 3))
-        project.choose([Proposal(1, "another")])
-        project.session.wait_saved()
+        before = project.session.contour[0].copy()
+        failing.add(f"{how}-*")
+        with pytest.raises(OutputError):
+            take(project)
+        assert known(project) is None and project.state(0) == UNTOUCHED
+        assert np.array_equal(project.session.contour[0], before)
+    with Project.open(session_folder) as project:
+        assert known(project) is None and project.state(0) == UNTOUCHED
         failing.clear()
+        assert take(project)
     with Project.open(session_folder) as project:
-        assert project.chosen == [1]
-        assert project.carried(0) is not None and project.state(0) == UNTOUCHED
+        assert known(project) is not None and project.state(0) == UNTOUCHED
+        assert np.array_equal(project.session.contour[0] > 0, contour)
 
 
 def test_states_do_not_come_before_the_edits_that_they_speak_of(session_folder, monkeypatch):

@@ -91,3 +91,14 @@ def test_what_the_run_was_gives_way_to_the_corrections_but_not_an_error(ran, qtb
     qtbot.waitUntil(lambda: ran.panels.session is not None, timeout=30000)
     qtbot.waitUntil(lambda: ran.stages["correct"].is_unfolded, timeout=30000)
     assert message.isHidden() == (not is_error)
+
+
+def test_a_session_that_was_closed_while_errors_were_looked_for_is_not_being_opened(ran, qtbot):
+    press(ran.next_button)
+    qtbot.waitUntil(lambda: ran.panels.session is not None, timeout=60000)
+    panel = ran.panels.proofreading
+    panel.progress_text.setText("Finding likely errors …")
+    panel.progress_text.show()
+    panel.close_session()
+    ran.look()
+    assert not ran.panels.is_opening and ran.next_button.text() == "Correct the cells"

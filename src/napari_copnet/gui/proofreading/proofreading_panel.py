@@ -66,6 +66,8 @@ class ProofreadPanel(ProofreadForm):
         self.viewer = viewer
         self.controller: SessionController | None = None
         self._made: list[Ready] = []
+        # The task that opens a session, until that is there.
+        self._opening: Task | None = None
         self._arriving: tuple[Ready, SessionLayers, MainThreadWork] | None = None
         self.tasks = TaskQueue(last="queue")
         self._pace = Pace()
@@ -167,6 +169,11 @@ class ProofreadPanel(ProofreadForm):
 
         self._open_after(there)
 
+    @property
+    def is_opening(self) -> bool:
+        """Whether a session is on its way."""
+        return self._opening is not None or self._arriving is not None
+
     def close_session(self) -> None:
         """Save and close the open session."""
         self._drop_arriving()
@@ -237,10 +244,15 @@ class ProofreadPanel(ProofreadForm):
             folder = yield from work()
             return (yield from open_session(folder, made))
 
-        def show(ready: Ready) -> None:
-            self._show_session(ready, tell)
+        task = self._opening = self._compute("session", whole)
 
-        self._compute("session", whole).finished.connect(show)
+        def end(_: object) -> None:
+            if self._opening is task:
+                self._opening = None
+
+        task.finished.connect(end)
+        task.failed.connect(end)
+        task.finished.connect(lambda ready: self._show_session(ready, tell))
 
     def _show_session(self, ready: Ready, tell: Callable[[], None] | None) -> None:
         self.close_session()

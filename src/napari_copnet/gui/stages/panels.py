@@ -93,7 +93,7 @@ class Panels(QObject):
     @property
     def is_opening(self) -> bool:
         """Whether a session is on its way."""
-        return self.session is None and not self.proofreading.progress_text.isHidden()
+        return self.session is None and self.proofreading.is_opening
 
     @property
     def is_waited_for(self) -> bool:
