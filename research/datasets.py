@@ -19,7 +19,7 @@ from napari_copnet.training.truth import (
     resize_values,
     scale_for,
 )
-from research.default_models import SEED
+from research.default_sources import SEED
 from research.splits import FIB25, GALA, HELA, ISBI2012, in_words
 
 SIZE = 512

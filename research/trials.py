@@ -13,7 +13,7 @@ from napari_copnet.params import ClosingParams, as_dict
 from napari_copnet.steps.parting import parting_lines
 from napari_copnet.training.sources import Source, SyntheticTissue
 from napari_copnet.types import is_contour
-from research.default_models import SEED
+from research.default_sources import SEED
 from research.splits import FIB25, FIB25_SECOND_HALF, GALA, as_option
 
 # Takes what closing began with and what came of it, probabilities of shape (Z, Y, X),

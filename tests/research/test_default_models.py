@@ -4,7 +4,8 @@ import numpy as np
 
 from made_networks import made_network, made_plan, weights_of
 from napari_copnet.networks.package import load_package, save_package
-from research.default_models import averaged, default_sources, with_offset
+from research.default_models import averaged, with_offset
+from research.default_sources import default_sources
 
 
 def package(folder, seed):

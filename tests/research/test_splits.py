@@ -13,7 +13,7 @@ from research.splits import DATA_SPLITS, FIB25, FIB25_FIRST_HALF, FIB25_SECOND_H
 ROOT = Path(__file__).parent.parent.parent
 FILES = sorted([*(ROOT / "research").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")])
 # Writes ranges as text; each has to be one of those in splits.py.
-WITH_TEXTS = {"default_models.py"}
+WITH_TEXTS = {"default_sources.py", "default_models.py"}
 
 
 def distance(first, second):
