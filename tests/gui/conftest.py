@@ -1,6 +1,7 @@
 """Fixtures of the tests that open a window; without a display they are skipped."""
 
 import functools
+import gc
 import os
 
 import pytest
@@ -23,6 +24,21 @@ def pytest_collection_modifyitems(items):
 
 if not has_display():
     collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def light_collections():
+    """Leave what a run imports out of all collections of garbage.
+
+    napari's fixtures collect after each test, which takes half a second with PyTorch loaded.
+    """
+    from napari_copnet.gui.background import preload
+
+    preload._load()
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
