@@ -459,3 +459,15 @@ def test_an_edit_that_says_it_follows_another_is_noticed(edited, tmp_path, value
         assert same(state_of(session), edited.states[EDITS])
         session.jump(SNAPSHOT)
         assert same(state_of(session), edited.states[SNAPSHOT])
+
+
+def test_a_schema_that_is_no_text_is_damage_like_any_other(edited, tmp_path):
+    folder = shutil.copytree(edited.folder, tmp_path / "s")
+    data = (folder / "journal.sqlite").read_bytes()
+    at = data.index(b"CREATE TABLE steps")
+    for spoilt in (b"CR\xb1ATE TABLE steps", b"CREATE TABL\xff steps"):
+        whole = data[:at] + spoilt + data[at + len(spoilt) :]
+        (folder / "journal.sqlite").write_bytes(whole)
+        assert not salvage(folder / "journal.sqlite").sound
+    done = recover(folder)
+    assert (done.edits, done.lost) == (EDITS, 0)

@@ -109,7 +109,8 @@ def _by_sqlite(path: Path) -> Salvaged:
             # One far beyond all others is damaged itself.
             numbers = (n for n in unread if isinstance(n, int) and n <= found.highest + 1)
             found.highest = max((found.highest, *numbers))
-    except (sqlite3.Error, OverflowError):
+    # SQLite quotes a damaged schema in what it says of it.
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError):
         found.sound = False
     found.sound &= found.head is not None
     return found
