@@ -36,14 +36,14 @@ class Opening:
 
     def stack(self, path: Path, params: ReadParams) -> None:
         """Read a stack in the background and add it as an image layer."""
-        self._panel.open_with(lambda: read(path, params), lambda x: remember_read(x, params))
-        self.again = lambda values: self.stack(path, replace(params, **values))
+        if self._panel.open_with(lambda: read(path, params), lambda x: remember_read(x, params)):
+            self.again = lambda values: self.stack(path, replace(params, **values))
 
     def contours(self, path: Path, params: ReadParams) -> None:
         """Read a contour probability, and choose it in place of Step 1."""
         origin = self._panel.origin
-        self._panel.open_with(lambda: read(path, params), choose=partial(origin.take, params))
-        origin.opening = path
+        if self._panel.open_with(lambda: read(path, params), choose=partial(origin.take, params)):
+            origin.opening = path
 
     def ask(self, error: NeedsChoiceError) -> None:
         """Have the user say how a file is meant: by a button, else by its option."""

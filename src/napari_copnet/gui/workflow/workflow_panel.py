@@ -127,8 +127,8 @@ class WorkflowPanel(WorkflowForm):
         work: Callable[[], Steps[Opened]],
         then: Callable[[Any], None] | None = None,
         choose: Callable[[Any], None] | None = None,
-    ) -> None:
-        """Read a stack in the background and add it as an image layer.
+    ) -> bool:
+        """Read a stack in the background and add it as an image layer; return whether it begins.
 
         Parameters
         ----------
@@ -140,8 +140,8 @@ class WorkflowPanel(WorkflowForm):
             Chooses the layer for what it is; by default as the image to segment.
         """
         if self._is_busy():
-            return
-        self.origin.opening = self.opening.again = None
+            return False
+        self.origin.opening = None
 
         def show(opened: Opened) -> None:
             self._on_opened(opened, choose or self.stack.choose)
@@ -149,6 +149,7 @@ class WorkflowPanel(WorkflowForm):
                 then(opened.layer)
 
         self._start(Job(work, "copnet-read", behind=False), show)
+        return True
 
     def run(self, until: str = STAGES[-1]) -> None:
         """Run the chosen image through the stages up to `until`.
@@ -273,7 +274,7 @@ class WorkflowPanel(WorkflowForm):
         return self._is_closed or (self.job is not None and self.job.is_running)
 
     def _start(self, job: Job, finished: Callable[[Any], None]) -> None:
-        self.job, self._last = job, job.worker
+        self.job, self._last, self.opening.again = job, job.worker, None
         job.progressed.connect(self._show_progress)
         job.finished.connect(finished)
         job.failed.connect(self._on_failed)
