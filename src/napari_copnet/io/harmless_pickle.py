@@ -1,4 +1,4 @@
-"""Unpickle arrays, numbers, texts, lists and dictionaries, and run nothing of NumPy meanwhile.
+"""Take arrays from a pickled dictionary, and run nothing of NumPy meanwhile.
 
 NumPy's own functions take what a pickle says on trust: the state of a type that was changed by a
 byte makes the type unusable in the whole process, or ends it. Here stand-ins take it and check it.
@@ -21,8 +21,14 @@ _KINDS = "biufSUO"
 _REFUSED = {"NEXT_BUFFER", "PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4"}
 
 
-def load_harmless(file: BinaryIO) -> Any:
-    """Return what was pickled in a file, arrays as arrays.
+def load_arrays(file: BinaryIO) -> dict[Any, np.ndarray]:
+    """Return the arrays of a dictionary that NumPy pickled, by their names.
+
+    Parameters
+    ----------
+    file : binary file
+        At the pickle, of an array of objects whose only one is the dictionary. What else is in it
+        is passed over; of anything but a dictionary there are no arrays.
 
     Raises
     ------
@@ -34,7 +40,16 @@ def load_harmless(file: BinaryIO) -> Any:
     begin = file.tell()
     _look_through(_Bounded(file))
     file.seek(begin)
-    return _plain(_Harmless(file, encoding="latin1").load(), set())
+    found = _Harmless(file, encoding="latin1").load()
+    held = found.value if isinstance(found, _Array) else None
+    content = held[0] if isinstance(held, list) and len(held) == 1 else None
+    if not isinstance(content, dict):
+        return {}
+    return {
+        name: it.value
+        for name, it in content.items()
+        if isinstance(it, _Array) and isinstance(it.value, np.ndarray)
+    }
 
 
 def _look_through(file: _Bounded) -> None:
@@ -84,9 +99,9 @@ class _Type:
 
 
 class _Array:
-    """Stands in for `numpy.ndarray` that is put together."""
+    """Stands in for a `numpy.ndarray`; one of objects is a list of them."""
 
-    value: np.ndarray | None = None
+    value: np.ndarray | list[Any] | None = None
 
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, is_fortran, values = state
@@ -101,10 +116,8 @@ def _reconstruct(*_: Any) -> _Array:
     return _Array()
 
 
-def _scalar(kind: Any, value: Any = None) -> Any:
-    if _of(kind).kind == "O":
-        return value
-    return _array(value, kind, (), "C")[()]
+def _scalar(*_: Any) -> None:
+    """Pass a number over: only arrays are asked for."""
 
 
 def _frombuffer(values: Any, kind: Any, shape: Any, order: Any) -> _Array:
@@ -148,40 +161,12 @@ def _of(kind: Any) -> np.dtype:
     return kind.value
 
 
-def _array(values: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
+def _array(values: Any, kind: Any, shape: Any, order: Any) -> np.ndarray | list[Any]:
     dtype = _of(kind)
+    if dtype.kind == "O":
+        return list(values)
     sides = tuple(int(n) for n in shape)
     if order not in ("C", "F") or any(n < 0 for n in sides):
         raise ValueError(f"{sides} {order!r}")
-    if dtype.kind == "O":
-        made = np.empty(len(values), object)
-        made[:] = values
-        return made.reshape(sides, order=order)
     data = values if isinstance(values, bytes) else _latin1(values)
     return np.frombuffer(data, dtype).reshape(sides, order=order)
-
-
-def _plain(found: Any, inside: set[int]) -> Any:
-    """Return what was found with arrays in the places of stand-ins; a circle is damage."""
-    if isinstance(found, _Type | _ArrayClass) or found is _ArrayClass:
-        return None
-    if isinstance(found, _Array):
-        if found.value is None:
-            raise ValueError("an array without values")
-        found = found.value
-    holds = isinstance(found, dict | list | tuple) or (
-        isinstance(found, np.ndarray) and found.dtype.kind == "O"
-    )
-    if not holds:
-        return found
-    if id(found) in inside:
-        raise ValueError("it holds itself")
-    inside = inside | {id(found)}
-    if isinstance(found, dict):
-        return {key: _plain(value, inside) for key, value in found.items()}
-    if isinstance(found, np.ndarray):
-        made = np.empty(found.size, object)
-        for at, value in enumerate(found.ravel()):
-            made[at] = _plain(value, inside)
-        return made.reshape(found.shape)
-    return type(found)(_plain(value, inside) for value in found)

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_copnet.errors import InputError
 from napari_copnet.io.damage import damage_explained
-from napari_copnet.io.harmless_pickle import load_harmless
+from napari_copnet.io.harmless_pickle import load_arrays
 from napari_copnet.io.raw import Raw, is_lazy, need_memory
 
 # NumPy makes room for as much as a header says it is long.
@@ -32,7 +32,7 @@ def read_numpy(path: Path) -> Raw:
         with path.open("rb") as file:
             shape, dtype = _header(file)
             if dtype.hasobject:
-                return _masks(load_harmless(file), path)
+                return _masks(load_arrays(file).get("masks"), path)
         data = np.load(path, mmap_mode="r" if is_lazy(shape, dtype) else None, allow_pickle=False)
         if data.ndim < 2:
             raise InputError(f"{path.name} holds no image.", "Give an array (z, y, x).")
@@ -54,10 +54,8 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _masks(found: Any, path: Path) -> Raw:
-    content = found.item() if isinstance(found, np.ndarray) and found.size == 1 else None
-    masks = content.get("masks") if isinstance(content, dict) else None
-    if not isinstance(masks, np.ndarray) or masks.dtype.kind not in "biu":
+def _masks(masks: np.ndarray | None, path: Path) -> Raw:
+    if masks is None or masks.dtype.kind not in "biu":
         raise InputError(
             f"{path.name} holds no Cellpose masks.", "Save the cells as a label image, as TIFF."
         )
