@@ -3,6 +3,7 @@
 import functools
 import gc
 import os
+import threading
 
 import pytest
 
@@ -34,7 +35,10 @@ def light_collections():
     """
     from napari_copnet.gui.background import preload
 
-    preload._load()
+    # In a thread: it lowers its own priority, and would that of all tests.
+    loading = threading.Thread(target=preload._load)
+    loading.start()
+    loading.join()
     gc.collect()
     gc.freeze()
     yield

@@ -119,7 +119,7 @@ def read_file(path: str) -> list[LayerTuple]:
     except NeedsChoiceError as error:
         raise InputError(
             error.message,
-            "Open it from the COp-Net dock, and choose how to read it under How to read files.",
+            "Open it from the COp-Net dock, which asks how it is meant.",
         ) from error
     _say(stack.notes)
     kind = stack.data.dtype

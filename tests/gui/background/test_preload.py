@@ -65,7 +65,8 @@ def test_a_program_that_ends_meanwhile_waits_for_the_library_and_no_longer():
 
 def test_loading_rests_while_the_user_waits_for_something_else(monkeypatch):
     done = []
-    for name in ("_labels", "_stages", "_link", "_network", "_cut"):
+    steps = ["_labels", "_stages", "_link", "_libraries", "_network", "_cut"]
+    for name in steps:
         monkeypatch.setattr(preload, name, lambda name=name: done.append(name))
     preload.hold(True)
     thread = threading.Thread(target=preload._load)
@@ -74,4 +75,24 @@ def test_loading_rests_while_the_user_waits_for_something_else(monkeypatch):
     assert thread.is_alive() and done == ["_labels"]
     preload.hold(False)
     thread.join(20)
-    assert done == ["_labels", "_stages", "_link", "_network", "_cut"]
+    assert done == steps
+
+
+IMPORTS = """
+import sys
+from napari_copnet.gui.background import preload
+preload._link()
+preload._libraries()
+before = set(sys.modules)
+preload._network()
+later = [name for name in sys.modules if name not in before and name.startswith("torch.")]
+print(len(later))
+"""
+
+
+def test_the_libraries_of_a_network_are_imported_before_it_is_made():
+    """While they are imported the window may have them rest; not so afterwards."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS], capture_output=True, text=True, timeout=250, check=False
+    )
+    assert int(done.stdout) < 60, done.stderr[-2000:]

@@ -50,6 +50,11 @@ def note_press() -> None:
     _last_press = time.monotonic()
 
 
+def is_calm() -> bool:
+    """Whether the user has pressed nothing for `CALM_SECONDS`."""
+    return time.monotonic() - _last_press > CALM_SECONDS
+
+
 class _Keeper:
     """Collects garbage in turns of the event loop while there are threads at work."""
 
@@ -74,9 +79,9 @@ class _Keeper:
         self._at_work = [is_at_work for is_at_work in self._at_work if is_at_work()]
         now = time.monotonic()
         since = now - self._last_whole
-        is_calm = now - _last_press > CALM_SECONDS or since > LONGEST_SECONDS
+        may_take_long = is_calm() or since > LONGEST_SECONDS
         counts, most = gc.get_count(), gc.get_threshold()
-        if not self._at_work and is_calm:
+        if not self._at_work and may_take_long:
             self._timer.stop()
             self._is_ours = False
             if counts[2] > most[2]:
@@ -84,7 +89,7 @@ class _Keeper:
                 gc.collect(2)
             gc.enable()
             return
-        if counts[2] > most[2] and since > WHOLE_SECONDS and is_calm:
+        if counts[2] > most[2] and since > WHOLE_SECONDS and may_take_long:
             self._last_whole = now
             gc.collect(2)
         elif counts[1] > most[1]:

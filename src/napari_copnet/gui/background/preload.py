@@ -20,6 +20,13 @@ from napari_copnet.progress import finish
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2
+_LIBRARIES = (
+    "torch",
+    # PyTorch imports it with the first network.
+    "torch._dynamo",
+    "dynamic_network_architectures.architectures.unet",
+    "napari_copnet.networks.cpu_unet",
+)
 _thread: threading.Thread | None = None
 _may_go_on = threading.Event()
 _may_go_on.set()
@@ -56,11 +63,10 @@ def _load() -> None:
         with quick_turns():
             # What the next click may need; this takes a moment.
             _labels()
-            with pausing(_is_held):
-                for step in (_stages, _link, _network, _cut):
-                    if not _is_wanted():
-                        return
-                    step()
+            for step in (_stages, _link, _libraries, _network, _cut):
+                if not _is_wanted():
+                    return
+                step()
     except Exception as error:
         log.info("Preloading for a run failed.", exc_info=error)
 
@@ -84,6 +90,14 @@ def _link() -> None:
     from napari_copnet.networks.link_torch import link_torch
 
     link_torch()
+
+
+def _libraries() -> None:
+    """Import what networks are made of: two thousand modules."""
+    # Not so what follows: it imports within numba's lock, for which the window would wait.
+    with pausing(_is_held):
+        for name in _LIBRARIES:
+            importlib.import_module(name)
 
 
 def _network() -> None:

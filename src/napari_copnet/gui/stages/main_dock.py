@@ -11,6 +11,7 @@ from qtpy.QtGui import QShortcut
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_copnet.gui.background import preload
+from napari_copnet.gui.background.garbage import is_calm
 from napari_copnet.gui.stages.closing_question import ClosingQuestion
 from napari_copnet.gui.stages.first_tour import FirstTour, is_first_use
 from napari_copnet.gui.stages.key_card import on_question_mark, show_keys
@@ -138,7 +139,7 @@ class CopnetDock(Dock):
 
     def _hold_preload(self) -> None:
         is_new = time.monotonic() - self._made_at < WELCOME_SECONDS and not self._had_layer
-        preload.hold(is_new or self.panels.is_waited_for)
+        preload.hold(is_new or self.panels.is_waited_for or not is_calm())
 
     @property
     def parts(self) -> list[Dock]:

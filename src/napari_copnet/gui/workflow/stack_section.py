@@ -48,7 +48,7 @@ class StackSection(DockSection):
     open_asked (Path)
         The user chose a file or folder.
     asked
-        An option is to be set before a file can be opened; `asks` from then on.
+        An option is to be set before a file can be opened; `asks` until one is.
     """
 
     source_changed = Signal()
@@ -152,6 +152,7 @@ class StackSection(DockSection):
     def _on_layers(self) -> None:
         chosen = self.layer
         self._layers = [layer for layer in self.viewer.layers if is_usable(layer)]
+        self.asks = self.asks and not self._layers
         for layer in self._layers:
             layer.events.name.connect(self._on_names)
         offer_layers(self.layers, self._layers, chosen, otherwise=len(self._layers) - 1)
