@@ -22,7 +22,7 @@ from napari_copnet.networks import package
 from napari_copnet.networks.model_zip import export_zip, import_zip
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.session_start import from_run_folder
-from napari_copnet.runs.generation import is_intact
+from napari_copnet.runs.known_files import is_intact
 from napari_copnet.store.folder import FolderStore
 
 

@@ -37,7 +37,7 @@ from napari_copnet.proofreading.recover import recover
 from napari_copnet.proofreading.session_export import export
 from napari_copnet.proofreading.session_start import from_run_folder
 from napari_copnet.restored import restored_lazily
-from napari_copnet.runs.generation import is_intact
+from napari_copnet.runs.known_files import is_intact
 from napari_copnet.runs.rerun import plan_of, rerun
 from napari_copnet.runs.saving import saving
 from napari_copnet.store.folder import FolderStore

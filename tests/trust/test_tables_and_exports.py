@@ -21,7 +21,7 @@ from napari_copnet.measures.files import measure_files
 from napari_copnet.params import ReadParams
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.session import Session
-from napari_copnet.runs.generation import is_intact
+from napari_copnet.runs.known_files import is_intact
 from napari_copnet.runs.rerun import plan_of, rerun
 from napari_copnet.store.folder import FolderStage, FolderStore
 from napari_copnet.teaching.carrying.carried import (

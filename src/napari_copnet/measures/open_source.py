@@ -21,7 +21,8 @@ from napari_copnet.measures.source import Source
 from napari_copnet.params import MeasureParams, ReadParams
 from napari_copnet.proofreading.session import Session
 from napari_copnet.proofreading.session_files import is_session
-from napari_copnet.runs.generation import RECORD, read_generation
+from napari_copnet.runs.generation import read_generation
+from napari_copnet.runs.known_files import RECORD
 from napari_copnet.runs.run_folder import read_run
 from napari_copnet.types import Stack
 

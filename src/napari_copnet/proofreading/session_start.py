@@ -16,7 +16,8 @@ from napari_copnet.lazy_array import LazyArray
 from napari_copnet.params import CellParams, Settings, from_dict
 from napari_copnet.pipeline import RunResult
 from napari_copnet.restored import Restored
-from napari_copnet.runs.generation import RECORD, REPEAT, read_generation
+from napari_copnet.runs.generation import REPEAT, read_generation
+from napari_copnet.runs.known_files import RECORD
 from napari_copnet.runs.run_folder import PADDING, read_run
 from napari_copnet.runs.run_input import read_input
 from napari_copnet.runs.run_record import is_described, padding_mask, run_record

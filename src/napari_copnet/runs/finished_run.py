@@ -9,7 +9,8 @@ from typing import Any
 from napari_copnet.errors import InputError
 from napari_copnet.io.formats import FORMATS, FormatName
 from napari_copnet.records import unfit
-from napari_copnet.runs.generation import is_intact, named_files, read_generation
+from napari_copnet.runs.generation import read_generation
+from napari_copnet.runs.known_files import is_intact, named_files
 
 _FORM = {
     "key": str,

@@ -15,20 +15,30 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 from napari_copnet.errors import InputError, OutputError
-from napari_copnet.files import explained, sha256, sync, unused_name, whole_file
+from napari_copnet.files import explained, sync, unused_name, whole_file
 from napari_copnet.leftovers import in_work, tidy
 from napari_copnet.locks import only_writer
-from napari_copnet.records import SHAPE, Fixed, Range, is_plain_file, read_record
+from napari_copnet.records import SHAPE, Fixed, Range, read_record
+from napari_copnet.runs.known_files import (
+    HASHES,
+    RECORD,
+    Known,
+    check_ours,
+    file_facts,
+    is_intact,
+    is_ours,
+    known_files,
+    named_files,
+    which_of,
+)
 
-RECORD = "run.json"
 # While files change places.
 UNFINISHED = "unfinished"
 REPEAT = "Repeat the run into the same folder."
-_HASHES = "hashes"
 _SLICES = [Range(0, 1 << 24)]
 _MODEL = {"name?": str, "sha256?": str}
 # What is read of the record of a run, or of a step alone.
@@ -36,7 +46,7 @@ FORM: dict[str, Any] = {
     "command?": str,
     "key?": str,
     "files?": dict,
-    _HASHES + "?": dict,
+    HASHES + "?": dict,
     UNFINISHED + "?": bool,
     "versions?": dict,
     "settings?": {
@@ -166,7 +176,7 @@ def check_results(
         A file that must stay has such a name, or the results are of another command.
     """
     out = Path(out)
-    known = _known(out, record)
+    known = known_files(out, record)
     if replaces and os.path.lexists(out / record):
         command = read_record(out / record, {"command?": str}).get("command")
         if command != replaces:
@@ -175,7 +185,7 @@ def check_results(
                 "Choose another folder.",
             )
     for name in names:
-        _check_ours(out / name, known)
+        check_ours(out / name, known)
 
 
 def read_generation(folder: Path | str) -> dict[str, Any] | None:
@@ -197,47 +207,7 @@ def read_generation(folder: Path | str) -> dict[str, Any] | None:
     return record
 
 
-def named_files(record: dict[str, Any]) -> dict[str, str]:
-    """Return the file names of the results by the names of the results; see `local_name`."""
-    files = record.get("files")
-    found = {str(n): local_name(p) for n, p in files.items()} if isinstance(files, dict) else {}
-    return {name: local for name, local in found.items() if local and local != RECORD}
-
-
-def local_name(path: Any) -> str:
-    """Return the last part of a path as any system writes it: a run's folder may have been moved.
-
-    It is never a path to elsewhere; empty for what is no path.
-    """
-    if not isinstance(path, str):
-        return ""
-    name = PureWindowsPath(PurePosixPath(path).name).name
-    return "" if name in ("", ".", "..") or "\0" in name else name
-
-
-def is_intact(path: Path, record: dict[str, Any], *, thorough: bool = True) -> bool:
-    """Whether a result is as the run wrote it: its size and time tell at once, else its hash does.
-
-    Parameters
-    ----------
-    path : Path
-        In the folder of the record.
-    record : dict
-        One without hashes, of an earlier version, says nothing: what is there is taken for intact.
-    thorough : bool
-        Whether to read files that were copied since; else their size has to do.
-    """
-    hashes = record.get(_HASHES)
-    if not isinstance(hashes, dict):
-        return path.exists()
-    return _is_as_told(path, hashes.get(path.name), thorough=thorough)
-
-
 # Changing places -------------------------------------------------------------
-
-# By file name: what each of the generations that it may be of says of it. None of an earlier
-# version, which said nothing but the name.
-_Known = dict[str, list[dict[str, Any]] | None]
 
 
 def _put_in_place(made: Generation, keep: bool) -> dict[str, Any]:
@@ -256,20 +226,20 @@ def _put_in_place(made: Generation, keep: bool) -> dict[str, Any]:
         for child in [path, *path.rglob("*")]:
             if child.is_file():
                 sync(child)
-    hashes = {path.name: _described(path) for path in new}
-    known = _known(out, made.name)
+    hashes = {path.name: file_facts(path) for path in new}
+    known = known_files(out, made.name)
     for name in hashes:
-        _check_ours(out / name, known)
+        check_ours(out / name, known)
     kept = _of_the_same(out, record) if made.name == RECORD else {}
     if keep:
-        kept = {name: _which(out / name, it) for name, it in known.items() if it}
+        kept = {name: which_of(out / name, it) for name, it in known.items() if it}
         kept = {name: it for name, it in kept.items() if name not in hashes}
     _write(
         out / made.name,
         {
             "command": record.get("command", "run"),
             UNFINISHED: True,
-            _HASHES: {**known, **{name: _either(known, name, it) for name, it in hashes.items()}},
+            HASHES: {**known, **{name: _either(known, name, it) for name, it in hashes.items()}},
         },
     )
     aside = beside / in_work("replaced")
@@ -283,10 +253,10 @@ def _put_in_place(made: Generation, keep: bool) -> dict[str, Any]:
     for name in known.keys() - hashes.keys() - kept.keys():
         path = out / name
         # What an earlier version named stays: nothing tells whether it is still that file.
-        if known[name] is not None and os.path.lexists(path) and _is_ours(path, known):
+        if known[name] is not None and os.path.lexists(path) and is_ours(path, known):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     sync(out)
-    record[_HASHES] = {**kept, **hashes}
+    record[HASHES] = {**kept, **hashes}
     _write(out / made.name, record)
     return record
 
@@ -306,19 +276,14 @@ def _of_the_same(out: Path, record: dict[str, Any]) -> dict[str, Any]:
         return {}
     kept = {}
     for name, local in named_files(before).items():
-        hashes = before.get(_HASHES, {})
+        hashes = before.get(HASHES, {})
         if name not in record["files"] and local in hashes and is_intact(out / local, before):
             record["files"][name] = str(out / local)
             kept[local] = hashes[local]
     return kept
 
 
-def _which(path: Path, may_be: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return which of several a file is; the last one where it is none of them."""
-    return next((told for told in may_be if _is_as_told(path, told)), may_be[-1])
-
-
-def _either(known: _Known, name: str, new: dict[str, Any]) -> list[dict[str, Any]] | None:
+def _either(known: Known, name: str, new: dict[str, Any]) -> list[dict[str, Any]] | None:
     before = known.get(name, [])
     return None if before is None else [*before, new]
 
@@ -326,77 +291,3 @@ def _either(known: _Known, name: str, new: dict[str, Any]) -> list[dict[str, Any
 def _write(path: Path, record: dict[str, Any]) -> None:
     with whole_file(path) as file:
         file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def _described(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = {"sha256": sha256(path)}
-    if path.is_file():
-        found = path.stat()
-        values |= {"bytes": found.st_size, "changed": found.st_mtime_ns}
-    return values
-
-
-def _known(out: Path, record_name: str) -> _Known:
-    """Return what is known of the files that runs before have written.
-
-    Raises
-    ------
-    OutputError
-        There is such a record that no run wrote, or that can't be read.
-    """
-    path = out / record_name
-    if not os.path.lexists(path):
-        return {}
-    try:
-        if not is_plain_file(path):
-            raise InputError(f"{path} is not a plain file.")
-        record = read_record(path, {"command": str, "files?": dict, "hashes?": dict})
-    except InputError as error:
-        raise OutputError(
-            f"{path} already exists, and is not the record of a run that can be read.",
-            "Remove it, or choose another folder; nothing was changed.",
-        ) from error
-    if _HASHES not in record:
-        return dict.fromkeys(named_files(record).values())
-    return {
-        name: None
-        if it is None
-        else [one for one in (it if isinstance(it, list) else [it]) if isinstance(one, dict)]
-        for name, it in record[_HASHES].items()
-        if local_name(name) == name != record_name
-    }
-
-
-def _check_ours(path: Path, known: _Known) -> None:
-    if os.path.lexists(path) and not _is_ours(path, known):
-        was = "was changed since: " if path.name in known else ""
-        raise OutputError(
-            f"{path} already exists, and {was}napari-copnet did not write it.",
-            "Move it elsewhere, or choose another folder; nothing was changed.",
-        )
-
-
-def _is_ours(path: Path, known: _Known) -> bool:
-    if path.name not in known or not (is_plain_file(path) or _is_folder(path)):
-        return False
-    may_be = known[path.name]
-    return may_be is None or any(_is_as_told(path, told) for told in may_be)
-
-
-def _is_as_told(path: Path, told: Any, *, thorough: bool = True) -> bool:
-    """Whether a file or folder is what `_described` was told of, at once or by its hash."""
-    if not isinstance(told, dict):
-        return False
-    if is_plain_file(path):
-        found = path.stat()
-        if told.get("bytes") != found.st_size:
-            return False
-        if told.get("changed") == found.st_mtime_ns:
-            return True
-    elif not _is_folder(path):
-        return False
-    return not thorough or sha256(path) == told.get("sha256")
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()

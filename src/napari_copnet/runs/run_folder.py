@@ -7,13 +7,8 @@ from pathlib import Path
 
 from napari_copnet.errors import InputError
 from napari_copnet.io.formats import SUFFIXES
-from napari_copnet.runs.generation import (
-    RECORD,
-    REPEAT,
-    is_intact,
-    named_files,
-    read_generation,
-)
+from napari_copnet.runs.generation import REPEAT, read_generation
+from napari_copnet.runs.known_files import RECORD, is_intact, named_files
 
 RESULTS = ("contours", "closed", "iterations", "cells")
 # Where there are none.

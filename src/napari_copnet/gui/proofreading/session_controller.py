@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.napari_compat.canvas_widget import canvas_of, is_shown, repaint
 from napari_copnet.gui.proofreading.cell_in_3d import CellIn3D
 from napari_copnet.gui.proofreading.cursor_note import clear_at_cursor, show_at_cursor
-from napari_copnet.gui.proofreading.history_export import export_history
+from napari_copnet.gui.proofreading.history_tab import HistoryTab
 from napari_copnet.gui.proofreading.item_pictures import ItemPictures
 from napari_copnet.gui.proofreading.iteration_review import IterationReview
 from napari_copnet.gui.proofreading.keys import REDO, UNDO, Keys
@@ -27,7 +26,6 @@ from napari_copnet.gui.proofreading.session_camera import SessionCamera
 from napari_copnet.gui.proofreading.session_layers import SessionLayers
 from napari_copnet.gui.proofreading.tool_controller import ToolController
 from napari_copnet.gui.proofreading.tool_list import BRUSH, BY_NAME, DRAGGED, FREEZE, SOLID, TOOLS
-from napari_copnet.gui.widgets.lazy_rows import Rows
 from napari_copnet.proofreading.edits import Edit, Judge
 from napari_copnet.proofreading.paths import snapped
 from napari_copnet.proofreading.session import Touched
@@ -76,12 +74,7 @@ class SessionController:
         self.queue = QueueController(form, session, compute)
         self.queue.pictures = ItemPictures(session, layers.image)
         self._connect_parts()
-        self._history = Rows(
-            ("", "Edit"),
-            lambda: len(session.history) + 1,
-            self._history_cell,
-            lambda row: row > session.history.position,
-        )
+        self._history = HistoryTab(form, session)
         session.on_change.append(self._on_change)
         session.on_run.append(self._on_run)
         self.save_status = SaveStatus(form, session)
@@ -159,14 +152,9 @@ class SessionController:
 
     def export(self) -> None:
         """Ask for a file and write the list of edits."""
-        name = str(self.session.folder.with_name(f"{self.session.folder.name}-edits.csv"))
-        path, _ = QFileDialog.getSaveFileName(
-            self.form, "Export the list of edits", name, "Tables (*.csv);;JSON (*.json)"
-        )
-        if path:
-            with self._explained():
-                export_history(self.session.history, Path(path))
-                self.form.message.note(f"The list of edits was saved to {Path(path).name}.")
+        with self._explained():
+            if name := self._history.export():
+                self.form.message.note(f"The list of edits was saved to {name}.")
 
     def close(self) -> None:
         """Save and let the session go; its layers go too, unless the window is going itself.
@@ -216,10 +204,6 @@ class SessionController:
         form.probability.setChecked(self.layers.probability.visible)
         form.probability.setVisible(self.layers.image is not None)
         self._fill_iterations()
-        for button in (form.undo_button, form.redo_button):
-            button.setEnabled(not session.read_only)
-        form.history_view.show_rows(self._history)
-        self._renew()
         self.save_status.tell()
 
     def _fill_iterations(self) -> None:
@@ -296,18 +280,6 @@ class SessionController:
             "Escape": self.escape,
         }
 
-    def _history_cell(self, row: int, column: int) -> str:
-        if column == 0:
-            return str(row)
-        return self.session.history[row - 1].text if row else "As the networks left it"
-
-    def _renew(self) -> None:
-        history = self.session.history
-        self.form.history_view.renew(history.position)
-        if not self.session.read_only:
-            self.form.undo_button.setEnabled(history.can_undo)
-            self.form.redo_button.setEnabled(history.can_redo)
-
     # Changes -----------------------------------------------------------------
 
     def _on_edit(self, edit: Edit) -> None:
@@ -354,7 +326,7 @@ class SessionController:
 
     def _on_change(self, touched: list[Touched]) -> None:
         self.neighbours.drop()
-        self._renew()
+        self._history.renew()
         self.queue.changed({change.z for change in touched})
         self.iteration_review.changed()
         self.save_status.tell()
