@@ -221,10 +221,10 @@ def _choose(
             path,
             "Z" not in sizes and "T" not in sizes,
         )
-        notes.append(f"Channel {chosen['C']} of {sizes['C']} was used.")
+        notes.append(f"Channel {chosen['C']} was used; there are {sizes['C']}, counted from 0.")
     if sizes.get("T", 1) > 1 and sizes.get("Z", 1) > 1:
         chosen["T"] = _index(params.time_point, sizes["T"], "time_point", "time points", path)
-        notes.append(f"Time point {chosen['T']} of {sizes['T']} was used.")
+        notes.append(f"Time point {chosen['T']} was used; there are {sizes['T']}, counted from 0.")
     return chosen, tuple(notes)
 
 

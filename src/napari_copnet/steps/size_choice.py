@@ -141,7 +141,7 @@ def choose_size(
         0,
         len(sizes),
         "sizes",
-        f"Finding the best size for the networks: slices {', '.join(str(z + 1) for z in slices)} "
+        f"Finding the best size for the networks: {_slices_in_words(slices)} "
         f"at {', '.join(map(str, sizes))} px.",
     )
     cheap = replace(closing, **CHEAP)
@@ -185,6 +185,12 @@ def chosen_size(tried: Sequence[dict[str, float]], slices: Sequence[int]) -> Siz
         "Use Size to set another."
     )
     return SizeChoice(size, reason, tuple(slices), tuple(tried))
+
+
+def _slices_in_words(slices: Sequence[int]) -> str:
+    """Return their numbers as people count them."""
+    numbers = ", ".join(str(z + 1) for z in slices)
+    return f"slice{'s' if len(slices) > 1 else ''} {numbers}"
 
 
 def _why_not(

@@ -3,7 +3,9 @@
 import numpy as np
 import tifffile
 from hand import press
-from qtpy.QtWidgets import QFileDialog, QPushButton
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QPushButton, QSpinBox
 
 NUMBERS = np.arange(6 * 20 * 24, dtype=np.uint8).reshape(6, 20, 24)
 
@@ -42,11 +44,48 @@ def test_one_answer_leads_to_the_next(dock, qtbot, monkeypatch, tmp_path):
     assert np.array_equal(stack.layer.data, NUMBERS[3:])
 
 
-def test_where_there_are_too_many_answers_the_option_is_shown(dock, qtbot, monkeypatch, tmp_path):
-    data = np.zeros((3, 6, 20, 24), np.uint8)
+def answer_number(number):
+    """Type a number into the dialog once it is there, and press OK."""
+
+    def look():
+        dialog = QApplication.activeModalWidget()
+        if not isinstance(dialog, QInputDialog):
+            QTimer.singleShot(50, look)
+            return
+        box = dialog.findChild(QSpinBox)
+        box.selectAll()
+        QTest.keyClicks(box, str(number))
+        QTest.keyClick(dialog, Qt.Key.Key_Return)
+
+    QTimer.singleShot(50, look)
+
+
+def test_of_many_channels_the_number_is_asked(dock, qtbot, monkeypatch, tmp_path):
+    data = np.arange(3 * 6 * 20 * 24, dtype=np.uint16).reshape(3, 6, 20, 24)
     tifffile.imwrite(tmp_path / "a.tif", data, imagej=True, metadata={"axes": "ZCYX"})
-    row = dock.panels.workflow.stack.reading.rows["channel"].native
+    answer_number(4)
+    stack = dock.panels.workflow.stack
+    begin(dock, tmp_path / "a.tif", monkeypatch, qtbot, lambda _: stack.layer is not None)
+    assert np.array_equal(stack.layer.data, data[:, 4])
+    said = dock.panels.workflow.run_controls.message.text
+    assert said == "Channel 4 was used; there are 6, counted from 0."
+
+
+def test_where_no_answer_is_likely_the_option_is_shown(dock, qtbot, monkeypatch, tmp_path):
+    np.save(
+        tmp_path / "a.npy", np.arange(2 * 2 * 3 * 20 * 24, dtype=np.uint16).reshape(2, 2, 3, 20, 24)
+    )
+    stack = dock.panels.workflow.stack
+    row = stack.reading.rows["axes"].native
     assert not row.isVisible()
-    begin(dock, tmp_path / "a.tif", monkeypatch, qtbot, lambda _: row.isVisible())
-    assert "has 6 channels" in dock.panels.workflow.run_controls.message.text
+    begin(dock, tmp_path / "a.npy", monkeypatch, qtbot, lambda _: row.isVisible())
+    # The welcome gives it the room.
+    assert not dock.findChild(QPushButton, "welcome_sample").isVisible()
+    assert "order of the axes" in dock.panels.workflow.run_controls.message.text
     assert not answers(dock)
+    stack.reading.rows["axes"].value = "TCZYX"
+    monkeypatch.setattr(
+        QFileDialog, "getOpenFileName", lambda *_, **__: (str(tmp_path / "a.npy"), "")
+    )
+    press(stack.open_file)
+    qtbot.waitUntil(lambda: bool(answers(dock)), timeout=60000)

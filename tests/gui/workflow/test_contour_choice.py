@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 from fake_networks import made_image
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QSpinBox
+from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_copnet.gui.widgets.dock_section import Mark
 from napari_copnet.gui.workflow.contour_choice import NETWORK
@@ -163,22 +163,6 @@ def ilastik(tmp_path):
     return path
 
 
-def answer_channel(number):
-    """Type a channel into the dialog once it is there, and press OK."""
-
-    def look():
-        dialog = QApplication.activeModalWidget()
-        if not isinstance(dialog, QInputDialog):
-            QTimer.singleShot(50, look)
-            return
-        box = dialog.findChild(QSpinBox)
-        box.selectAll()
-        QTest.keyClicks(box, str(number))
-        QTest.keyClick(dialog, Qt.Key.Key_Return)
-
-    QTimer.singleShot(50, look)
-
-
 def test_a_file_is_opened_and_such_a_run_on_disk_is_repeated(
     make_panel, click, ended, models, ilastik, tmp_path, monkeypatch, qtbot
 ):
@@ -191,8 +175,10 @@ def test_a_file_is_opened_and_such_a_run_on_disk_is_repeated(
     ended(panel)
     image = panel.stack.layer
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(ilastik), ""))
-    answer_channel(1)
     click(panel.origin.open_button)
+    message = panel.run_controls.message
+    qtbot.waitUntil(lambda: len(message.findChildren(QPushButton, "answer")) == 2)
+    click(message.findChildren(QPushButton, "answer")[1])
     qtbot.waitUntil(lambda: panel.origin.layer is not None, timeout=20000)
     ended(panel)
     assert panel.stack.layer is image and panel.origin.layer.name == "Probabilities.h5"

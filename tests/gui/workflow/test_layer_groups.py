@@ -135,3 +135,23 @@ def test_what_a_run_takes_away_itself_is_not_offered(make_panel, click, ended):
     panel.sections["cells"].form.rows["min_size"].value = 8
     run(panel, click, ended)
     assert not panel.findChild(QPushButton, "bring_back").isVisible()
+
+
+def test_of_another_stack_a_slice_is_in_view_however_few_it_has(make_panel):
+    viewer, panel = make_panel()
+    first = panel.stack.layer
+    viewer.dims.set_point(0, len(first.data) - 1)
+    one = viewer.add_image(np.ones((1, 8, 8), np.float32), name="one slice")
+    panel.stack.choose(one)
+    assert round(viewer.dims.point[0]) == 0
+    far = viewer.add_image(np.ones((5, 8, 8), np.float32), name="far", translate=(100, 0, 0))
+    panel.stack.choose(far)
+    assert round(viewer.dims.point[0]) == 102
+    # Where one is in view already it stays.
+    viewer.dims.set_point(0, 104)
+    panel.stack.choose(one)
+    panel.stack.choose(far)
+    assert round(viewer.dims.point[0]) == 102
+    viewer.dims.set_point(0, 1)
+    panel.stack.choose(first)
+    assert round(viewer.dims.point[0]) == 1

@@ -55,9 +55,10 @@ class OpenStage(Stage):
         if self._content is None:
             return
         has_work = self.section.layer is not None or self.panels.session is not None
-        self._welcome.setVisible(not has_work)
-        # With how to read files, where that is asked for.
-        self.section.setVisible(has_work or self.section.asks)
+        # Among what belongs to a stack is how to read files, which may be asked for before.
+        has_section = has_work or self.section.asks
+        self._welcome.setVisible(not has_section)
+        self.section.setVisible(has_section)
 
     def _make(self) -> QWidget:
         inside = QWidget()

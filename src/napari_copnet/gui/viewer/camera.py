@@ -69,6 +69,16 @@ def is_in_view(viewer: Any, layer: Any, point: tuple[float, float], canvas: QWid
     return bool((away < 0.4 * np.array([canvas.height(), canvas.width()])).all())
 
 
+def show_some_slice(viewer: Any, layer: Any) -> None:
+    """Go to the middle of a layer of which no slice is in view: it has fewer, or lies elsewhere."""
+    if layer.ndim < 3 or len(viewer.dims.point) < layer.ndim:
+        return
+    depth = layer.data.shape[-3]
+    z = float(to_data(viewer, layer, viewer.dims.point)[-3])
+    if not -0.5 <= z <= depth - 0.5:
+        fly_to(viewer, layer, depth // 2, None, 0, None)
+
+
 def fly_to(
     viewer: Any,
     layer: Any,

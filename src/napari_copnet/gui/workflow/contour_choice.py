@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QInputDialog, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QWidget
 
-from napari_copnet.errors import NeedsChoiceError
 from napari_copnet.gui.viewer.layer_source import is_usable, remember_read
 from napari_copnet.gui.widgets.controls import column_in, named, quiet, row
 from napari_copnet.params import ReadParams
 
 NETWORK = "The network"
-_MOST_CHANNELS = 999
 
 
 class ContourChoice(QWidget):
@@ -28,26 +26,20 @@ class ContourChoice(QWidget):
     ----------
     viewer : napari.Viewer
 
-    Attributes
-    ----------
-    opening : Path or None
-        The file of contour probabilities that was opened last, until another file is.
-
     Signals
     -------
     changed
         Another one was chosen, or the chosen layer was deleted.
-    open_asked (Path, int or None)
-        The user chose a file of contour probabilities, and its channel.
+    open_asked (Path)
+        The user chose a file of contour probabilities.
     """
 
     changed = Signal()
-    open_asked = Signal(object, object)
+    open_asked = Signal(object)
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self.viewer = viewer
-        self.opening: Path | None = None
         self._stack: Any = None
         self._layers: list[Any] = []
         self._chosen: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -100,24 +92,7 @@ class ContourChoice(QWidget):
         """Ask for a file to open."""
         path, _ = QFileDialog.getOpenFileName(self, "Open contour probabilities")
         if path:
-            self.open_asked.emit(Path(path), None)
-
-    def settle(self, error: NeedsChoiceError) -> bool:
-        """Ask which channel of the file in question holds the contours, and open it again.
-
-        Returns
-        -------
-        bool
-            False where it is another file, or something else is unclear.
-        """
-        path = self.opening
-        if path is None or error.option != "channel":
-            return False
-        text = f"{error.message} Which one holds the contours? They are counted from 0."
-        channel, is_chosen = QInputDialog.getInt(self, "Channel", text, 0, 0, _MOST_CHANNELS)
-        if is_chosen:
-            self.open_asked.emit(path, channel)
-        return True
+            self.open_asked.emit(Path(path))
 
     def stop(self) -> None:
         """Let the viewer go."""

@@ -12,6 +12,7 @@ from typing import Any
 from qtpy.QtWidgets import QPushButton
 
 from napari_copnet.gui.napari_compat.hidden_rows import HiddenRows
+from napari_copnet.gui.viewer.camera import show_some_slice
 from napari_copnet.gui.viewer.layer_roles import is_listed, role_of
 from napari_copnet.gui.viewer.placed_layers import WORKING
 from napari_copnet.gui.widgets.controls import named
@@ -82,6 +83,7 @@ class LayerGroups(QPushButton):
         for layer in shown:
             if layer in self._viewer.layers:
                 layer.visible = True
+        show_some_slice(self._viewer, self._chosen)
 
     def _hide(self, image: Any) -> None:
         group = self._layers_of(image)

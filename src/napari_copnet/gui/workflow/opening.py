@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtWidgets import QInputDialog
+
 from napari_copnet.errors import NeedsChoiceError
 from napari_copnet.gui.viewer.add_stack import read
 from napari_copnet.gui.viewer.layer_source import remember_read
@@ -15,6 +17,10 @@ from napari_copnet.params import ReadParams
 
 if TYPE_CHECKING:
     from napari_copnet.gui.workflow.workflow_panel import WorkflowPanel
+
+# Options that are numbers from 0 on.
+NUMBERED = ("channel", "time_point")
+_MOST = 9999
 
 
 class Opening:
@@ -41,18 +47,22 @@ class Opening:
 
     def contours(self, path: Path, params: ReadParams) -> None:
         """Read a contour probability, and choose it in place of Step 1."""
-        origin = self._panel.origin
-        if self._panel.open_with(lambda: read(path, params), choose=partial(origin.take, params)):
-            origin.opening = path
+        take = partial(self._panel.origin.take, params)
+        if self._panel.open_with(lambda: read(path, params), choose=take):
+            self.again = lambda values: self.contours(path, replace(params, **values))
 
     def ask(self, error: NeedsChoiceError) -> None:
-        """Have the user say how a file is meant: by a button, else by its option."""
-        if self._panel.origin.settle(error):
-            return
+        """Have the user say how a file is meant: by a button, a number, or its option."""
         again = self.again
         if again is not None and error.answers:
             self._panel.run_controls.message.ask(
                 error.message, [(text, partial(again, values)) for text, values in error.answers]
             )
+        elif again is not None and error.option in NUMBERED:
+            text = f"{error.message} Which one? They are counted from 0."
+            title = error.option.replace("_", " ").capitalize()
+            number, is_chosen = QInputDialog.getInt(self._panel, title, text, 0, 0, _MOST)
+            if is_chosen:
+                again({error.option: number})
         else:
             self._panel.stack.ask(error.option)

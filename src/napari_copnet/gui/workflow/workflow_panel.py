@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -116,11 +115,11 @@ class WorkflowPanel(WorkflowForm):
         if params is not None:
             self.opening.stack(Path(path), params)
 
-    def open_contours(self, path: Path | str, channel: int | None = None) -> None:
+    def open_contours(self, path: Path | str) -> None:
         """Read a contour probability in the background, and choose it in place of Step 1."""
-        asked = self._asked(self.stack.read_params)
-        if asked is not None:
-            self.opening.contours(Path(path), replace(asked, channel=channel))
+        params = self._asked(self.stack.read_params)
+        if params is not None:
+            self.opening.contours(Path(path), params)
 
     def open_with(
         self,
@@ -141,7 +140,6 @@ class WorkflowPanel(WorkflowForm):
         """
         if self._is_busy():
             return False
-        self.origin.opening = None
 
         def show(opened: Opened) -> None:
             self._on_opened(opened, choose or self.stack.choose)
