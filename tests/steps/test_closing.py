@@ -71,7 +71,7 @@ def steps_of(work):
 def test_each_slice_stops_when_it_no_longer_changes():
     u = stack(3, 1, 0)
     network = Operator(fill_one)
-    _, result = steps_of(close(u, network, ClosingParams(unite=False)))
+    _, result = steps_of(close(u, network, ClosingParams(unite=False, tidy=False)))
 
     # A slice with g gap pixels changes g times and takes one more pass to show that it is done.
     assert result.iterations_by_slice.tolist() == [4, 2, 1]
@@ -102,7 +102,7 @@ def test_the_stack_stops_when_hardly_any_of_its_pixels_change():
 def test_every_iteration_is_handed_out_and_stays_as_it_was():
     u = stack(2, 0)
     before = u.copy()
-    seen, result = steps_of(close(u, Operator(fill_one)))
+    seen, result = steps_of(close(u, Operator(fill_one), ClosingParams(tidy=False)))
     iterations = [step.partial for step in seen if isinstance(step.partial, Iteration)]
     assert [iteration.number for iteration in iterations] == [1, 2, 3]
     filled = [(iteration.probability[0, 1] > 0.5).sum() for iteration in iterations]
@@ -138,7 +138,8 @@ def test_cancelling_in_an_iteration_keeps_those_before():
 
 def test_all_iterations_are_kept_when_asked():
     u = stack(2)
-    result = finish(close(u, Operator(fill_one), ClosingParams(keep_iterations=True)))
+    params = ClosingParams(keep_iterations=True, tidy=False)
+    result = finish(close(u, Operator(fill_one), params))
     assert result.iterations.dtype == np.float16 and result.iterations.shape == (4, 1, 3, 10)
     np.testing.assert_array_equal(result.iterations[0], u.astype(np.float16))
     assert [(u[0, 1] > 0.5).sum() for u in result.iterations] == [8, 9, 10, 10]
@@ -187,7 +188,9 @@ def test_late_additions_have_to_be_surer_each_time(sureness, firmer, closed):
         image[1, np.flatnonzero(image[1] <= 0.5)[:1]] = sureness
         return image
 
-    params = ClosingParams(tolerance=0.0, max_iterations=20, firmer=firmer, likely_gaps=False)
+    params = ClosingParams(
+        tolerance=0.0, max_iterations=20, firmer=firmer, likely_gaps=False, tidy=False
+    )
     result = finish(close(stack(30, width=30), Operator(fill), params))
     assert result.mask[0, 1].sum() == closed
     # What is contour already may be less sure than that.
@@ -309,6 +312,33 @@ def test_tidying_shows_what_the_network_returns_and_the_lines_that_part_cells():
     np.testing.assert_array_equal(loose.mask, u > 0.5)
     united = finish(close(u, Operator(fade), ClosingParams(unite=True)))
     np.testing.assert_array_equal(united.mask, u > 0.5)
+
+
+def test_of_what_the_network_adds_only_lines_that_part_cells_stay():
+    """A wall that the network completes stays; a stub and what thickens a wall do not."""
+    u = np.zeros((1, 20, 41), np.float32)
+    u[0, [0, -1]] = u[0, :, [0, 20, -1]] = 0.9
+    u[0, 8:12, 20] = 0.1
+    u[0, 5, 1:5] = 0.9  # a stub of Step 1
+
+    def draw(image):
+        out = image.copy()
+        out[8:12, 20] = 0.8  # the gap
+        out[:, 21:26] = 0.8  # a wall of six pixels
+        out[14, 32:40] = 0.8  # a stub
+        return out
+
+    params = ClosingParams(likely_gaps=False, keep_iterations=True)
+    result = finish(close(u, Operator(draw), params))
+    expected = u[0] > 0.5
+    expected[8:12, 20] = True
+    found = result.mask[0] > 0
+    assert (found >= expected).all()
+    # four pixels on either side of the midst of what the wall has become, and no more
+    assert np.flatnonzero(found[17]).tolist() == [0, 20, 21, 22, 23, 24, 25, 40]
+    assert not found[14, 32:38].any() and found[5, 1:5].all()
+    assert (result.probability[0, 14, 32:38] == 0.5).all()
+    np.testing.assert_array_equal(result.iterations[-1, 0] > 0.5, found)
 
 
 def test_the_network_sees_what_is_held_not_what_is_tidied():

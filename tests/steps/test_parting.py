@@ -44,6 +44,32 @@ def test_a_line_with_a_gap_parts_nothing():
     np.testing.assert_array_equal(parting_lines(mask), mask)
 
 
+def test_small_gaps_are_bridged_where_asked_but_not_filled():
+    mask = np.zeros((30, 60), bool)
+    mask[:, 30] = True
+    mask[12:18, 30] = False  # as wide as twice the bridge
+    mask[5, 3:12] = True  # a stub
+    assert not parting_lines(mask).any()
+    expected = mask.copy()
+    expected[5] = mask[6]
+    np.testing.assert_array_equal(parting_lines(mask, bridge=3), expected)
+    mask[18, 30] = False
+    assert not parting_lines(mask, bridge=3).any()
+
+
+def test_cells_narrower_than_the_bridge_stay_parted():
+    mask = np.zeros((30, 60), bool)
+    mask[:, [28, 32]] = True  # a cell of three pixels between two walls
+    np.testing.assert_array_equal(parting_lines(mask, bridge=3), mask)
+
+
+def test_the_reach_sets_how_wide_lines_are():
+    mask = np.zeros((12, 40), bool)
+    mask[:, 10:30] = True
+    for reach, wide in ((1, 4), (2, 6), (4, 10)):
+        assert np.count_nonzero(parting_lines(mask, reach=reach)[5]) == wide
+
+
 def test_holes_in_a_line_are_no_cells():
     mask = np.zeros((12, 30), bool)
     mask[:, 10:20] = True
@@ -59,9 +85,9 @@ def test_masks_without_regions_have_no_lines():
 
 
 @settings(max_examples=60, deadline=None)
-@given(arrays(bool, (9, 11), elements=st.booleans()))
-def test_regions_that_a_mask_parts_stay_parted(mask):
-    lines = parting_lines(mask, smallest=1)
+@given(arrays(bool, (9, 11), elements=st.booleans()), st.sampled_from([0, 1, 1.5, 3]))
+def test_regions_that_a_mask_parts_stay_parted(mask, bridge):
+    lines = parting_lines(mask, smallest=1, bridge=bridge)
     assert (lines <= mask).all()
     regions, count = ndimage.label(~mask, FACES)
     left, _ = ndimage.label(~lines, FACES)

@@ -195,7 +195,8 @@ class ClosingParams:
         True,
         "Tidy lines",
         "Of the contour that is kept, show only lines that separate cells and what the network "
-        "still returns: loose ends disappear, and lines are as thin as the network draws them.",
+        "still returns; of what it adds to Step 1, only lines that separate cells: loose ends "
+        "disappear, and lines do not become thicker.",
         advanced=True,
     )
     faint: float = setting(

@@ -19,6 +19,8 @@ from napari_copnet.types import CONTOUR_ABOVE, is_contour
 SURELY = np.float32(0.501)
 # Most slices converge within so many iterations; who adds later has to be surer.
 EARLY = 3
+# What is added stays so near to lines that part cells; gaps of up to twice the first are no gaps.
+BRIDGE, REACH = 3.0, 2
 # Tidying takes little of a pass's time.
 _TIDYING = 0.05
 
@@ -114,7 +116,7 @@ def do_pass(block: tuple[int, ...], passes: Passes) -> Steps[Values]:
         passes.seen[passes.number % 2][z] = held[index]
         result = held[index]
         if tidies:
-            result = tidied(passes.start[z], held[index], passed[index], params.faint)
+            result = tidied(passes, z, held[index], passed[index])
             done = count * (1 - _TIDYING) + _TIDYING * (index + 1)
             yield Progress("closing", done, count, "slices")
         passes.result[z] = result
@@ -164,10 +166,16 @@ def held_back(before: np.ndarray, passed: np.ndarray) -> np.ndarray:
     return np.where(is_contour(before), np.maximum(before, passed), passed)
 
 
-def tidied(start: np.ndarray, held: np.ndarray, passed: np.ndarray, faint: float) -> np.ndarray:
+def tidied(passes: Passes, z: int, held: np.ndarray, passed: np.ndarray) -> np.ndarray:
     """Return what the network made of a slice (Y, X), and contour on lines that part cells.
 
-    Such lines are looked for in all that is held or was in Step 1, down to a probability `faint`.
+    Such lines are looked for in all that is held or was in Step 1, down to a probability of
+    ``params.faint``. What is neither contour in Step 1 nor near a line that parts cells, or would
+    but for a small gap, is no contour: loose ends, and what makes lines thicker.
     """
-    lines = parting_lines(np.maximum(start, held) > faint)
-    return np.where(lines, np.maximum(held, SURELY), passed)
+    start, first = np.asarray(passes.start[z]), is_contour(passes.contours[z])
+    lines = parting_lines(np.maximum(start, held) > passes.params.faint)
+    result = np.where(lines, np.maximum(held, SURELY), passed)
+    contour = is_contour(result)
+    near = parting_lines(contour | first, bridge=BRIDGE, reach=REACH)
+    return np.where(contour & ~first & ~near, np.float32(CONTOUR_ABOVE), result)

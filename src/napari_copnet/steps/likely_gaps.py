@@ -263,7 +263,7 @@ class _Of:
 
 def _draw(block: tuple[int, ...], shared: _Drawing) -> Steps[Values]:
     """Draw the walls of a block of slices, and have the network redraw these slices."""
-    passes, params, count = shared.passes, shared.passes.params, len(block)
+    passes, count = shared.passes, len(block)
     flipped = np.zeros(count, np.int64)
     shown: dict[int, np.ndarray] = {}
     for index, z in enumerate(block):
@@ -282,7 +282,7 @@ def _draw(block: tuple[int, ...], shared: _Drawing) -> Steps[Values]:
     passed = yield from _part(passes.passed(slices, before), 0.1 * count, count, count)
     held = held_back(before, passed)
     for number, z in enumerate(slices):
-        after = tidied(passes.start[z], held[number], passed[number], params.faint)
+        after = tidied(passes, z, held[number], passed[number])
         _put(shared, z, block.index(z), np.asarray(shared.current[z]), after, flipped)
     return {"flipped": flipped}
 
