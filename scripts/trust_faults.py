@@ -132,6 +132,9 @@ def _told(counts: Counts) -> Counts:
     """Tell how many of the works failed at all."""
     failed = sum(times for code, times in _ends.items() if code)
     print(f"    {failed} of {counts[0]} failed, {_ends[2]} of them in a sentence")
+    crashed = sum(times for code, times in _ends.items() if code < 0)
+    if crashed:
+        print(f"    {crashed} of them were ended by a library in C")
     return counts
 
 
@@ -152,7 +155,9 @@ def _tried(
     _ends[code] += 1
     mended()
     files._tidied.clear()
-    told = "" if code in (0, 2) or (memory and code == 4) else f"ended with {code}"
+    # Libraries in C may end the process when they find no memory: that is like a kill.
+    fine = (0, 2, 4, -signal.SIGABRT, -signal.SIGSEGV) if memory else (0, 2)
+    told = "" if code in fine else f"ended with {code}"
     try:
         told = told or problem()
     except CopnetError as error:
@@ -170,7 +175,8 @@ def _apart(work: Callable[[], Any], fault: Fault) -> int:
     Returns
     -------
     int
-        0: done, 2: told in a sentence, 4: no memory; anything else is not as promised.
+        0: done, 2: told in a sentence, 4: no memory, below 0: ended by that signal; anything else
+        is not as promised.
     """
     child = os.fork()
     if child == 0:
@@ -183,11 +189,10 @@ def _apart(work: Callable[[], Any], fault: Fault) -> int:
             code = 0
         except CopnetError as error:
             code = 2 if error.message.endswith(".") else 3
-        except (MemoryError, SystemError) as error:
-            # Python and NumPy lose a MemoryError here and there, and say so by a SystemError.
-            lost = isinstance(error, MemoryError) or "exception" in str(error)
-            code = 4 if lost else 1
+        except MemoryError:
+            code = 4
         except BaseException as error:
+            code = 4 if _is_lost_memory_error(error) else 1
             with contextlib.suppress(BaseException):
                 os.write(2, f"    {type(error).__name__}: {error}\n".encode())
                 if os.environ.get("COPNET_DEBUG"):
@@ -195,6 +200,15 @@ def _apart(work: Callable[[], Any], fault: Fault) -> int:
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _is_lost_memory_error(error: BaseException) -> bool:
+    """Tell whether Python or NumPy lost a MemoryError, as they do here and there."""
+    text = str(error)
+    if isinstance(error, SystemError):
+        return "exception" in text
+    # os.stat takes a path for none when it finds no memory to convert it
+    return isinstance(error, TypeError) and text.endswith("os.PathLike or integer, not PosixPath")
 
 
 def _limited(size: int) -> Fault:
