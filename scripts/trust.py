@@ -91,30 +91,33 @@ SUITES = {
         1200,
         2,
     ),
+    "clusters": Suite(
+        3, "killed runs on a cluster go on", "trust_clusters.killed_clusters", 2, 12, 6
+    ),
     "trainings": Suite(3, "killed trainings resume", "trust_training.killed_trainings", 5, 10, 3),
     "parents": Suite(3, "no training outlives its parent", "trust_training.orphans", 4, 4, 2),
     "viewers": Suite(3, "nothing outlives a killed viewer", "trust_viewer.killed_viewers", 1, 3, 3),
     "faults": Suite(4, "a failing disk loses nothing", "trust_faults.failing_disk", 64, 1200, 11),
     "memory": Suite(
-        4, "memory that is not there loses nothing", "trust_faults.failing_memory", 36, 500, 5
+        4, "memory that is not there loses nothing", "trust_faults.failing_memory", 36, 500, 4
     ),
-    "disks": Suite(4, "full and read-only disks", "trust_faults.small_disks", 36, 150, 9),
+    "disks": Suite(4, "full and read-only disks", "trust_faults.small_disks", 36, 150, 7),
     "sqlite": Suite(
         4, "a failing journal keeps what it has", "trust_edits.failing_journal", 40, 200, 2
     ),
     "stops": Suite(5, "stopped work ends at once", "trust_long.stopped_work", 60, 1000, 2),
     "window": Suite(5, "runs in the window stop at once", "trust_window.stopped_runs", 20, 130, 8),
-    "files": Suite(6, "bad files end in a sentence", "trust_files.bad_files", 1000, 100000, 6),
+    "files": Suite(6, "bad files end in a sentence", "trust_files.bad_files", 1000, 100000, 5),
     "intact": Suite(6, "intact files are read", "trust_hostile.intact_files", 1, 1, 1),
     "hostile": Suite(7, "hostile files do no harm", "trust_hostile.hostile_files", 1, 1, 2),
     "network": Suite(7, "nobody else is listened to", "trust_hostile.only_this_machine", 1, 5, 1),
-    "races": Suite(8, "of two writers one wins whole", "trust_races.races", 30, 1000, 9),
+    "races": Suite(8, "of two writers one wins whole", "trust_races.races", 30, 1000, 8),
     "session": Suite(
         9, "8 hours of edits do not fill memory", "trust_long.long_sessions", 400, 4800, 1
     ),
     "stacks": Suite(9, "stacks are let go", "trust_long.opened_and_closed", 40, 200, 1),
     "row": Suite(
-        9, "trainings in a row keep nothing", "trust_training.trainings_in_a_row", 2, 50, 7
+        9, "trainings in a row keep nothing", "trust_training.trainings_in_a_row", 2, 50, 6
     ),
     "measures": Suite(
         10, "tables and verdicts are as counted", "trust_measures.honest_measures", 100, 1000, 2
