@@ -152,6 +152,7 @@ class _Window:
 
     def until(self, holds: Callable[[], bool], seconds: float = PATIENCE) -> bool:
         """Let the window work until something holds; return whether it does."""
+        from qtpy.QtCore import QCoreApplication, QEvent
         from qtpy.QtWidgets import QApplication
 
         end = time.monotonic() + seconds
@@ -159,6 +160,8 @@ class _Window:
             if time.monotonic() > end:
                 return False
             QApplication.processEvents()
+            # an event loop does this too; sliders that napari throws away would pile up
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
             time.sleep(0.002)
         return True
 
