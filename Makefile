@@ -42,6 +42,8 @@ models:
 	@$(BIN)/python -m research.default_models --data $(DATA) --out work-models
 	@for kind in contours closing; do rm -rf src/napari_copnet/networks/shipped/$$kind && \
 		cp -r work-models/$$kind src/napari_copnet/networks/shipped/; done
+	@$(BIN)/python -m research.travel --data $(DATA) --models work-models --out docs \
+		--first 4 --cards src/napari_copnet/networks/shipped
 	@$(BIN)/python -m research.fit_gap_classifier --data $(DATA)
 	@$(BIN)/python -m research.fit_queue --data $(DATA)
 

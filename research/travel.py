@@ -3,7 +3,8 @@
     python -m research.travel --data ../shared/data --models work-models --out docs
 
 Each data set is run as a user would, without any setting, by models that never saw it, and by the
-default models where they have seen other slices of it.
+default models where they have seen other slices of it. ``--cards FOLDER`` writes how the default
+models did into the cards of the models there.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from napari_copnet.evaluation.baselines.watershed import lines
 from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.files import whole_file
+from napari_copnet.networks.package import KINDS, load_package, save_package
 from napari_copnet.params import CellParams, ContourParams, DeviceParams, Settings
 from napari_copnet.pipeline import RunResult, run
 from napari_copnet.progress import finish
@@ -188,6 +190,32 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines_)
 
 
+def write_cards(rows: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Write rows of default models into the cards of ``FOLDER/contours`` and ``FOLDER/closing``."""
+    tissues = [
+        {
+            "data": row["data"],
+            "knows": row["knows"],
+            "size": row["size"],
+            "before": row["scores"]["Step 1"]["labelled"],
+            "after": row["scores"]["closed"]["labelled"],
+        }
+        for row in rows
+        if row["model"] == "default"
+    ]
+    for kind in KINDS:
+        model = load_package(folder / kind)
+        save_package(
+            model.folder,
+            name=model.name,
+            kind=model.kind,
+            plan=model.plan,
+            weights=model.weights(),
+            card={**model.card, "tissues": tissues},
+            replace=True,
+        )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Score every data set and write ``travel.md``; each row also goes to standard error."""
     parser = argparse.ArgumentParser(prog="travel", description=__doc__)
@@ -197,6 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of travel.md")
     parser.add_argument("--first", type=int, help="score only the first N slices of each set")
     parser.add_argument("--sets", default="", help="only sets whose title begins so")
+    parser.add_argument("--cards", type=Path, help="folder of the default models")
     chosen = parser.parse_args(arguments)
     rows: list[dict[str, Any]] = []
     for scored in scored_sets(chosen.data):
@@ -207,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name != "default" and not (chosen.models / name / "model.json").exists():
                 continue
             row = score(scored, model, chosen.closing, chosen.first)
-            rows.append({"data": scored.title, "knows": knows, **row})
+            rows.append({"data": scored.title, "knows": knows, "model": name, **row})
             sys.stderr.write(json.dumps(rows[-1]) + "\n")
     made = surroundings()
     part = f", the first {chosen.first} slices of each" if chosen.first else ""
@@ -223,6 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     with whole_file(chosen.out / "travel.md") as beside:
         beside.write_text(text, encoding="utf-8")
+    if chosen.cards is not None:
+        write_cards(rows, chosen.cards)
     return 0
 
 

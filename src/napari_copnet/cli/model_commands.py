@@ -63,14 +63,13 @@ def show_command(
     kind: Kind = "contours",
     as_json: Json = False,
 ) -> None:
-    """Show a model's card: its training data, settings and scores."""
+    """Show a model's card: its training data and scores; with --json everything in it."""
+    from napari_copnet.networks.model_card import card_lines
     from napari_copnet.networks.package import find_model
 
     found = find_model(model, kind)
     described = {**_described(found), "plan": found.plan.as_dict(), "card": found.card}
-    lines = [f"{found.name} ({found.kind})", f"  folder: {found.folder}"]
-    lines += [f"  {key}: {value}" for key, value in found.card.items()]
-    show(described, as_json, lines)
+    show(described, as_json, card_lines(found))
 
 
 def import_command(

@@ -404,6 +404,10 @@ def better(models):
             "scores": {"validation_dice": 0.875, "epoch": 12},
             "data": ["drawn/truth.tif slices all (xy)"],
             "created": "2099-01-02T03:04:05+00:00",
+            "tissues": [
+                {"data": name, "knows": knows, "size": 512, "before": 0.5, "after": 0.625}
+                for name, knows in (("cortex", "never saw it"), ("fly", "saw other slices of it"))
+            ],
         },
     )
 
@@ -497,6 +501,8 @@ def test_models_show_their_cards_and_are_exported(
     card = section.card.text()
     assert "from tiny-contours" in card and "2099-01-02" in card
     assert "87.5 %" in card and "12 epochs" in card and "drawn/truth.tif" in card
+    assert "cortex (never saw it) at 512 px: 50 % of cells, after closing 62 %." in card
+    assert "fly (" not in card
     answers = iter([tmp_path / "out", tmp_path / "out.zip", tmp_path / "zoo.zip"])
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(next(answers)), ""))
     press(section.folder_button)

@@ -14,6 +14,7 @@ from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.widgets.controls import canvas_button, row
 from napari_copnet.gui.widgets.dock_section import DockSection, Mark, quiet_label
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
+from napari_copnet.networks.model_card import tissue_scores, training_scores
 from napari_copnet.networks.model_zip import import_zip
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.progress import Progress, Steps
@@ -224,19 +225,9 @@ def card_text(entry: GalleryEntry) -> str:
     """Return what a model's card says, for people."""
     card = entry.model.card
     lines = [f"{entry.model.name}: {entry.text}" if entry.text else entry.model.name]
-    scores = card.get("scores") or {}
-    said = {
-        "validation_dice": "contour Dice on held-out slices",
-        "labelled": "cells correct",
-        "epoch": "epochs",
-    }
-    known = [
-        f"{text} {100 * float(scores[key]):.1f} %" if key != "epoch" else f"{scores[key]} {text}"
-        for key, text in said.items()
-        if isinstance(scores.get(key), int | float)
-    ]
-    if known:
+    if known := training_scores(card):
         lines.append("Scores: " + ", ".join(known) + ".")
+    lines += [f"{one}." for one in tissue_scores(card) if one.knows == "never saw it"]
     data = ", ".join(entry.model.data)
     if data:
         lines.append("Data: " + (data[:157] + " …" if len(data) > 160 else data) + ".")

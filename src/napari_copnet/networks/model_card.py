@@ -1,0 +1,114 @@
+"""What a model's card says, in lines for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from napari_copnet.networks.package import ModelPackage
+
+# What a card calls the scores of the training, and how they are told; shares, 0 to 1.
+_SCORES = {"validation_dice": "contour Dice on held-out slices", "labelled": "cells correct"}
+
+
+@dataclass(frozen=True)
+class TissueScore:
+    """How a model did on slices that it has not learnt from.
+
+    Attributes
+    ----------
+    data : str
+        The data set.
+    knows : str
+        What the model knows of such tissue, such as ``"never saw it"``.
+    size : int
+        Longer side at which the slices were seen, px.
+    before, after : float
+        Share of true cells that are labelled by Step 1 alone and after closing, 0 to 1.
+    """
+
+    data: str
+    knows: str
+    size: int
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.data} ({self.knows}) at {self.size} px: {100 * self.before:.0f} % of cells, "
+            f"after closing {100 * self.after:.0f} %"
+        )
+
+
+def tissue_scores(card: Mapping[str, Any]) -> list[TissueScore]:
+    """Return the scores of a card by tissue; what is not such a score is left out.
+
+    Parameters
+    ----------
+    card : mapping
+        With ``tissues``: a list of the attributes of `TissueScore`. It may come from elsewhere,
+        and hold anything.
+    """
+    rows = card.get("tissues")
+    found = []
+    for row in rows if isinstance(rows, list) else []:
+        try:
+            one = TissueScore(
+                str(row["data"])[:200],
+                str(row["knows"])[:100],
+                int(row["size"]),
+                float(row["before"]),
+                float(row["after"]),
+            )
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
+        if 0 <= one.before <= 1 and 0 <= one.after <= 1:
+            found.append(one)
+    return found
+
+
+def training_scores(card: Mapping[str, Any]) -> list[str]:
+    """Return what a card says of the training's own scores, such as ``"cells correct 71.0 %"``."""
+    scores = card.get("scores")
+    scores = scores if isinstance(scores, dict) else {}
+    found = [
+        f"{text} {100 * float(scores[key]):.1f} %"
+        for key, text in _SCORES.items()
+        if _is_number(scores.get(key))
+    ]
+    if _is_number(scores.get("epoch")):
+        found.append(f"{scores['epoch']:.0f} epochs")
+    return found
+
+
+def card_lines(model: ModelPackage) -> list[str]:
+    """Return what is known of a model: origin, training, tissues, scores and licence."""
+    card = model.card
+    lines = [f"{model.name} ({model.kind})", f"  folder: {model.folder}"]
+    if card.get("created"):
+        lines.append(f"  made: {str(card['created'])[:10]}")
+    parent = card.get("parent")
+    if isinstance(parent, dict) and parent.get("name"):
+        lines.append(f"  began as: {parent['name']}")
+    if _is_number(card.get("seconds")):
+        took = f"{card['seconds'] / 60:.0f} minutes on {card.get('device', 'an unknown device')}"
+        steps = f", {card['steps']} steps" if _is_number(card.get("steps")) else ""
+        lines.append(f"  trained: {took}{steps}")
+    if scores := training_scores(card):
+        lines.append(f"  scores: {', '.join(scores)}")
+    for title, rows in (
+        ("learnt from", model.data),
+        ("slices that it has not learnt from", [str(one) for one in tissue_scores(card)]),
+    ):
+        if rows:
+            lines += [f"  {title}:", *(f"    {row}" for row in rows)]
+    for key in ("licence", "command"):
+        if card.get(key):
+            lines.append(f"  {key}: {card[key]}")
+    return lines
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

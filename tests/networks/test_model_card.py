@@ -1,0 +1,74 @@
+"""What a card says, and that cards from elsewhere can say anything."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_copnet.networks.model_card import card_lines, tissue_scores, training_scores
+from napari_copnet.networks.package import find_model, load_package, save_package
+
+ROW = {"data": "cortex, slices 0–9", "knows": "never saw it", "size": 512, "before": 0.514,
+       "after": 0.6}  # fmt: skip
+
+
+def with_card(model, folder, **card):
+    found = load_package(model)
+    return save_package(
+        folder, name="small", kind=found.kind, plan=found.plan, weights=found.weights(), card=card
+    )
+
+
+def test_a_card_tells_the_tissues_it_was_tried_on(tiny_models, tmp_path):
+    model = with_card(
+        tiny_models["contours"],
+        tmp_path / "model",
+        data=["fly at 512 px", "mouse"],
+        seconds=5400,
+        device="cpu",
+        steps=7,
+        scores={"validation_dice": 0.712, "epoch": 3},
+        tissues=[ROW],
+        licence="CC BY",
+        parent={"name": "older"},
+    )
+    assert card_lines(model)[2:] == [
+        f"  made: {model.card['created'][:10]}",
+        "  began as: older",
+        "  trained: 90 minutes on cpu, 7 steps",
+        "  scores: contour Dice on held-out slices 71.2 %, 3 epochs",
+        "  learnt from:",
+        "    fly at 512 px",
+        "    mouse",
+        "  slices that it has not learnt from:",
+        "    cortex, slices 0–9 (never saw it) at 512 px: 51 % of cells, after closing 60 %",
+        "  licence: CC BY",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"before": "much"}, {"size": None}, {"after": 1.2}, {"before": float("nan")}]
+)
+def test_rows_that_are_no_scores_are_left_out(wrong):
+    assert len(tissue_scores({"tissues": [{**ROW, **wrong}, ROW]})) == 1
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(anything, anything)
+def test_no_card_from_elsewhere_raises(tissues, scores):
+    tissue_scores({"tissues": tissues})
+    training_scores({"scores": scores})
+
+
+@pytest.mark.parametrize("kind", ["contours", "closing"])
+def test_shipped_cards_say_how_the_models_do_on_unseen_tissue(kind):
+    found = tissue_scores(find_model("default", kind).card)
+    assert {one.knows for one in found} >= {"never saw it", "saw other slices of it"}
+    assert json.dumps(find_model("default", kind).card["tissues"])
