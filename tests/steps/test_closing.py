@@ -1,5 +1,6 @@
 """Closing with operators drawn by hand: what each does in a pass is plain to see."""
 
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -339,6 +340,8 @@ def test_of_what_the_network_adds_only_lines_that_part_cells_stay():
     assert not found[14, 32:38].any() and found[5, 1:5].all()
     assert (result.probability[0, 14, 32:38] == 0.5).all()
     np.testing.assert_array_equal(result.iterations[-1, 0] > 0.5, found)
+    every = finish(close(u, Operator(draw), replace(params, whole_lines=False))).mask[0] > 0
+    assert every[14, 32:40].all() and every[17, 21:26].all()
 
 
 def test_the_network_sees_what_is_held_not_what_is_tidied():

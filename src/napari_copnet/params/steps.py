@@ -195,8 +195,14 @@ class ClosingParams:
         True,
         "Tidy lines",
         "Of the contour that is kept, show only lines that separate cells and what the network "
-        "still returns; of what it adds to Step 1, only lines that separate cells: loose ends "
-        "disappear, and lines do not become thicker.",
+        "still returns: loose ends disappear, and lines are as thin as the network draws them.",
+        advanced=True,
+    )
+    whole_lines: bool = setting(
+        True,
+        "Only whole lines",
+        "When lines are tidied, add to Step 1 only lines that separate cells: fewer cells are "
+        "split, and lines do not become thicker. Off in the paper.",
         advanced=True,
     )
     faint: float = setting(

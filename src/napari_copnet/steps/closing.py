@@ -51,8 +51,10 @@ def close(
     - ``params.tidy`` (not in the paper): the result of an iteration is not rᵏ = uᵏ, but N(uᵏ⁻¹),
       raised above 0.5 on those lines that separate cells (`parting.parting_lines`), of all lines
       above ``params.faint`` in uᵏ or u⁰. Held lines that are loose ends or too thick disappear, and
-      faint lines are added where they are complete. Of what is added to round(u⁰), only pixels
-      within two of a line that separates cells, or would but for a gap of 6 px, stay above 0.5.
+      faint lines are added where they are complete.
+    - ``params.whole_lines`` (not in the paper): when lines are tidied, of what is added to the
+      contour of Step 1 only pixels within two of a line that separates cells, or would but for a
+      gap of 6 px, stay above 0.5.
 
     A slice has converged, and takes no further part, when the share of its pixels whose round(uᵏ)
     changed is under ``params.tolerance``. The work ends when that share of all pixels of the stack

@@ -170,12 +170,15 @@ def tidied(passes: Passes, z: int, held: np.ndarray, passed: np.ndarray) -> np.n
     """Return what the network made of a slice (Y, X), and contour on lines that part cells.
 
     Such lines are looked for in all that is held or was in Step 1, down to a probability of
-    ``params.faint``. What is neither contour in Step 1 nor near a line that parts cells, or would
-    but for a small gap, is no contour: loose ends, and what makes lines thicker.
+    ``params.faint``. With ``params.whole_lines``, what is neither contour in Step 1 nor near a line
+    that parts cells, or would but for a small gap, is no contour: loose ends, and what makes lines
+    thicker.
     """
-    start, first = np.asarray(passes.start[z]), is_contour(passes.contours[z])
-    lines = parting_lines(np.maximum(start, held) > passes.params.faint)
+    lines = parting_lines(np.maximum(passes.start[z], held) > passes.params.faint)
     result = np.where(lines, np.maximum(held, SURELY), passed)
+    if not passes.params.whole_lines:
+        return result
+    first = is_contour(passes.contours[z])
     contour = is_contour(result)
     near = parting_lines(contour | first, bridge=BRIDGE, reach=REACH)
     return np.where(contour & ~first & ~near, np.float32(CONTOUR_ABOVE), result)

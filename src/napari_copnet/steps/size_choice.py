@@ -43,6 +43,8 @@ CHEAP: dict[str, Any] = {
     "likely_gaps": False,
     "keep_iterations": False,
     "mirror": False,
+    # sizes are compared by all cells that show, as the measures were chosen
+    "whole_lines": False,
 }
 
 
