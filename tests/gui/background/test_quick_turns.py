@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 
 import pytest
 
@@ -52,29 +51,3 @@ def test_while_a_job_works(qtbot):
     job.worker.join(60)
     assert seen == [pytest.approx(TURN_SECONDS)]
     assert sys.getswitchinterval() == pytest.approx(before)
-
-
-def test_the_main_thread_hands_over_less_late():
-    """Who asks for the lock while another thread computes has it in a turn."""
-
-    def waits(seconds=0.4):
-        stop = threading.Event()
-
-        def compute():
-            while not stop.is_set():
-                sum(range(100))
-
-        thread = threading.Thread(target=compute)
-        thread.start()
-        begun, turns = time.monotonic(), 0
-        while time.monotonic() - begun < seconds:
-            time.sleep(0)  # lets go of the lock and asks for it again, as calls of Qt do
-            turns += 1
-        stop.set()
-        thread.join()
-        return seconds / turns
-
-    usual = waits()
-    with quick_turns():
-        quick = waits()
-    assert quick < usual / 2
