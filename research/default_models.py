@@ -109,6 +109,19 @@ def with_offset(package: ModelPackage, offset: float) -> ModelPackage:
     )
 
 
+def add_to_card(model: ModelPackage, **values: Any) -> ModelPackage:
+    """Replace a model by the same one with more in its card."""
+    return save_package(
+        model.folder,
+        name=model.name,
+        kind=model.kind,
+        plan=model.plan,
+        weights=model.weights(),
+        card={**model.card, **values},
+        replace=True,
+    )
+
+
 def train_default(
     stage: str, data: Path, out: Path, minutes: float, *, resume: bool = False, threads: int = 0
 ) -> Steps[ModelPackage]:
@@ -208,15 +221,7 @@ def write_scores(data: Path, out: Path) -> dict[str, Any]:
     models = [load_package(out / kind) for kind in KINDS]
     scores = validate(data, *models)
     for model in models:
-        save_package(
-            model.folder,
-            name=model.name,
-            kind=model.kind,
-            plan=model.plan,
-            weights=model.weights(),
-            card={**model.card, "validation": scores},
-            replace=True,
-        )
+        add_to_card(model, validation=scores)
     return scores
 
 

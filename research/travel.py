@@ -23,7 +23,7 @@ from napari_copnet.evaluation.baselines.watershed import lines
 from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.files import whole_file
-from napari_copnet.networks.package import KINDS, load_package, save_package
+from napari_copnet.networks.package import KINDS, find_model, load_package
 from napari_copnet.params import CellParams, ContourParams, DeviceParams, Settings
 from napari_copnet.pipeline import RunResult, run
 from napari_copnet.progress import finish
@@ -34,6 +34,7 @@ from napari_copnet.steps.frame import cells_to_original, soft_contour
 from napari_copnet.synthetic import make_tissue, random_tissue_params, sample_stack
 from napari_copnet.training.cases import read_array
 from napari_copnet.types import Stack, VoxelSize, is_contour
+from research.default_models import add_to_card
 from research.splits import CHM_SBFSEM, FIB25, ISBI2012, SNEMI3D, DataSplit, in_words
 
 SHOWN = ("labelled", "merged", "split", "nsd", "cldice")
@@ -204,16 +205,7 @@ def write_cards(rows: Sequence[dict[str, Any]], folder: Path) -> None:
         if row["model"] == "default"
     ]
     for kind in KINDS:
-        model = load_package(folder / kind)
-        save_package(
-            model.folder,
-            name=model.name,
-            kind=model.kind,
-            plan=model.plan,
-            weights=model.weights(),
-            card={**model.card, "tissues": tissues},
-            replace=True,
-        )
+        add_to_card(load_package(folder / kind), tissues=tissues)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -227,6 +219,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sets", default="", help="only sets whose title begins so")
     parser.add_argument("--cards", type=Path, help="folder of the default models")
     chosen = parser.parse_args(arguments)
+    if chosen.cards is not None:
+        if chosen.sets or chosen.closing != "default":
+            parser.error("--cards needs all sets and the default closing model")
+        for kind in KINDS:
+            if load_package(chosen.cards / kind).sha256 != find_model("default", kind).sha256:
+                parser.error(f"{chosen.cards / kind} is not the default model")
     rows: list[dict[str, Any]] = []
     for scored in scored_sets(chosen.data):
         if not scored.title.startswith(chosen.sets):

@@ -141,7 +141,7 @@ def _mixed(out: Path) -> str:
         from_run_folder(out)
     except CopnetError as error:
         # one that was killed while its files were put in place says so
-        return "" if "two runs" in str(error) or "run.json" in str(error) else str(error)
+        return "" if "two runs" in str(error) else str(error)
     return ""
 
 
