@@ -41,8 +41,8 @@ def test_a_card_tells_the_tissues_it_was_tried_on(tiny_models, tmp_path):
         "  learnt from:",
         "    fly at 512 px",
         "    mouse",
-        "  slices that it has not learnt from:",
-        "    cortex, slices 0–9 (never saw it) at 512 px: 51 % of cells, after closing 60 %",
+        "  labelled in slices that it has not learnt from:",
+        "    51 % of the cells of cortex, slices 0–9 (never saw it), 60 % after closing, at 512 px",
         "  licence: CC BY",
     ]
 

@@ -37,8 +37,8 @@ class TissueScore:
 
     def __str__(self) -> str:
         return (
-            f"{self.data} ({self.knows}) at {self.size} px: {100 * self.before:.0f} % of cells, "
-            f"after closing {100 * self.after:.0f} %"
+            f"{100 * self.before:.0f} % of the cells of {self.data} ({self.knows}), "
+            f"{100 * self.after:.0f} % after closing, at {self.size} px"
         )
 
 
@@ -98,9 +98,10 @@ def card_lines(model: ModelPackage) -> list[str]:
         lines.append(f"  trained: {took}{steps}")
     if scores := training_scores(card):
         lines.append(f"  scores: {', '.join(scores)}")
+    scored = [str(one) for one in tissue_scores(card)]
     for title, rows in (
         ("learnt from", model.data),
-        ("slices that it has not learnt from", [str(one) for one in tissue_scores(card)]),
+        ("labelled in slices that it has not learnt from", scored),
     ):
         if rows:
             lines += [f"  {title}:", *(f"    {row}" for row in rows)]

@@ -501,7 +501,8 @@ def test_models_show_their_cards_and_are_exported(
     card = section.card.text()
     assert "from tiny-contours" in card and "2099-01-02" in card
     assert "87.5 %" in card and "12 epochs" in card and "drawn/truth.tif" in card
-    assert "cortex (never saw it) at 512 px: 50 % of cells, after closing 62 %." in card
+    said = "Labelled: 50 % of the cells of cortex (never saw it), 62 % after closing, at 512 px."
+    assert said in card
     assert "fly (" not in card
     answers = iter([tmp_path / "out", tmp_path / "out.zip", tmp_path / "zoo.zip"])
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(next(answers)), ""))

@@ -227,7 +227,7 @@ def card_text(entry: GalleryEntry) -> str:
     lines = [f"{entry.model.name}: {entry.text}" if entry.text else entry.model.name]
     if known := training_scores(card):
         lines.append("Scores: " + ", ".join(known) + ".")
-    lines += [f"{one}." for one in tissue_scores(card) if one.knows == "never saw it"]
+    lines += [f"Labelled: {one}." for one in tissue_scores(card) if one.knows == "never saw it"]
     data = ", ".join(entry.model.data)
     if data:
         lines.append("Data: " + (data[:157] + " …" if len(data) > 160 else data) + ".")
