@@ -11,8 +11,9 @@ the newest model draws. The model is scored, before the default closing model, o
 `training.cases.MARGIN` away from all that it has learnt from or that anything was carried to.
 
 No contour model has learnt from the data it is measured on: for a set that the default model knows
-it is ``contours-without-SET`` in the folder of models: of snemi3d, a stage of `make models`; of
-tumour tissue, the contour model that was shipped up to 25 November 2026 (commit 957ad0c). The
+it is ``contours-without-SET`` in the folder of models: of fib25 and snemi3d, stages of `make
+models`; of tumour tissue, the contour model that was shipped up to 25 November 2026 (commit
+957ad0c), which does not know snemi3d either. The
 closing model is the default one on all sides. Each line of the table is kept as soon as it is
 there, and a second call goes on with the sequences that are missing.
 """
@@ -52,7 +53,7 @@ from napari_copnet.training.cases import MARGIN, read_array
 from napari_copnet.types import Stack, VoxelSize
 from research.splits import ISBI2012_FINE_TUNING
 
-SIDE, STEPS, SEEDS = 256, 60, 2
+SIDE, STEPS, SEEDS = 256, 60, 3
 # The model draws these slices beside each that is done; those within are learnt from.
 BESIDE = range(2, 6)
 DEVICE = DeviceParams(device="cpu", threads=1)
@@ -72,6 +73,8 @@ class Plan:
         Slices, in their order.
     base : str
         Folder of the contour model to begin with, or ``"shipped"``.
+    size : int
+        Longer side at which networks see the slices, px; 0 keeps their own.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Plan:
     annotated: tuple[int, ...]
     scored: tuple[int, ...]
     base: str
+    size: int = 0
 
 
 def run(
@@ -88,17 +92,17 @@ def run(
     models: Path | None = None,
     table: Path | None = None,
 ) -> list[Figure]:
-    """Measure snemi3d at 12 nm, synthetic tumour tissue and isbi2012, as far as they are there.
+    """Measure fib25, snemi3d, synthetic tumour tissue and isbi2012, as far as they are there.
 
     Parameters
     ----------
     quick : bool
         One seed, and a third of the steps.
     data : Path, optional
-        Folder with snemi3d and isbi2012.
+        Folder with fib25, snemi3d and isbi2012.
     models : Path, optional
-        Folder with ``contours-without-snemi3d`` and ``contours-without-tumour``; sets whose model
-        is not there are left out.
+        Folder with ``contours-without-SET`` of fib25, snemi3d and tumour; sets whose model is not
+        there are left out.
     table : Path, optional
         File of the lines, to be gone on with.
 
@@ -156,6 +160,13 @@ def _plans(seed: int, data: Path | None, models: Path | None) -> Iterator[Plan]:
         yield Plan(
             "snemi3d at 12 nm", image[crop], truth[crop], (5, 25, 15, 35), (50, 55, 60), base
         )
+    base = _base(models, "fib25")
+    if data is not None and base:
+        raw, labels = (read_array(data / "fib25" / f"{one}.tif")[0] for one in ("raw", "instances"))
+        part = slice(49 * (seed % 2), 49 * (seed % 2) + 111)
+        truth = _between(labels[part])
+        # At the size that runs choose for it; each slice is 10 nm thick, as a pixel is wide.
+        yield Plan("fib25", raw[part], truth, (5, 25, 15, 35), (50, 55, 60), base, 512)
     base = _base(models, "tumour")
     if base:
         tissue = tumour(61, SIDE, 60.0, 90_400 + seed)
@@ -183,11 +194,15 @@ def _snemi3d(data: Path) -> tuple[np.ndarray, np.ndarray]:
     depth, height, width = image.shape
     blocks = image.reshape(depth, height // 2, 2, width // 2, 2)
     small = np.stack([plane.mean(axis=(1, 3)) for plane in blocks])
-    cells = labels[:, ::2, ::2]
+    return np.rint(small).astype(np.uint8), _between(labels[:, ::2, ::2])
+
+
+def _between(cells: np.ndarray) -> np.ndarray:
+    """Return contours: what is no cell, and one pixel where cells touch."""
     truth = cells == 0
     truth[:, :-1] |= cells[:, :-1] != cells[:, 1:]
     truth[:, :, :-1] |= cells[:, :, :-1] != cells[:, :, 1:]
-    return np.rint(small).astype(np.uint8), truth.astype(np.uint8)
+    return truth.astype(np.uint8)
 
 
 def _sequence(plan: Plan, arm: str, seed: int, steps: int) -> Iterator[Line]:
@@ -201,7 +216,7 @@ def _sequence(plan: Plan, arm: str, seed: int, steps: int) -> Iterator[Line]:
     )
     with tempfile.TemporaryDirectory() as place, _default(plan.base, Path(place)) as base:
         start = start_from_images(
-            Stack(plan.image, VoxelSize(), name=plan.name.split()[0]), None, 0
+            Stack(plan.image, VoxelSize(), name=plan.name.split()[0]), None, plan.size
         )
         with (
             Project.create(Path(place) / "truth", start) as scored,
