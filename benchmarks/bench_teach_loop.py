@@ -45,7 +45,8 @@ from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, adopt, find_model, load_package
 from napari_copnet.params import CarryParams, DeviceParams, FineTuneParams, LoopParams
 from napari_copnet.progress import finish
-from napari_copnet.teaching import loop
+from napari_copnet.proofreading.session_start import Start
+from napari_copnet.teaching import loop, loop_models
 from napari_copnet.teaching.project import Project
 from napari_copnet.teaching.project_start import start_from_images
 from napari_copnet.teaching.slices_for_networks import SlicesForNetworks
@@ -53,7 +54,9 @@ from napari_copnet.training.cases import MARGIN, read_array
 from napari_copnet.types import Stack, VoxelSize
 from research.splits import ISBI2012_FINE_TUNING
 
-SIDE, STEPS, SEEDS = 256, 60, 3
+SIDE, STEPS, SEEDS = 256, 120, 3
+# What is annotated, in this order, and what is scored.
+SLICES = (5, 25, 15, 35), (50, 55, 60)
 # The model draws these slices beside each that is done; those within are learnt from.
 BESIDE = range(2, 6)
 DEVICE = DeviceParams(device="cpu", threads=1)
@@ -69,21 +72,24 @@ class Plan:
         Of the data set.
     image, truth : ndarray, shape (Z, Y, X)
         The truth is 1 on contours, uint8.
+    crop : tuple of slice
+        What of each slice is annotated; whole slices are scored, since few cells say little.
     annotated, scored : tuple of int
         Slices, in their order.
     base : str
         Folder of the contour model to begin with, or ``"shipped"``.
-    size : int
-        Longer side at which networks see the slices, px; 0 keeps their own.
+    scale : float
+        How much larger networks see the slices, about as a run would choose.
     """
 
     name: str
     image: np.ndarray
     truth: np.ndarray
+    crop: tuple[slice, slice]
     annotated: tuple[int, ...]
     scored: tuple[int, ...]
     base: str
-    size: int = 0
+    scale: float = 1.0
 
 
 def run(
@@ -154,24 +160,22 @@ def _fits(plan: Plan, arm: str) -> bool:
 def _plans(seed: int, data: Path | None, models: Path | None) -> Iterator[Plan]:
     base = _base(models, "snemi3d")
     corner = [(0, 0), (0, SIDE), (SIDE, 0), (SIDE, SIDE)][seed % 4]
-    crop = (slice(None), *(slice(at, at + SIDE) for at in corner))
+    crop = slice(corner[0], corner[0] + SIDE), slice(corner[1], corner[1] + SIDE)
     if data is not None and base:
-        image, truth = _snemi3d(data)
-        yield Plan(
-            "snemi3d at 12 nm", image[crop], truth[crop], (5, 25, 15, 35), (50, 55, 60), base
-        )
+        image, truth = snemi3d(data)
+        yield Plan("snemi3d at 12 nm", image, truth, crop, *SLICES, base, 2.0)
     base = _base(models, "fib25")
     if data is not None and base:
         raw, labels = (read_array(data / "fib25" / f"{one}.tif")[0] for one in ("raw", "instances"))
         part = slice(49 * (seed % 2), 49 * (seed % 2) + 111)
         truth = _between(labels[part])
-        # At the size that runs choose for it; each slice is 10 nm thick, as a pixel is wide.
-        yield Plan("fib25", raw[part], truth, (5, 25, 15, 35), (50, 55, 60), base, 512)
+        whole = slice(None), slice(None)
+        yield Plan("fib25", raw[part], truth, whole, *SLICES, base, 2.0)
     base = _base(models, "tumour")
     if base:
-        tissue = tumour(61, SIDE, 60.0, 90_400 + seed)
+        tissue = tumour(61, 2 * SIDE, 60.0, 90_400 + seed)
         image, truth = np.asarray(tissue.stack.data), np.asarray(tissue.contours)
-        yield Plan("synthetic tumour tissue", image, truth, (5, 25, 15, 35), (50, 55, 60), base)
+        yield Plan("synthetic tumour tissue", image, truth, crop, *SLICES, base)
     if data is not None and (data / "isbi2012" / "train-volume.tif").is_file():
         image, cells = (
             read_array(data / "isbi2012" / f"train-{one}.tif")[0] for one in ("volume", "labels")
@@ -180,7 +184,7 @@ def _plans(seed: int, data: Path | None, models: Path | None) -> Iterator[Plan]:
         annotated = tuple(chosen.train[z] for z in (0, 4, 8, 2))
         scored = tuple(chosen.validation)[::2]
         truth = (cells == 0).astype(np.uint8)
-        yield Plan("isbi2012", image[crop], truth[crop], annotated, scored, "shipped")
+        yield Plan("isbi2012", image, truth, crop, annotated, scored, "shipped")
 
 
 def _base(models: Path | None, without: str) -> str:
@@ -188,7 +192,7 @@ def _base(models: Path | None, without: str) -> str:
     return str(folder) if folder is not None and folder.is_dir() else ""
 
 
-def _snemi3d(data: Path) -> tuple[np.ndarray, np.ndarray]:
+def snemi3d(data: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return image and contours at half the size: 12 nm."""
     image, labels = (read_array(data / "snemi3d" / f"{one}.tif")[0] for one in ("raw", "instances"))
     depth, height, width = image.shape
@@ -215,12 +219,10 @@ def _sequence(plan: Plan, arm: str, seed: int, steps: int) -> Iterator[Line]:
         carried=arm != ARMS[0],
     )
     with tempfile.TemporaryDirectory() as place, _default(plan.base, Path(place)) as base:
-        start = start_from_images(
-            Stack(plan.image, VoxelSize(), name=plan.name.split()[0]), None, plan.size
-        )
+        image, truth = (one[:, *plan.crop] for one in (plan.image, plan.truth))
         with (
-            Project.create(Path(place) / "truth", start) as scored,
-            Project.create(Path(place) / "project", start) as project,
+            Project.create(Path(place) / "truth", _start(plan, plan.image)) as scored,
+            Project.create(Path(place) / "project", _start(plan, image)) as project,
         ):
             for z in plan.scored:
                 _annotate(scored, z, plan.truth)
@@ -229,8 +231,8 @@ def _sequence(plan: Plan, arm: str, seed: int, steps: int) -> Iterator[Line]:
             for count in COUNTS:
                 took = []
                 for z in plan.annotated[done:count]:
-                    took.append(_clicks(project, base, z, plan.truth[z]))
-                    _annotate(project, z, plan.truth)
+                    took.append(_clicks(project, base, z, truth[z]))
+                    _annotate(project, z, truth)
                     if arm != SELF:
                         finish(loop.carry_done(project, CarryParams()))
                 if arm == SELF:
@@ -255,9 +257,14 @@ def _sequence(plan: Plan, arm: str, seed: int, steps: int) -> Iterator[Line]:
                 done = count
 
 
+def _start(plan: Plan, image: np.ndarray) -> Start:
+    stack = Stack(image, VoxelSize(), name=plan.name.split()[0])
+    return start_from_images(stack, None, round(plan.scale * max(image.shape[1:])))
+
+
 def _take_agreeing(project: Project, annotated: Sequence[int]) -> None:
     """Have a project learn from what its newest model agrees on, in two slices beside each done."""
-    model = loop.newest_model(project)
+    model = loop_models.newest_model(project)
     for z in annotated:
         block = [z + step for step in BESIDE]
         closed = None if model is None else _closed(SlicesForNetworks(project, block), model)
@@ -300,16 +307,21 @@ def _annotate(project: Project, z: int, truth: np.ndarray) -> None:
 def _clicks(
     project: Project, base: ModelPackage, z: int, truth: np.ndarray
 ) -> tuple[int, int, int, str]:
-    """Return what annotating a slice takes, in the three ways, and what the loop offered."""
+    """Return what annotating a slice takes, in the three ways, and what the loop offered.
+
+    What takes more to correct than to draw is cleared, by one click.
+    """
     nothing = np.zeros(truth.shape, bool)
     of_run = _drawn(project, base, z)
     carried = project.carried(z)
     if carried is not None:
         offered, came = carried.contour, "carried"
     else:
-        drawn = finish(loop.prefill(project, z, device=DEVICE))
-        offered, came = nothing if drawn is None else drawn.contour, "model"
-    return clicks(nothing, truth), clicks(of_run, truth), clicks(offered, truth), came
+        made = finish(loop.prefill(project, z, device=DEVICE))
+        offered, came = nothing if made is None else made.contour, "model"
+    drawn = clicks(nothing, truth)
+    run, loops = (min(clicks(one, truth), drawn + 1) for one in (of_run, offered))
+    return drawn, run, loops, came
 
 
 def _closed(view: SlicesForNetworks, model: ModelPackage) -> tuple[np.ndarray, np.ndarray] | None:

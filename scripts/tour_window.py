@@ -16,6 +16,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QApplication,
+    QCheckBox,
     QDialogButtonBox,
     QFileDialog,
     QLineEdit,
@@ -88,7 +89,10 @@ class Tour:
         """Scroll a widget into view and click it."""
         self.show(widget)
         assert widget.isEnabled(), f"{widget.objectName()} can't be pressed"
-        QTest.mouseClick(widget, LEFT)
+        # A check box takes clicks on its box and text only, and may be wider.
+        box = isinstance(widget, QCheckBox)
+        at = QPoint(10, widget.height() // 2) if box else widget.rect().center()
+        QTest.mouseClick(widget, LEFT, PLAIN, at)
 
     def type_into(self, widget: QWidget, text: str) -> None:
         """Replace what a field holds, with keys."""

@@ -1,6 +1,7 @@
 """The loop of teaching: slices are measured, then learnt; the next is proposed and drawn."""
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -13,10 +14,16 @@ from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.networks.package import adopt, find_model, load_package
 from napari_copnet.params import DeviceParams, FineTuneParams, LoopParams
 from napari_copnet.progress import Progress, finish
-from napari_copnet.teaching import loop
+from napari_copnet.teaching import loop, loop_models
 from napari_copnet.teaching.annotated_dataset import corrected_slices, learnt_slices
 from napari_copnet.teaching.fine_tuning import began
-from napari_copnet.teaching.loop_state import Point, brought_nothing, read_points, verdict
+from napari_copnet.teaching.loop_state import (
+    Point,
+    brought_nothing,
+    read_points,
+    verdict,
+    write_points,
+)
 from napari_copnet.teaching.project import DONE, IN_WORK, UNTOUCHED, Project
 
 SIDE, STEP, DEPTH = 60, 15, 31
@@ -94,6 +101,9 @@ def test_each_slice_is_measured_before_it_is_learnt_and_the_next_is_drawn(
     assert (point.z, point.slices, point.sha256) == (z, 0, default.sha256)
     assert point.labelled == pytest.approx(scores["labelled"]) and point.labelled < 1
     assert point.nsd == pytest.approx(scores["nsd"])
+    # what lies within 3 px of the ends of the wall that is missing counts as drawn
+    walls = 7 * SIDE - 2 * 7
+    assert 0 < point.effort == pytest.approx((STEP - 1 - 2 * 3) / walls, rel=0.5)
     assert second.model.name.endswith("-round-1")
     assert second.model.card["parent"]["sha256"] == default.sha256
     assert learnt_slices(second.model, project.stack_id) == {z}
@@ -115,13 +125,13 @@ def test_each_slice_is_measured_before_it_is_learnt_and_the_next_is_drawn(
     assert loop.unmeasured(project) == [] and loop.unlearnt(project) == []
     with pytest.raises(InputError, match="has learnt"):
         finish(loop.measure(project, [z]))
-    adopted = loop.adopt_newest(project)
+    adopted = loop_models.adopt_newest(project)
     assert find_model("default", "contours").sha256 == third.model.sha256
-    assert loop.adopt_newest(project).folder == adopted.folder
+    assert loop_models.adopt_newest(project).folder == adopted.folder
     project.close()
     with Project.open(tmp_path / "project") as opened:
         assert tuple(loop.curve(opened)) == third.points
-        assert loop.newest_model(opened).sha256 == third.model.sha256
+        assert loop_models.newest_model(opened).sha256 == third.model.sha256
         assert opened.state(z) == DONE
         assert np.array_equal(opened.start_contour(z), gappy)
 
@@ -134,8 +144,8 @@ def test_a_round_that_was_stopped_goes_on_under_its_name(project, default):
         if began(progress):
             break
     work.close()
-    assert loop.newest_model(project) is None
-    name = loop.next_name(project)
+    assert loop_models.newest_model(project) is None
+    name = loop_models.next_name(project)
     # what is done meanwhile waits for the next round: the slices of this one are written down
     project.draw(20, grid(1, SIDE, STEP)[0])
     project.finish(20, despite=True)
@@ -169,6 +179,21 @@ def test_it_is_said_when_two_slices_in_a_row_bring_nothing():
     assert "brought no gain" in verdict(idle, 0.01)
     assert "Go on" in verdict([*idle, *points(0.6)], 0.01)
     assert "brought no gain" not in verdict(points(0.3, 0.5, 0.505), 0.01)
+
+
+def test_it_is_said_what_correcting_takes():
+    (point,) = points(0.3)
+    assert "Correcting" not in verdict([point], 0.01)
+    assert "took 28 % of the work" in verdict([dataclasses.replace(point, effort=0.281)], 0.01)
+    assert "clear the slice" in verdict([dataclasses.replace(point, effort=1.2)], 0.01)
+
+
+def test_a_curve_of_an_earlier_version_has_no_effort(tmp_path):
+    old = {name: value for name, value in vars(points(0.3)[0]).items() if name != "effort"}
+    (tmp_path / "loop.json").write_text(json.dumps({"format": 1, "points": [old]}))
+    assert read_points(tmp_path) == points(0.3)
+    write_points(tmp_path, [dataclasses.replace(points(0.3)[0], effort=0.5)])
+    assert read_points(tmp_path)[0].effort == 0.5
 
 
 def test_a_damaged_curve_is_told(tmp_path):

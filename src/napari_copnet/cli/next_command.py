@@ -27,7 +27,8 @@ def next_command(
 
     Also shows how well each newest model agreed with a slice before it learnt from it.
     """
-    from napari_copnet.teaching.loop import adopt_newest, advance
+    from napari_copnet.teaching.loop import advance
+    from napari_copnet.teaching.loop_models import adopt_newest
     from napari_copnet.teaching.loop_state import brought_nothing, verdict
     from napari_copnet.teaching.project import Project
 
@@ -37,14 +38,16 @@ def next_command(
         prefilled = step.next is not None and opened.prefilled(step.next.z) is not None
         came = step.next is not None and opened.carried(step.next.z) is not None
     lines = (
-        [f"  {'slice':>5}  {'learnt':>6}  {'cells right':>11}  {'NSD':>5}"] if step.points else []
+        [f"  {'slice':>5}  {'learnt':>6}  {'cells right':>11}  {'NSD':>7}  {'correcting':>10}"]
+        if step.points
+        else []
     )
     for point in step.points:
-        right, nsd = (
+        right, nsd, effort = (
             "-" if value is None else f"{100 * value:.1f} %"
-            for value in (point.labelled, point.nsd)
+            for value in (point.labelled, point.nsd, point.effort)
         )
-        lines.append(f"  {point.z:>5}  {point.slices:>6}  {right:>11}  {nsd:>7}")
+        lines.append(f"  {point.z:>5}  {point.slices:>6}  {right:>11}  {nsd:>7}  {effort:>10}")
     lines.append(verdict(step.points, loop.gain))
     if step.carried:
         lines.append(f"Carried contours to {len(step.carried)} slices")

@@ -13,33 +13,24 @@ goes on there.
 
 from __future__ import annotations
 
-import contextlib
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.evaluation.effort import correction_effort
 from napari_copnet.evaluation.scores import evaluate_all
-from napari_copnet.networks.package import (
-    ModelPackage,
-    adopt,
-    find_model,
-    list_models,
-    load_package,
-    models_folder,
-)
+from napari_copnet.networks.package import ModelPackage, find_model
 from napari_copnet.params import CarryParams, ChooseParams, DeviceParams, FineTuneParams, LoopParams
 from napari_copnet.progress import Progress, Steps, mapped
 from napari_copnet.teaching.annotated_dataset import learnt_slices
 from napari_copnet.teaching.carrying.carried import CarriedSlice
 from napari_copnet.teaching.carrying.project_carry import carry
 from napari_copnet.teaching.fine_tuning import fine_tune, resume, unfinished
-from napari_copnet.teaching.gallery import export_folder
+from napari_copnet.teaching.loop_models import newest_model, next_name, rounds, rounds_folder
 from napari_copnet.teaching.loop_state import Point, read_points, write_points
 from napari_copnet.teaching.prefilled import PrefilledSlice
 from napari_copnet.teaching.project import DONE, UNTOUCHED, Project
@@ -47,9 +38,8 @@ from napari_copnet.teaching.slice_choice import Proposal, propose
 from napari_copnet.teaching.slices_for_networks import SlicesForNetworks
 from napari_copnet.teaching.state_folder import FOLDER
 from napari_copnet.training.fit import work_folder
+from napari_copnet.training.truth import CONTOUR, IGNORE
 from napari_copnet.training.work import remove, remove_model
-
-_NUMBER = re.compile(r"-round-(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -72,19 +62,6 @@ class LoopStep:
     points: tuple[Point, ...]
     next: Proposal | None
     carried: tuple[int, ...]
-
-
-def rounds_folder(project: Project) -> Path:
-    """Return the folder of the models of a project's loop."""
-    return project.folder / FOLDER / "rounds"
-
-
-def newest_model(project: Project) -> ModelPackage | None:
-    """Return the model of the last round that was finished, or None."""
-    for folder in reversed(_rounds(project)):
-        with contextlib.suppress(CopnetError):
-            return load_package(folder)
-    return None
 
 
 def curve(project: Project) -> list[Point]:
@@ -146,7 +123,7 @@ def measure(
         )
     found: list[Point] = []
     for z in slices:
-        labelled = nsd = None
+        labelled = nsd = effort = None
         view = SlicesForNetworks(project, [z])
         mask = yield from _closed(view, model, device)
         if mask is not None:
@@ -154,7 +131,9 @@ def measure(
             one = scores["model"]
             if one.values("labelled"):
                 labelled, nsd = one.mean("labelled"), one.mean("nsd")
-        found.append(Point(z, len(learnt), model.name, model.sha256, labelled, nsd))
+            truth = view.truth()[0]
+            effort = correction_effort(mask[1][0], truth == CONTOUR, truth != IGNORE)
+        found.append(Point(z, len(learnt), model.name, model.sha256, labelled, nsd, effort))
         write_points(project.folder / FOLDER, [*curve(project), found[-1]])
     return found
 
@@ -232,20 +211,10 @@ def train_round(
             folder=folder,
             command=command,
         )
-    for old in _rounds(project)[:-2]:
+    for old in rounds(project)[:-2]:
         remove(work_folder(old))
         remove_model(old)
     return model
-
-
-def next_name(project: Project) -> str:
-    """Return the name of the model of the next round, or of the one that was stopped."""
-    left = next(iter(unfinished(rounds_folder(project))), None)
-    if left is not None:
-        return left.name
-    last = max((_number(folder) for folder in _rounds(project)), default=0)
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", project.session.facts.name).strip("-")[:30] or "stack"
-    return f"{stem}-{project.stack_id[:6]}-round-{last + 1}"
 
 
 def propose_next(project: Project) -> Steps[Proposal | None]:
@@ -343,40 +312,6 @@ def advance(
         if found.z not in project.chosen:
             project.choose([found])
     return LoopStep(newest_model(project), tuple(curve(project)), found, tuple(taken))
-
-
-def adopt_newest(project: Project) -> ModelPackage:
-    """Copy the newest model to the user's models, and let ``"default"`` mean it.
-
-    Raises
-    ------
-    CopnetError
-        There is none yet, or another model of its name.
-    """
-    model = newest_model(project)
-    if model is None:
-        raise InputError(
-            "No model has been trained yet.", "Mark a slice as done, and train a round first."
-        )
-    known = [one for one in list_models() if one.sha256 == model.sha256 and one.kind == model.kind]
-    if known:
-        adopted = known[0]
-    else:
-        adopted = load_package(export_folder(model, models_folder() / model.folder.name))
-    adopt(adopted)
-    return adopted
-
-
-def _rounds(project: Project) -> list[Path]:
-    """Return the folders of finished rounds, the newest last."""
-    folder = rounds_folder(project)
-    found = [path for path in folder.glob("*-round-*") if _NUMBER.search(path.name)]
-    return sorted((path for path in found if path.is_dir()), key=_number)
-
-
-def _number(folder: Path) -> int:
-    found = _NUMBER.search(folder.name)
-    return int(found[1]) if found else 0
 
 
 def _closed(

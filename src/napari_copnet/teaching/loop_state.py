@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from napari_copnet.errors import InputError
@@ -26,6 +26,8 @@ _POINT = {
     "sha256": str,
     "labelled": (float, None),
     "nsd": (float, None),
+    # Not in records of earlier versions.
+    "effort?": (float, None),
 }
 _FORM = {"format": int, "points": [_POINT]}
 
@@ -45,6 +47,10 @@ class Point:
     labelled, nsd : float or None
         Share of the true cells that its closed contours label, and NSD, 0 to 1; None where it
         takes most of the slice as contour, or the slice has no cell.
+    effort : float or None
+        What correcting its closed contours takes over drawing the slice, in lengths of contour:
+        see `evaluation.effort.correction_effort`. None also where an earlier version did not
+        measure it.
     """
 
     z: int
@@ -53,6 +59,7 @@ class Point:
     sha256: str
     labelled: float | None
     nsd: float | None
+    effort: float | None = None
 
 
 def read_points(folder: Path) -> list[Point]:
@@ -75,7 +82,8 @@ def read_points(folder: Path) -> list[Point]:
     if read_record(path, {"format": int}, hint)["format"] > FORMAT:
         raise InputError(f"{path} was written by a newer version.", "Update napari-copnet.")
     values = read_record(path, _FORM, hint)
-    return [Point(**{name: one[name] for name in _POINT}) for one in values["points"]]
+    names = [field.name for field in fields(Point)]
+    return [Point(**{name: one[name] for name in names if name in one}) for one in values["points"]]
 
 
 def write_points(folder: Path, points: Sequence[Point]) -> None:
@@ -109,10 +117,25 @@ def brought_nothing(points: Sequence[Point], gain: float) -> int:
 
 
 def verdict(points: Sequence[Point], gain: float) -> str:
-    """Say whether it is worth going on."""
+    """Say whether it is worth going on, and what correcting takes."""
     values = [point.labelled for point in points if point.labelled is not None]
     if not values:
         return "The curve begins with the first slice that is done."
+    return f"{_worth(points, values, gain)} {_effort(points[-1].effort)}".strip()
+
+
+def _effort(effort: float | None) -> str:
+    if effort is None:
+        return ""
+    if effort < 1:
+        return f"Correcting its contours took {100 * effort:.0f} % of the work of drawing them."
+    return (
+        "Correcting its contours took more work than drawing them: if those of the next slice are "
+        "no better, clear the slice and draw."
+    )
+
+
+def _worth(points: Sequence[Point], values: Sequence[float], gain: float) -> str:
     now = f"The newest model got {100 * values[-1]:.0f} % of the cells of the last slice right"
     if len(values) == 1:
         return f"{now}, before it learnt from it."

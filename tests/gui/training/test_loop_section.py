@@ -14,7 +14,7 @@ from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, finish
 from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.session_start import Start
-from napari_copnet.teaching import loop
+from napari_copnet.teaching import loop, loop_models
 from napari_copnet.teaching.loop_state import Point, write_points
 from napari_copnet.teaching.project import UNTOUCHED
 from napari_copnet.types import Stack, VoxelSize
@@ -96,8 +96,8 @@ def test_a_slice_that_is_done_is_learnt_and_the_next_comes_drawn(dock, qtbot, ga
     # no second training beside it
     dock.train.train()
     assert "Learning slice by slice is training already" in dock.message.text
-    qtbot.waitUntil(lambda: loop.newest_model(project) is not None, timeout=120000)
-    first = loop.newest_model(project)
+    qtbot.waitUntil(lambda: loop_models.newest_model(project) is not None, timeout=120000)
+    first = loop_models.newest_model(project)
 
     def drawn_by_the_newest():
         z = section._next()
@@ -127,7 +127,7 @@ def test_a_slice_that_is_done_is_learnt_and_the_next_comes_drawn(dock, qtbot, ga
     section.switch.click()
     qtbot.waitUntil(lambda: not section.run.is_running and not section._task, timeout=60000)
     press(section.adopt_button)
-    assert find_model("default", "contours").sha256 == loop.newest_model(project).sha256
+    assert find_model("default", "contours").sha256 == loop_models.newest_model(project).sha256
     assert "was adopted" in dock.message.text
 
 

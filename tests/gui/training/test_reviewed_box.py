@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.progress import finish
 from napari_copnet.proofreading import session_files
+from napari_copnet.teaching.project import IN_WORK
 from napari_copnet.training.truth import IGNORE
 
 Z = 0
@@ -79,3 +80,19 @@ def test_only_what_lies_in_boxes_is_learnt_and_the_rest_is_darkened(dock, qtbot)
     press(dock.review.whole_button)
     assert not project.slice(Z).part and not veiled(dock).any()
     np.testing.assert_array_equal(project.session.contour, rooms())
+
+
+def test_a_slice_is_cleared_by_one_press_and_that_can_be_undone(dock):
+    project = dock.link.project
+    before = np.array(project.session.contour)
+    assert before[Z].any()
+    press(dock.review.clear_button)
+    assert not project.session.contour[Z].any()
+    np.testing.assert_array_equal(project.session.contour[Z + 1 :], before[Z + 1 :])
+    assert project.state(Z) == IN_WORK
+    # once more changes nothing
+    edits = project.session.history.position
+    press(dock.review.clear_button)
+    assert project.session.history.position == edits
+    project.session.undo()
+    np.testing.assert_array_equal(project.session.contour, before)

@@ -21,7 +21,7 @@ from napari_copnet.gui.widgets.params_form import ParamsForm
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.params import CarryParams, DeviceParams, LoopParams
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.teaching import loop
+from napari_copnet.teaching import loop, loop_models
 from napari_copnet.teaching.carrying.carried import CarriedSlice
 from napari_copnet.teaching.carrying.project_carry import carry
 from napari_copnet.teaching.fine_tuning import began
@@ -114,7 +114,7 @@ class LoopSection(ProjectSection):
         if project is None:
             return
         try:
-            model = loop.adopt_newest(project)
+            model = loop_models.adopt_newest(project)
         except CopnetError as error:
             self.failed.emit(error)
             return
@@ -151,7 +151,7 @@ class LoopSection(ProjectSection):
             self.tell(Mark.WAITING, _PURPOSE, "Needs a session.")
             return
         try:
-            points, model = loop.curve(project), loop.newest_model(project)
+            points, model = loop.curve(project), loop_models.newest_model(project)
             gain = self.form.get().gain
         except CopnetError as error:
             self.tell(Mark.FAILED, str(error))
@@ -213,7 +213,7 @@ class LoopSection(ProjectSection):
                     "Choosing the next slice …", project, lambda: loop.propose_next(project)
                 )
             return
-        model = loop.newest_model(project)
+        model = loop_models.newest_model(project)
         attempt = z, "" if model is None else model.sha256
         if attempt not in self._tried and loop.wants_prefill(project, z):
             self._tried.add(attempt)
@@ -227,7 +227,7 @@ class LoopSection(ProjectSection):
         if self.run.is_running or self._is_busy() or not loop.unlearnt(project):
             return
         self.run.begin(
-            loop.rounds_folder(project) / loop.next_name(project),
+            loop_models.rounds_folder(project) / loop_models.next_name(project),
             lambda: loop.train_round(
                 project, params, device=device, command="trained slice by slice in the window"
             ),

@@ -97,7 +97,14 @@ class ReviewSection(ProjectSection):
         self.file_button.clicked.connect(
             lambda: self.file.ask(self, self.labelled_only.isChecked())
         )
-        self.add(row(self.file_button, self.labelled_only, spare=True))
+        self.clear_button = canvas_button(
+            "Clear slice",
+            "annotate_clear",
+            "Remove all contours of the slice in view, where drawing them takes less than "
+            "correcting them; Ctrl+Z brings them back.",
+        )
+        self.clear_button.clicked.connect(lambda: self.clear())
+        self.add(row(self.clear_button, self.file_button, self.labelled_only, spare=True))
         self.part_button = canvas_button(
             "Only the part in view",
             "part",
@@ -182,6 +189,13 @@ class ReviewSection(ProjectSection):
         # In a thread: a slice of 4096 × 4096 px takes seconds.
         self._compute("check", lambda: _checked(contour, out)).finished.connect(take)
 
+    def clear(self) -> None:
+        """Remove all contours of the slice in view, as one edit."""
+        project, z = self._link.project, self._link.z
+        if project is not None and z is not None:
+            self._link.controller.layers.take_strokes()
+            self._do(lambda: project.draw(z, np.zeros(project.shape[1:], bool)))
+
     def reopen(self) -> None:
         """Put the slice in view back in work."""
         project, z = self._link.project, self._link.z
@@ -250,6 +264,7 @@ class ReviewSection(ProjectSection):
         for button in (
             *self.tools.values(),
             self.outline_button,
+            self.clear_button,
             self.part_button,
             self.box_button,
             self.whole_button,
