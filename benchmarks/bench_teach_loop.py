@@ -1,10 +1,10 @@
 """The loop of teaching: what it costs an annotator, and what the model then gets right.
 
-A sequence is a person who annotates four slices of a stack, one after the other, as `annotator`
-counts it, and a contour model that learns after the first, the second and the fourth, `STEPS` for
-each slice: from the slices that are done (``annotated``), or from those and what was carried from
-them (``carried``), or from those and what its own closed contours agree on in other slices
-(``self``, see `self_training`). Each slice is truth in the end, and what it took is counted in
+A sequence is a person who annotates four slices of a stack, one after the other, as
+`evaluation.effort` counts it, and a contour model that learns after the first, the second and the
+fourth, `STEPS` for each slice: from the slices that are done (``annotated``), or from those and
+what was carried from them (``carried``), or from those and what its own closed contours agree on in
+other slices (``self``, see `self_training`). Each slice is truth in the end, and what it took is counted in
 three ways: drawn from nothing; by correcting the contours of the model of the beginning, as after a
 run; and by correcting what the loop offers, which is what was carried to the slice, or else what
 the newest model draws. The model is scored, before the default closing model, on slices at least
@@ -13,9 +13,9 @@ the newest model draws. The model is scored, before the default closing model, o
 No contour model has learnt from the data it is measured on: for a set that the default model knows
 it is ``contours-without-SET`` in the folder of models: of fib25 and snemi3d, stages of `make
 models`; of tumour tissue, the contour model that was shipped up to 25 November 2026 (commit
-957ad0c), which does not know snemi3d either. The
-closing model is the default one on all sides. Each line of the table is kept as soon as it is
-there, and a second call goes on with the sequences that are missing.
+957ad0c), which does not know snemi3d either. The closing model is the default one on all sides.
+Each line of the table is kept as soon as it is there, and a second call goes on with the sequences
+that are missing.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.annotator import clicks
 from benchmarks.bench_teach import tumour
 from benchmarks.figure import Figure
 from benchmarks.self_training import agreeing
 from benchmarks.teach_loop_figures import ARMS, COUNTS, SELF, Line, figures
 from napari_copnet.errors import CopnetError, InputError
+from napari_copnet.evaluation.effort import clicks
 from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage, adopt, find_model, load_package

@@ -7,7 +7,6 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import (
-    annotator,
     bench_degrade,
     bench_labels,
     bench_proofread,
@@ -98,24 +97,6 @@ def test_counts_and_labels_that_differ_are_noticed(bench, small_labels, monkeypa
     monkeypatch.setattr(bench_labels, "label", lambda free, connectivity: free.astype(int))
     found = json.loads(bench("labels", "--json").stdout)["figures"]
     assert [one["holds"] for one in found if one["goal"] == "= 1"] == [False, False]
-
-
-def test_a_simulated_annotator_clicks_at_the_vertices_of_what_is_missing_or_false():
-    truth = np.zeros((97, 97), bool)
-    truth[::24] = truth[:, ::24] = True
-    gap, bow = truth.copy(), truth.copy()
-    gap[1:24, 24] = False
-    clicks = annotator.clicks
-    assert clicks(truth, truth) == 0
-    # the two ends of a straight wall, whether it is drawn or removed
-    assert clicks(gap, truth) == clicks(truth, gap) == 2
-    # a stretch with a corner has one more vertex
-    bow[36, 24:36] = bow[24:37, 36] = True
-    assert clicks(truth, bow) == 3
-    # a line beside the true one is no mistake
-    line = np.zeros((40, 40), bool)
-    line[20] = True
-    assert clicks(np.roll(line, 2, axis=0), line) == 0
 
 
 def test_the_loop_is_charged_for_what_it_takes_to_label_as_many_cells():

@@ -10,6 +10,7 @@ import pytest
 from conftest import begin, grid
 from made_networks import teachable_model
 from napari_copnet.errors import InputError
+from napari_copnet.evaluation.effort import clicks
 from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.networks.package import adopt, find_model, load_package
 from napari_copnet.params import DeviceParams, FineTuneParams, LoopParams
@@ -101,9 +102,8 @@ def test_each_slice_is_measured_before_it_is_learnt_and_the_next_is_drawn(
     assert (point.z, point.slices, point.sha256) == (z, 0, default.sha256)
     assert point.labelled == pytest.approx(scores["labelled"]) and point.labelled < 1
     assert point.nsd == pytest.approx(scores["nsd"])
-    # what lies within 3 px of the ends of the wall that is missing counts as drawn
-    walls = 7 * SIDE - 2 * 7
-    assert 0 < point.effort == pytest.approx((STEP - 1 - 2 * 3) / walls, rel=0.5)
+    # two clicks for the wall that is missing
+    assert point.effort == 2 / clicks(np.zeros_like(truth), truth)
     assert second.model.name.endswith("-round-1")
     assert second.model.card["parent"]["sha256"] == default.sha256
     assert learnt_slices(second.model, project.stack_id) == {z}
@@ -184,7 +184,7 @@ def test_it_is_said_when_two_slices_in_a_row_bring_nothing():
 def test_it_is_said_what_correcting_takes():
     (point,) = points(0.3)
     assert "Correcting" not in verdict([point], 0.01)
-    assert "took 28 % of the work" in verdict([dataclasses.replace(point, effort=0.281)], 0.01)
+    assert "takes 28 % of the clicks" in verdict([dataclasses.replace(point, effort=0.281)], 0.01)
     assert "clear the slice" in verdict([dataclasses.replace(point, effort=1.2)], 0.01)
 
 

@@ -48,9 +48,8 @@ class Point:
         Share of the true cells that its closed contours label, and NSD, 0 to 1; None where it
         takes most of the slice as contour, or the slice has no cell.
     effort : float or None
-        What correcting its closed contours takes over drawing the slice, in lengths of contour:
-        see `evaluation.effort.correction_effort`. None also where an earlier version did not
-        measure it.
+        Clicks of correcting its closed contours over those of drawing the slice: see
+        `evaluation.effort`. None also where an earlier version did not measure it.
     """
 
     z: int
@@ -128,10 +127,10 @@ def _effort(effort: float | None) -> str:
     if effort is None:
         return ""
     if effort < 1:
-        return f"Correcting its contours took {100 * effort:.0f} % of the work of drawing them."
+        return f"Correcting its contours takes {100 * effort:.0f} % of the clicks of drawing them."
     return (
-        "Correcting its contours took more work than drawing them: if those of the next slice are "
-        "no better, clear the slice and draw."
+        "Correcting its contours takes more clicks than drawing them: if those of the next slice "
+        "are no better, clear the slice and draw."
     )
 
 
