@@ -4,11 +4,12 @@ A sequence is a person who annotates four slices of a stack, one after the other
 `evaluation.effort` counts it, and a contour model that learns after the first, the second and the
 fourth, `STEPS` for each slice: from the slices that are done (``annotated``), or from those and
 what was carried from them (``carried``), or from those and what its own closed contours agree on in
-other slices (``self``, see `self_training`). Each slice is truth in the end, and what it took is counted in
-three ways: drawn from nothing; by correcting the contours of the model of the beginning, as after a
-run; and by correcting what the loop offers, which is what was carried to the slice, or else what
-the newest model draws. The model is scored, before the default closing model, on slices at least
-`training.cases.MARGIN` away from all that it has learnt from or that anything was carried to.
+other slices (``self``, see `self_training`). Each slice is truth in the end, and what it took is
+counted in three ways: drawn from nothing; by correcting the contours of the model of the beginning,
+as after a run; and by correcting what the loop offers, which is what was carried to the slice, or
+else what the newest model draws. The model is scored, before the default closing model, on slices
+at least `training.cases.MARGIN` away from all that it has learnt from or that anything was carried
+to.
 
 No contour model has learnt from the data it is measured on: for a set that the default model knows
 it is ``contours-without-SET`` in the folder of models: of fib25 and snemi3d, stages of `make
