@@ -60,6 +60,12 @@ def test_slices_from_an_image_to_an_nnunet_dataset(drawn, answer, copnet):
     assert listed["counts"] == {"untouched": 0, "in work": 0, "done": 3}
     assert listed["slices"][1]["findings_left"] == 1
     assert answer("annotate", "reopen", project, "0")["states"] == {"0": "in work"}
+    # slices that are not named are left as they are
+    assert answer("annotate", "check", project, "0,20", "--remove-islands")["findings"] == []
+    assert answer("annotate", "slices", project)["counts"]["done"] == 2
+    assert answer("annotate", "check", project, "10", "--remove-islands")["findings"] == []
+    assert answer("annotate", "check", project)["findings"] == []
+    assert answer("annotate", "done", project, "10")["states"] == {"10": "done"}
     exported = answer("annotate", "export", project, "--out", drawn / "nn", "--number", 3)
     assert exported["cases"] == ["slice_0010", "slice_0020"]
     assert (drawn / "nn" / "nnUNet_raw" / "Dataset003_contours" / "dataset.json").exists()

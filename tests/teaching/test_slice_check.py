@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from napari_copnet.params import CheckParams
-from napari_copnet.teaching.slice_check import check_slice
+from napari_copnet.teaching.slice_check import check_slice, without_islands
 
 
 @pytest.fixture
@@ -85,3 +88,43 @@ def test_islands_of_contour_and_cell_are_named_but_not_at_the_border(squares):
         ("tiny island", 45, 46, 1.0),
     }
     assert places(squares, params=CheckParams(island=0)) == []
+
+
+def test_islands_are_removed_and_nothing_else(squares):
+    clean = squares.copy()
+    squares[30, 30] = 1
+    squares[44:47, 45:48] = 1
+    squares[45, 46] = 0
+    # a hole in a thick line, which is no island of contour
+    squares[18:23, 62:70] = 1
+    thick = squares.copy()
+    squares[20, 65] = 0
+    expected = np.where(clean | (np.indices(clean.shape)[1] > 60), thick, 0)
+    np.testing.assert_array_equal(without_islands(squares), expected > 0)
+    assert places(without_islands(squares)) == []
+    # not as tiny as that, or not looked at
+    kept = without_islands(squares, 1)
+    np.testing.assert_array_equal(kept, squares > 0)
+    out = np.zeros(squares.shape, bool)
+    out[25:50] = True
+    np.testing.assert_array_equal(without_islands(squares, excluded=out)[25:50], squares[25:50] > 0)
+
+
+def test_pieces_at_the_border_are_kept(squares):
+    squares[0:3, 5] = 1
+    np.testing.assert_array_equal(without_islands(squares), squares > 0)
+
+
+@given(arrays(bool, (16, 16)), st.integers(0, 12))
+def test_no_island_is_left(contour, smallest):
+    left = check_slice(without_islands(contour, smallest), CheckParams(island=smallest))
+    assert not [one for one in left if one.kind == "tiny island"]
+
+
+def test_a_slice_that_is_all_contour_is_one_finding():
+    (found,) = check_slice(np.ones((20, 20)))
+    assert found.kind == "open contour" and "all contour" in found.text
+    out = np.zeros((20, 20), bool)
+    out[:, 10:] = True
+    (found,) = check_slice(~out, excluded=out)
+    assert "all contour" in found.text

@@ -155,14 +155,26 @@ def check_command(
     ] = "",
     *,
     check: CheckParams,
+    remove_islands: Annotated[
+        bool,
+        typer.Option(
+            "--remove-islands",
+            help="First turn tiny pieces of contour into cell, and tiny pieces of cell into "
+            "contour; an edit that can be undone.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Look for open contours, cells with a missing contour, and tiny islands."""
     from napari_copnet.teaching.project import Project
+    from napari_copnet.teaching.slice_check import without_islands
     from napari_copnet.training.sources import parse_slices
 
-    with Project.open(project, read_only=True) as opened:
+    with Project.open(project, read_only=not remove_islands) as opened:
         chosen = parse_slices(slices, opened.shape[0]) if slices else opened.chosen
+        for z in chosen if remove_islands else ():
+            contour, out = opened.to_check(z)
+            opened.draw(z, without_islands(contour, check.island, excluded=out))
         found = {z: opened.check(z, check) for z in chosen}
     _show_findings(found, {}, as_json)
 

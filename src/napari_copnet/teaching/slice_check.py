@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cc3d
@@ -75,6 +76,10 @@ def check_slice(
     out = np.zeros(drawn.shape, bool) if excluded is None else np.asarray(excluded, bool)
     if out.all():
         return []
+    if (drawn | out).all():
+        y, x = np.argwhere(~out)[np.count_nonzero(~out) // 2]
+        text = "This slice is all contour: no cell is outlined."
+        return [Finding(OPEN, int(y), int(x), text, float(np.count_nonzero(~out)))]
     if not (drawn & ~out).any():
         y, x = np.argwhere(~out)[np.count_nonzero(~out) // 2]
         text = "This slice has no contour: no cell is outlined."
@@ -156,24 +161,65 @@ def _large_cells(drawn: np.ndarray, out: np.ndarray, times: float, island: int) 
     return sorted(found, key=lambda finding: -finding.size)
 
 
+def without_islands(
+    contour: np.ndarray, smallest: int = CheckParams().island, *, excluded: np.ndarray | None = None
+) -> np.ndarray:
+    """Return a slice without the tiny islands that `check_slice` finds.
+
+    Tiny pieces of contour become cell; tiny pieces of cell that are left then become contour.
+
+    Parameters
+    ----------
+    contour : ndarray, shape (Y, X)
+        Above 0 on contours.
+    smallest : int
+        Area in pixels from which a piece is none.
+    excluded : ndarray, shape (Y, X), bool, optional
+        Where nothing is looked at.
+
+    Returns
+    -------
+    ndarray, shape (Y, X), bool
+    """
+    drawn = np.array(contour) > 0
+    out = np.zeros(drawn.shape, bool) if excluded is None else np.asarray(excluded, bool)
+    for of_contour in (True, False):
+        pieces = _pieces(drawn, out, of_contour)
+        names = [name for name, _ in _tiny(pieces, out, smallest)]
+        drawn[np.isin(pieces, names)] = not of_contour
+    return drawn
+
+
 def _islands(drawn: np.ndarray, out: np.ndarray, smallest: int) -> list[Finding]:
     """Find pieces of contour, and of cell, smaller than `smallest`."""
     found = []
-    contours = connected8(drawn & ~out)
-    cells = cc3d.connected_components(~drawn & ~out, connectivity=4, out_dtype=np.uint32)
-    for pieces, what in ((contours, "piece of contour"), (cells, "piece of cell")):
-        areas = np.bincount(pieces.ravel())
-        beside = set(np.unique(pieces[ndimage.binary_dilation(out)]).tolist()) if out.any() else ()
-        for name, box in enumerate(ndimage.find_objects(pieces), start=1):
-            cut = name in beside or any(
-                part.start == 0 or part.stop == size
-                for part, size in zip(box, drawn.shape, strict=True)
-            )
-            # what the border cuts may be larger than it looks
-            if cut or areas[name] >= smallest:
-                continue
+    for of_contour, what in ((True, "piece of contour"), (False, "piece of cell")):
+        pieces = _pieces(drawn, out, of_contour)
+        for name, box in _tiny(pieces, out, smallest):
             inside = np.argwhere(pieces[box] == name)
             y, x = inside[len(inside) // 2] + [part.start for part in box]
-            text = f"A tiny {what} of {areas[name]} px."
-            found.append(Finding(ISLAND, int(y), int(x), text, float(areas[name])))
+            text = f"A tiny {what} of {len(inside)} px."
+            found.append(Finding(ISLAND, int(y), int(x), text, float(len(inside))))
     return sorted(found, key=lambda finding: -finding.size)
+
+
+def _pieces(drawn: np.ndarray, out: np.ndarray, of_contour: bool) -> np.ndarray:
+    if of_contour:
+        return connected8(drawn & ~out)
+    return cc3d.connected_components(~drawn & ~out, connectivity=4, out_dtype=np.uint32)
+
+
+def _tiny(
+    pieces: np.ndarray, out: np.ndarray, smallest: int
+) -> Iterator[tuple[int, tuple[slice, slice]]]:
+    """Yield name and box of pieces that are tiny, and not cut by the border or what is left out."""
+    areas = np.bincount(pieces.ravel())
+    beside = set(np.unique(pieces[ndimage.binary_dilation(out)]).tolist()) if out.any() else ()
+    for name, box in enumerate(ndimage.find_objects(pieces), start=1):
+        cut = name in beside or any(
+            part.start == 0 or part.stop == size
+            for part, size in zip(box, pieces.shape, strict=True)
+        )
+        # what the border cuts may be larger than it looks
+        if not cut and areas[name] < smallest:
+            yield name, box

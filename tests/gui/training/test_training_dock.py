@@ -14,6 +14,7 @@ from panels import dock_panel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QLabel
+from scipy import ndimage
 
 from napari_copnet.evaluation.scores import evaluate
 from napari_copnet.gui.background.jobs import threads_alive
@@ -172,6 +173,25 @@ def test_slices_are_proposed_corrected_checked_and_done(dock, window, qtbot):
     assert "1 of 3 slices done" in dock.slices.text
     press(dock.review.reopen_button)
     assert dock.link.project.done == []
+
+
+def test_tiny_islands_are_removed_by_one_press_and_the_slice_is_done(dock, qtbot):
+    project = dock.link.project
+    dock.link.fly(11)
+    settle(qtbot, dock)
+    before = np.array(project.session.contour[11])
+    speck = before.copy()
+    inside = np.argwhere(ndimage.distance_transform_edt(before == 0) >= 4)[0]
+    speck[tuple(inside)] = 1
+    project.draw(11, speck)
+    done(dock, qtbot)
+    assert [finding.kind for finding in dock.review.findings] == ["tiny island"]
+    assert dock.review.islands_button.isVisible()
+    done(dock, qtbot, dock.review.islands_button)
+    np.testing.assert_array_equal(project.session.contour[11], before)
+    assert project.done == [11] and not dock.review.islands_button.isVisible()
+    project.session.undo()
+    np.testing.assert_array_equal(project.session.contour[11], speck)
 
 
 def test_only_the_part_in_view_is_reviewed(dock, window, qtbot):

@@ -26,7 +26,7 @@ from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 from napari_copnet.gui.widgets.lazy_rows import Rows, RowsView
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.teaching.project import DONE, Project
-from napari_copnet.teaching.slice_check import Finding, check_slice
+from napari_copnet.teaching.slice_check import ISLAND, Finding, check_slice, without_islands
 
 _PURPOSE = "Correct the contours of a slice; it is checked before it counts as done."
 _TOOLS = (
@@ -133,10 +133,18 @@ class ReviewSection(ProjectSection):
         self.despite_button = canvas_button(
             "Done anyway", "slice_despite", "Mark it as done although the checks found something."
         )
+        self.islands_button = canvas_button(
+            "Remove tiny islands",
+            "slice_islands",
+            "Turn tiny pieces of contour into cell, and tiny pieces of cell into contour, and "
+            "check again.",
+        )
         self.reopen_button = canvas_button(
             "Work on it again", "slice_reopen", "Reopen the slice for editing."
         )
-        self.add(row(self.done_button, self.despite_button, self.reopen_button))
+        self.add(
+            row(self.done_button, self.islands_button, self.despite_button, self.reopen_button)
+        )
         self.table = RowsView("findings", stretched=1)
         self.table.setMinimumHeight(90)
         self.rows = Rows(
@@ -154,6 +162,7 @@ class ReviewSection(ProjectSection):
         self.part_button.clicked.connect(lambda: self.set_part(True))
         self.done_button.clicked.connect(lambda: self.finish())
         self.despite_button.clicked.connect(lambda: self.finish(despite=True))
+        self.islands_button.clicked.connect(lambda: self.remove_islands())
         self.reopen_button.clicked.connect(lambda: self.reopen())
         self.renew()
 
@@ -195,6 +204,15 @@ class ReviewSection(ProjectSection):
         if project is not None and z is not None:
             self._link.controller.layers.take_strokes()
             self._do(lambda: project.draw(z, np.zeros(project.shape[1:], bool)))
+
+    def remove_islands(self) -> None:
+        """Remove the tiny islands of the slice that was checked, as one edit, and check again."""
+        project, z = self._link.project, self._link.z
+        if project is not None and z is not None and z == self._checked:
+            self._link.controller.layers.take_strokes()
+            contour, out = project.to_check(z)
+            self._do(lambda: project.draw(z, without_islands(contour, excluded=out)))
+            self.finish()
 
     def reopen(self) -> None:
         """Put the slice in view back in work."""
@@ -273,6 +291,7 @@ class ReviewSection(ProjectSection):
             button.setEnabled(writable)
         self.done_button.setEnabled(writable and not is_done)
         self.despite_button.setVisible(bool(self.findings))
+        self.islands_button.setVisible(any(one.kind == ISLAND for one in self.findings))
         self.reopen_button.setVisible(is_done)
         self.reopen_button.setEnabled(writable)
         self.table.setVisible(bool(self.findings))
