@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.evaluation.baselines.cellpose import SCRATCH
 from napari_copnet.evaluation.baselines.registry import make_baselines
 from napari_copnet.params import BaselineParams, DeviceParams
 from napari_copnet.progress import Progress
@@ -32,16 +33,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--methods", default="", help="baselines; default: all that can run")
     parser.add_argument("--limit", type=int, default=0, help="slices of each block, for a look")
     parser.add_argument("--iterations", type=int, default=30, help="to follow closing over")
-    parser.add_argument("--hela-minutes", type=float, default=25.0, help="to train Step 1 of HeLa")
-    parser.add_argument("--chen-minutes", type=float, default=4.0, help="to train Chen's network")
-    parser.add_argument("--cellpose-model", help="file with Cellpose weights")
+    parser.add_argument("--hela-minutes", type=float, default=15.0, help="to train Step 1 of HeLa")
+    parser.add_argument("--chen-minutes", type=float, default=3.0, help="to train Chen's network")
+    parser.add_argument(
+        "--cellpose-model",
+        default=SCRATCH,
+        help="file with Cellpose weights; default: trained from random ones on the tuning slices",
+    )
+    parser.add_argument("--cellpose-epochs", type=int, default=40, help="of its training")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     chosen = parser.parse_args(arguments)
     device = DeviceParams(device=chosen.device)
     choices = Choices(
         chosen.data, chosen.work, device, chosen.limit, chosen.iterations, chosen.hela_minutes
     )
-    params = BaselineParams(chen_minutes=chosen.chen_minutes, cellpose_model=chosen.cellpose_model)
+    params = BaselineParams(
+        chen_minutes=chosen.chen_minutes,
+        cellpose_model=chosen.cellpose_model,
+        cellpose_epochs=chosen.cellpose_epochs,
+    )
     wanted = [name for name in chosen.datasets.split(",") if name] or names
     unknown = sorted(set(wanted) - set(names))
     if unknown:

@@ -55,6 +55,22 @@ def test_a_missing_file_of_weights_is_said(tmp_path, monkeypatch):
     assert Cellpose().weights() == tmp_path / "cyto3"
 
 
+def test_from_scratch_it_needs_no_file_but_training():
+    scratch = BaselineParams(cellpose_model="scratch", cellpose_epochs=2)
+    assert Cellpose(scratch, CPU).weights() is None
+    untrained = BaselineParams(cellpose_model="scratch", cellpose_epochs=0)
+    with pytest.raises(InputError, match="from scratch"):
+        Cellpose(untrained, CPU).weights()
+
+
+@pytest.mark.slow
+def test_from_scratch_it_learns_cells(cells, tmp_path):
+    pytest.importorskip("cellpose")
+    baseline = Cellpose(BaselineParams(cellpose_model="scratch", cellpose_epochs=16), CPU)
+    tuned = finish(baseline.tune(block(cells, 2), tmp_path / "work"))
+    assert tuned["weights"] == "scratch" and tuned["labelled"] > 0.7, tuned
+
+
 def test_another_cellpose_is_refused(monkeypatch):
     from napari_copnet.evaluation.baselines import cellpose
 

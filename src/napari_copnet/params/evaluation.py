@@ -90,12 +90,12 @@ class BaselineParams:
     cellpose_model: str | None = setting(
         None,
         "Cellpose: model",
-        "File of the weights to start from, such as cyto3; default: the cyto3 that Cellpose "
-        "downloaded earlier.",
+        "File of the weights to start from, such as cyto3, or scratch for random ones; default: "
+        "the cyto3 that Cellpose downloaded earlier.",
     )
     cellpose_epochs: int = setting(
         100,
         "Cellpose: epochs",
-        "Epochs of fine-tuning on the training slices; 0 uses the weights as they are.",
+        "Epochs of training on the training slices; 0 uses the weights as they are.",
         minimum=0,
     )

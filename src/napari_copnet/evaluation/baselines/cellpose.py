@@ -36,6 +36,8 @@ THRESHOLDS = (0.5, 0.6, 0.4, 0.7, 0.3, 0.8, 0.2, 0.9, 0.1)
 RATE, DECAY = 0.1, 1e-4
 BATCH = 8
 POLL = 0.2
+# In place of a file of weights: the network is trained from random ones.
+SCRATCH = "scratch"
 _INSTALL = "Install it with pip install 'napari-copnet[cellpose]', or leave it out of --methods."
 
 
@@ -81,15 +83,22 @@ class Cellpose(Baseline):
             )
         self.weights()
 
-    def weights(self) -> Path:
-        """Return the file of weights to begin with.
+    def weights(self) -> Path | None:
+        """Return the file of weights to begin with; None where those are random.
 
         Raises
         ------
         InputError
-            There is none.
+            There is none, or random weights are not to be trained.
         """
         given = self.params.cellpose_model
+        if given == SCRATCH:
+            if not self.params.cellpose_epochs:
+                raise InputError(
+                    "Cellpose is to begin from scratch, but not to be trained.",
+                    "Set --cellpose-epochs.",
+                )
+            return None
         if given:
             if not Path(given).is_file():
                 raise InputError(f"There are no Cellpose weights at {given}.", "Check the path.")
@@ -99,7 +108,8 @@ class Cellpose(Baseline):
         if not fetched.is_file():
             raise InputError(
                 "Cellpose has no weights on this machine.",
-                "Name a file such as cyto3 with --cellpose-model.",
+                "Name a file such as cyto3 with --cellpose-model, or scratch to train it from "
+                "random weights.",
             )
         return fetched
 
@@ -113,11 +123,12 @@ class Cellpose(Baseline):
         assert block.image is not None
         start, epochs = self.weights(), self.params.cellpose_epochs
         depth = len(block.true)
+        name = SCRATCH if start is None else start.name
         model = start
-        settings: dict[str, Any] = {"epochs": epochs, "weights": start.name}
+        settings: dict[str, Any] = {"epochs": epochs, "weights": name}
         if epochs:
             model = work / "cellpose" / "models" / "fine-tuned"
-            recipe = fingerprint(block, start=str(start), epochs=epochs)
+            recipe = fingerprint(block, start=str(start or name), epochs=epochs)
             note = work / "cellpose" / "recipe.txt"
             if not (model.exists() and note.exists() and note.read_text() == recipe):
                 yield from fine_tune(
@@ -156,12 +167,17 @@ class Cellpose(Baseline):
             yield Progress(self.name, z + 1, depth, "slices")
         return masks
 
-    def _load(self, weights: Path) -> Any:
+    def _load(self, weights: Path | None) -> Any:
+        import torch
         from cellpose.models import CellposeModel
 
+        # Random weights are the same each time.
+        torch.manual_seed(0)
         # oneDNN's layout for prediction can't be trained, and is no faster here.
         return CellposeModel(
-            gpu=choose_device(self.device) == "cuda", pretrained_model=str(weights), mkldnn=False
+            gpu=choose_device(self.device) == "cuda",
+            pretrained_model=False if weights is None else str(weights),
+            mkldnn=False,
         )
 
 
