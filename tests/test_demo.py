@@ -66,6 +66,20 @@ def test_the_first_iteration_is_united_as_the_run_is(small_demo, monkeypatch):
         assert np.array_equal(scored[1] > 0, expected)
 
 
+def test_the_edge_of_what_was_moved_out_of_view_is_no_closed_gap():
+    contours, closed = np.zeros((9, 9)), np.zeros((9, 9), bool)
+    out_of_view = np.zeros((9, 9), bool)
+    out_of_view[:, :3] = True
+    contours[4, 3:6] = 0.9
+    # the line of Step 1 with a gap of its own, and the line along the edge
+    closed[4, 3:] = closed[:, 3] = True
+    before = module.before_closing(contours, closed, out_of_view)
+    assert before[:, 3].all() and before[4, :6].sum() == 3
+    expected = np.zeros((9, 9), bool)
+    expected[4, 6:] = True
+    np.testing.assert_array_equal(closed & ~before, expected)
+
+
 def test_the_page_is_one_file_with_its_pictures_inside(small_demo):
     out, _ = small_demo
     page = (out / "index.html").read_text()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from napari_copnet.evaluation.figures import (
     closed_over,
@@ -85,7 +86,7 @@ def demo(out: Path, device: DeviceParams = DeviceParams()) -> Steps[Demo]:
         "truth_cells": tissue.cells,
         "excluded": excluded.astype(np.uint8),
     }
-    overview = _overview(tissue, restored, scores)
+    overview = _overview(tissue, restored, scores, outside(result))
     with new_generation(out) as made:
         folder = made.folder
         record = save_run(result, restored, settings, folder)
@@ -142,16 +143,36 @@ def worst_slice(scores: Mapping[str, Any]) -> int:
     return int(np.argmax(gains))
 
 
-def _overview(tissue: Tissue, restored: Restored, scores: Mapping[str, Any]) -> bytes:
+def before_closing(contours: np.ndarray, closed: np.ndarray, out_of_view: np.ndarray) -> np.ndarray:
+    """Return the contours of Step 1, and the line along what alignment moved out of view.
+
+    That line is in `closed` only, but is no gap that was closed.
+
+    Parameters
+    ----------
+    contours : ndarray, shape (Y, X)
+        Contour probability.
+    closed, out_of_view : ndarray, shape (Y, X)
+
+    Returns
+    -------
+    ndarray, shape (Y, X), bool
+    """
+    near = ndimage.binary_dilation(out_of_view, np.ones((3, 3)), iterations=2)
+    return np.asarray(is_contour(contours) | (near & is_contour(closed)))
+
+
+def _overview(
+    tissue: Tissue, restored: Restored, scores: Mapping[str, Any], out_of_view: np.ndarray
+) -> bytes:
     z = worst_slice(scores)
     image = np.asarray(tissue.stack.data[z])
+    before = before_closing(restored.contours[z], restored.closed[z], out_of_view[z])
     return panels(
         {
             f"SEM slice {z}": grey(image),
             "Step 1: contour probability": restored.contours[z],
-            "Step 2: gaps closed (green)": closed_over(
-                image, is_contour(restored.contours[z]), restored.closed[z]
-            ),
+            "Step 2: gaps closed (green)": closed_over(image, before, restored.closed[z]),
             "Cells": overlay(image, restored.cells[z]),
         }
     )
