@@ -29,7 +29,8 @@ from napari_copnet.progress import finish
 from napari_copnet.steps.cells import label_slice
 from napari_copnet.synthetic import make_tissue
 from napari_copnet.teaching.carrying.carried import drawn
-from napari_copnet.teaching.carrying.carry import GivenSlice, carry_cells
+from napari_copnet.teaching.carrying.carry import carry_cells
+from napari_copnet.teaching.carrying.given import GivenSlice
 from research.splits import FIB25, SNEMI3D
 
 SEED = 90_310
@@ -227,7 +228,7 @@ def _single(
         for cells in finish(
             carry_cells(image.__getitem__, {start: GivenSlice.of_labels(source)}, wanted, params)
         ):
-            truth = _as_source(labels(cells.z), names)
+            truth = as_source(labels(cells.z), names)
             tally = tallies[abs(cells.z - start)]
             copied, carried = (partition(truth, one) for one in (source, cells.labels))
             counted = (copied.ids < names.size + 2) & (copied.sizes >= least)
@@ -277,7 +278,7 @@ def _single(
     return figures
 
 
-def _as_source(plane: np.ndarray, names: np.ndarray) -> np.ndarray:
+def as_source(plane: np.ndarray, names: np.ndarray) -> np.ndarray:
     """Number true cells as the given slice does; those it has not follow behind."""
     at = np.searchsorted(names, plane).clip(0, names.size - 1)
     known = names[at] == plane

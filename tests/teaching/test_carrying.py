@@ -11,7 +11,8 @@ from napari_copnet.params import CarryParams
 from napari_copnet.progress import finish
 from napari_copnet.teaching.carrying import filters, likely, motion, regions
 from napari_copnet.teaching.carrying.carried import drawn
-from napari_copnet.teaching.carrying.carry import GivenSlice, carry_cells
+from napari_copnet.teaching.carrying.carry import carry_cells
+from napari_copnet.teaching.carrying.given import GivenSlice
 
 
 def right(truth, labels):

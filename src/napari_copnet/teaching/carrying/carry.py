@@ -18,16 +18,13 @@ from napari_copnet.errors import InputError
 from napari_copnet.params import CarryParams, checked
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.steps.linking import overlaps
-from napari_copnet.teaching.carrying import filters, likely, motion, regions
-from napari_copnet.teaching.carrying.likely import ContourOdds
+from napari_copnet.teaching.carrying import regions
+from napari_copnet.teaching.carrying.given import GivenSlice
+from napari_copnet.teaching.carrying.look import Look, displacements
+from napari_copnet.teaching.carrying.trust import Moved, agreements, likely_right, move, settle
 
 # Cells smaller than this are no cells to count with, px.
 SMALLEST = 16
-# How likely a carried cell is right: a logistic regression on the overlap of the cell as it was
-# moved with what the image alone makes of it, its overlap with the result, and how well the two
-# registered slices agree there. Fitted to fib25 and to snemi3d at 24 nm together, one to three
-# slices away (AUC .91 and .84); either alone gives nearly the same weights.
-AGREEMENT, USUAL = np.array((5.3, 14.3, 2.7)), 18.4
 
 
 @dataclass(frozen=True)
@@ -72,88 +69,12 @@ class CarriedCells:
 
     @property
     def in_doubt(self) -> float:
-        """Share of the cells that are in doubt."""
-        counted = self.sizes >= SMALLEST
+        """Share of the cells that are in doubt, each by its diameter: so long is its contour."""
+        sizes = self.sizes
+        counted = sizes >= SMALLEST
         counted[: regions.OUTSIDE + 1] = False
-        few = max(int(np.count_nonzero(counted)), 1)
-        return float(np.count_nonzero(counted & (self.trust < self.least)) / few)
-
-
-@dataclass(frozen=True)
-class GivenSlice:
-    """The cells of a slice to carry from.
-
-    Attributes
-    ----------
-    labels : ndarray, shape (Y, X), uint32
-        From `regions.filled`.
-    half : ndarray, shape (Y, X), float32
-        How far the nearest contour reaches from the border between two cells, px.
-    """
-
-    labels: np.ndarray
-    half: np.ndarray
-
-    @classmethod
-    def of(cls, contour: np.ndarray, outside: np.ndarray | None = None) -> GivenSlice:
-        """Return the cells between contours; see `regions.filled`."""
-        labels = regions.filled(contour, outside)
-        return cls(labels, regions.half_widths(contour, labels))
-
-    @classmethod
-    def of_labels(cls, labels: np.ndarray) -> GivenSlice:
-        """Return cells that are labelled without gaps, from 2; their lines get two pixels."""
-        return cls(labels, np.ones(labels.shape, np.float32))
-
-
-class Look:
-    """What is computed of each slice of an image once, whoever asks for it.
-
-    Parameters
-    ----------
-    image : callable
-        Returns a slice, shape (Y, X).
-    """
-
-    def __init__(self, image: Callable[[int], np.ndarray]) -> None:
-        self._image = image
-        self._features: dict[int, np.ndarray] = {}
-        self._seen: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._odds: ContourOdds | None = None
-
-    def learn(self, given: Mapping[int, GivenSlice], *slices: int) -> None:
-        """Learn what contours look like from some given slices."""
-        self._seen.clear()
-        self._odds = ContourOdds([(self._filtered(z), given[z].labels) for z in slices])
-        self._features = {z: self._features[z] for z in slices}
-
-    def odds(self, z: int) -> np.ndarray:
-        """Return the log odds of contour in a slice, shape (Y, X), float32."""
-        return self._slice(z)[0]
-
-    def likeness(self, z: int) -> np.ndarray:
-        """Return `filters.likeness` of a slice."""
-        return self._slice(z)[1]
-
-    def forget(self, z: int) -> None:
-        """Let go what was computed of a slice."""
-        self._seen.pop(z, None)
-
-    def _filtered(self, z: int) -> np.ndarray:
-        if z not in self._features:
-            self._features[z] = likely.features(np.asarray(self._image(z)))
-        return self._features[z]
-
-    def _slice(self, z: int) -> tuple[np.ndarray, np.ndarray]:
-        assert self._odds is not None
-        if z not in self._seen:
-            kept = z in self._features
-            odds = self._odds.of(self._filtered(z))
-            if not kept:
-                # they are large: only those of given slices may be wanted again
-                del self._features[z]
-            self._seen[z] = odds, filters.likeness(np.asarray(self._image(z)), odds)
-        return self._seen[z]
+        lengths = np.sqrt(sizes * counted)
+        return float(lengths[self.trust < self.least].sum() / max(lengths.sum(), 1.0))
 
 
 def carry_cells(
@@ -251,84 +172,14 @@ def _run(start: int, step: int, stop: int | None, wanted: set[int], reach: int) 
     return tuple(found)
 
 
-def displacements(look: Look, start: int, way: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield where the pixels of each slice of a way lie in the first, by steps added up.
-
-    Parameters
-    ----------
-    look : Look
-    start : int
-        The slice that cells come from.
-    way : sequence of int
-        Slices, each a neighbour of the one before.
-
-    Yields
-    ------
-    int, ndarray of shape (2, Y, X)
-        A slice, and its displacement as of `motion.displacement`.
-    """
-    field = None
-    before = look.likeness(start)
-    for z in way:
-        here = look.likeness(z)
-        step = motion.displacement(here, before)
-        field = step if field is None else motion.composed(field, step)
-        yield z, field
-        before = here
-
-
-@dataclass(frozen=True)
-class _Moved:
-    """Cells as they were moved to a slice, and what is needed to judge them.
-
-    Attributes
-    ----------
-    labels, half : ndarray, shape (Y, X)
-        As in `GivenSlice`, in the slice that they came to.
-    likeness : ndarray, shape (Y, X), float32
-        The values by which that slice was registered, moved like the labels.
-    restlessness : float
-        How much they moved among each other, px.
-    """
-
-    labels: np.ndarray
-    half: np.ndarray
-    likeness: np.ndarray
-    restlessness: float
-
-
-def _move(look: Look, start: int, given: GivenSlice, field: np.ndarray) -> _Moved:
-    return _Moved(
-        motion.moved(given.labels, field),
-        motion.moved(given.half, field),
-        motion.warped(look.likeness(start), field),
-        motion.restlessness(field),
-    )
-
-
 def _judged(
-    look: Look, z: int, sources: tuple[int, ...], moved: _Moved, count: int, least: float
+    look: Look, z: int, sources: tuple[int, ...], moved: Moved, count: int, least: float
 ) -> CarriedCells:
     """Settle the cells that were moved to a slice, and say how likely each is right."""
-    hold = regions.HOLD / max(moved.restlessness, regions.STILL)
-    cells = regions.settled(look.odds(z), moved.labels, hold)
-    trust = 1 / (1 + np.exp(USUAL - agreements(look, z, moved, cells, count) @ AGREEMENT))
+    cells = settle(look, z, moved)
+    trust = likely_right(agreements(look, z, moved, cells, count))
     trust[np.bincount(cells.ravel(), minlength=count + 1) == 0] = 0
     return CarriedCells(z, sources, cells, moved.half, trust, least)
-
-
-def agreements(look: Look, z: int, moved: _Moved, cells: np.ndarray, count: int) -> np.ndarray:
-    """Return what tells right cells from wrong ones, shape (count + 1, 3); see `AGREEMENT`."""
-    odds = look.odds(z)
-    alike = filters.agreement(look.likeness(z), moved.likeness)
-    sizes = np.bincount(cells.ravel(), minlength=count + 1)
-    return np.column_stack(
-        [
-            regions.overlap(moved.labels, regions.of_image(odds, moved.labels), count),
-            regions.overlap(moved.labels, cells, count),
-            np.bincount(cells.ravel(), alike.ravel(), count + 1) / np.maximum(sizes, 1),
-        ]
-    )
 
 
 def _outward(
@@ -338,7 +189,7 @@ def _outward(
     count = int(start.labels.max(initial=0))
     look.learn(given, way.start)
     for z, field in displacements(look, way.start, way.targets):
-        moved = _move(look, way.start, start, field)
+        moved = move(look, way.start, start, field)
         cells = _judged(look, z, (way.start,), moved, count, params.trust)
         if cells.in_doubt > params.doubt:
             return
@@ -354,11 +205,11 @@ def _between(
     first, last = given[way.start], given[way.end]
     look.learn(given, way.start, way.end)
     backward = {
-        z: _move(look, way.end, last, field)
+        z: move(look, way.end, last, field)
         for z, field in displacements(look, way.end, way.targets[::-1])
     }
     forward = {
-        z: _move(look, way.start, first, field)
+        z: move(look, way.start, first, field)
         for z, field in displacements(look, way.start, way.targets)
     }
     same, count = _matched(

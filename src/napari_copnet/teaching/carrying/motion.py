@@ -83,6 +83,15 @@ def restlessness(field: np.ndarray) -> float:
     return float(np.sqrt((apart**2).sum(axis=0).mean()))
 
 
+def strain(field: np.ndarray) -> np.ndarray:
+    """Return how much a displacement differs from pixel to pixel.
+
+    The root of the sum of its squared derivatives, shape (Y, X), float32.
+    """
+    slopes = [slope for part in field for slope in np.gradient(part)]
+    return np.sqrt(sum(slope**2 for slope in slopes)).astype(np.float32)
+
+
 def moved(labels: np.ndarray, field: np.ndarray) -> np.ndarray:
     """Return labels of one slice as they lie in another.
 

@@ -13,7 +13,8 @@ from napari_copnet.params import CarryParams, checked
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.proofreading.edits import CONTOUR, Edit, Flip, Patch
 from napari_copnet.teaching.carrying import regions
-from napari_copnet.teaching.carrying.carry import GivenSlice, carry_cells
+from napari_copnet.teaching.carrying.carry import carry_cells
+from napari_copnet.teaching.carrying.given import GivenSlice
 from napari_copnet.teaching.project_view import ProjectView
 from napari_copnet.teaching.slice_states import DONE
 
