@@ -166,6 +166,31 @@ def test_slices_that_somebody_has_worked_on_are_not_drawn(project, gappy):
     assert not project.session.contour[4].any()
 
 
+def test_where_the_model_is_of_little_help_an_end_of_carrying_comes_next(project, gappy):
+    truth = grid(1, SIDE, STEP)[0]
+    project.draw(12, truth)
+    project.finish(12, despite=True)
+    came = finish(loop.carry_done(project))
+    assert {2, 22} <= set(came)
+    folder = project.folder / "annotation"
+    (point,) = finish(loop.measure(project, [12]))
+    # little is missing in what the model drew: what it has not seen yet teaches more
+    assert point.effort < loop.HELPS
+    assert finish(loop.propose_next(project)).z not in came
+    write_points(folder, [dataclasses.replace(point, effort=0.9)])
+    found = finish(loop.propose_next(project))
+    assert found.z == 2 and found.reason.startswith("carrying ends here, ")
+    # of one that is done, the other follows
+    project.finish(2, despite=True)
+    assert finish(loop.propose_next(project)).z == 22
+    project.finish(22, despite=True)
+    assert finish(loop.propose_next(project)).z == 7
+    # next to slices that are done there is little to learn
+    for z in (7, 17, 27):
+        project.finish(z, despite=True)
+    assert finish(loop.propose_next(project)).z not in came
+
+
 def points(*values):
     return [Point(n, n, "m", "0", value, value) for n, value in enumerate(values)]
 
