@@ -8,6 +8,8 @@ from hand import press
 from panels import dock_panel
 
 from made_networks import teachable_model
+from napari_copnet.gui.commands import open_stage
+from napari_copnet.gui.stages.first_tour import remember_use
 from napari_copnet.gui.widgets.dock_section import Mark
 from napari_copnet.networks.package import adopt, find_model, load_package
 from napari_copnet.params import CellParams
@@ -16,7 +18,7 @@ from napari_copnet.proofreading import session_files
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.teaching import loop, loop_models
 from napari_copnet.teaching.loop_state import Point, write_points
-from napari_copnet.teaching.project import UNTOUCHED
+from napari_copnet.teaching.project import DONE, UNTOUCHED
 from napari_copnet.types import Stack, VoxelSize
 
 SIDE, STEP, DEPTH, GIVEN = 64, 16, 25, 3
@@ -61,7 +63,8 @@ def gappy(tmp_path, monkeypatch, tiny_models):
 
 
 @pytest.fixture
-def dock(make_napari_viewer, qtbot, tmp_path, gappy):
+def folder(tmp_path):
+    """A session in which one slice is drawn."""
     noise = np.random.default_rng(0).normal(0, 6, (DEPTH, SIDE, SIDE))
     contour = np.zeros(noise.shape, np.uint8)
     contour[GIVEN] = lines()
@@ -72,7 +75,11 @@ def dock(make_napari_viewer, qtbot, tmp_path, gappy):
         cells=CellParams(min_size=0),
         record={"settings": {"preprocess": {"size": 0}}},
     )
-    folder = finish(session_files.make(tmp_path / "drawn", start))
+    return finish(session_files.make(tmp_path / "drawn", start))
+
+
+@pytest.fixture
+def dock(make_napari_viewer, qtbot, folder, gappy):
     window = make_napari_viewer(show=True)
     _, panel = dock_panel(window, "COp-Net training")
     proofread = panel.link.open_dock()
@@ -100,7 +107,7 @@ def test_a_slice_that_is_done_is_learnt_and_the_next_comes_drawn(dock, qtbot, ga
     first = loop_models.newest_model(project)
 
     def drawn_by_the_newest():
-        z = section._next()
+        z = section.next_slice
         come = None if z is None else project.prefilled(z)
         return come is not None and come.model == first.sha256
 
@@ -108,7 +115,7 @@ def test_a_slice_that_is_done_is_learnt_and_the_next_comes_drawn(dock, qtbot, ga
     (point,) = loop.curve(project)
     assert (point.z, point.slices) == (GIVEN, 0) and 0 < point.labelled < 1
     assert section.plot.series[0].values == {1: point.labelled}
-    z = section._next()
+    z = section.next_slice
     assert z != GIVEN and project.state(z) == UNTOUCHED
     assert np.array_equal(project.session.contour[z] > 0, gappy)
     assert section.next_button.text() == f"Next: slice {z + 1}"
@@ -139,3 +146,33 @@ def test_the_dock_says_when_slices_bring_nothing(dock):
     )
     dock.loop.renew()
     assert dock.loop.mark == Mark.CHANGED and "brought no gain" in dock.loop.text
+
+
+def test_the_green_button_leads_from_turn_to_turn(make_napari_viewer, qtbot, folder, gappy):
+    remember_use()
+    window = make_napari_viewer(show=True)
+    whole = open_stage("teach", window)
+    panel = whole.stages["teach"].training
+    panel.link.open_dock().open(folder)
+    qtbot.waitUntil(lambda: panel.link.project is not None, timeout=20000)
+    qtbot.waitUntil(lambda: panel.link.open_dock().tasks.job is None, timeout=20000)
+    whole.unfold("teach")
+    project, section, green = panel.link.project, panel.loop, whole.next_button
+    section.form.rows["minutes"].value = 0.02
+    section.form.rows["carry"].value = False
+    assert "slice" not in green.text()
+    section.switch.click()
+    qtbot.waitUntil(lambda: section.next_slice is not None and not section._task, timeout=60000)
+    z = section.next_slice
+    window.dims.set_current_step(0, (z + 2) % DEPTH)
+    qtbot.waitUntil(lambda: green.text() == f"Next: slice {z + 1}", timeout=20000)
+    press(green)
+    qtbot.waitUntil(lambda: green.text() == f"Done with slice {z + 1}", timeout=20000)
+    assert panel.link.z == z
+    project.draw(z, lines())
+    press(green)
+    qtbot.waitUntil(lambda: project.state(z) == DONE, timeout=20000)
+    # switched off, it says what it says elsewhere
+    section.switch.click()
+    qtbot.waitUntil(lambda: "slice" not in green.text(), timeout=20000)
+    whole.shut_down()

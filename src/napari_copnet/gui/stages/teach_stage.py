@@ -44,12 +44,27 @@ class TeachStage(Stage):
         return Mark.DONE if done == chosen else Mark.READY, f"{done} of {chosen} slices done"
 
     def step(self) -> Step | None:
-        """Return what teaching begins with; training has buttons of its own."""
+        """Return what teaching begins with, and each turn of learning slice by slice."""
+        turn = self._turn()
+        if turn is not None:
+            return turn
         if not self.panels.looks_wrong:
             return None
         if self.panels.session is None:
             return Step("Opening …") if self.panels.is_opening else Step("Annotate", self._begin)
         return Step("Annotate slices, then train")
+
+    def _turn(self) -> Step | None:
+        """Return that a slice is to be shown, or is to be done, where slices are learnt in turn."""
+        training, tabs = self.training, self._tabs
+        if training is None or tabs is None or tabs.currentIndex() != 0:
+            return None
+        z = training.loop.next_slice
+        if z is None or not training.loop.switch.isChecked():
+            return None
+        if training.link.z != z:
+            return Step(f"Next: slice {z + 1}", training.loop.show_next)
+        return Step(f"Done with slice {z + 1}", training.review.finish)
 
     def _make(self) -> QWidget:
         self._tabs = LazyTabs(

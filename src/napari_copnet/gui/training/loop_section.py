@@ -100,11 +100,19 @@ class LoopSection(ProjectSection):
         link.changed.connect(self._on_project)
         self.renew()
 
+    @property
+    def next_slice(self) -> int | None:
+        """The slice to correct next; None where there is none yet."""
+        project = self._link.project
+        if project is None:
+            return None
+        return next((z for z in project.chosen if project.state(z) != DONE), None)
+
     # What the user can do ----------------------------------------------------
 
     def show_next(self) -> None:
         """Show the slice to correct next."""
-        z = self._next()
+        z = self.next_slice
         if z is not None:
             self._link.fly(z)
 
@@ -174,7 +182,7 @@ class LoopSection(ProjectSection):
             )
         )
         self.adopt_button.setEnabled(model is not None)
-        z = self._next()
+        z = self.next_slice
         self.next_button.setEnabled(z is not None)
         self.next_button.setText("Next slice" if z is None else f"Next: slice {z + 1}")
         if points:
@@ -206,7 +214,7 @@ class LoopSection(ProjectSection):
                 "Carrying contours …", project, lambda: carry(project, CarryParams())
             )
             return
-        z = self._next()
+        z = self.next_slice
         if z is None:
             if self._all_done != done or not done:
                 self._compute_next(
@@ -268,16 +276,10 @@ class LoopSection(ProjectSection):
                 project.take_prefilled(result)
             elif isinstance(result, Proposal):
                 project.choose([result])
-            elif result is None and self._next() is None:
+            elif result is None and self.next_slice is None:
                 self._all_done = project.done
         except CopnetError as error:
             self.failed.emit(error)
-
-    def _next(self) -> int | None:
-        project = self._link.project
-        if project is None:
-            return None
-        return next((z for z in project.chosen if project.state(z) != DONE), None)
 
     # Events ------------------------------------------------------------------
 
