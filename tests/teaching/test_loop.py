@@ -154,6 +154,18 @@ def test_a_round_that_was_stopped_goes_on_under_its_name(project, default):
     assert loop.unlearnt(project) == [20]
 
 
+def test_a_slice_is_scored_by_the_model_that_was_newest_when_it_was_done(project, gappy, default):
+    project.draw(4, grid(1, SIDE, STEP)[0])
+    project.finish(4, despite=True)
+    work = loop.measure(project, [4], model=default)
+    # a round that began with it ends before it is scored
+    finish(loop.train_round(project, ROUND, device=ONE, fine_tuning=SHORT))
+    (point,) = finish(work)
+    assert (point.sha256, point.slices) == (default.sha256, 0)
+    with pytest.raises(InputError, match="has learnt"):
+        finish(loop.measure(project, [4]))
+
+
 def test_slices_that_somebody_has_worked_on_are_not_drawn(project, gappy):
     project.draw(3, grid(1, SIDE, STEP)[0])
     drawn = finish(loop.prefill(project, 3))

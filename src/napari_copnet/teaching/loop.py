@@ -91,7 +91,11 @@ def unlearnt(project: Project) -> list[int]:
 
 
 def measure(
-    project: Project, slices: Sequence[int], *, device: DeviceParams | None = None
+    project: Project,
+    slices: Sequence[int],
+    *,
+    model: ModelPackage | None = None,
+    device: DeviceParams | None = None,
 ) -> Steps[list[Point]]:
     """Add to the curve how well the newest model does in slices that it has not learnt from.
 
@@ -102,6 +106,8 @@ def measure(
     project : Project
     slices : sequence of int
         From `unmeasured`.
+    model : ModelPackage, optional
+        That was the newest when they were done, where it may not be when this is run.
     device : DeviceParams, optional
 
     Yields
@@ -120,7 +126,7 @@ def measure(
         The model has learnt from one of them, or the image is not to be found.
     """
     project.check_writable()
-    model = newest_model(project) or find_model("default", "contours")
+    model = model or newest_model(project) or find_model("default", "contours")
     learnt = learnt_slices(model, project.stack_id)
     seen = sorted(learnt & set(slices))
     if seen:

@@ -18,7 +18,7 @@ from napari_copnet.gui.widgets.controls import canvas_button, named, row
 from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 from napari_copnet.gui.widgets.iteration_plot import IterationPlot, Series
 from napari_copnet.gui.widgets.params_form import ParamsForm
-from napari_copnet.networks.package import ModelPackage
+from napari_copnet.networks.package import ModelPackage, find_model
 from napari_copnet.params import CarryParams, DeviceParams, LoopParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.teaching import loop, loop_models
@@ -201,11 +201,14 @@ class LoopSection(ProjectSection):
         done = project.done
         waiting = loop.unmeasured(project)
         if waiting:
+            # the round that begins meanwhile may end before this does
+            newest = loop_models.newest_model(project) or find_model("default", "contours")
             self._compute_next(
                 "Scoring the newest model …",
                 project,
-                lambda: loop.measure(project, waiting, device=device),
+                lambda: loop.measure(project, waiting, model=newest, device=device),
             )
+            self._train(project, params, device)
             return
         self._train(project, params, device)
         if params.carry and done and self._carried != done:
