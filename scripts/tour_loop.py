@@ -98,7 +98,10 @@ def outline_slice(tour: Tour, dock: Any, truth: np.ndarray, number: int) -> None
     begun, before = time.monotonic(), project.session.history.position
     for polygon in wrong_cells(truth[z], project.session.contour[z]):
         places = [tuple(layer.data_to_world((z, *point))[-2:]) for point in polygon]
+        position = project.session.history.position
         click_along(tour, places)
+        if project.session.history.position == position:
+            print(f"no outline at {polygon[0].round()}: {dock.link.dock.message.text}")
         cells, clicks = cells + 1, clicks + len(places)
         if cells == 5:
             tour.photo(f"slice-{number + 1}-being-outlined")

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
+from napari_copnet.gui.proofreading.line_in_hand import NEAR_PX
 from napari_copnet.progress import finish
 from napari_copnet.proofreading import session_files
 
@@ -129,3 +130,27 @@ def test_a_line_follows_a_sure_contour_and_is_straight_elsewhere(dock, hand, mon
     straight = straight[straight[:, 1] > 55]
     assert bow[tuple(np.rint(led).astype(int).T)].mean() > 0.9
     assert np.abs(straight[:, 1] - 58).max() <= 1
+
+
+def test_an_outline_whose_last_corner_is_near_its_first_is_closed_by_a_click_there(dock, hand):
+    """Corners nearer to each other on the screen than a quick click's two."""
+    press(dock.tool_buttons["outline"])
+    before = len(np.unique(cells(dock)))
+    line = dock.controller.tool_controller.line
+    near = line.marks.of_screen(NEAR_PX)
+    ring = [(10.0, 10.0), (10.0, 24.0), (24.0, 24.0), (24.0, 10.0), (10.0 + 0.7 * near, 10.0)]
+    for point in ring[:-1]:
+        assert not line.click(Z, point)
+    # the corner before the end lies near the beginning, and closes the outline itself
+    assert line.click(Z, ring[-1])
+    line.drop()
+    # at the beginning, the second of two quick clicks does nothing
+    assert not line.click(Z, ring[0]) and not line.click(Z, ring[0])
+    assert len(line.points) == 1
+    line.drop()
+    # a line that was drawn free-hand almost back to where it began
+    line.click(Z, ring[0])
+    line.drag(Z, [*ring[1:4], (10.0 + 1.5 * near, 10.0)])
+    assert line.click(Z, (10.0 + 0.8 * near, 10.0))
+    line.drop()
+    assert len(np.unique(cells(dock))) == before

@@ -51,11 +51,13 @@ class LineInHand:
             return False
         near = self.marks.of_screen(NEAR_PX)
         first, last = self._pieces[0][0], self._pieces[-1][-1]
+        was_away = np.hypot(*(self.points - first).T).max() > near
+        if was_away and np.hypot(*(first - point)) <= near:
+            # However near to it the corner before is.
+            return True
         if np.hypot(*(last - point)) <= near:
             # The second of two quick clicks.
             return False
-        if np.hypot(*(first - point)) <= near:
-            return True
         self._add(outlines.span(self.session.probability(z), tuple(last), point))
         return False
 
