@@ -58,6 +58,8 @@ from research.splits import ISBI2012_FINE_TUNING
 SIDE, STEPS, SEEDS = 256, 80, 3
 # What is annotated, in this order, and what is scored.
 SLICES = (5, 15, 25, 35), (50, 55, 60)
+# Where carrying reaches from one to the next, in tumours.
+NEARER = (5, 12, 19, 26), (50, 55, 60)
 # The model draws these slices beside each that is done; those within are learnt from.
 BESIDE = range(2, 6)
 DEVICE = DeviceParams(device="cpu", threads=1)
@@ -176,7 +178,7 @@ def _plans(seed: int, data: Path | None, models: Path | None) -> Iterator[Plan]:
     if base:
         tissue = tumour(61, 2 * SIDE, 60.0, 90_400 + seed)
         image, truth = np.asarray(tissue.stack.data), np.asarray(tissue.contours)
-        yield Plan("synthetic tumour tissue", image, truth, crop, *SLICES, base)
+        yield Plan("synthetic tumour tissue", image, truth, crop, *NEARER, base)
     if data is not None and (data / "isbi2012" / "train-volume.tif").is_file():
         image, cells = (
             read_array(data / "isbi2012" / f"train-{one}.tif")[0] for one in ("volume", "labels")
