@@ -124,7 +124,7 @@ def run(
     steps = STEPS // 3 if quick else STEPS
     seeds = range(1 if quick else SEEDS)
     # What is asked first is known first, should time run out.
-    for arms, seed in product((ARMS[:2], ARMS[2:]), seeds):
+    for seed, arms in product(seeds, (ARMS[:2], ARMS[2:])):
         for plan, arm in product(_plans(seed, data, models), arms):
             mine = _of(lines, plan, arm, seed)
             done = len(mine) > len(COUNTS)
