@@ -9,10 +9,11 @@ from napari_copnet.errors import InputError
 from napari_copnet.evaluation.metrics import LABELLED, partition
 from napari_copnet.params import CarryParams
 from napari_copnet.progress import finish
-from napari_copnet.teaching.carrying import filters, likely, motion, regions
+from napari_copnet.teaching.carrying import filters, likely, motion, regions, trust
 from napari_copnet.teaching.carrying.carried import drawn
-from napari_copnet.teaching.carrying.carry import carry_cells
+from napari_copnet.teaching.carrying.carry import CarriedCells, carry_cells
 from napari_copnet.teaching.carrying.given import GivenSlice
+from napari_copnet.teaching.carrying.look import Look
 
 
 def right(truth, labels):
@@ -185,3 +186,51 @@ def test_doubtful_cells_are_unknown_pixels_and_places_to_look_at():
     for place in made.doubtful:
         assert place.trust < CarryParams().trust and not made.known[place.y, place.x]
     assert made.known[:40, :40].mean() > made.known[52:, 52:].mean() + 0.3
+
+
+def test_strain_is_how_much_a_displacement_differs_from_pixel_to_pixel():
+    y, x = np.mgrid[:6, :7].astype(np.float32)
+    np.testing.assert_allclose(motion.strain(np.stack([0 * y + 3, 0 * x - 2])), 0)
+    # a stretch along y by a tenth, and shear of a fifth along x
+    field = np.stack([0.1 * y + 0.2 * x, 0 * x])
+    np.testing.assert_allclose(motion.strain(field), np.hypot(0.1, 0.2), rtol=1e-5)
+
+
+def test_trust_grows_with_agreement_and_size_and_falls_with_uneven_motion():
+    usual = np.array([0.8, 0.9, 0.8, np.log(0.05), np.log(20.0)])
+    for column, step in enumerate((0.1, 0.05, 0.1, -1.0, 1.0)):
+        better = usual.copy()
+        better[column] += step
+        assert trust.likely_right(better) > trust.likely_right(usual)
+    both = trust.likely_right(np.stack([usual, usual]))
+    assert both.shape == (2,) and 0 < both[0] < 1
+
+
+def test_what_tells_right_cells_is_read_off_each_cell():
+    # two squares of 10 and 20 px side that did not move, in an image that is the same
+    labels = np.full((30, 40), 2, np.uint32)
+    labels[5:15, 5:15], labels[5:25, 18:38] = 3, 4
+    image = 160 - 90.0 * ndimage.gaussian_filter(regions.borders(labels).astype(float), 0.7)
+    look = Look(lambda z: image)
+    look.learn({0: GivenSlice.of_labels(labels)}, 0)
+    field = np.zeros((2, *labels.shape), np.float32)
+    field[0, :, 16:] = 0.01 * np.arange(30)[:, None]
+    moved = trust.move(look, 0, GivenSlice.of_labels(labels), field)
+    values = trust.agreements(look, 0, moved, labels, 4)
+    assert values.shape == (5, 5)
+    np.testing.assert_allclose(np.exp(values[3:, 4]), [10, 20])
+    # nothing differs within the one: as calm as anything that was fitted to
+    assert np.exp(values[3, 3]) == pytest.approx(trust.CALMEST)
+    assert np.exp(values[4, 3]) == pytest.approx(0.01, rel=0.2)
+    np.testing.assert_allclose(values[3:, 1], 1)
+
+
+def test_doubt_is_counted_by_the_length_of_contour():
+    labels = np.full((20, 40), 2, np.uint32)
+    labels[:, 30:] = 3
+    # 600 and 200 px: 24.5 and 14.1 px wide
+    sure, unsure = np.array([0, 0, 0.9, 0.1]), np.array([0, 0, 0.1, 0.9])
+    half = np.ones(labels.shape, np.float32)
+    shares = [CarriedCells(1, (0,), labels, half, one, 0.85).in_doubt for one in (sure, unsure)]
+    widths = np.sqrt([600, 200])
+    np.testing.assert_allclose(shares, widths[::-1] / widths.sum())
