@@ -11,7 +11,7 @@ from qtpy.QtTest import QTest
 from napari_copnet.gui.napari_compat.viewer_camera import camera_of
 from napari_copnet.gui.proofreading.line_in_hand import NEAR_PX
 from napari_copnet.progress import finish
-from napari_copnet.proofreading import session_files
+from napari_copnet.proofreading import outlines, session_files
 
 Z = 0
 
@@ -99,6 +99,26 @@ def test_clicks_and_strokes_make_one_line_until_it_comes_back(dock, hand):
     assert cells(dock)[20, 15] not in (0, cells(dock)[4, 4])
     hand.key(Qt.Key.Key_U)
     np.testing.assert_array_equal(dock.session.contour, rooms())
+
+
+def test_a_line_that_comes_back_makes_a_cell_though_all_its_corners_lie_on_contour(dock, hand):
+    session = dock.session
+    # a cell with a stray line in it, between walls that are there
+    hand.key(Qt.Key.Key_W)
+    ring = ((8, 6), (8, 24), (30, 24), (30, 6))
+    for corner in (*ring, ring[0]):
+        hand.click(corner)
+    session.apply(outlines.wall(session, [Z], [(10.0, 15.0), (28.0, 15.0)]))
+    assert (session.contour[Z][14:24, 15] > 0).all()
+    for corner in (*ring, ring[0]):
+        hand.click(corner)
+    # what lay within is gone: it was no wall between two ends
+    assert len(session.history) == 3 and not session.contour[Z][12:26, 10:20].any()
+    # once more changes nothing, and the line is gone: the next one begins anew
+    for corner in (*ring, ring[0]):
+        hand.click(corner)
+    assert "already" in dock.message.text and len(session.history) == 3
+    assert not dock.controller.tool_controller.line.is_begun
 
 
 def test_enter_ends_a_line_between_walls_as_a_wall(dock, hand):

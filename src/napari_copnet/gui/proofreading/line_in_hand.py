@@ -108,13 +108,15 @@ class LineInHand:
         """All of the line, shape (N, 2)."""
         return np.concatenate(self._pieces) if self._pieces else np.zeros((0, 2))
 
-    def edit(self, slices: Sequence[int]) -> Edit:
+    def edit(self, slices: Sequence[int], came_back: bool = False) -> Edit:
         """Return what the line draws: a wall where both its ends meet contour, else a cell.
 
         Parameters
         ----------
         slices : sequence of int
             To draw it in, the one in which it was drawn first.
+        came_back : bool
+            It was led back to its beginning, and so makes a cell, whatever its ends meet.
 
         Raises
         ------
@@ -124,7 +126,8 @@ class LineInHand:
         points = self.points
         contour = self.session.contour[self.z]
         ends = [outlines.joined(contour, tuple(points[at])) for at in (0, -1)]
-        closed = np.hypot(*(points[0] - points[-1])) <= self.marks.of_screen(NEAR_PX)
+        near = self.marks.of_screen(NEAR_PX)
+        closed = came_back or np.hypot(*(points[0] - points[-1])) <= near
         if None not in ends and not closed:
             return outlines.wall(self.session, slices, [tuple(point) for point in points])
         last, first = tuple(points[-1]), tuple(points[0])

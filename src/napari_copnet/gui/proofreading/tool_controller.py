@@ -98,7 +98,7 @@ class ToolController:
             self._preview(place, more)
         elif tool.gesture == TRACE:
             if self.line.click(z, point):
-                self._end_line()
+                self._close_line()
         elif tool.name == SOLID:
             self.cell_asked.emit(edit_tools.clicked(self.session, z, point))
         elif tool.gesture == CELL:
@@ -135,7 +135,7 @@ class ToolController:
     def trace(self, places: Sequence[Place]) -> None:
         """Add a free-hand stroke to the line in hand."""
         if self.line.drag(places[0][0], [point for _, point in places]):
-            self._end_line()
+            self._close_line()
 
     def stroke(self, changes: Mapping[int, np.ndarray], drawn: bool) -> None:
         """Make an edit of a stroke of the brush; in a range it is repeated in each slice.
@@ -189,6 +189,18 @@ class ToolController:
         """Draw the line in hand; one that can't be drawn stays in hand."""
         edit = self.line.edit(self._slices(self.line.z))
         self.line.drop()
+        self._do(edit)
+
+    def _close_line(self) -> None:
+        """Make a cell of the line in hand, which came back to its beginning.
+
+        Where that can't be, the line is gone too: the next click begins another.
+        """
+        z = self.line.z
+        try:
+            edit = self.line.edit(self._slices(z), came_back=True)
+        finally:
+            self.line.drop()
         self._do(edit)
 
     def _do(self, edit: Edit) -> None:
