@@ -28,8 +28,7 @@ from skimage.measure import approximate_polygon, find_contours
 from tour_window import LEFT, PLAIN, Tour, clear_photos, options
 
 from benchmarks.bench_teach_loop import snemi3d
-from napari_copnet import Stack, VoxelSize, write_image
-from napari_copnet.networks.package import adopt, find_model, load_package
+from napari_copnet import Stack, VoxelSize, adopt_model, find_model, write_image
 from napari_copnet.teaching import loop, loop_models
 
 PREFIX = "loop"
@@ -180,7 +179,8 @@ def use_base(base: Path | None, folder: Path) -> None:
         print("No --base: the default contour model knows other slices of this tissue.")
         return
     (folder / "models").mkdir()
-    adopt(load_package(Path(shutil.copytree(base, folder / "models" / "base"))))
+    copied = shutil.copytree(base, folder / "models" / "base")
+    adopt_model(find_model(str(copied), "contours"))
 
 
 def main() -> None:

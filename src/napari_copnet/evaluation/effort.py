@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy import ndimage
-from skimage.measure import approximate_polygon
 from skimage.morphology import skeletonize
 
 STRAIGHT, NEAR = 2.0, 3.0
@@ -34,6 +33,9 @@ def clicks(contour: np.ndarray, truth: np.ndarray, known: np.ndarray | None = No
     known : ndarray, shape (Y, X), bool, optional
         Pixels where the truth is known; all when not given.
     """
+    # Not before it is needed: what it imports takes long.
+    from skimage.measure import approximate_polygon
+
     lines = [skeletonize(np.asarray(one) > 0) for one in (truth, contour)]
     count = 0
     for line, other in (lines, lines[::-1]):

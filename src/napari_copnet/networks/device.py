@@ -42,6 +42,13 @@ def choose_device(params: DeviceParams) -> str:
     return params.device
 
 
+def fix_seed(seed: int) -> None:
+    """Have the networks made from now on begin with the same random weights each time."""
+    import torch
+
+    torch.manual_seed(seed)
+
+
 def uses_bfloat16(params: DeviceParams, device: str) -> bool:
     """Return whether to compute in bfloat16: on request, or where the device has it natively.
 

@@ -26,7 +26,7 @@ from napari_copnet.evaluation.baselines.base import (
 from napari_copnet.evaluation.metrics import LABELLED
 from napari_copnet.evaluation.stats import mean_sd
 from napari_copnet.files import whole_file
-from napari_copnet.networks.device import choose_device
+from napari_copnet.networks.device import choose_device, fix_seed
 from napari_copnet.params import BaselineParams, DeviceParams
 from napari_copnet.progress import Progress, Steps
 
@@ -168,11 +168,9 @@ class Cellpose(Baseline):
         return masks
 
     def _load(self, weights: Path | None) -> Any:
-        import torch
         from cellpose.models import CellposeModel
 
-        # Random weights are the same each time.
-        torch.manual_seed(0)
+        fix_seed(0)
         # oneDNN's layout for prediction can't be trained, and is no faster here.
         return CellposeModel(
             gpu=choose_device(self.device) == "cuda",
