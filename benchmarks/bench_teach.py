@@ -87,8 +87,17 @@ def run(quick: bool = False, data: Path | None = None) -> list[Figure]:
 # Synthetic tumour tissue ---------------------------------------------------------------------
 
 
-def tumour(slices: int, size: int, diameter: float, seed: int) -> Any:
-    """Make tumour tissue whose slices are 0.3 % of a cell's diameter thick.
+def thin_sliced(
+    slices: int,
+    size: int,
+    diameter: float,
+    seed: int,
+    *,
+    kind: str = "tumour",
+    thickness: float = 0.003,
+    faded: float = 0.3,
+) -> Any:
+    """Make tissue whose slices are thin beside a cell.
 
     Parameters
     ----------
@@ -96,17 +105,23 @@ def tumour(slices: int, size: int, diameter: float, seed: int) -> Any:
     diameter : float
         Of a cell, px.
     seed : int
+    kind : str
+        As in `TissueParams`.
+    thickness : float
+        Of a slice, as a share of a cell's diameter.
+    faded : float
+        Share of the membrane.
     """
     pixel = 0.1
     params = TissueParams(
-        kind="tumour",
+        kind=kind,
         slices=slices,
         size=size,
         pixel_size=pixel,
-        slice_thickness=0.003 * diameter * pixel,
+        slice_thickness=thickness * diameter * pixel,
         cell_diameter=diameter * pixel,
         membrane=3.0 * pixel,
-        faded=0.3,
+        faded=faded,
         noise=0.15,
         drift=0.5,
         vessel=False,
@@ -120,7 +135,7 @@ def _tissue(quick: bool) -> list[Figure]:
     rights: dict[str, list[np.ndarray]] = {"carried": [], "copied": []}
     sizes: list[np.ndarray] = []
     for number, diameter in enumerate(diameters):
-        tissue = tumour(depth, size, diameter, SEED + number)
+        tissue = thin_sliced(depth, size, diameter, SEED + number)
         image = np.asarray(tissue.stack.data)
         given = {
             z: GivenSlice.of(tissue.contours[z], tissue.excluded[z]) for z in range(0, depth, EVERY)
@@ -314,7 +329,7 @@ def _stops(data: Path) -> Figure:
 
 def _speed(quick: bool) -> list[Figure]:
     """Time ten neighbours of a slice of 512 px, a thread beside counting how long it waits."""
-    tissue = tumour(3 if quick else 11, 512, 60.0, SEED + 9)
+    tissue = thin_sliced(3 if quick else 11, 512, 60.0, SEED + 9)
     image = np.asarray(tissue.stack.data)
     start, waits = len(image) // 2, []
     given = {start: GivenSlice.of(tissue.contours[start], tissue.excluded[start])}

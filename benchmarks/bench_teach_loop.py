@@ -35,7 +35,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.bench_teach import tumour
+from benchmarks.bench_teach import thin_sliced
 from benchmarks.figure import Figure
 from benchmarks.self_training import agreeing
 from benchmarks.teach_loop_figures import ARMS, COUNTS, SELF, Line, figures
@@ -176,7 +176,7 @@ def _plans(seed: int, data: Path | None, models: Path | None) -> Iterator[Plan]:
         yield Plan("fib25", raw[part], truth, whole, *SLICES, base, 2.0)
     base = _base(models, "tumour")
     if base:
-        tissue = tumour(61, 2 * SIDE, 60.0, 90_400 + seed)
+        tissue = thin_sliced(61, 2 * SIDE, 60.0, 90_400 + seed)
         image, truth = np.asarray(tissue.stack.data), np.asarray(tissue.contours)
         yield Plan("synthetic tumour tissue", image, truth, crop, *NEARER, base)
     if data is not None and (data / "isbi2012" / "train-volume.tif").is_file():

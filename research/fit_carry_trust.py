@@ -14,14 +14,14 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.bench_teach import LEAST, as_source
+from benchmarks.bench_teach import LEAST, as_source, thin_sliced
 from napari_copnet.evaluation.metrics import LABELLED, partition
-from napari_copnet.params import CarryParams, TissueParams
-from napari_copnet.synthetic import make_tissue
+from napari_copnet.params import CarryParams
 from napari_copnet.teaching.carrying import trust
 from napari_copnet.teaching.carrying.given import GivenSlice
 from napari_copnet.teaching.carrying.look import Look, displacements
@@ -139,24 +139,9 @@ def _snemi3d(data: Path, slices: range, factor: int) -> tuple[np.ndarray, np.nda
 
 
 def _tissue(
-    diameter: float, thickness: float, seed: int, kind: str = "tumour", faded: float = 0.3
+    diameter: float, thickness: float, seed: int, **more: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Make tissue whose slices are a share of a cell's diameter thick."""
-    pixel = 0.1
-    params = TissueParams(
-        kind=kind,
-        slices=13,
-        size=256,
-        pixel_size=pixel,
-        slice_thickness=thickness * diameter * pixel,
-        cell_diameter=diameter * pixel,
-        membrane=3 * pixel,
-        faded=faded,
-        noise=0.15,
-        drift=0.5,
-        vessel=False,
-    )
-    made = make_tissue(params, seed=seed)
+    made = thin_sliced(13, 256, diameter, seed, thickness=thickness, **more)
     return np.asarray(made.stack.data), np.stack([_filled(np.asarray(one)) for one in made.cells])
 
 

@@ -65,7 +65,7 @@ class Choices:
     device: DeviceParams = DeviceParams()
     limit: int = 0
     iterations: int = 30
-    hela_minutes: float = 15.0
+    hela_minutes: float = 25.0
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--methods", default="", help="baselines; default: all that can run")
     parser.add_argument("--limit", type=int, default=0, help="slices of each block, for a look")
     parser.add_argument("--iterations", type=int, default=30, help="to follow closing over")
-    parser.add_argument("--hela-minutes", type=float, default=15.0, help="to train Step 1 of HeLa")
-    parser.add_argument("--chen-minutes", type=float, default=3.0, help="to train Chen's network")
+    parser.add_argument("--hela-minutes", type=float, default=25.0, help="to train Step 1 of HeLa")
+    parser.add_argument("--chen-minutes", type=float, default=4.0, help="to train Chen's network")
     parser.add_argument(
         "--cellpose-model",
         default=SCRATCH,

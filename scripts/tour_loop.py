@@ -2,6 +2,8 @@
 
 Usage: python scripts/tour_loop.py [--data FOLDER] [--out FOLDER] [--base FOLDER] [--minutes N]
 
+A few of the pictures are in the docs.
+
 The stack is a crop of snemi3d at 12 nm. The default models have learnt from other slices of it, so
 `--base` names a contour model that has not: ``contours-without-snemi3d`` of `make models`, or the
 model shipped up to 25 November 2026 (commit 957ad0c). A simulated annotator who knows the truth
@@ -45,12 +47,7 @@ def walk(tour: Tour, folder: Path, data: Path, minutes: float) -> None:
     tour.press_next("Run")
     tour.until(lambda: workflow.job is None, "the run ends", 900)
     tour.photo("the-verdict")
-    tour.command("COp-Net training")
-    dock = tour.docked("COp-Net training")
-    tour.press(dock.slices.begin_button)
-    tour.until(lambda: dock.link.project is not None, "the project is there")
-    proofread = tour.docked("COp-Net proofreading")
-    tour.until(lambda: proofread.tasks.job is None, "the queue is there")
+    dock = tour.annotate_run()
 
     section, project = dock.loop, dock.link.project
     tour.type_into(section.form.rows["minutes"].native, str(minutes))

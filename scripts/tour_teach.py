@@ -57,12 +57,7 @@ def walk(tour: Tour, folder: Path, minutes: float = MINUTES) -> None:
     tour.until(lambda: workflow.job is None, "the run ends", 900)
     tour.photo("default-models-fail")
 
-    tour.command("COp-Net training")
-    dock = tour.docked("COp-Net training")
-    tour.press(dock.slices.begin_button)
-    tour.until(lambda: dock.link.project is not None, "the project is there")
-    proofread = tour.docked("COp-Net proofreading")
-    tour.until(lambda: proofread.tasks.job is None, "the queue is there")
+    dock = tour.annotate_run()
     choose(tour, dock)
     for number, z in enumerate(dock.link.project.chosen):
         annotate(tour, dock, z, truth[z], first=number == 0)

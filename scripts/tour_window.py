@@ -225,6 +225,16 @@ class Tour:
         workflow.sections["preprocess"].form.advanced.unfold()
         return workflow
 
+    def annotate_run(self) -> Any:
+        """Begin to annotate the run that was made, and return the training panel."""
+        self.command("COp-Net training")
+        training = self.docked("COp-Net training")
+        self.press(training.slices.begin_button)
+        self.until(lambda: training.link.project is not None, "the project is there")
+        proofread = self.docked("COp-Net proofreading")
+        self.until(lambda: proofread.tasks.job is None, "the queue is there")
+        return training
+
     def look_at(self, layer: Any, z: int, point: tuple[int, int], size: float) -> None:
         """Bring a pixel (y, x) of a slice into the middle, with `size` pixels around it."""
         at = layer.data_to_world((z, *point))
@@ -282,5 +292,5 @@ def clear_photos(out: Path, *prefixes: str) -> None:
     """Make the folder of the pictures, and take from it those of an earlier tour."""
     out.mkdir(parents=True, exist_ok=True)
     for prefix in prefixes:
-        for old in out.glob(f"{prefix}-*.png"):
+        for old in out.glob(f"{prefix}-[0-9][0-9]-*.png"):
             old.unlink()

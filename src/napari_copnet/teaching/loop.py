@@ -269,7 +269,7 @@ def _end_of_carrying(project: Project) -> Proposal | None:
         return None
     doubtful = len(carried.doubtful)
     return Proposal(
-        far, f"carrying ends here, {doubtful} of {carried.cells} cells in doubt; go on from it"
+        far, f"contours were carried this far; {doubtful} of {carried.cells} cells are in doubt"
     )
 
 

@@ -196,9 +196,9 @@ class ToolController:
 
         Where that can't be, the line is gone too: the next click begins another.
         """
-        z = self.line.z
+        slices = self._slices(self.line.z)
         try:
-            edit = self.line.edit(self._slices(z), came_back=True)
+            edit = self.line.edit(slices, came_back=True)
         finally:
             self.line.drop()
         self._do(edit)

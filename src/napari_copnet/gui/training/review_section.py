@@ -208,11 +208,19 @@ class ReviewSection(ProjectSection):
     def remove_islands(self) -> None:
         """Remove the tiny islands of the slice that was checked, as one edit, and check again."""
         project, z = self._link.project, self._link.z
-        if project is not None and z is not None and z == self._checked:
-            self._link.controller.layers.take_strokes()
-            contour, out = project.to_check(z)
-            self._do(lambda: project.draw(z, without_islands(contour, excluded=out)))
-            self.finish()
+        if project is None or z is None or z != self._checked:
+            return
+        self._link.controller.layers.take_strokes()
+        contour, out = project.to_check(z)
+
+        def take(cleared: np.ndarray) -> None:
+            same = np.array_equal(contour, project.session.contour[z])
+            if self._link.project is project and same:
+                self._do(lambda: project.draw(z, cleared))
+            if self._link.z == z:
+                self.finish()
+
+        self._compute("islands", lambda: _cleared(contour, out)).finished.connect(take)
 
     def reopen(self) -> None:
         """Put the slice in view back in work."""
@@ -336,3 +344,9 @@ def _checked(contour: np.ndarray, out: np.ndarray | None) -> Steps[list[Finding]
     found = check_slice(contour, excluded=out)
     yield Progress("check", 1, 1, "slices")
     return found
+
+
+def _cleared(contour: np.ndarray, out: np.ndarray | None) -> Steps[np.ndarray]:
+    """Remove the tiny islands of a slice as a step."""
+    yield Progress("islands", 0, 1, "slices")
+    return without_islands(contour, excluded=out)
