@@ -3,9 +3,9 @@
     python -m research.fit_carry_trust --data ../shared/data
 
 Cells are carried from single slices to those on either side, whatever the trust. Each stack counts
-as much as any other. What is fitted to are training slices of fib25 and snemi3d, at 24 and 12 nm,
-and synthetic tumours; what is scored are validation slices of these, and synthetic tissue of other
-seeds and settings.
+as much as any other. What is fitted to are training slices of fib25 and snemi3d at several pixel
+sizes, and synthetic tumours; what is scored are validation slices of these, fib25 cut the other
+way, and synthetic tissue of other seeds, kinds and settings.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from napari_copnet.training.cases import read_array
 from research.splits import FIB25, SNEMI3D
 
 Stacks = dict[str, tuple[np.ndarray, np.ndarray, Sequence[int], int]]
-# Crop of snemi3d at 12 nm, px.
+# Largest side of a slice of snemi3d, px.
 CROP = 300
 PENALTY, STEPS = 1e-3, 30
 
@@ -103,27 +103,42 @@ def _stacks(data: Path) -> tuple[Stacks, Stacks]:
     train, scored = (
         (raw[part], cells[part]) for part in map(_part, (FIB25.train, FIB25.validation))
     )
+    cut, cut_cells = (np.ascontiguousarray(one.swapaxes(0, 1)[100:230]) for one in (raw, cells))
     return {
         "fib25": (*train, (10, 40, 70, 100), 5),
+        "fib25, enlarged": (*_enlarged(*(one[20:35] for one in train)), (7,), 5),
         "snemi3d at 24 nm": (*_snemi3d(data, SNEMI3D.train, 4), (8, 24, 40), 3),
         "snemi3d at 12 nm": (*_snemi3d(data, SNEMI3D.train, 2), (15, 35), 3),
+        "snemi3d at 6 nm": (*_snemi3d(data, SNEMI3D.train, 1), (12, 35), 3),
         "tumour, 60 px, 0.3 %": (*_tissue(60, 0.003, 1), (0, 6), 8),
         "tumour, 35 px, 0.3 %": (*_tissue(35, 0.003, 2), (0, 6), 8),
         "tumour, 60 px, 2 %": (*_tissue(60, 0.02, 3), (0, 6), 8),
         "tumour, 90 px, 1 %": (*_tissue(90, 0.01, 4, faded=0.1), (0, 6), 8),
     }, {
         "fib25": (*scored, (5, 17, 29), 5),
+        "fib25, enlarged": (*_enlarged(*(one[:15] for one in scored)), (7,), 4),
+        "fib25, cut along xz": (cut, cut_cells, (60,), 5),
         "snemi3d at 24 nm": (*_snemi3d(data, SNEMI3D.validation, 4), (4,), 3),
         "snemi3d at 12 nm": (*_snemi3d(data, SNEMI3D.validation, 2), (4,), 3),
+        "snemi3d at 6 nm": (*_snemi3d(data, SNEMI3D.validation, 1), (4,), 3),
         "tumour, 50 px, 0.3 %, faded": (*_tissue(50, 0.003, 11, faded=0.5), (0, 6), 8),
         "tumour, 120 px, 0.5 %": (*_tissue(120, 0.005, 12), (0, 6), 8),
         "tumour, 60 px, 3 %": (*_tissue(60, 0.03, 13), (0, 6), 8),
+        "tumour, 200 px, 0.5 %": (*_tissue(200, 0.005, 22), (0, 6), 8),
+        "cortex, 60 px, 1 %": (*_tissue(60, 0.01, 21, kind="cortex"), (0, 6), 8),
         "neuropil, 60 px, 1 %": (*_tissue(60, 0.01, 14, kind="neuropil"), (0, 6), 8),
+        "neuropil, 30 px, 3 %": (*_tissue(30, 0.03, 23, kind="neuropil"), (0, 6), 8),
     }
 
 
 def _part(slices: range) -> slice:
     return slice(slices.start, slices.stop)
+
+
+def _enlarged(raw: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return slices twice as large: what is trusted shall not depend on the pixel size."""
+    image = np.stack([ndimage.zoom(one.astype(np.float32), 2, order=1) for one in raw])
+    return image, cells.repeat(2, axis=1).repeat(2, axis=2)
 
 
 def _snemi3d(data: Path, slices: range, factor: int) -> tuple[np.ndarray, np.ndarray]:
