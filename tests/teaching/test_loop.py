@@ -191,7 +191,7 @@ def test_where_the_model_is_of_little_help_an_end_of_carrying_comes_next(project
     assert finish(loop.propose_next(project)).z not in came
     write_points(folder, [dataclasses.replace(point, effort=0.9)])
     found = finish(loop.propose_next(project))
-    assert found.z == 2 and found.reason.startswith("contours were carried this far; ")
+    assert found.z == 2 and found.reason.startswith("carried this far; ")
     # of one that is done, the other follows
     project.finish(2, despite=True)
     assert finish(loop.propose_next(project)).z == 22

@@ -268,9 +268,7 @@ def _end_of_carrying(project: Project) -> Proposal | None:
     if far is None or carried is None or away[far] < FAR:
         return None
     doubtful = len(carried.doubtful)
-    return Proposal(
-        far, f"contours were carried this far; {doubtful} of {carried.cells} cells are in doubt"
-    )
+    return Proposal(far, f"carried this far; {doubtful} of {carried.cells} cells are in doubt")
 
 
 def carry_done(project: Project, params: CarryParams = CarryParams()) -> Steps[list[int]]:
