@@ -7,7 +7,9 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -242,17 +244,21 @@ def padding_mask(ready: Preprocessed) -> LazyArray:
 
 def surroundings() -> dict[str, Any]:
     """Return versions, machine and date for a record."""
-    versions = {"napari-copnet": __version__, "python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return {
-        "versions": versions,
+        "versions": dict(_versions()),
         "machine": f"{platform.machine()} {platform.system()}",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Return the versions that matter; each takes milliseconds to find and none changes."""
+    versions = {"napari-copnet": __version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def described(stack: Stack) -> dict[str, Any]:
