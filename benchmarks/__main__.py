@@ -26,8 +26,12 @@ Name = Literal[
     "teach_loop",
     "window",
 ]
-# What can use data that the package does not hold.
-_WITH_DATA = {"proofread", "finetune", "teach", "teach_loop"}
+# What can use data and models that the package does not hold, or a table.
+_WITH = {
+    "data": {"proofread", "finetune", "teach", "teach_loop"},
+    "models": {"teach", "teach_loop"},
+    "table": {"teach_loop"},
+}
 # What is measured in a window as well, where there is a display.
 _IN_WINDOW = {"proofread": "benchmarks.bench_proofread_window"}
 app = typer.Typer(name="benchmarks", add_completion=False, pretty_exceptions_enable=False)
@@ -48,7 +52,7 @@ def bench(
     ] = None,
     models: Annotated[
         Path | None,
-        typer.Option("--models", help="teach_loop: folder with contours-without-SET."),
+        typer.Option("--models", help="teach, teach_loop: folder with contours-without-SET."),
     ] = None,
     table: Annotated[
         Path | None,
@@ -58,14 +62,11 @@ def bench(
 ) -> None:
     """Measure ours beside another way of doing the same, and say whether the goal is met."""
     measure = importlib.import_module(f"benchmarks.bench_{name}").run
-    of_loop = {"models": models, "table": table}
-    if any(of_loop.values()) and name != "teach_loop":
-        raise InputError(
-            f"The benchmark {name} takes no models and no table.", "Leave --models and --table out."
-        )
-    if data is not None and name not in _WITH_DATA:
-        raise InputError(f"The benchmark {name} takes no data.", "Leave --data out.")
-    given = {key: path for key, path in (("data", data), *of_loop.items()) if path is not None}
+    asked = {"data": data, "models": models, "table": table}
+    given = {key: path for key, path in asked.items() if path is not None}
+    for key in given:
+        if name not in _WITH[key]:
+            raise InputError(f"The benchmark {name} takes no {key}.", f"Leave --{key} out.")
     lines, in_window = [], []
     if name in _IN_WINDOW:
         if has_display():

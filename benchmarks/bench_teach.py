@@ -7,14 +7,17 @@ label maps are carried: of the true cells of at least `LEAST` px that show in bo
 are right of which `evaluation.metrics.partition` says labelled (at least 85 % of the cell, and at
 most 15 % of its size beside it) by their own name. No filter and no probability was fitted to the
 slices scored here; the threshold of trust, .85, was set after those of fib25 and snemi3d had been
-seen, so the figures of trusted cells may be somewhat too good.
+seen, so the figures of trusted cells may be somewhat too good. With ``--models``, the same is done
+with the help of contour models that never saw the set.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +27,19 @@ from scipy import ndimage
 from benchmarks.figure import Figure, machine_name
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.metrics import LABELLED, partition
-from napari_copnet.params import CarryParams, CellParams, TissueParams
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.networks.package import ModelPackage, find_model, load_package
+from napari_copnet.params import CarryParams, CellParams, DeviceParams, TissueParams
 from napari_copnet.progress import finish
 from napari_copnet.steps.cells import label_slice
+from napari_copnet.steps.contours import predict_contours
+from napari_copnet.steps.frame import to_original
 from napari_copnet.synthetic import make_tissue
 from napari_copnet.teaching.carrying.carried import drawn
 from napari_copnet.teaching.carrying.carry import carry_cells
 from napari_copnet.teaching.carrying.given import GivenSlice
+from napari_copnet.training.truth import resize_image
+from napari_copnet.types import Frame
 from research.splits import FIB25, SNEMI3D
 
 SEED = 90_310
@@ -39,6 +48,8 @@ LEAST, LARGE = 30, 1257
 GOALS = (0.80, 0.70, 0.58)
 GOALS_LARGE = (0.97, 0.97, 0.92)
 EVERY = 10
+# How much larger contour models see the slices, about as a run would choose.
+FIB25_SEEN, SNEMI3D_SEEN = 2.0, 4.0
 # Diameter of the smallest cells of the synthetic tissue that the goal is about, px; bundles of thin
 # processes lie between them.
 WIDE = 35
@@ -57,7 +68,7 @@ class Tally:
     trusted: list[bool] = field(default_factory=list)
 
 
-def run(quick: bool = False, data: Path | None = None) -> list[Figure]:
+def run(quick: bool = False, data: Path | None = None, models: Path | None = None) -> list[Figure]:
     """Measure all of it.
 
     Parameters
@@ -66,6 +77,8 @@ def run(quick: bool = False, data: Path | None = None) -> list[Figure]:
         One stack of tissue, fewer slices.
     data : Path, optional
         Folder with fib25, snemi3d and isbi2012, for figures on these as well.
+    models : Path, optional
+        Folder with ``contours-without-fib25`` and ``contours-without-snemi3d``, of `make models`.
 
     Raises
     ------
@@ -76,10 +89,12 @@ def run(quick: bool = False, data: Path | None = None) -> list[Figure]:
     if data is not None:
         image, labels = _fib25(data)
         starts = range(FIB25.validation.start, FIB25.validation.stop, 16 if quick else 5)
-        figures += _single("fib25", image, labels, starts, LEAST, GOALS, GOALS_LARGE)
+        for name, model in _helped("fib25", image, models, FIB25_SEEN):
+            figures += _single(name, image, labels, starts, LEAST, GOALS, GOALS_LARGE, model)
         image, labels = _snemi3d(data)
         starts = range(SNEMI3D.validation.start, SNEMI3D.validation.stop, 8 if quick else 3)
-        figures += _single("snemi3d at 24 nm", image, labels, starts, LEAST, None, None)
+        for name, model in _helped("snemi3d at 24 nm", image, models, SNEMI3D_SEEN):
+            figures += _single(name, image, labels, starts, LEAST, None, None, model)
         figures.append(_stops(data))
     return figures + _speed(quick)
 
@@ -222,6 +237,31 @@ def _snemi3d(data: Path) -> tuple[np.ndarray, Any]:
     return whole, of
 
 
+def _helped(
+    name: str, image: np.ndarray, models: Path | None, seen: float
+) -> Iterator[tuple[str, Callable[[int], np.ndarray] | None]]:
+    """Yield how carrying is done, and the contours of a model or None: without one, and with it."""
+    yield name, None
+    folder = None if models is None else models / f"contours-without-{name.split()[0]}"
+    if folder is None or not folder.is_dir():
+        return
+    yield f"{name}, with a contour model", _contours(image, load_package(folder), seen)
+
+
+def _contours(image: np.ndarray, model: ModelPackage, seen: float) -> Callable[[int], np.ndarray]:
+    """Return what predicts the contours of a slice."""
+    network = Network.load(model, DeviceParams(device="cpu"))
+
+    @cache
+    def contours(z: int) -> np.ndarray:
+        plane = np.asarray(image[z])[None]
+        large = resize_image(plane, seen)
+        frame = Frame(plane.shape, large.shape, np.zeros((1, 2)))
+        return to_original(finish(predict_contours(large, network)), frame, "probability")[0]
+
+    return contours
+
+
 def _single(
     name: str,
     image: np.ndarray,
@@ -230,6 +270,7 @@ def _single(
     least: int,
     goals: tuple[float, ...] | None,
     goals_large: tuple[float, ...] | None,
+    contours: Callable[[int], np.ndarray] | None = None,
 ) -> list[Figure]:
     """Carry from single slices, three to either side."""
     tallies = {step: Tally() for step in (1, 2, 3)}
@@ -240,9 +281,8 @@ def _single(
         source = (numbered.reshape(image.shape[1:]) + 2).astype(np.uint32)
         wanted = [z for z in range(start - 3, start + 4) if low <= z < high]
         params = CarryParams(reach=3, doubt=1.0)
-        for cells in finish(
-            carry_cells(image.__getitem__, {start: GivenSlice.of_labels(source)}, wanted, params)
-        ):
+        given = {start: GivenSlice.of_labels(source)}
+        for cells in finish(carry_cells(image.__getitem__, given, wanted, params, contours)):
             truth = as_source(labels(cells.z), names)
             tally = tallies[abs(cells.z - start)]
             copied, carried = (partition(truth, one) for one in (source, cells.labels))
@@ -328,14 +368,19 @@ def _stops(data: Path) -> Figure:
 
 
 def _speed(quick: bool) -> list[Figure]:
-    """Time ten neighbours of a slice of 512 px, a thread beside counting how long it waits."""
+    """Time ten neighbours of a slice of 512 px with the default contour model, as in a project.
+
+    A thread beside counts how long it waits.
+    """
     tissue = thin_sliced(3 if quick else 11, 512, 60.0, SEED + 9)
     image = np.asarray(tissue.stack.data)
     start, waits = len(image) // 2, []
     given = {start: GivenSlice.of(tissue.contours[start], tissue.excluded[start])}
     wanted = [z for z in range(len(image)) if z != start]
+    contours = _contours(image, find_model("default", "contours"), 1.0)
+    free = CarryParams(doubt=1.0)
     work = threading.Thread(
-        target=lambda: finish(carry_cells(image.__getitem__, given, wanted, CarryParams(doubt=1.0)))
+        target=lambda: finish(carry_cells(image.__getitem__, given, wanted, free, contours))
     )
     begun, busy = time.perf_counter(), time.process_time()
     last = begun

@@ -7,6 +7,7 @@ import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from moving_tissue import moving_tissue
 
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.metrics import LABELLED, partition
-from napari_copnet.params import CarryParams, CellParams
-from napari_copnet.progress import finish
+from napari_copnet.networks.nnunet import Network
+from napari_copnet.networks.package import find_model
+from napari_copnet.params import CarryParams, CellParams, DeviceParams
+from napari_copnet.progress import Progress, finish
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.teaching.annotated_dataset import (
     carried_slices,
@@ -25,8 +28,10 @@ from napari_copnet.teaching.annotated_dataset import (
     split,
     write_slices,
 )
+from napari_copnet.teaching.carrying.carried import drawn
+from napari_copnet.teaching.carrying.carry import carry_cells
 from napari_copnet.teaching.carrying.one_cell import carry_cell, outline_from_beside
-from napari_copnet.teaching.carrying.project_carry import carry, named_range, targets
+from napari_copnet.teaching.carrying.project_carry import carry, known_cells, named_range, targets
 from napari_copnet.teaching.project import DONE, IN_WORK, UNTOUCHED, Project
 from napari_copnet.teaching.slice_check import DOUBT
 from napari_copnet.training.truth import IGNORE
@@ -82,6 +87,47 @@ def test_contours_come_to_untouched_slices_and_stay_when_opened_again(project, t
         np.testing.assert_array_equal(kept.contour, again.session.contour[5] > 0)
         np.testing.assert_array_equal(kept.known, made.known)
         assert kept.sources == (4,) and kept.doubtful == made.doubtful
+
+
+def test_the_model_is_asked_about_the_slices_on_the_way_unless_it_shall_not_be(
+    project, tissue, monkeypatch
+):
+    image, contours, _ = tissue
+    asked, devices = [], []
+
+    class Knowing:
+        plan = SimpleNamespace(dimensions=2)
+
+        def predict(self, images, **_):
+            yield Progress("predict", 1, 1)
+            # networks see the slice with other grey values
+            alike = [np.corrcoef(images[0, 0].ravel(), one.ravel())[0, 1] for one in image]
+            z = int(np.argmax(alike))
+            assert alike[z] > 0.999
+            asked.append(z)
+            return 0.9 * contours[z][None].astype(np.float32)
+
+    monkeypatch.setattr(
+        Network, "load", lambda model, device: devices.append((model.name, device)) or Knowing()
+    )
+    near = CarryParams(reach=2)
+    one = DeviceParams(device="cpu", threads=1)
+    helped = finish(carry(project, near, device=one))
+    assert devices == [(find_model("default", "contours").name, one)]
+    assert sorted(asked) == [2, 3, 4, 5, 6]
+    given = {4: known_cells(project, 4)}
+    expected = finish(
+        carry_cells(
+            image.__getitem__, given, [2, 3, 5, 6], near, lambda z: np.float32(0.9) * contours[z]
+        )
+    )
+    for mine, other in zip(helped, expected, strict=True):
+        np.testing.assert_array_equal(
+            mine.contour, drawn(other, project.session.contour[other.z]).contour
+        )
+    asked.clear()
+    finish(carry(project, replace(near, ask_model=False)))
+    assert not asked and len(devices) == 1
 
 
 def test_an_edit_makes_a_carried_slice_one_in_work_that_is_not_replaced(project):

@@ -225,6 +225,26 @@ def test_what_tells_right_cells_is_read_off_each_cell():
     np.testing.assert_allclose(values[3:, 1], 1)
 
 
+def test_a_contour_model_leads_borders_as_far_as_it_is_right():
+    image, contours, cells = moving_tissue(3, speed=2.0, noise=250.0)
+    given = {0: GivenSlice.of(contours[0])}
+    free = CarryParams(doubt=1.0)
+    rng = np.random.default_rng(3)
+    useless = rng.random(contours.shape)
+
+    def carried(model):
+        came = finish(carry_cells(image.__getitem__, given, [1, 2], free, model))
+        assert [one.z for one in came] == [1, 2]
+        return np.mean([right(cells[one.z], one.labels) for one in came])
+
+    alone = carried(None)
+    assert alone < 0.7
+    assert carried(lambda z: 0.9 * contours[z]) > alone + 0.2
+    # a model that is wrong is not believed, nor one that takes lines for cells taken at its word
+    assert carried(lambda z: useless[z]) > alone - 0.1
+    assert carried(lambda z: 1 - 0.9 * contours[z]) > alone + 0.2
+
+
 def test_doubt_is_counted_by_the_length_of_contour():
     labels = np.full((20, 40), 2, np.uint32)
     labels[:, 30:] = 3

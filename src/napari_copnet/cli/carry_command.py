@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_copnet.cli.console import Json, show, watched
-from napari_copnet.params import CarryParams
+from napari_copnet.params import CarryParams, DeviceParams
 
 
 def carry_command(
@@ -19,6 +19,7 @@ def carry_command(
     ] = "",
     *,
     carry: CarryParams,
+    device: DeviceParams,
     cell: Annotated[
         str,
         typer.Option(
@@ -52,7 +53,7 @@ def carry_command(
             if one is not None and (dry or opened.take_carried(one)):
                 taken.append(one)
 
-        watched(_told(carry_contours(opened, carry, chosen), take))
+        watched(_told(carry_contours(opened, carry, chosen, device=device), take))
     taken.sort(key=lambda one: one.z)
     rows = [
         {

@@ -68,6 +68,12 @@ class CarryParams:
         minimum=0.0,
         maximum=1.0,
     )
+    ask_model: bool = setting(
+        True,
+        "Ask the model",
+        "Let borders also follow the newest contour model, as far as it is right in the slices "
+        "that are carried from.",
+    )
 
 
 @dataclass(frozen=True)

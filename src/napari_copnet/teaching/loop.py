@@ -271,7 +271,12 @@ def _end_of_carrying(project: Project) -> Proposal | None:
     return Proposal(far, f"carried this far; {doubtful} of {carried.cells} cells are in doubt")
 
 
-def carry_done(project: Project, params: CarryParams = CarryParams()) -> Steps[list[int]]:
+def carry_done(
+    project: Project,
+    params: CarryParams = CarryParams(),
+    *,
+    device: DeviceParams | None = None,
+) -> Steps[list[int]]:
     """Carry the contours of all slices that are done, drawing each as soon as it is there.
 
     For scripts: in a window, edits belong to its own thread.
@@ -289,7 +294,7 @@ def carry_done(project: Project, params: CarryParams = CarryParams()) -> Steps[l
             taken.append(one.z)
         return progress
 
-    yield from mapped(carry(project, params), take)
+    yield from mapped(carry(project, params, device=device), take)
     return sorted(taken)
 
 
@@ -332,7 +337,7 @@ def advance(
     if waiting:
         yield from measure(project, waiting, device=device)
     if unlearnt(project) and params.carry:
-        taken = yield from carry_done(project)
+        taken = yield from carry_done(project, device=device)
     while unlearnt(project):
         # again after a round that was stopped: it goes on with the slices of its time
         yield from train_round(

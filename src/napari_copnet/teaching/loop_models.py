@@ -16,18 +16,18 @@ from napari_copnet.networks.package import (
 )
 from napari_copnet.teaching.fine_tuning import unfinished
 from napari_copnet.teaching.gallery import export_folder
-from napari_copnet.teaching.project import Project
+from napari_copnet.teaching.project_view import ProjectView
 from napari_copnet.teaching.state_folder import FOLDER
 
 _NUMBER = re.compile(r"-round-(\d+)$")
 
 
-def rounds_folder(project: Project) -> Path:
+def rounds_folder(project: ProjectView) -> Path:
     """Return the folder of the models of a project's loop."""
     return project.folder / FOLDER / "rounds"
 
 
-def newest_model(project: Project) -> ModelPackage | None:
+def newest_model(project: ProjectView) -> ModelPackage | None:
     """Return the model of the last round that was finished, or None."""
     for folder in reversed(rounds(project)):
         with contextlib.suppress(CopnetError):
@@ -35,7 +35,7 @@ def newest_model(project: Project) -> ModelPackage | None:
     return None
 
 
-def next_name(project: Project) -> str:
+def next_name(project: ProjectView) -> str:
     """Return the name of the model of the next round, or of the one that was stopped."""
     left = next(iter(unfinished(rounds_folder(project))), None)
     if left is not None:
@@ -45,7 +45,7 @@ def next_name(project: Project) -> str:
     return f"{stem}-{project.stack_id[:6]}-round-{last + 1}"
 
 
-def adopt_newest(project: Project) -> ModelPackage:
+def adopt_newest(project: ProjectView) -> ModelPackage:
     """Copy the newest model to the user's models, and let ``"default"`` mean it.
 
     Raises
@@ -67,7 +67,7 @@ def adopt_newest(project: Project) -> ModelPackage:
     return adopted
 
 
-def rounds(project: Project) -> list[Path]:
+def rounds(project: ProjectView) -> list[Path]:
     """Return the folders of finished rounds, the newest last."""
     folder = rounds_folder(project)
     found = [path for path in folder.glob("*-round-*") if _NUMBER.search(path.name)]

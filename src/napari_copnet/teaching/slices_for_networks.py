@@ -75,6 +75,10 @@ class SlicesForNetworks:
         """Return Step 1 of a contour network, shape (N, Y, X), float32."""
         return (yield from predict_contours(self.image, network))
 
+    def probability(self, step1: np.ndarray) -> np.ndarray:
+        """Return Step 1 in the frame of the session, shape (N, Y, X), float32."""
+        return to_original(step1, self._frame, "probability")
+
     def closed(
         self, step1: np.ndarray, network: Any, name: str
     ) -> Steps[tuple[np.ndarray, np.ndarray]]:

@@ -8,11 +8,12 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_copnet.errors import CopnetError
+from napari_copnet.gui.background.jobs import free_cores
 from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.widgets.controls import canvas_button, column_in
 from napari_copnet.gui.widgets.dock_section import quiet_label
-from napari_copnet.params import CarryParams
+from napari_copnet.params import CarryParams, DeviceParams
 from napari_copnet.teaching.carrying.carried import CarriedSlice
 from napari_copnet.teaching.carrying.project_carry import carry, named_range, targets
 
@@ -79,7 +80,8 @@ class CarrySection(QWidget):
                 self._tell(taken, params)
             self.renew()
 
-        task = self._compute("carry", lambda: carry(project, params))
+        device = DeviceParams(threads=free_cores())
+        task = self._compute("carry", lambda: carry(project, params, device=device))
         task.progressed.connect(take)
         task.finished.connect(end)
         task.failed.connect(end)

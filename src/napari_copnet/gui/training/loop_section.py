@@ -19,7 +19,7 @@ from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 from napari_copnet.gui.widgets.iteration_plot import IterationPlot, Series
 from napari_copnet.gui.widgets.params_form import ParamsForm
 from napari_copnet.networks.package import ModelPackage, find_model
-from napari_copnet.params import CarryParams, DeviceParams, LoopParams
+from napari_copnet.params import DeviceParams, LoopParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.teaching import loop, loop_models
 from napari_copnet.teaching.carrying.carried import CarriedSlice
@@ -214,7 +214,7 @@ class LoopSection(ProjectSection):
         if params.carry and done and self._carried != done:
             self._carried = done
             self._compute_next(
-                "Carrying contours …", project, lambda: carry(project, CarryParams())
+                "Carrying contours …", project, lambda: carry(project, device=device)
             )
             return
         z = self.next_slice

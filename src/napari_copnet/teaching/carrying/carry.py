@@ -2,9 +2,10 @@
 
 Neighbouring slices are registered one after the other, and the cells of a given slice follow the
 displacements added up. In the slice they come to, a watershed from their inner parts lets the
-borders follow what the given slices teach about the look of a contour; where the image shows none,
-the border stays as it came. How far the cell as it was moved, what the image alone would make of it
-and the result overlap, and how alike the slices are there, says how likely the cell is right.
+borders follow what the given slices teach about the look of a contour, and about what a contour
+model makes of it; where the image shows none, the border stays as it came. How far the cell as it
+was moved, what the image alone would make of it and the result overlap, and how alike the slices
+are there, says how likely the cell is right.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ def carry_cells(
     given: Mapping[int, GivenSlice],
     targets: Sequence[int],
     params: CarryParams = CarryParams(),
+    contours: Callable[[int], np.ndarray] | None = None,
 ) -> Steps[list[CarriedCells]]:
     """Carry the cells of given slices to others.
 
@@ -98,6 +100,9 @@ def carry_cells(
     targets : sequence of int
         Slices to carry to. Given ones are left out.
     params : CarryParams
+    contours : callable, optional
+        Returns the probability of contour in a slice, by a contour model, shape (Y, X), 0 to 1.
+        How far it is believed is learnt from the given slices.
 
     Yields
     ------
@@ -120,7 +125,7 @@ def carry_cells(
     wanted = set(targets) - set(given)
     ways = _ways(sorted(given), wanted, params.reach)
     total = sum(len(way.targets) for way in ways)
-    look, found, done = Look(image), [], 0
+    look, found, done = Look(image, contours), [], 0
     for way in ways:
         go = _outward if way.end is None else _between
         passed = 0

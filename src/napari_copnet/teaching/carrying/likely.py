@@ -1,7 +1,8 @@
 """How likely a pixel is contour, learnt from the slices that are carried from.
 
-A few filters of a slice and a logistic regression on them. Neighbouring slices look alike, so
-what a single annotated slice teaches holds in those beside it, whatever the tissue.
+A few filters of a slice, what a contour model makes of it if there is one, and a logistic
+regression on both. Neighbouring slices look alike, so what a single annotated slice teaches holds
+in those beside it, whatever the tissue; a model that knows nothing of it gets no weight.
 """
 
 from __future__ import annotations
@@ -15,15 +16,23 @@ from napari_copnet.teaching.carrying import filters, regions
 
 # Pixels to learn from; more change nothing.
 MOST_PIXELS = 60_000
+# Probabilities of a contour model nearer to 0 and 1 than this are taken for this.
+LEAST = 1e-3
 # Ridge penalty, and steps of Newton's method.
 PENALTY, STEPS = 5.0, 8
 
 
-def features(image: np.ndarray) -> np.ndarray:
+def features(image: np.ndarray, contours: np.ndarray | None = None) -> np.ndarray:
     """Return filters of a slice and some of their products, shape (Y, X, F), float32.
 
     Grey values in deviations of the slice and of their surroundings, dark and bright lines of
-    several widths, gradients.
+    several widths, gradients; and the logit of a contour model's probability.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+    contours : ndarray, shape (Y, X), float, optional
+        Probability of contour, 0 to 1, by a contour model.
     """
     fine, contrast = filters.local_contrast(image, 0.5), filters.local_contrast(image)
     grey, coarse = filters.standardised(image), filters.standardised(image, 2.5)
@@ -47,7 +56,12 @@ def features(image: np.ndarray) -> np.ndarray:
         (line, slope),
         (grey, slope),
     ]
-    return np.stack([*single, *(one * other for one, other in products)], axis=-1)
+    found = [*single, *(one * other for one, other in products)]
+    if contours is not None:
+        logit = np.log(np.clip(contours, LEAST, 1) / np.clip(1 - contours, LEAST, 1))
+        smooth = ndimage.gaussian_filter(logit, 1.0)
+        found += [logit, smooth, np.maximum(logit, 0), logit * line]
+    return np.stack(found, axis=-1, dtype=np.float32)
 
 
 class ContourOdds:

@@ -18,10 +18,16 @@ class Look:
     ----------
     image : callable
         Returns a slice, shape (Y, X).
+    contours : callable, optional
+        Returns the probability of contour in a slice, by a contour model, shape (Y, X), 0 to 1.
     """
 
-    def __init__(self, image: Callable[[int], np.ndarray]) -> None:
-        self._image = image
+    def __init__(
+        self,
+        image: Callable[[int], np.ndarray],
+        contours: Callable[[int], np.ndarray] | None = None,
+    ) -> None:
+        self._image, self._contours = image, contours
         self._features: dict[int, np.ndarray] = {}
         self._seen: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._odds: ContourOdds | None = None
@@ -46,7 +52,8 @@ class Look:
 
     def _filtered(self, z: int) -> np.ndarray:
         if z not in self._features:
-            self._features[z] = likely.features(np.asarray(self._image(z)))
+            contours = None if self._contours is None else self._contours(z)
+            self._features[z] = likely.features(np.asarray(self._image(z)), contours)
         return self._features[z]
 
     def _slice(self, z: int) -> tuple[np.ndarray, np.ndarray]:

@@ -80,7 +80,7 @@ def carry_cell(
     point : tuple of int
         A pixel (y, x) inside of it.
     params : CarryParams
-        `doubt` is not used.
+        `doubt` and `ask_model` are not used.
     targets : sequence of int, optional
         Only these slices, whatever the trust: for "this cell's outline from the slice before".
         Those within `params.reach` by default, for as long as the cell is trusted.

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.params import CarryParams, checked
-from napari_copnet.progress import Progress, Steps
+from napari_copnet.networks.package import find_model
+from napari_copnet.params import CarryParams, DeviceParams, checked
+from napari_copnet.progress import Progress, Steps, finish
 from napari_copnet.teaching.carrying import regions
 from napari_copnet.teaching.carrying.carried import CarriedSlice, drawn
 from napari_copnet.teaching.carrying.carry import carry_cells
 from napari_copnet.teaching.carrying.given import GivenSlice
+from napari_copnet.teaching.loop_models import newest_model
 from napari_copnet.teaching.project_view import ProjectView
 from napari_copnet.teaching.slice_states import UNTOUCHED
+from napari_copnet.teaching.slices_for_networks import SlicesForNetworks
 
 
 def targets(project: ProjectView, given: Iterable[int], reach: int) -> list[int]:
@@ -29,7 +32,11 @@ def targets(project: ProjectView, given: Iterable[int], reach: int) -> list[int]
 
 
 def carry(
-    project: ProjectView, params: CarryParams = CarryParams(), slices: Sequence[int] | None = None
+    project: ProjectView,
+    params: CarryParams = CarryParams(),
+    slices: Sequence[int] | None = None,
+    *,
+    device: DeviceParams | None = None,
 ) -> Steps[list[CarriedSlice]]:
     """Carry contours of slices to those beside and between them, as far as they are likely right.
 
@@ -40,8 +47,11 @@ def carry(
     ----------
     project : ProjectView
     params : CarryParams
+        With `ask_model`, the newest model of the project's loop helps, or else the default one.
     slices : sequence of int, optional
         To carry from; all that are done by default.
+    device : DeviceParams, optional
+        Of the model.
 
     Yields
     ------
@@ -70,7 +80,11 @@ def carry(
                 f"Slice {z} (counted from 0) has no cells to carry.", "Outline some first."
             )
     work = carry_cells(
-        lambda z: np.asarray(image[z]), cells_of, targets(project, given, params.reach), params
+        lambda z: np.asarray(image[z]),
+        cells_of,
+        targets(project, given, params.reach),
+        params,
+        _by_model(project, device) if params.ask_model else None,
     )
     found: list[CarriedSlice] = []
     with contextlib.closing(work):
@@ -83,6 +97,20 @@ def carry(
                 "carry", progress.done, progress.total, "slices", progress.note, partial=one
             )
     return sorted(found, key=lambda one: one.z)
+
+
+def _by_model(project: ProjectView, device: DeviceParams | None) -> Callable[[int], np.ndarray]:
+    """Return what predicts the contours of a slice, by the newest model or the default one."""
+    from napari_copnet.networks.nnunet import Network
+
+    model = newest_model(project) or find_model("default", "contours")
+    network = Network.load(model, device or DeviceParams())
+
+    def contours(z: int) -> np.ndarray:
+        view = SlicesForNetworks(project, [z])
+        return view.probability(finish(view.contours(network)))[0]
+
+    return contours
 
 
 def known_cells(project: ProjectView, z: int) -> GivenSlice:
