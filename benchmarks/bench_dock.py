@@ -7,19 +7,25 @@ the default models, with as many threads as the dock takes of itself.
 from __future__ import annotations
 
 import gc
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.bench_teach import thin_sliced
 from benchmarks.figure import Figure, machine_name
 from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.preload import is_loading, preload
 from napari_copnet.gui.display import has_display
 from napari_copnet.params import TissueParams
 from napari_copnet.synthetic import make_tissue
+from napari_copnet.teaching import loop
+from napari_copnet.teaching.project import Project
+from napari_copnet.teaching.project_start import start_from_images
 
 _TICK_MS = 5
 _IDLE_SECONDS = 5.0
@@ -56,6 +62,7 @@ def run(quick: bool = False) -> list[Figure]:
         wait(1.0)
         figures = [_ready(viewer)]
         figures += _gaps(viewer, tissue.stack.data)
+        figures.append(_taught(viewer, 256 if quick else 512))
         figures.append(_cancel(viewer, tissue.stack.data[:4, :256, :256], 10 if quick else 100))
         figures += _leaks(viewer, 10 if quick else 50)
     finally:
@@ -195,6 +202,57 @@ def _gaps(viewer: Any, image: np.ndarray) -> list[Figure]:
         machine = machine_name()
         made.append(Figure(name, value, "ms", f"<= {goal}", value <= goal, ours, theirs, machine))
     return made
+
+
+def _taught(viewer: Any, size: int) -> Figure:
+    """Measure the event loop while a slice that is done is scored, carried and learnt."""
+    tissue = thin_sliced(13, size, 60.0, 1)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "project"
+        with Project.create(folder, start_from_images(tissue.stack, None, size)) as project:
+            project.draw(6, tissue.contours[6])
+            project.finish(6, despite=True)
+        from napari_copnet.gui.napari_compat.bare_viewer import bare_viewer
+        from napari_copnet.gui.training.training_panel import TrainingPanel
+
+        panel = TrainingPanel(bare_viewer(viewer))
+        dock = viewer.window.add_dock_widget(panel, name="COp-Net training", area="right")
+        proofread = panel.link.open_dock()
+        proofread.open(folder)
+        until(lambda: panel.link.project is not None)
+        until(lambda: proofread.tasks.job is None)
+        section = panel.loop
+        section.form.rows["minutes"].value = 0.5
+        wait(2.0)
+        with gaps() as busy:
+            section.switch.click()
+            took = until(
+                lambda: (
+                    section.adopt_button.isEnabled()
+                    and section.next_slice is not None
+                    and not section.is_at_work
+                )
+            )
+        taught = panel.link.project
+        assert taught is not None
+        points, carried = loop.curve(taught), len(taught.carried_slices)
+        panel.shut_down()
+        viewer.window.remove_dock_widget(dock)
+        _close(viewer)
+    if not points:
+        raise CopnetError("The loop of the benchmark failed.", "Look at the log above.")
+    value = _p99(busy)
+    return Figure(
+        "event-loop gap while a slice is learnt, p99",
+        value,
+        "ms",
+        "<= 50",
+        value <= 50,
+        f"{len(tissue.contours)} slices of {size} px, {carried} carried to, {took:.0f} s; "
+        f"longest {max(busy):.0f} ms",
+        "",
+        machine_name(),
+    )
 
 
 def _cancel(viewer: Any, image: np.ndarray, times: int) -> Figure:

@@ -57,7 +57,7 @@ def walk(tour: Tour, folder: Path, data: Path, minutes: float) -> None:
     tour.photo("switched-on")
     for number in range(ROUNDS):
         outline_slice(tour, dock, truth, number)
-    tour.until(lambda: not section.run.is_running and not section._task, "it has learnt", 900)
+    tour.until(lambda: not section.is_at_work, "it has learnt", 900)
     points = loop.curve(project)
     for one in points:
         print(
@@ -127,7 +127,7 @@ def outline_slice(tour: Tour, dock: Any, truth: np.ndarray, number: int) -> None
 
 def ready(section: Any, number: int) -> bool:
     """Whether a slice is waiting that the newest model has drawn, after the first round."""
-    if section._task or section.run.is_running or not section.next_button.isEnabled():
+    if section.is_at_work or not section.next_button.isEnabled():
         return False
     return not number or loop_models.newest_model(section._link.project) is not None
 

@@ -132,7 +132,7 @@ def test_a_slice_that_is_done_is_learnt_and_the_next_comes_drawn(dock, qtbot, ga
     qtbot.waitUntil(lambda: len(loop.curve(project)) == 2, timeout=60000)
     assert loop.curve(project)[1].slices == 1
     section.switch.click()
-    qtbot.waitUntil(lambda: not section.run.is_running and not section._task, timeout=60000)
+    qtbot.waitUntil(lambda: not section.is_at_work, timeout=60000)
     press(section.adopt_button)
     assert find_model("default", "contours").sha256 == loop_models.newest_model(project).sha256
     assert "was adopted" in dock.message.text
@@ -162,7 +162,9 @@ def test_the_green_button_leads_from_turn_to_turn(make_napari_viewer, qtbot, fol
     section.form.rows["carry"].value = False
     assert "slice" not in green.text()
     section.switch.click()
-    qtbot.waitUntil(lambda: section.next_slice is not None and not section._task, timeout=60000)
+    qtbot.waitUntil(
+        lambda: section.next_slice is not None and not section.is_at_work, timeout=60000
+    )
     z = section.next_slice
     window.dims.set_current_step(0, (z + 2) % DEPTH)
     qtbot.waitUntil(lambda: green.text() == f"Next: slice {z + 1}", timeout=20000)

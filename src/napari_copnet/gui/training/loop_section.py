@@ -101,6 +101,11 @@ class LoopSection(ProjectSection):
         self.renew()
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether something is being computed or learnt."""
+        return self.run.is_running or bool(self._task)
+
+    @property
     def next_slice(self) -> int | None:
         """The slice to correct next; None where there is none yet."""
         project = self._link.project
@@ -191,7 +196,7 @@ class LoopSection(ProjectSection):
             self.tell(mark, verdict(points, gain))
         else:
             self.tell(Mark.READY, _PURPOSE)
-        if not self.run.is_running and not self._task:
+        if not self.is_at_work:
             self.status.setText("")
         self.go_on()
 
