@@ -12,7 +12,7 @@ from made_networks import teachable_model
 from napari_copnet.errors import InputError
 from napari_copnet.evaluation.effort import clicks
 from napari_copnet.evaluation.scores import evaluate
-from napari_copnet.networks.package import adopt, find_model, load_package
+from napari_copnet.networks.package import adopt, find_model, load_package, save_package
 from napari_copnet.params import DeviceParams, FineTuneParams, LoopParams
 from napari_copnet.progress import Progress, finish
 from napari_copnet.teaching import loop, loop_models
@@ -201,6 +201,38 @@ def test_where_the_model_is_of_little_help_an_end_of_carrying_comes_next(project
     for z in (7, 17, 27):
         project.finish(z, despite=True)
     assert finish(loop.propose_next(project)).z not in came
+
+
+def test_where_teaching_did_harm_it_is_said_and_the_default_model_draws(
+    project, gappy, default, monkeypatch
+):
+    weights = {name: 2 * value for name, value in default.weights().items()}
+    folder = loop_models.rounds_folder(project) / loop_models.next_name(project)
+    worse = save_package(
+        folder, name=folder.name, kind="contours", plan=default.plan, weights=weights, card={}
+    )
+    drawn = {default.sha256: gappy, worse.sha256: np.zeros_like(gappy)}
+    monkeypatch.setattr(loop, "_load", lambda model, device: Drawn(model, drawn.get(model.sha256)))
+    truth = grid(1, SIDE, STEP)[0]
+    project.draw(4, truth)
+    project.finish(4, despite=True)
+    (point,) = finish(loop.measure(project, [4]))
+    scores = finish(evaluate(gappy[None].astype(np.uint8), truth[None])).as_dict()
+    assert (point.sha256, point.labelled) == (worse.sha256, 0)
+    assert point.by_default == pytest.approx(scores["labelled"]) == point.lost
+    assert loop.curve(project) == [point]
+    said = verdict([point], 0.01)
+    assert f"default model {100 * point.by_default:.0f} %" in said and "do not adopt it" in said
+    assert loop.drawing_model(project).sha256 == default.sha256
+    assert loop.wants_prefill(project, 20)
+    prefilled = finish(loop.prefill(project, 20))
+    assert prefilled.model == default.sha256 and np.array_equal(prefilled.contour, gappy)
+    assert project.take_prefilled(prefilled) and not loop.wants_prefill(project, 20)
+    # as soon as the newest is better again, it draws, and over what nobody corrected
+    better = dataclasses.replace(point, labelled=0.99)
+    write_points(project.folder / "annotation", [point, better])
+    assert better.lost == 0 and "do not adopt" not in verdict([point, better], 0.01)
+    assert loop.drawing_model(project).sha256 == worse.sha256 and loop.wants_prefill(project, 20)
 
 
 def points(*values):

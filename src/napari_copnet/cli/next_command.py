@@ -35,19 +35,24 @@ def next_command(
     with Project.open(project) as opened:
         step = watched(advance(opened, loop, device=device, command=["copnet", *sys.argv[1:]]))
         adopted = adopt_newest(opened) if adopt else None
-        prefilled = step.next is not None and opened.prefilled(step.next.z) is not None
+        drawn = None if step.next is None else opened.prefilled(step.next.z)
         came = step.next is not None and opened.carried(step.next.z) is not None
     lines = (
-        [f"  {'slice':>5}  {'learnt':>6}  {'cells right':>11}  {'NSD':>7}  {'correcting':>10}"]
+        [
+            f"  {'slice':>5}  {'learnt':>6}  {'cells right':>11}  {'by default':>10}  {'NSD':>7}  "
+            f"{'correcting':>10}"
+        ]
         if step.points
         else []
     )
     for point in step.points:
-        right, nsd, effort = (
+        right, before, nsd, effort = (
             "-" if value is None else f"{100 * value:.1f} %"
-            for value in (point.labelled, point.nsd, point.effort)
+            for value in (point.labelled, point.by_default, point.nsd, point.effort)
         )
-        lines.append(f"  {point.z:>5}  {point.slices:>6}  {right:>11}  {nsd:>7}  {effort:>10}")
+        lines.append(
+            f"  {point.z:>5}  {point.slices:>6}  {right:>11}  {before:>10}  {nsd:>7}  {effort:>10}"
+        )
     lines.append(verdict(step.points, loop.gain))
     if step.carried:
         lines.append(f"Carried contours to {len(step.carried)} slices")
@@ -55,26 +60,21 @@ def next_command(
         lines.append("No slice is left to correct.")
     else:
         how = "with carried contours" if came else "as it is"
-        how = "with contours drawn by the newest model" if prefilled else how
+        if drawn is not None:
+            newest = step.model is not None and drawn.model == step.model.sha256
+            how = f"with contours drawn by the {'newest' if newest else 'default'} model"
         lines.append(f"Next: slice {step.next.z}, {how} ({step.next.reason})")
     if adopted is not None:
         lines.append(f"{adopted.name} is the default contour model from now on")
     upcoming = None
     if step.next is not None:
         upcoming = {"slice": step.next.z, "reason": step.next.reason}
-        upcoming |= {"prefilled": prefilled, "carried": came}
+        upcoming |= {"prefilled": drawn is not None, "carried": came}
     result = {
         "model": None if step.model is None else step.model.name,
         "points": [asdict(point) for point in step.points],
         "brought_nothing": brought_nothing(step.points, loop.gain),
-        "next": None
-        if step.next is None
-        else {
-            "slice": step.next.z,
-            "reason": step.next.reason,
-            "prefilled": prefilled,
-            "carried": came,
-        },
+        "next": upcoming,
         "carried": list(step.carried),
         "adopted": None if adopted is None else adopted.name,
         "files": {} if step.model is None else {"model": str(step.model.folder)},

@@ -99,7 +99,8 @@ def measure(
 ) -> Steps[list[Point]]:
     """Add to the curve how well the newest model does in slices that it has not learnt from.
 
-    Before the first round that is the default contour model; the default closing model closes.
+    Before the first round that is the default contour model, which is scored beside the newest
+    afterwards. The default closing model closes.
 
     Parameters
     ----------
@@ -134,47 +135,67 @@ def measure(
             f"{model.name} has learnt from slice {seen[0]}.", "Score it on another slice."
         )
     found: list[Point] = []
+    default = find_model("default", "contours")
+    known = learnt_slices(default, project.stack_id)
     for z in slices:
-        labelled = nsd = effort = None
+        labelled = nsd = effort = before = None
         view = SlicesForNetworks(project, [z])
         mask = yield from _closed(view, model, device)
         if mask is not None:
-            scores = yield from evaluate_all({"model": mask[0]}, view.true(), [z])
-            one = scores["model"]
-            if one.values("labelled"):
-                labelled, nsd = one.mean("labelled"), one.mean("nsd")
+            labelled, nsd = yield from _scored(view, mask[0])
             truth = view.truth()[0]
             effort = correction_effort(mask[1][0], truth == CONTOUR, truth != IGNORE)
-        found.append(Point(z, len(learnt), model.name, model.sha256, labelled, nsd, effort))
-        write_points(project.folder / FOLDER, [*curve(project), found[-1]])
+        if default.sha256 != model.sha256 and z not in known:
+            mask = yield from _closed(view, default, device)
+            if mask is not None:
+                before, _ = yield from _scored(view, mask[0])
+        point = Point(z, len(learnt), model.name, model.sha256, labelled, nsd, effort, before)
+        found.append(point)
+        write_points(project.folder / FOLDER, [*curve(project), point])
     return found
+
+
+def _scored(view: SlicesForNetworks, mask: np.ndarray) -> Steps[tuple[float | None, float | None]]:
+    """Return labelled and NSD of a slice, or None where it has no cell."""
+    scores = yield from evaluate_all({"model": mask}, view.true(), view.slices)
+    one = scores["model"]
+    return (one.mean("labelled"), one.mean("nsd")) if one.values("labelled") else (None, None)
 
 
 def prefill(
     project: Project, z: int, *, device: DeviceParams | None = None
 ) -> Steps[PrefilledSlice | None]:
-    """Have the newest model draw a slice; nothing is changed: give it to `Project.take_prefilled`.
+    """Have a model draw a slice; nothing is changed: give it to `Project.take_prefilled`.
+
+    That is the newest model, or the default one where it got more cells of the last slice right.
 
     Returns
     -------
     PrefilledSlice or None
         None where the model takes most of the slice as contour.
     """
-    model = newest_model(project) or find_model("default", "contours")
+    model = drawing_model(project)
     drawn = yield from _closed(SlicesForNetworks(project, [z]), model, device)
     return None if drawn is None else PrefilledSlice(z, model.sha256, drawn[1][0] > 0)
 
 
+def drawing_model(project: Project) -> ModelPackage:
+    """Return the model that draws the next slice; see `prefill`."""
+    newest, points = newest_model(project), curve(project)
+    if newest is None or (points and points[-1].lost > 0):
+        return find_model("default", "contours")
+    return newest
+
+
 def wants_prefill(project: Project, z: int) -> bool:
-    """Whether the newest model should draw a slice: nobody has, and nothing was carried to it."""
+    """Whether a model should draw a slice: nobody has, and nothing was carried to it."""
     if project.state(z) != UNTOUCHED or project.carried(z) is not None:
         return False
-    model = newest_model(project)
-    if model is None:
+    if newest_model(project) is None:
         # a run's contours are those of the default model already
         return not project.session.contour[z].any()
     prefilled = project.prefilled(z)
-    return prefilled is None or prefilled.model != model.sha256
+    return prefilled is None or prefilled.model != drawing_model(project).sha256
 
 
 def train_round(

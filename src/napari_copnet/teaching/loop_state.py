@@ -28,6 +28,7 @@ _POINT = {
     "nsd": (float, None),
     # Not in records of earlier versions.
     "effort?": (float, None),
+    "by_default?": (float, None),
 }
 _FORM = {"format": int, "points": [_POINT]}
 
@@ -50,6 +51,9 @@ class Point:
     effort : float or None
         Clicks of correcting its closed contours over those of drawing the slice: see
         `evaluation.effort`. None also where an earlier version did not measure it.
+    by_default : float or None
+        As `labelled`, by the default model. None also where that was the newest model itself, has
+        learnt from the slice, or an earlier version did not measure it.
     """
 
     z: int
@@ -59,6 +63,14 @@ class Point:
     labelled: float | None
     nsd: float | None
     effort: float | None = None
+    by_default: float | None = None
+
+    @property
+    def lost(self) -> float:
+        """How many more of the cells the default model got right than the newest; 0 if none."""
+        return (
+            0.0 if self.by_default is None else max(self.by_default - (self.labelled or 0.0), 0.0)
+        )
 
 
 def read_points(folder: Path) -> list[Point]:
@@ -117,10 +129,21 @@ def brought_nothing(points: Sequence[Point], gain: float) -> int:
 
 def verdict(points: Sequence[Point], gain: float) -> str:
     """Say whether it is worth going on, and what correcting takes."""
+    if points and points[-1].lost > gain:
+        return f"{_lost(points[-1])} {_effort(points[-1].effort)}".strip()
     values = [point.labelled for point in points if point.labelled is not None]
     if not values:
         return "The curve begins with the first slice that is done."
     return f"{_worth(points, values, gain)} {_effort(points[-1].effort)}".strip()
+
+
+def _lost(point: Point) -> str:
+    newest, default = (100 * (value or 0.0) for value in (point.labelled, point.by_default))
+    return (
+        f"The newest model got {newest:.0f} % of the cells of the last slice right, the default "
+        f"model {default:.0f} %. So far teaching has done harm: do not adopt it yet. The default "
+        "model draws the next slice."
+    )
 
 
 def _effort(effort: float | None) -> str:

@@ -148,6 +148,24 @@ def test_the_dock_says_when_slices_bring_nothing(dock):
     assert dock.loop.mark == Mark.CHANGED and "brought no gain" in dock.loop.text
 
 
+def test_the_dock_says_when_teaching_did_harm(dock):
+    folder = dock.link.project.folder / "annotation"
+    worse = [Point(0, 0, "m", "0", 0.5, 0.5), Point(1, 1, "n", "1", 0.3, 0.5, None, 0.6)]
+    write_points(folder, worse)
+    dock.loop.renew()
+    assert dock.loop.mark == Mark.CHANGED
+    assert "the default model 60 %" in dock.loop.text and "do not adopt" in dock.loop.text
+    names = [series.name for series in dock.loop.plot.series]
+    assert dict(zip(names, (series.values for series in dock.loop.plot.series), strict=True)) == {
+        "cells correct": {1: 0.5, 2: 0.3},
+        "by the default model": {2: 0.6},
+        "NSD": {1: 0.5, 2: 0.5},
+    }
+    write_points(folder, [*worse, Point(2, 2, "o", "2", 0.7, 0.5, None, 0.6)])
+    dock.loop.renew()
+    assert dock.loop.mark == Mark.READY and "do not adopt" not in dock.loop.text
+
+
 def test_the_green_button_leads_from_turn_to_turn(make_napari_viewer, qtbot, folder, gappy):
     remember_use()
     window = make_napari_viewer(show=True)

@@ -34,7 +34,7 @@ _PURPOSE = (
     "Each time a slice is done, a network learns it in the background and draws the contours of "
     "the next slice to correct."
 )
-LABELLED_COLOUR, NSD_COLOUR = "#81c784", "#4fc3f7"
+LABELLED_COLOUR, DEFAULT_COLOUR, NSD_COLOUR = "#81c784", "#b0bec5", "#4fc3f7"
 
 
 class LoopSection(ProjectSection):
@@ -182,6 +182,7 @@ class LoopSection(ProjectSection):
                 )
                 for key, name, colour in (
                     ("labelled", "cells correct", LABELLED_COLOUR),
+                    ("by_default", "by the default model", DEFAULT_COLOUR),
                     ("nsd", "NSD", NSD_COLOUR),
                 )
             )
@@ -191,7 +192,7 @@ class LoopSection(ProjectSection):
         self.next_button.setEnabled(z is not None)
         self.next_button.setText("Next slice" if z is None else f"Next: slice {z + 1}")
         if points:
-            idle = brought_nothing(points, gain) >= PATIENCE
+            idle = brought_nothing(points, gain) >= PATIENCE or points[-1].lost > gain
             mark = Mark.CHANGED if idle else Mark.RUNNING if self.run.is_running else Mark.READY
             self.tell(mark, verdict(points, gain))
         else:
