@@ -130,7 +130,7 @@ def brought_nothing(points: Sequence[Point], gain: float) -> int:
 def verdict(points: Sequence[Point], gain: float) -> str:
     """Say whether it is worth going on, and what correcting takes."""
     if points and points[-1].lost > gain:
-        return f"{_lost(points[-1])} {_effort(points[-1].effort)}".strip()
+        return _lost(points[-1])
     values = [point.labelled for point in points if point.labelled is not None]
     if not values:
         return "The curve begins with the first slice that is done."

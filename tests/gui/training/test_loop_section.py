@@ -157,8 +157,8 @@ def test_the_dock_says_when_teaching_did_harm(dock):
     assert "the default model 60 %" in dock.loop.text and "do not adopt" in dock.loop.text
     names = [series.name for series in dock.loop.plot.series]
     assert dict(zip(names, (series.values for series in dock.loop.plot.series), strict=True)) == {
-        "cells correct": {1: 0.5, 2: 0.3},
-        "by the default model": {2: 0.6},
+        "cells right": {1: 0.5, 2: 0.3},
+        "by default": {2: 0.6},
         "NSD": {1: 0.5, 2: 0.5},
     }
     write_points(folder, [*worse, Point(2, 2, "o", "2", 0.7, 0.5, None, 0.6)])

@@ -82,7 +82,7 @@ class LoopSection(ProjectSection):
         self.status = quiet_label()
         self.add(self.status)
         self.plot = IterationPlot(
-            "Newest model on each slice, before it learnt it",
+            "Before each slice was learnt",
             percent=True,
             highest=1.0,
             over="slice",
@@ -181,8 +181,8 @@ class LoopSection(ProjectSection):
                     },
                 )
                 for key, name, colour in (
-                    ("labelled", "cells correct", LABELLED_COLOUR),
-                    ("by_default", "by the default model", DEFAULT_COLOUR),
+                    ("labelled", "cells right", LABELLED_COLOUR),
+                    ("by_default", "by default", DEFAULT_COLOUR),
                     ("nsd", "NSD", NSD_COLOUR),
                 )
             )
