@@ -108,8 +108,9 @@ def same(one, other):
     assert one.closing.settled == other.closing.settled
 
 
-@pytest.mark.parametrize("mode", ["slice", "linked", "3d"])
-@pytest.mark.parametrize("rule", ["plain", "scoring"])
+@pytest.mark.parametrize(
+    ("mode", "rule"), [("slice", "plain"), ("linked", "scoring"), ("3d", "plain")]
+)
 def test_blocks_of_any_size_give_the_same(settings, tmp_path, mode, rule):
     border = mode != "slice"
     cells = dataclasses.replace(

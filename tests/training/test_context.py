@@ -77,6 +77,7 @@ def source(tmp_path_factory):
 TINY = {"size": "small", "epochs": 1, "iterations_per_epoch": 4, "batch": 2, "patch": 32}
 
 
+@pytest.mark.slow
 def test_a_network_learns_and_closes_with_context(source, tmp_path):
     params = TrainParams(context=1, own_outputs=1.0, **TINY)
     package = finish(fit.train("closing", [source], tmp_path / "wide", params, size=64))

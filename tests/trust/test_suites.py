@@ -10,10 +10,10 @@ import pytest
 COUNTS = {
     "steps": 30,
     "folders": 20,
-    "writers": 24,
+    "writers": 16,
     "damage": 16,
     "sessions": 24,
-    "faults": 12,
+    "faults": 8,
     "sqlite": 6,
     "stops": 8,
     "files": 136,
@@ -50,13 +50,13 @@ def test_the_suite_of_memory_by_itself(tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_COPNET_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     done = subprocess.run(
-        [sys.executable, trust.__file__, "--only", "memory", "--count", "12", "--seed", "1"],
+        [sys.executable, trust.__file__, "--only", "memory", "--count", "8", "--seed", "1"],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-1000:]
-    assert "tried 12, survived 12, lost 0" in done.stdout
+    assert "tried 8, survived 8, lost 0" in done.stdout
 
 
 @needs_fork

@@ -117,7 +117,8 @@ def test_records_of_runs_to_repeat_are_not_trusted(tmp_path, whole_run):
     path, told = folder / "run.json", 0
     text = path.read_text()
     values = json.loads(text)
-    spoilt = [json.dumps(v).encode() for v in spoilt_values(values, few=True)]
+    # each has its models and its stack looked up: every third is enough
+    spoilt = [json.dumps(v).encode() for v in spoilt_values(values, few=True)][::3]
     for data in [*spoilt_texts(text), *spoilt]:
         path.write_bytes(data)
         try:

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import threading
 
+import pytest
+
 from napari_copnet.gui.background import preload
 
 SCRIPT = """
@@ -55,6 +57,7 @@ print("ending", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_a_program_that_ends_meanwhile_waits_for_the_library_and_no_longer():
     done = subprocess.run(
         [sys.executable, "-c", ENDING], capture_output=True, text=True, timeout=100, check=False
