@@ -64,6 +64,7 @@ def test_examples_use_public_names_only(path):
     assert ours == {"napari_copnet"}
 
 
+@pytest.mark.slow
 def test_the_notebook_takes_ten_lines(tmp_path):
     code = "\n".join(code_cells())
     assert sum(bool(line.strip()) for line in code.splitlines()) == 10

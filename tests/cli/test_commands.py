@@ -138,6 +138,7 @@ def test_each_step_alone_leads_to_the_same_cells_as_the_run(answer, stack, tmp_p
     assert np.array_equal(cells[0], cells[1])
 
 
+@pytest.mark.slow
 def test_simulate_makes_maps_that_the_seed_decides(answer, contour_mask, tmp_path):
     maps = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

@@ -112,6 +112,7 @@ def test_nothing_is_drawn_where_nothing_is():
         assert not finish(baseline.apply(empty, baseline.candidates()[-1])).any(), baseline.name
 
 
+@pytest.mark.slow
 def test_the_network_of_chen_is_trained_kept_and_applied_once(tmp_path, monkeypatch):
     from napari_copnet.evaluation.baselines import chen
     from napari_copnet.params import BaselineParams, TrainParams

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from drawn_session import start
 
 from napari_copnet.progress import finish
@@ -29,6 +30,7 @@ print("end")
 """
 
 
+@pytest.mark.slow
 def test_docks_shut_down_in_a_window_left_open(tmp_path):
     folder = finish(session_files.make(tmp_path / "rooms", start()))
     done = subprocess.run(

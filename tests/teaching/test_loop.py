@@ -136,6 +136,7 @@ def test_each_slice_is_measured_before_it_is_learnt_and_the_next_is_drawn(
         assert np.array_equal(opened.start_contour(z), gappy)
 
 
+@pytest.mark.slow
 def test_a_round_that_was_stopped_goes_on_under_its_name(project, default):
     project.draw(4, grid(1, SIDE, STEP)[0])
     project.finish(4, despite=True)

@@ -114,6 +114,7 @@ def test_a_training_killed_before_its_model_was_written_ends_as_it_would_have(so
     assert all((ours[name] == theirs[name]).all() for name in theirs)
 
 
+@pytest.mark.slow
 def test_fine_tuning_goes_on_from_the_weights_of_a_model(source, tmp_path):
     first = finish(fit.train("contours", [source], tmp_path / "first", TINY, size=64))
     still = TrainParams(

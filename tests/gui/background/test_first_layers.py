@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import sys, threading
 import numpy as np
@@ -25,6 +27,7 @@ print(failed)
 """
 
 
+@pytest.mark.slow
 def test_two_threads_begin_at_once():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=280, check=False

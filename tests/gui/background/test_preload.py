@@ -25,6 +25,7 @@ viewer.close()
 """
 
 
+@pytest.mark.slow
 def test_opening_the_dock_loads_the_networks_library_once():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=250, check=False

@@ -182,6 +182,7 @@ def test_a_newer_run_is_offered_to_the_session(ran, qtbot):
     assert len(ran.panels.session.facts.runs) == 2
 
 
+@pytest.mark.slow
 def test_a_newer_run_that_was_refused_is_offered_again(ran, qtbot, monkeypatch):
     press(ran.next_button)
     qtbot.waitUntil(lambda: ran.panels.session is not None, timeout=30000)
@@ -212,6 +213,7 @@ def test_a_newer_run_that_was_refused_is_offered_again(ran, qtbot, monkeypatch):
     qtbot.waitUntil(lambda: ran.panels.has_newer_run, timeout=30000)
 
 
+@pytest.mark.slow
 def test_simulated_gaps_go_with_their_tab_and_stay_away_when_deleted(ran, qtbot):
     viewer = ran.viewer
     press(ran.next_button)

@@ -282,6 +282,7 @@ def training_processes():
     return found
 
 
+@pytest.mark.slow
 def test_a_training_is_paused_goes_on_and_ends_with_a_model(
     dock, qtbot, twelve_epochs, monkeypatch
 ):
@@ -327,6 +328,7 @@ def test_a_training_is_paused_goes_on_and_ends_with_a_model(
     assert training_processes() == []
 
 
+@pytest.mark.slow
 def test_the_window_closed_during_a_training_leaves_no_process(
     make_napari_viewer, folder, models, qtbot, many_epochs
 ):

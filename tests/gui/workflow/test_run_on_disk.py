@@ -254,6 +254,7 @@ def test_a_stack_that_was_not_read_into_memory_runs_on_disk(
     assert "too large for memory" in panel.place.text.text()
 
 
+@pytest.mark.slow
 def test_proofreading_begins_from_the_folder_of_the_run(
     panel, click, ended, models, qtbot, monkeypatch, tmp_path
 ):
