@@ -8,10 +8,9 @@ DATA ?= ../shared/data
 DISPLAYED := $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY" ] || [ -n "$$WAYLAND_DISPLAY" ] && echo yes)
 VIRTUAL := $(shell [ "$$(uname)" = Linux ] && echo 'xvfb-run -a -s "-screen 0 1920x1200x24"')
 
-# Three processes for two cores, each with one thread: tests in windows wait for much of their time.
-WORKERS := $(shell python3 -c "import os; print(min(8, (3 * (os.cpu_count() or 1) + 1) // 2))" 2>/dev/null || echo 2)
+# One process for each core, each with one thread: together they use the machine, and no more.
 PARALLEL := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VIRTUAL)
-TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
+TESTS := -m pytest -n auto --maxprocesses 8 --dist worksteal --durations 15
 
 .PHONY: demo docs test test-all test-lowest lint models results experiments bench tour trust trust-full audit sbom clean
 
