@@ -43,8 +43,8 @@ def run(quick: bool = False) -> list[Figure]:
     Returns
     -------
     list of Figure
-        Gaps of the event loop (p99, longest), time until the dock is ready, time to cancel, and
-        memory and threads left by opening and closing.
+        Gaps of the event loop in a run (p99, longest) and while a slice is learnt (p99), time until
+        the dock is ready, time to cancel, and memory and threads left by opening and closing.
 
     Raises
     ------

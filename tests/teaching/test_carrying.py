@@ -240,7 +240,7 @@ def test_a_contour_model_leads_borders_as_far_as_it_is_right():
     alone = carried(None)
     assert alone < 0.7
     assert carried(lambda z: 0.9 * contours[z]) > alone + 0.2
-    # a model that is wrong is not believed, nor one that takes lines for cells taken at its word
+    # one that tells nothing does little harm, and one that exchanges lines and cells is understood
     assert carried(lambda z: useless[z]) > alone - 0.1
     assert carried(lambda z: 1 - 0.9 * contours[z]) > alone + 0.2
 

@@ -167,7 +167,8 @@ def prefill(
 ) -> Steps[PrefilledSlice | None]:
     """Have a model draw a slice; nothing is changed: give it to `Project.take_prefilled`.
 
-    That is the newest model, or the default one where it got more cells of the last slice right.
+    That is the newest model, or the default one where it got clearly more cells of the last slice
+    right (`loop_state.Point.harmed`).
 
     Returns
     -------
@@ -182,7 +183,7 @@ def prefill(
 def drawing_model(project: Project) -> ModelPackage:
     """Return the model that draws the next slice; see `prefill`."""
     newest, points = newest_model(project), curve(project)
-    if newest is None or (points and points[-1].lost > 0):
+    if newest is None or (points and points[-1].harmed):
         return find_model("default", "contours")
     return newest
 

@@ -19,6 +19,8 @@ FORMAT = 1
 FILE = "loop.json"
 # How many slices in a row may bring nothing before it is said.
 PATIENCE = 2
+# Share of the cells of a slice by which a taught model may be behind by chance.
+HARM = 0.01
 _POINT = {
     "z": int,
     "slices": int,
@@ -66,11 +68,9 @@ class Point:
     by_default: float | None = None
 
     @property
-    def lost(self) -> float:
-        """How many more of the cells the default model got right than the newest; 0 if none."""
-        return (
-            0.0 if self.by_default is None else max(self.by_default - (self.labelled or 0.0), 0.0)
-        )
+    def harmed(self) -> bool:
+        """Whether the default model got clearly more of the cells right than the newest."""
+        return self.by_default is not None and self.by_default - (self.labelled or 0.0) > HARM
 
 
 def read_points(folder: Path) -> list[Point]:
@@ -129,7 +129,7 @@ def brought_nothing(points: Sequence[Point], gain: float) -> int:
 
 def verdict(points: Sequence[Point], gain: float) -> str:
     """Say whether it is worth going on, and what correcting takes."""
-    if points and points[-1].lost > gain:
+    if points and points[-1].harmed:
         return _lost(points[-1])
     values = [point.labelled for point in points if point.labelled is not None]
     if not values:

@@ -192,7 +192,7 @@ class LoopSection(ProjectSection):
         self.next_button.setEnabled(z is not None)
         self.next_button.setText("Next slice" if z is None else f"Next: slice {z + 1}")
         if points:
-            idle = brought_nothing(points, gain) >= PATIENCE or points[-1].lost > gain
+            idle = brought_nothing(points, gain) >= PATIENCE or points[-1].harmed
             mark = Mark.CHANGED if idle else Mark.RUNNING if self.run.is_running else Mark.READY
             self.tell(mark, verdict(points, gain))
         else:

@@ -2,7 +2,7 @@
 
 A few filters of a slice, what a contour model makes of it if there is one, and a logistic
 regression on both. Neighbouring slices look alike, so what a single annotated slice teaches holds
-in those beside it, whatever the tissue; a model that knows nothing of it gets no weight.
+in those beside it, whatever the tissue; a model that knows nothing of it gets little weight.
 """
 
 from __future__ import annotations
