@@ -31,7 +31,7 @@ def default_sources(stage: str, data: Path, out: Path) -> list[Source | Syntheti
     if stage == "closing":
         return _closing_sources(data, out)
     sources: list[Source | SyntheticTissue] = [
-        *([] if left_out == "fib25" else _fib25(data)),
+        *([] if left_out == "fib25" else fib25_sources(data)),
         *([] if left_out == "snemi3d" else _snemi3d(data)),
         *_other_stacks(data, out),
         SyntheticTissue(count=20, seed=SEED, slices=6, weight=0.12),
@@ -41,7 +41,8 @@ def default_sources(stage: str, data: Path, out: Path) -> list[Source | Syntheti
     return sources
 
 
-def _fib25(data: Path) -> list[Source]:
+def fib25_sources(data: Path) -> list[Source]:
+    """Return the training slices of fib25: all three planes at 512 px, and other sizes."""
     annotated = Source(
         truth=data / "fib25" / "instances.tif",
         image=data / "fib25" / "raw.tif",
@@ -148,7 +149,7 @@ def _closing_sources(data: Path, out: Path) -> list[Source | SyntheticTissue]:
     packed = data / "contours"
     lines = Source(truth=data / "x", truth_kind="labels", validation="none")
     gala = data / "gala-fibsem"
-    fib25 = replace(_fib25(data)[0], image=None, planes=("xy", "xz", "yz"))
+    fib25 = replace(fib25_sources(data)[0], image=None, planes=("xy", "xz", "yz"))
     snemi3d = replace(_snemi3d(data)[0], validation="none")
     return [
         replace(fib25, sizes=(512,), weight=0.12),
