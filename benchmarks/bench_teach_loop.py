@@ -48,6 +48,7 @@ from napari_copnet.params import CarryParams, DeviceParams, FineTuneParams, Loop
 from napari_copnet.progress import finish
 from napari_copnet.proofreading.session_start import Start
 from napari_copnet.teaching import loop, loop_models
+from napari_copnet.teaching.carrying.project_carry import carry_done
 from napari_copnet.teaching.project import Project
 from napari_copnet.teaching.project_start import start_from_images
 from napari_copnet.teaching.slices_for_networks import SlicesForNetworks
@@ -237,7 +238,7 @@ def _sequence(plan: Plan, arm: str, seed: int, steps: int) -> Iterator[Line]:
                     took.append(_clicks(project, base, z, truth[z]))
                     _annotate(project, z, truth)
                     if arm != SELF:
-                        finish(loop.carry_done(project, CarryParams()))
+                        finish(carry_done(project, CarryParams()))
                 if arm == SELF:
                     _take_agreeing(project, plan.annotated[:count])
                 begun = time.monotonic()

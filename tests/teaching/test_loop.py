@@ -17,6 +17,7 @@ from napari_copnet.params import DeviceParams, FineTuneParams, LoopParams
 from napari_copnet.progress import Progress, finish
 from napari_copnet.teaching import loop, loop_models
 from napari_copnet.teaching.annotated_dataset import corrected_slices, learnt_slices
+from napari_copnet.teaching.carrying.project_carry import carry_done
 from napari_copnet.teaching.fine_tuning import began
 from napari_copnet.teaching.loop_state import (
     Point,
@@ -183,7 +184,7 @@ def test_where_the_model_is_of_little_help_an_end_of_carrying_comes_next(project
     truth = grid(1, SIDE, STEP)[0]
     project.draw(12, truth)
     project.finish(12, despite=True)
-    came = finish(loop.carry_done(project))
+    came = finish(carry_done(project))
     assert {2, 22} <= set(came)
     folder = project.folder / "annotation"
     (point,) = finish(loop.measure(project, [12]))

@@ -24,13 +24,18 @@ from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.evaluation.effort import correction_effort
 from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.networks.package import ModelPackage, find_model
-from napari_copnet.params import CarryParams, ChooseParams, DeviceParams, FineTuneParams, LoopParams
-from napari_copnet.progress import Progress, Steps, mapped
+from napari_copnet.params import ChooseParams, DeviceParams, FineTuneParams, LoopParams
+from napari_copnet.progress import Steps
 from napari_copnet.teaching.annotated_dataset import learnt_slices
-from napari_copnet.teaching.carrying.carried import CarriedSlice
-from napari_copnet.teaching.carrying.project_carry import carry
+from napari_copnet.teaching.carrying.project_carry import carry_done
 from napari_copnet.teaching.fine_tuning import fine_tune, resume, unfinished
-from napari_copnet.teaching.loop_models import newest_model, next_name, rounds, rounds_folder
+from napari_copnet.teaching.loop_models import (
+    current_model,
+    newest_model,
+    next_name,
+    rounds,
+    rounds_folder,
+)
 from napari_copnet.teaching.loop_state import Point, read_points, write_points
 from napari_copnet.teaching.prefilled import PrefilledSlice
 from napari_copnet.teaching.project import DONE, UNTOUCHED, Project
@@ -127,7 +132,7 @@ def measure(
         The model has learnt from one of them, or the image is not to be found.
     """
     project.check_writable()
-    model = model or newest_model(project) or find_model("default", "contours")
+    model = model or current_model(project)
     learnt = learnt_slices(model, project.stack_id)
     seen = sorted(learnt & set(slices))
     if seen:
@@ -238,7 +243,7 @@ def train_round(
         model = yield from fine_tune(
             project,
             "contours",
-            newest_model(project) or find_model("default", "contours"),
+            current_model(project),
             settings,
             device=device,
             name=next_name(project),
@@ -291,33 +296,6 @@ def _end_of_carrying(project: Project) -> Proposal | None:
         return None
     doubtful = len(carried.doubtful)
     return Proposal(far, f"carried this far; {doubtful} of {carried.cells} cells are in doubt")
-
-
-def carry_done(
-    project: Project,
-    params: CarryParams = CarryParams(),
-    *,
-    device: DeviceParams | None = None,
-) -> Steps[list[int]]:
-    """Carry the contours of all slices that are done, drawing each as soon as it is there.
-
-    For scripts: in a window, edits belong to its own thread.
-
-    Returns
-    -------
-    list of int
-        The slices that got contours.
-    """
-    taken: list[int] = []
-
-    def take(progress: Progress) -> Progress:
-        one = progress.partial
-        if isinstance(one, CarriedSlice) and project.take_carried(one):
-            taken.append(one.z)
-        return progress
-
-    yield from mapped(carry(project, params, device=device), take)
-    return sorted(taken)
 
 
 def advance(

@@ -10,6 +10,7 @@ from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.networks.package import (
     ModelPackage,
     adopt,
+    find_model,
     list_models,
     load_package,
     models_folder,
@@ -33,6 +34,11 @@ def newest_model(project: ProjectView) -> ModelPackage | None:
         with contextlib.suppress(CopnetError):
             return load_package(folder)
     return None
+
+
+def current_model(project: ProjectView) -> ModelPackage:
+    """Return the newest model of a project; before its first round, the default contour model."""
+    return newest_model(project) or find_model("default", "contours")
 
 
 def next_name(project: ProjectView) -> str:

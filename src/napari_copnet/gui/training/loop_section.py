@@ -18,7 +18,7 @@ from napari_copnet.gui.widgets.controls import canvas_button, named, row
 from napari_copnet.gui.widgets.dock_section import Mark, quiet_label
 from napari_copnet.gui.widgets.iteration_plot import IterationPlot, Series
 from napari_copnet.gui.widgets.params_form import ParamsForm
-from napari_copnet.networks.package import ModelPackage, find_model
+from napari_copnet.networks.package import ModelPackage
 from napari_copnet.params import DeviceParams, LoopParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.teaching import loop, loop_models
@@ -208,7 +208,7 @@ class LoopSection(ProjectSection):
         waiting = loop.unmeasured(project)
         if waiting:
             # the round that begins meanwhile may end before this does
-            newest = loop_models.newest_model(project) or find_model("default", "contours")
+            newest = loop_models.current_model(project)
             self._compute_next(
                 "Scoring the newest model …",
                 project,

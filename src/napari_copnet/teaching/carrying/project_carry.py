@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.networks.package import find_model
 from napari_copnet.params import CarryParams, DeviceParams, checked
-from napari_copnet.progress import Progress, Steps, finish
+from napari_copnet.progress import Progress, Steps, finish, mapped
 from napari_copnet.teaching.carrying import regions
 from napari_copnet.teaching.carrying.carried import CarriedSlice, drawn
 from napari_copnet.teaching.carrying.carry import carry_cells
 from napari_copnet.teaching.carrying.given import GivenSlice
-from napari_copnet.teaching.loop_models import newest_model
+from napari_copnet.teaching.loop_models import current_model
+from napari_copnet.teaching.project import Project
 from napari_copnet.teaching.project_view import ProjectView
 from napari_copnet.teaching.slice_states import UNTOUCHED
 from napari_copnet.teaching.slices_for_networks import SlicesForNetworks
@@ -99,12 +99,38 @@ def carry(
     return sorted(found, key=lambda one: one.z)
 
 
+def carry_done(
+    project: Project,
+    params: CarryParams = CarryParams(),
+    *,
+    device: DeviceParams | None = None,
+) -> Steps[list[int]]:
+    """Carry the contours of all slices that are done, drawing each as soon as it is there.
+
+    For scripts: in a window, edits belong to its own thread.
+
+    Returns
+    -------
+    list of int
+        The slices that got contours.
+    """
+    taken: list[int] = []
+
+    def take(progress: Progress) -> Progress:
+        one = progress.partial
+        if isinstance(one, CarriedSlice) and project.take_carried(one):
+            taken.append(one.z)
+        return progress
+
+    yield from mapped(carry(project, params, device=device), take)
+    return sorted(taken)
+
+
 def _by_model(project: ProjectView, device: DeviceParams | None) -> Callable[[int], np.ndarray]:
     """Return what predicts the contours of a slice, by the newest model or the default one."""
     from napari_copnet.networks.nnunet import Network
 
-    model = newest_model(project) or find_model("default", "contours")
-    network = Network.load(model, device or DeviceParams())
+    network = Network.load(current_model(project), device or DeviceParams())
 
     def contours(z: int) -> np.ndarray:
         view = SlicesForNetworks(project, [z])
