@@ -45,6 +45,7 @@ from napari_copnet.teaching.loop_state import Point, read_points, write_points
 from napari_copnet.teaching.prefilled import PrefilledSlice
 from napari_copnet.teaching.project import Project
 from napari_copnet.training import child, fit
+from napari_copnet.training.losses import read_losses
 from napari_copnet.training.sources import Source
 from napari_copnet.types import VoxelSize
 
@@ -294,7 +295,7 @@ def _begin_training(work: Path) -> None:
 
 def _read_training(path: Path) -> None:
     """Look for what can be gone on with, and go on until networks are needed."""
-    fit.read_losses(path / "a-round-1")
+    read_losses(path / "a-round-1")
     for one in unfinished(path):
         next(resume(one.out))
 

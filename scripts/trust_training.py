@@ -26,6 +26,7 @@ from napari_copnet.networks.architecture import build_network
 from napari_copnet.networks.package import load_package, save_package
 from napari_copnet.networks.plan import NetworkPlan
 from napari_copnet.training import fit
+from napari_copnet.training.losses import read_losses
 from napari_copnet.training.sources import Source
 
 ONE = params.DeviceParams(device="cpu", threads=1, precision="float32")
@@ -62,7 +63,7 @@ def killed_trainings(folder: Path, count: int, seed: int) -> tuple[int, int, int
     except CopnetError as error:
         print(f"    after the last kill: {error}")
         return count, 0, count
-    epochs = [row["epoch"] for row in fit.read_losses(out)]
+    epochs = [row["epoch"] for row in read_losses(out)]
     ours, theirs = model.weights(), plain.weights()
     same = all(np.array_equal(ours[name], theirs[name]) for name in theirs)
     if not same or epochs != list(range(1, TRAINING.epochs + 1)):
@@ -86,7 +87,7 @@ def orphans(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
         child = _wait(lambda parent=parent: _child_of(parent.pid))
         if number % 2:
             # a training that has begun, rather than one that is loading
-            _wait(lambda out=out: fit.read_losses(out))
+            _wait(lambda out=out: read_losses(out))
         time.sleep(chance.uniform(0, 0.5))
         left = [psutil.Process(parent.pid), *psutil.Process(parent.pid).children(recursive=True)]
         os.kill(parent.pid, signal.SIGKILL)

@@ -35,7 +35,8 @@ from napari_copnet import (
 from napari_copnet.networks.package import load_package
 from napari_copnet.teaching.fine_tuning import resume, unfinished
 from napari_copnet.training import child
-from napari_copnet.training.fit import read_losses, work_folder
+from napari_copnet.training.losses import read_losses
+from napari_copnet.training.work import work_folder
 
 SLICES, DEPTH, SIDE = (0, 10, 20), 21, 64
 # A kill while it learns comes within a second of an epoch: it must not have ended by then.

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_copnet.networks.model_card import card_lines, tissue_scores, training_scores
+from napari_copnet.networks.model_card import (
+    card_lines,
+    learning_curve,
+    tissue_scores,
+    training_scores,
+)
 from napari_copnet.networks.package import find_model, load_package, save_package
 
 ROW = {"data": "cortex, slices 0–9", "knows": "never saw it", "size": 512, "before": 0.514,
@@ -29,6 +34,7 @@ def test_a_card_tells_the_tissues_it_was_tried_on(tiny_models, tmp_path):
         device="cpu",
         steps=7,
         scores={"validation_dice": 0.712, "epoch": 3},
+        curve=[[2, 0.5], [4, 0.66], [7, 0.712]],
         tissues=[ROW],
         licence="CC BY",
         parent={"name": "older"},
@@ -38,6 +44,8 @@ def test_a_card_tells_the_tissues_it_was_tried_on(tiny_models, tmp_path):
         "  began as: older",
         "  trained: 90 minutes on cpu, 7 steps",
         "  scores: contour Dice on held-out slices 71.2 %, 3 epochs",
+        "  contour Dice on the way: 50.0 % after 2 steps, 66.0 % after 4 steps, "
+        "71.2 % after 7 steps",
         "  learnt from:",
         "    fly at 512 px",
         "    mouse",
@@ -61,10 +69,18 @@ anything = st.recursive(
 )
 
 
-@given(anything, anything)
-def test_no_card_from_elsewhere_raises(tissues, scores):
+@given(anything, anything, anything | st.lists(st.lists(anything, min_size=2, max_size=2)))
+def test_no_card_from_elsewhere_raises(tissues, scores, curve):
     tissue_scores({"tissues": tissues})
     training_scores({"scores": scores})
+    learning_curve({"curve": curve})
+
+
+def test_of_a_long_curve_evenly_spaced_points_are_told():
+    curve = [[100 * n, n / 10] for n in range(1, 10)]
+    told = learning_curve({"curve": curve})
+    assert told.split(", ") == [f"{n}0.0 % after {n}00 steps" for n in (1, 3, 5, 7, 9)]
+    assert learning_curve({"curve": curve[:1]}) == learning_curve({}) == ""
 
 
 @pytest.mark.parametrize("kind", ["contours", "closing"])

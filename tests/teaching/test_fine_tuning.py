@@ -18,6 +18,7 @@ from napari_copnet.teaching.annotated_dataset import learnt_slices
 from napari_copnet.teaching.model_comparison import comparable_slices
 from napari_copnet.teaching.project import Project
 from napari_copnet.training import fit
+from napari_copnet.training.losses import read_losses
 
 ONE = DeviceParams(device="cpu", threads=1)
 SHORT = FineTuneParams(minutes=0.02, steps_per_epoch=5, batch=2)
@@ -100,7 +101,7 @@ def test_a_model_is_trained_named_dated_and_knows_its_parent(project, tiny, mode
     assert any(np.abs(before[name] - after[name]).max() > 1e-4 for name in before)
     # what it needed is tidied away, the losses stay for the curves
     work = fit.work_folder(model.folder)
-    assert fit.read_losses(model.folder)[0]["step"] > 0
+    assert read_losses(model.folder)[0]["step"] > 0
     assert not (work / "dataset").exists() and not list(work.glob("*.pt"))
     assert fine_tuning.unfinished() == []
     # the next one of the day has another name
@@ -125,7 +126,7 @@ def test_stopped_it_waits_and_goes_on_without_the_project(project, tiny, models,
     ]
     with pytest.raises(InputError, match="'stopped' is unfinished"):
         finish(fine_tuning.fine_tune(project, "contours", tiny["contours"], params, name="stopped"))
-    before = fit.read_losses(waiting[0].out)
+    before = read_losses(waiting[0].out)
     project.close()
     # five minutes are long for a test: let the rest be short
     record = fit.work_folder(waiting[0].out) / fine_tuning_folder.RECORD
@@ -133,7 +134,7 @@ def test_stopped_it_waits_and_goes_on_without_the_project(project, tiny, models,
     values["params"]["minutes"] = SHORT.minutes
     record.write_text(json.dumps(values))
     model = finish(fine_tuning.resume(waiting[0].out))
-    assert fit.read_losses(model.folder)[: len(before)] == before
+    assert read_losses(model.folder)[: len(before)] == before
     assert model.name == "stopped" and model.card["learnt"][0]["slices"] == [0, 10]
     assert fine_tuning.unfinished() == []
     with pytest.raises(InputError, match="no fine-tuning of other"):

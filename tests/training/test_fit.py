@@ -1,5 +1,6 @@
 """Training as a whole: it learns, stops when told, resumes where it was, and leaves no process."""
 
+import itertools
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from napari_copnet.params import DeviceParams, TrainParams, as_dict
 from napari_copnet.progress import finish
 from napari_copnet.steps.contours import predict_contours
 from napari_copnet.training import fit
+from napari_copnet.training.losses import learning_curve
 from napari_copnet.training.sources import Source, SyntheticTissue
 from napari_copnet.training.truth import CONTOUR, WIDTH, resize_image, resize_truth
 
@@ -81,6 +83,9 @@ def test_a_closing_network_is_trained_and_packed(source, tmp_path):
     assert rows[1]["train_loss"] < rows[0]["train_loss"]
     assert rows[1]["learning_rate"] < rows[0]["learning_rate"] < TINY.learning_rate
     assert package.card["scores"]["validation_dice"] == rows[1]["validation_dice"]
+    assert package.card["curve"] == [
+        [row["step"], round(row["validation_dice"], 4)] for row in rows
+    ]
     assert package.card["licence"] == "none"
     assert any(progress.partial and "train_loss" in progress.partial for progress in seen)
     assert seen[-1].done == seen[-1].total == 2
@@ -292,3 +297,13 @@ def test_a_second_training_of_the_same_model_is_refused(source, tmp_path):
     again = fit.train("contours", [source], tmp_path / "model", TINY)
     assert next(again).step == "dataset"
     again.close()
+
+
+def test_a_card_has_at_most_twenty_points_of_the_curve_evenly_spaced():
+    rows = [{"step": n, "validation_dice": n / 100} for n in range(1, 59)]
+    curve = learning_curve([*rows, {"step": 59}])
+    steps = [step for step, _ in curve]
+    assert len(curve) == 20 and steps[0] == 1 and steps[-1] == 58
+    assert {after - before for before, after in itertools.pairwise(steps)} == {3}
+    assert all(dice == step / 100 for step, dice in curve)
+    assert learning_curve([]) == [] and fit.learning_curve(rows[:1]) == [[1, 0.01]]

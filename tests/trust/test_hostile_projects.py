@@ -23,6 +23,7 @@ from napari_copnet.teaching.loop_state import Point, read_points, write_points
 from napari_copnet.teaching.prefilled import PrefilledSlice, read_prefilled, write_prefilled
 from napari_copnet.teaching.project import Project
 from napari_copnet.training import fit
+from napari_copnet.training.losses import read_losses
 from napari_copnet.training.work import check_work_folder
 
 unix = pytest.mark.skipif(os.name == "nt", reason="there are no pipes among files")
@@ -131,7 +132,7 @@ def test_a_training_does_not_write_into_what_its_folder_links_to(tmp_path, work,
 @unix
 def test_pipes_in_the_folder_of_a_training(tmp_path, work):
     os.mkfifo(work / "losses.csv")
-    assert fit.read_losses(tmp_path / "model") == []
+    assert read_losses(tmp_path / "model") == []
     with pytest.raises(OutputError, match="no plain file"):
         check_work_folder(work)
 

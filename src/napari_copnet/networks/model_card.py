@@ -83,6 +83,29 @@ def training_scores(card: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def learning_curve(card: Mapping[str, Any], most: int = 5) -> str:
+    """Return a few points of a card's learning curve as text, ``""`` where it has none.
+
+    Parameters
+    ----------
+    card : mapping
+        With ``curve``: pairs of step and validation Dice. It may come from elsewhere.
+    most : int
+        Points to tell, evenly spaced, with the first and the last.
+    """
+    rows = card.get("curve")
+    points = [
+        (row[0], row[1])
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, list) and len(row) == 2 and all(map(_is_number, row))
+    ]
+    if len(points) < 2:
+        return ""
+    count = min(most, len(points))
+    chosen = [points[round(at * (len(points) - 1) / (count - 1))] for at in range(count)]
+    return ", ".join(f"{100 * dice:.1f} % after {step:,.0f} steps" for step, dice in chosen)
+
+
 def card_lines(model: ModelPackage) -> list[str]:
     """Return what is known of a model: origin, training, tissues, scores and licence."""
     card = model.card
@@ -98,6 +121,8 @@ def card_lines(model: ModelPackage) -> list[str]:
         lines.append(f"  trained: {took}{steps}")
     if scores := training_scores(card):
         lines.append(f"  scores: {', '.join(scores)}")
+    if curve := learning_curve(card):
+        lines.append(f"  contour Dice on the way: {curve}")
     scored = [str(one) for one in tissue_scores(card)]
     for title, rows in (
         ("learnt from", model.data),

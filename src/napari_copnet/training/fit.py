@@ -33,8 +33,9 @@ from napari_copnet.params import (
     with_present_names,
 )
 from napari_copnet.progress import Progress, Steps
-from napari_copnet.records import MOST_BYTES, read_bounded, read_record
+from napari_copnet.records import read_record
 from napari_copnet.training import child, dataset
+from napari_copnet.training.losses import learning_curve, read_losses
 from napari_copnet.training.sources import Source, SyntheticTissue, describe_sources
 from napari_copnet.training.work import check_work_folder, clear, work_folder
 
@@ -45,30 +46,6 @@ GRACE = 20.0
 _SYNTHETIC = ("SyntheticTissue", "MadeTissue")
 # What another training must not find.
 _BEGUN = (child.LOSSES, child.CONFIG, "log.txt", "checkpoint.pt", "checkpoint-previous.pt")
-
-
-def read_losses(out: Path | str) -> list[dict[str, float]]:
-    """Return what a training of `out` has written so far, a row per epoch, for curves.
-
-    Returns
-    -------
-    list of dict
-        With the keys of `child.COLUMNS`; those without a value (no validation) are missing.
-    """
-    try:
-        text = read_bounded(work_folder(out) / child.LOSSES, MOST_BYTES).decode()
-        header, *lines = text.splitlines()
-    except (InputError, ValueError):
-        return []
-    names = header.split(",")
-    rows = []
-    for line in lines:
-        values = line.split(",")
-        if len(values) == len(names):
-            # a line that is being written may end in half a number: the next look has all of it
-            with contextlib.suppress(ValueError):
-                rows.append({n: float(v) for n, v in zip(names, values, strict=True) if v})
-    return rows
 
 
 def train(
@@ -202,6 +179,7 @@ def train(
             card={
                 "data": describe_sources(sources),
                 "scores": result["scores"],
+                "curve": learning_curve(read_losses(out)),
                 "seconds": result["seconds"],
                 "steps": result["steps"],
                 "batch": result["batch"],

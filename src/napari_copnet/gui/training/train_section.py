@@ -38,7 +38,7 @@ from napari_copnet.teaching.fine_tuning import (
     prospect,
     unfinished,
 )
-from napari_copnet.training.fit import read_losses
+from napari_copnet.training.losses import read_losses
 
 _PURPOSE = "Train a network further on the slices that are done."
 _KINDS = {"contours": "Contours (Step 1)", "closing": "Closing (Step 2)"}

@@ -15,7 +15,8 @@ from napari_copnet.progress import Progress, Steps
 from napari_copnet.records import read_record
 from napari_copnet.teaching.fine_tuning import Unfinished, forget, resume, unfinished
 from napari_copnet.training import child
-from napari_copnet.training.fit import read_losses, work_folder
+from napari_copnet.training.losses import read_losses
+from napari_copnet.training.work import work_folder
 
 LOOK_MS = 100
 
