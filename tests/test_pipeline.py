@@ -336,3 +336,64 @@ def test_the_membrane_width_decides_without_trying(settings):
     both = with_size(settings, size=100, membrane_width=40.0)
     with pytest.raises(CopnetError, match="Both a size and a membrane width"):
         finish(run(squares(), both, load=FakeNetwork))
+
+
+class FaintNetwork(FakeNetwork):
+    """Step 1 is unsure of one wall: the one between the two cells has a probability of 0.3."""
+
+    def predict(self, images, **options):
+        if self.kind != "contours":
+            return (yield from super().predict(images, **options))
+        result = np.where(np.asarray(images)[:, 0] < 0, np.float32(0.9), np.float32(0.05))
+        result[:, 1:-1, 5] = np.where(result[:, 1:-1, 5] > 0.5, np.float32(0.3), np.float32(0.05))
+        for index, plane in enumerate(result):
+            yield Progress(
+                "predict", index + 1, len(images), "slices", partial=SliceResult(index, plane)
+            )
+        return result
+
+
+def at(settings, threshold):
+    contours = dataclasses.replace(settings.contours, threshold=threshold)
+    return dataclasses.replace(settings, contours=contours)
+
+
+def test_a_lower_threshold_takes_a_faint_wall_for_contour(settings):
+    usual = finish(run(stack(), settings, load=FaintNetwork))
+    assert len(np.unique(usual.cells.labels[usual.cells.labels > 0])) == 1
+    seen = []
+    lower = finish(run(stack(), at(settings, 0.2), load=FaintNetwork), seen.append)
+    assert np.array_equal(lower.contours[0] > 0.5, drawn())
+    assert lower.contours[0, 1, 5] == pytest.approx(0.3 * 0.8 / (0.3 * 0.8 + 0.7 * 0.2))
+    assert len(np.unique(lower.cells.labels[lower.cells.labels > 0])) == 2
+    assert np.array_equal(lower.closing.iterations[0], lower.contours.astype(np.float16))
+    slices = [told.partial.values for told in seen if isinstance(told.partial, SliceResult)]
+    assert np.array_equal(slices[0] > 0.5, drawn())
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_another_threshold_leaves_size_and_step_1_as_they_are(settings, tmp_path, on_disk):
+    store = FolderStore(tmp_path / "work") if on_disk else MemoryStore()
+    results, masks = [], []
+    for threshold in (0.5, 0.2, 0.5):
+        FakeNetwork.loaded.clear()
+        work = run(stack(), at(settings, threshold), load=FaintNetwork, store=store)
+        results.append(finish(work))
+        # A folder keeps the newest only.
+        masks.append(np.array(results[-1].closing.mask))
+        # What follows Step 1 is done again; at one half it may be there still.
+        assert ("contours" in FakeNetwork.loaded) == (len(results) == 1)
+    first, other, again = results
+    assert first.key == again.key != other.key
+    assert np.array_equal(np.asarray(first.contours), np.asarray(again.contours))
+    assert np.array_equal(masks[0], masks[2]) and not np.array_equal(masks[0], masks[1])
+
+
+def test_contours_from_elsewhere_have_a_threshold_too(settings):
+    walls = np.where(drawn(), np.float32(0.3), np.float32(0.05))
+    walls = np.where(np.arange(11) == 0, np.float32(0.9), walls)
+    given = Stack(np.stack([walls] * 2), VoxelSize(None, None, None), name="walls")
+    moved = finish(run(stack(), at(settings, 0.2), contours=given, load=FakeNetwork))
+    assert np.array_equal(moved.contours[0] > 0.5, drawn())
+    plain = finish(run(stack(), settings, contours=given, load=FakeNetwork))
+    assert not (plain.contours[0, :, 1:] > 0.5).any()

@@ -17,6 +17,7 @@ from napari_copnet.networks.model_on_disk import ModelOnDisk
 from napari_copnet.networks.nnunet import Network
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.params import (
+    ContourParams,
     DeviceParams,
     PreprocessParams,
     Settings,
@@ -32,9 +33,10 @@ from napari_copnet.steps.given_contours import place_contours
 from napari_copnet.steps.preprocess import preprocess
 from napari_copnet.steps.size_choice import choose_size
 from napari_copnet.steps.slice_views import Inverted, without_cells
+from napari_copnet.steps.threshold import stack_at_threshold, told_at_threshold
 from napari_copnet.store.blocks import once
 from napari_copnet.store.stage import RunStore, Stage, Values
-from napari_copnet.types import Cells, Closing, Preprocessed, SizeChoice, Stack
+from napari_copnet.types import CONTOUR_ABOVE, Cells, Closing, Preprocessed, SizeChoice, Stack
 from napari_copnet.verdict.judge import judge
 from napari_copnet.verdict.types import Verdict
 
@@ -116,7 +118,7 @@ class RunSteps:
         digests = {kind: model.sha256 for kind, model in self.models.items()}
         parts: tuple[Any, ...] = (
             params,
-            settings.contours,
+            self._asking,
             settings.closing,
             settings.device,
             digests,
@@ -128,7 +130,7 @@ class RunSteps:
         if found is None:
             start = time.monotonic()
             work = choose_size(
-                stack, params, settings.contours, settings.closing, self.network, self.given
+                stack, params, self._asking, settings.closing, self.network, self.given
             )
             values = yield from once(stage, "choice", _described(work))
             choice = json.loads(str(values["choice"]))
@@ -170,16 +172,21 @@ class RunSteps:
 
         return (yield from self.stage("preprocess", (params, *by_network), work, place))
 
+    @property
+    def _asking(self) -> ContourParams:
+        """What the contour network is asked with, whatever becomes contour."""
+        return replace(self.settings.contours, threshold=CONTOUR_ABOVE)
+
     def _asked(self) -> tuple[Any, ...]:
         """Return what the contour network's answers depend on."""
-        return self.settings.contours, self.settings.device, self.models["contours"].sha256
+        return self._asking, self.settings.device, self.models["contours"].sha256
 
     def _light(self, ready: Preprocessed, params: PreprocessParams) -> Steps[Values]:
         """Ask the contour network whether membranes are light."""
         asked = light_membranes(
             ready.data,
             self.network("contours"),
-            self.settings.contours,
+            self._asking,
             blank=ready.blank,
             padding=ready.padding,
             normalised=params.normalise,
@@ -191,7 +198,16 @@ class RunSteps:
         return {"light": np.array(light)}
 
     def contours(self, ready: Preprocessed, first: int) -> Steps[Any]:
-        """Do Step 1, or put what is given in its place."""
+        """Do Step 1, or put what is given in its place; then move it to the threshold."""
+        threshold = self.settings.contours.threshold
+        made = yield from mapped(
+            self._step1(ready, first), lambda told: told_at_threshold(told, threshold)
+        )
+        if threshold != CONTOUR_ABOVE:
+            self.key = key_of(self.key, "threshold", threshold)
+        return stack_at_threshold(made, threshold)
+
+    def _step1(self, ready: Preprocessed, first: int) -> Steps[Any]:
         if self.given is not None:
             given = ("given", self.given_key)
             return (
@@ -208,7 +224,7 @@ class RunSteps:
             lambda stage: predict_contours(
                 ready.data,
                 self.for_blocks("contours", stage),
-                self.settings.contours,
+                self._asking,
                 first=first,
                 skip=ready.blank,
                 padding=ready.padding,

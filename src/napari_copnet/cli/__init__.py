@@ -46,6 +46,7 @@ def modules() -> tuple[ModuleType, ...]:
         session_commands,
         sizes_command,
         step_commands,
+        thresholds_command,
         train_commands,
     )
 
@@ -54,6 +55,7 @@ def modules() -> tuple[ModuleType, ...]:
         run_command,
         step_commands,
         sizes_command,
+        thresholds_command,
         train_commands,
         annotate_commands,
         finetune_command,

@@ -179,6 +179,7 @@ def contours_step(
     from napari_copnet.networks.package import find_model
     from napari_copnet.padding.stack import without_padding
     from napari_copnet.steps.contours import predict_contours
+    from napari_copnet.steps.threshold import at_threshold
 
     stack = results.read(image, read, "contours", "contours")
     model = find_model(contours.contour_model, "contours")
@@ -188,6 +189,7 @@ def contours_step(
     blank = blank_slices(stack)
     data, padding = without_padding(data, padding, blank)
     probability = watched(predict_contours(data, network, contours, skip=blank, padding=padding))
+    probability = at_threshold(probability, contours.threshold)
     results.save(
         {"contours": probability, **_padding_image(padding)},
         {

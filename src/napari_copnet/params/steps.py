@@ -132,6 +132,15 @@ class ContourParams:
     """Step 1: predict the contour probability."""
 
     contour_model: str = setting("default", "Contour model", "Model for Step 1, by name or folder.")
+    threshold: float = setting(
+        0.5,
+        "Contour above",
+        "Probability above which a pixel of Step 1 is contour. Lower it if cells are merged where "
+        "membranes are faint; raise it if cells are split, or lines are too thick. The map itself "
+        "is changed so that this probability becomes 0.5.",
+        minimum=0.01,
+        maximum=0.99,
+    )
     mirror: bool = setting(
         False,
         "Mirror",

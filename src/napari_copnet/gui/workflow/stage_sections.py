@@ -121,8 +121,9 @@ class ContourSection(DockSection):
         """Ask for what only the network needs where it is used."""
         by_network = self.origin.layer is None
         self.model.setVisible(by_network)
-        for setting in self.form.rows.values():
-            setting.enabled = by_network
+        for name, setting in self.form.rows.items():
+            # The threshold is that of any map.
+            setting.enabled = by_network or name == "threshold"
 
 
 class ClosingSection(DockSection):
