@@ -36,7 +36,7 @@ ORDER = [
     # What leaves the package: tables of a run's or a session's cells, and files for others.
     {"measures"},
     {"export"},
-    {"demo", "sizes"},
+    {"demo", "sizes", "thresholds"},
     {"gui"},
     {"cli"},
     {"__main__"},

@@ -249,6 +249,7 @@ class RunSteps:
                     self.settings.closing,
                     skip=ready.blank,
                     padding=ready.padding,
+                    threshold=self.settings.contours.threshold,
                     stage=stage,
                     block=self.block,
                 ),

@@ -7,16 +7,18 @@ most cells come out right is not the same on every tissue, and no map tells it w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from napari_copnet.errors import InputError
-from napari_copnet.evaluation.contour_input import MOST_CONTOUR
-from napari_copnet.evaluation.score_names import SCORES
-from napari_copnet.evaluation.scores import evaluate_all
+from napari_copnet.evaluation.threshold_scores import (
+    THRESHOLDS,
+    ThresholdTried,
+    scores_by_threshold,
+)
 from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.io.check import check_pixels
 from napari_copnet.networks.nnunet import Network
@@ -28,26 +30,7 @@ from napari_copnet.restored import restore
 from napari_copnet.steps.given_contours import given_probability
 from napari_copnet.steps.size_choice import choose_size
 from napari_copnet.store.memory import MemoryStore
-from napari_copnet.types import CONTOUR_ABOVE, Stack
-
-THRESHOLDS = (0.2, 0.35, 0.5, 0.65, 0.8)
-# Another threshold than one half has to label so many more cells, as a share, to be worth a change.
-WORTH = 0.01
-
-
-@dataclass(frozen=True)
-class ThresholdTried:
-    """The scores of some slices at a threshold.
-
-    Attributes
-    ----------
-    threshold : float
-    scores : dict
-        Of the closed contours, by the names of `score_names.SCORES`: means over slices, 0 to 1.
-    """
-
-    threshold: float
-    scores: dict[str, float]
+from napari_copnet.types import Stack
 
 
 def try_thresholds(
@@ -128,7 +111,7 @@ def try_thresholds(
 
     settings = yield from _with_size(stack, settings, given, once)
     chosen = list(slices)
-    masks: dict[str, list[np.ndarray]] = {str(one): [] for one in thresholds}
+    masks: dict[float, list[np.ndarray]] = {one: [] for one in thresholds}
     for number, z in enumerate(chosen):
         one = replace(stack, data=np.asarray(stack.data[z : z + 1]), source=None)
         step1 = None
@@ -140,23 +123,12 @@ def try_thresholds(
             work = run(one, at, contours=step1, store=store, load=once, repair=repair)
             result = yield from mapped(work, partial(_quiet, number, len(chosen)))
             restored = yield from mapped(restore(result), lambda _: None)
-            masks[str(threshold)].append(restored.closed[0])
+            masks[threshold].append(restored.closed[0])
         yield Progress("thresholds", number + 1, len(chosen), "slices")
     out = None if exclude_pixels is None else np.stack([exclude_pixels[z] for z in chosen])
     true = TrueStack(np.stack([truth[z] for z in chosen]), score, exclude_pixels=out)
-    stacks = {name: np.stack(planes) for name, planes in masks.items()}
-    stacks = {name: mask for name, mask in stacks.items() if mask.mean() <= MOST_CONTOUR}
-    if not stacks:
-        raise InputError(
-            f"Over {MOST_CONTOUR:.0%} of the slices would be contour at each threshold.",
-            "Try higher thresholds, or another model.",
-        )
-    found = yield from evaluate_all(stacks, true)
-    return [
-        ThresholdTried(one, {name: float(found[str(one)].mean(name)) for name in SCORES})
-        for one in thresholds
-        if str(one) in found
-    ]
+    stacks = {one: np.stack(planes) for one, planes in masks.items()}
+    return (yield from scores_by_threshold(stacks, true))
 
 
 def _with_size(
@@ -178,15 +150,6 @@ def _with_size(
         stack, params, settings.contours, settings.closing, network, given
     )
     return replace(settings, preprocess=replace(params, size=choice.size))
-
-
-def best_threshold(tried: Sequence[ThresholdTried]) -> float:
-    """Return the threshold that labels most cells; 0.5 where none labels clearly more."""
-    best = max(tried, key=lambda one: (one.scores["labelled"], -abs(one.threshold - CONTOUR_ABOVE)))
-    usual = [one for one in tried if one.threshold == CONTOUR_ABOVE]
-    if usual and best.scores["labelled"] - usual[0].scores["labelled"] <= WORTH:
-        return CONTOUR_ABOVE
-    return best.threshold
 
 
 def _quiet(number: int, total: int, told: Progress) -> Progress:

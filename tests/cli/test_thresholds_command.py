@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from napari_copnet.evaluation.threshold_scores import ThresholdTried, best_threshold
 from napari_copnet.io.write import write_image
-from napari_copnet.thresholds import ThresholdTried, best_threshold
 
 
 @pytest.fixture

@@ -543,3 +543,27 @@ def test_no_padding_is_as_none_at_all():
     empty = finish(close(u, Operator(fill_one), padding=np.zeros(u.shape, bool)))
     np.testing.assert_array_equal(plain.probability, empty.probability)
     np.testing.assert_array_equal(plain.changed, empty.changed)
+
+
+def test_certainty_is_that_of_the_map_before_it_was_moved_to_a_threshold():
+    """Lines that are not sure, on a ground that is: a gain is found whatever the threshold is."""
+    from napari_copnet.steps.threshold import at_threshold
+
+    u = np.full((1, 64, 64), 0.05, np.float32)
+    u[0, ::16] = u[0, :, ::16] = 0.8
+    params = ClosingParams(max_iterations=1, likely_gaps=False, hold=False, unite=False)
+    still = Operator(lambda image: image)
+    plain = finish(close(u, still, params))
+    assert plain.certainty["offset"] > 0
+    for threshold in (0.2, 0.9):
+        moved = at_threshold(u, threshold)
+        found = finish(close(moved, still, params, threshold=threshold))
+        assert found.certainty == pytest.approx(plain.certainty, abs=1e-3)
+        # and the threshold stays what it is: a constant on the logit, times the gain
+        logit = np.log(found.probability / (1 - found.probability))
+        before = np.log(plain.probability / (1 - plain.probability))
+        shift = plain.certainty["gain"] * np.log(threshold / (1 - threshold))
+        np.testing.assert_allclose(logit, before - shift, atol=2e-2)
+    # measured on the map that was moved, the threshold would be taken back
+    taken_back = finish(close(at_threshold(u, 0.9), still, params)).certainty
+    assert taken_back["offset"] > plain.certainty["offset"] + 1

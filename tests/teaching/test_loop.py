@@ -73,7 +73,7 @@ def gappy(default, monkeypatch):
     contour[1:STEP, STEP] = False
     monkeypatch.setattr(
         loop,
-        "_load",
+        "load_network",
         lambda model, device: Drawn(model, contour if model.kind == "contours" else None),
     )
     return contour
@@ -214,7 +214,9 @@ def test_where_teaching_did_harm_it_is_said_and_the_default_model_draws(
         folder, name=folder.name, kind="contours", plan=default.plan, weights=weights, card={}
     )
     drawn = {default.sha256: gappy, worse.sha256: np.zeros_like(gappy)}
-    monkeypatch.setattr(loop, "_load", lambda model, device: Drawn(model, drawn.get(model.sha256)))
+    monkeypatch.setattr(
+        loop, "load_network", lambda model, device: Drawn(model, drawn.get(model.sha256))
+    )
     truth = grid(1, SIDE, STEP)[0]
     project.draw(4, truth)
     project.finish(4, despite=True)

@@ -45,7 +45,7 @@ def models(tiny_models, monkeypatch, project):
     gappy = whole.copy()
     gappy[1:15, 15] = False
     networks = {"old": Drawn(tiny, gappy), "new": Drawn(tiny, whole), "same": Drawn(tiny, None)}
-    monkeypatch.setattr(module, "_load", lambda model, device: networks[model.name])
+    monkeypatch.setattr(module, "load_network", lambda model, device: networks[model.name])
     named = {
         name: dataclasses.replace(tiny, name=name, card={"learnt": []}) for name in ("old", "new")
     }
@@ -85,10 +85,12 @@ def test_what_was_not_reviewed_is_not_scored(project, models):
 
 
 def test_a_model_that_draws_contour_everywhere_is_named(project, models, monkeypatch):
-    load = module._load
+    load = module.load_network
     full = Drawn(models["new"], np.ones((60, 60), bool))
     monkeypatch.setattr(
-        module, "_load", lambda model, device: full if model.name == "new" else load(model, device)
+        module,
+        "load_network",
+        lambda model, device: full if model.name == "new" else load(model, device),
     )
     with pytest.raises(CopnetError, match="'new' takes 100% of the slices as contour"):
         finish(compare(project, models["old"], models["new"], partner=models["same"]))

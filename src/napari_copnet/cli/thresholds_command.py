@@ -59,9 +59,10 @@ def thresholds_command(
     import numpy as np
 
     from napari_copnet.evaluation.score_names import SCORES, score_text
+    from napari_copnet.evaluation.threshold_scores import best_threshold
     from napari_copnet.io.read import read_stack
     from napari_copnet.params import Settings
-    from napari_copnet.thresholds import best_threshold, try_thresholds
+    from napari_copnet.thresholds import try_thresholds
     from napari_copnet.training.sources import parse_slices
 
     wanted = _numbers(thresholds)

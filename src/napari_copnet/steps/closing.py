@@ -17,10 +17,11 @@ from napari_copnet.steps.closing_passes import Passes, do_pass, make_mask, make_
 from napari_copnet.steps.closing_views import Now, OfIteration
 from napari_copnet.steps.likely_gaps import close_likely_gaps
 from napari_copnet.steps.slice_views import Cleared, Start
+from napari_copnet.steps.threshold import stack_at_threshold
 from napari_copnet.store.blocks import block_length, blocks_of, once, over_blocks
 from napari_copnet.store.memory import MemoryStage
 from napari_copnet.store.stage import Stage, Values
-from napari_copnet.types import Closing, Iteration
+from napari_copnet.types import CONTOUR_ABOVE, Closing, Iteration
 
 # A whole iteration is counted once it can be handed out.
 NEARLY = 0.999
@@ -33,6 +34,7 @@ def close(
     *,
     skip: tuple[int, ...] = (),
     padding: Any = None,
+    threshold: float = CONTOUR_ABOVE,
     stage: Stage | None = None,
     block: int = 0,
 ) -> Steps[Closing]:
@@ -79,6 +81,9 @@ def close(
         Pixels without cells. The network sees neighbouring contours mirrored there, so that lines
         do not end at its edge. Results are 0 there, and the shares of changed pixels refer to all
         other pixels.
+    threshold : float
+        To which contours were moved by `threshold.at_threshold`: their certainty is that of the map
+        before, or matching it would take the threshold back.
     stage : Stage, optional
         Where arrays of the size of the stack lie; in memory by default.
     block : int
@@ -116,7 +121,7 @@ def close(
         )
     length = block or block_length(shape[1:])
     every = blocks_of(range(depth), length)
-    known = yield from _certainty(stage, contours, padding, params, skip)
+    known = yield from _certainty(stage, contours, padding, params, skip, threshold)
     passes = Passes(
         network=network,
         params=params,
@@ -214,7 +219,12 @@ def close(
 
 
 def _certainty(
-    stage: Stage, contours: Any, padding: Any, params: ClosingParams, skip: tuple[int, ...]
+    stage: Stage,
+    contours: Any,
+    padding: Any,
+    params: ClosingParams,
+    skip: tuple[int, ...],
+    threshold: float,
 ) -> Steps[Certainty]:
     """Measure the certainty of a map, once."""
     if not params.match_certainty:
@@ -223,7 +233,8 @@ def _certainty(
     def measure() -> Steps[Values]:
         yield from ()
         shape = tuple(contours.shape)
-        given = LazyArray(shape, np.float32, Start(contours, padding, Certainty()))
+        before = stack_at_threshold(contours, 1 - threshold)
+        given = LazyArray(shape, np.float32, Start(before, padding, Certainty()))
         return {
             name: np.array(np.nan if value is None else value)
             for name, value in vars(certainty(given, skip)).items()

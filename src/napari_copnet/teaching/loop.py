@@ -16,7 +16,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -40,7 +39,7 @@ from napari_copnet.teaching.loop_state import Point, read_points, write_points
 from napari_copnet.teaching.prefilled import PrefilledSlice
 from napari_copnet.teaching.project import DONE, UNTOUCHED, Project
 from napari_copnet.teaching.slice_choice import Proposal, propose
-from napari_copnet.teaching.slices_for_networks import SlicesForNetworks
+from napari_copnet.teaching.slices_for_networks import SlicesForNetworks, load_network
 from napari_copnet.teaching.state_folder import FOLDER
 from napari_copnet.training.fit import work_folder
 from napari_copnet.training.truth import CONTOUR, IGNORE
@@ -358,18 +357,12 @@ def _closed(
     view: SlicesForNetworks, model: ModelPackage, device: DeviceParams | None
 ) -> Steps[tuple[np.ndarray, np.ndarray] | None]:
     """Return the closed contours of a model in a slice, or None where they are of no use."""
-    step1 = yield from view.contours(_load(model, device))
+    step1 = yield from view.contours(load_network(model, device))
     try:
         return (
             yield from view.closed(
-                step1, _load(find_model("default", "closing"), device), model.name
+                step1, load_network(find_model("default", "closing"), device), model.name
             )
         )
     except CopnetError:
         return None
-
-
-def _load(model: ModelPackage, device: DeviceParams | None) -> Any:
-    from napari_copnet.networks.nnunet import Network
-
-    return Network.load(model, device or DeviceParams())

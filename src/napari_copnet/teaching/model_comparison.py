@@ -17,7 +17,7 @@ from napari_copnet.params import DeviceParams, ScoreParams
 from napari_copnet.progress import Progress, Steps
 from napari_copnet.teaching.annotated_dataset import learnt_slices
 from napari_copnet.teaching.project import Project
-from napari_copnet.teaching.slices_for_networks import SlicesForNetworks
+from napari_copnet.teaching.slices_for_networks import SlicesForNetworks, load_network
 from napari_copnet.training.cases import MARGIN
 
 METHODS = ("old", "new")
@@ -163,17 +163,13 @@ def compare(
     for name, model in zip(METHODS, (old, new), strict=True):
         first, second = (model, partner) if old.kind == "contours" else (partner, model)
         if step1 is None or old.kind == "contours":
-            step1 = yield from seen.contours(_load(first, device))
-        masks[name], drawn[name] = yield from seen.closed(step1, _load(second, device), model.name)
+            step1 = yield from seen.contours(load_network(first, device))
+        masks[name], drawn[name] = yield from seen.closed(
+            step1, load_network(second, device), model.name
+        )
     true, truth = seen.true(params), seen.truth()
     scores = yield from evaluate_all(masks, true, chosen)
     yield Progress("evaluate", len(chosen), len(chosen), "slices")
     return Comparison(
         tuple(chosen), scores["old"], scores["new"], drawn["old"], drawn["new"], truth
     )
-
-
-def _load(model: ModelPackage, device: DeviceParams | None) -> Any:
-    from napari_copnet.networks.nnunet import Network
-
-    return Network.load(model, device or DeviceParams())

@@ -10,11 +10,13 @@ import numpy as np
 from napari_copnet.errors import CopnetError
 from napari_copnet.evaluation.contour_input import MOST_CONTOUR
 from napari_copnet.evaluation.true_slices import TrueStack
-from napari_copnet.params import ClosingParams, ScoreParams
+from napari_copnet.networks.package import ModelPackage
+from napari_copnet.params import ClosingParams, DeviceParams, ScoreParams
 from napari_copnet.progress import Steps
 from napari_copnet.steps.closing import close
 from napari_copnet.steps.contours import predict_contours
 from napari_copnet.steps.frame import soft_contour, to_original
+from napari_copnet.steps.threshold import at_threshold
 from napari_copnet.teaching.project_view import ProjectView
 from napari_copnet.training.truth import (
     CONTOUR,
@@ -24,7 +26,14 @@ from napari_copnet.training.truth import (
     resize_truth,
     scale_for,
 )
-from napari_copnet.types import Frame
+from napari_copnet.types import CONTOUR_ABOVE, Frame
+
+
+def load_network(model: ModelPackage, device: DeviceParams | None) -> Any:
+    """Return the network of a model, on the device that is chosen for None."""
+    from napari_copnet.networks.nnunet import Network
+
+    return Network.load(model, device or DeviceParams())
 
 
 class SlicesForNetworks:
@@ -80,7 +89,7 @@ class SlicesForNetworks:
         return to_original(step1, self._frame, "probability")
 
     def closed(
-        self, step1: np.ndarray, network: Any, name: str
+        self, step1: np.ndarray, network: Any, name: str, threshold: float = CONTOUR_ABOVE
     ) -> Steps[tuple[np.ndarray, np.ndarray]]:
         """Close contours.
 
@@ -92,6 +101,8 @@ class SlicesForNetworks:
             That closes.
         name : str
             Of the model that is judged by the result.
+        threshold : float
+            Above which `step1` is contour.
 
         Returns
         -------
@@ -105,7 +116,8 @@ class SlicesForNetworks:
         CopnetError
             Most of the slices would be contour.
         """
-        closed = yield from close(step1, network, ClosingParams())
+        step1 = at_threshold(step1, threshold)
+        closed = yield from close(step1, network, ClosingParams(), threshold=threshold)
         share = float(closed.mask.mean())
         if share > MOST_CONTOUR:
             raise CopnetError(

@@ -56,7 +56,7 @@ def gappy(tmp_path, monkeypatch, tiny_models):
     contour[1:STEP, STEP] = False
     monkeypatch.setattr(
         loop,
-        "_load",
+        "load_network",
         lambda model, device: Drawn(model, contour if model.kind == "contours" else None),
     )
     return contour

@@ -16,6 +16,7 @@ from napari_copnet.gui.training.models_section import ModelsSection
 from napari_copnet.gui.training.project_link import ProjectLink
 from napari_copnet.gui.training.review_section import ReviewSection
 from napari_copnet.gui.training.slices_section import SlicesSection
+from napari_copnet.gui.training.threshold_section import ThresholdSection
 from napari_copnet.gui.training.train_section import TrainSection
 from napari_copnet.gui.viewer.dock_places import give_room
 from napari_copnet.gui.viewer.layer_roles import panel_of
@@ -25,6 +26,8 @@ from napari_copnet.gui.widgets.run_controls import Message, ProgressLine
 from napari_copnet.networks.package import ModelPackage
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import Steps
+from napari_copnet.teaching.threshold_choice import ThresholdChoice
+from napari_copnet.types import CONTOUR_ABOVE
 
 # Strokes come fast, and telling whether a slice was edited compares all of it.
 RENEW_MS = 120
@@ -40,7 +43,7 @@ class TrainingPanel(Dock):
     Attributes
     ----------
     link : ProjectLink
-    slices, review, carry, loop, train, compare, models : Section
+    slices, review, carry, threshold, loop, train, compare, models : Section
     tasks : TaskQueue
         What is being computed besides a training.
     message : Message
@@ -58,6 +61,7 @@ class TrainingPanel(Dock):
         self.slices = SlicesSection(self.link, self._compute)
         self.review = ReviewSection(self.link, self._compute)
         self.carry = CarrySection(self.link, self._compute)
+        self.threshold = ThresholdSection(self.link, self._compute, self._contour_model)
         self.train = TrainSection(self.link, self._degrade)
         self.loop = LoopSection(self.link, self._compute, lambda: self.train.run.is_running)
         self.train.is_held = lambda: self.loop.run.is_running
@@ -67,6 +71,7 @@ class TrainingPanel(Dock):
             self.slices,
             self.review,
             self.carry,
+            self.threshold,
             self.loop,
             self.train,
             self.compare,
@@ -105,6 +110,7 @@ class TrainingPanel(Dock):
         self.train.trained.connect(self._on_trained)
         for end in (self.train.run.finished, self.train.run.failed, self.train.run.stopped):
             end.connect(lambda _: self.loop.go_on())
+        self.threshold.found.connect(self._on_threshold)
         self.loop.adopted.connect(self._on_adopted)
         self.compare.decided.connect(self._on_models)
         self.models.changed.connect(self._on_models)
@@ -135,6 +141,7 @@ class TrainingPanel(Dock):
             # These read models, which takes longer than a stroke may be followed by.
             self._done = done
             self.carry.renew()
+            self.threshold.renew()
             self.loop.renew()
             self.train.renew()
             self.compare.renew()
@@ -173,8 +180,31 @@ class TrainingPanel(Dock):
             self.message.note(f"{model.name} was adopted. Run the stack under Segment.")
             return
         workflow.sections["contours"].model.set("default")
+        # Training has taught the model where contours begin; what was fitted to another is void.
+        self._set_threshold(CONTOUR_ABOVE)
         self.message.note(f"{model.name} was adopted. The stack is being run under Segment.")
         workflow.run()
+
+    def _on_threshold(self, choice: ThresholdChoice) -> None:
+        """Set the threshold of the next run."""
+        if self._set_threshold(choice.best):
+            self.message.note(
+                f"{choice.text} Set under Segment, Contours; run the stack to use it."
+            )
+
+    def _set_threshold(self, value: float) -> bool:
+        workflow = panel_of(self.viewer)
+        if workflow is None:
+            return False
+        row = workflow.sections["contours"].form.rows["threshold"]
+        if float(row.value) == value:
+            return False
+        row.value = value
+        return True
+
+    def _contour_model(self) -> str:
+        workflow = panel_of(self.viewer)
+        return "default" if workflow is None else workflow.sections["contours"].model.value
 
     def _degrade(self) -> DegradeParams | None:
         panel = simulation_of(self.viewer)

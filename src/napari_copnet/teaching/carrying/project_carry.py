@@ -18,7 +18,7 @@ from napari_copnet.teaching.loop_models import current_model
 from napari_copnet.teaching.project import Project
 from napari_copnet.teaching.project_view import ProjectView
 from napari_copnet.teaching.slice_states import UNTOUCHED
-from napari_copnet.teaching.slices_for_networks import SlicesForNetworks
+from napari_copnet.teaching.slices_for_networks import SlicesForNetworks, load_network
 
 
 def targets(project: ProjectView, given: Iterable[int], reach: int) -> list[int]:
@@ -128,9 +128,7 @@ def carry_done(
 
 def _by_model(project: ProjectView, device: DeviceParams | None) -> Callable[[int], np.ndarray]:
     """Return what predicts the contours of a slice, by the newest model or the default one."""
-    from napari_copnet.networks.nnunet import Network
-
-    network = Network.load(current_model(project), device or DeviceParams())
+    network = load_network(current_model(project), device)
 
     def contours(z: int) -> np.ndarray:
         view = SlicesForNetworks(project, [z])

@@ -1,0 +1,79 @@
+"""The scores of closed contours by the threshold of Step 1 that they began with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_copnet.errors import InputError
+from napari_copnet.evaluation.contour_input import MOST_CONTOUR
+from napari_copnet.evaluation.score_names import SCORES
+from napari_copnet.evaluation.scores import evaluate_all
+from napari_copnet.evaluation.true_slices import TrueStack
+from napari_copnet.progress import Steps
+from napari_copnet.types import CONTOUR_ABOVE
+
+THRESHOLDS = (0.2, 0.35, 0.5, 0.65, 0.8)
+# Another threshold than one half has to label so many more cells, as a share, to be worth a change.
+WORTH = 0.01
+
+
+@dataclass(frozen=True)
+class ThresholdTried:
+    """The scores of some slices at a threshold.
+
+    Attributes
+    ----------
+    threshold : float
+    scores : dict
+        Of the closed contours, by the names of `score_names.SCORES`: means over slices, 0 to 1.
+    """
+
+    threshold: float
+    scores: dict[str, float]
+
+
+def scores_by_threshold(
+    masks: Mapping[float, np.ndarray], true: TrueStack
+) -> Steps[list[ThresholdTried]]:
+    """Score the closed contours of each threshold.
+
+    Parameters
+    ----------
+    masks : mapping
+        Threshold to mask (Z, Y, X), 0 or 1.
+    true : TrueStack
+
+    Returns
+    -------
+    list of ThresholdTried
+        In the order of `masks`; none where over 60 % of the slices are contour.
+
+    Raises
+    ------
+    InputError
+        They are at all thresholds.
+    """
+    fit = {str(one): mask for one, mask in masks.items() if np.mean(mask > 0) <= MOST_CONTOUR}
+    if not fit:
+        raise InputError(
+            f"Over {MOST_CONTOUR:.0%} of the slices would be contour at each threshold.",
+            "Try higher thresholds, or another model.",
+        )
+    found = yield from evaluate_all(fit, true)
+    return [
+        ThresholdTried(one, {name: float(found[str(one)].mean(name)) for name in SCORES})
+        for one in masks
+        if str(one) in found
+    ]
+
+
+def best_threshold(tried: Sequence[ThresholdTried]) -> float:
+    """Return the threshold that labels most cells; 0.5 where none labels clearly more."""
+    best = max(tried, key=lambda one: (one.scores["labelled"], -abs(one.threshold - CONTOUR_ABOVE)))
+    usual = [one for one in tried if one.threshold == CONTOUR_ABOVE]
+    if usual and best.scores["labelled"] - usual[0].scores["labelled"] <= WORTH:
+        return CONTOUR_ABOVE
+    return best.threshold
