@@ -50,12 +50,13 @@ def test_each_threshold_gives_the_scores_of_a_run_of_the_slice(
 
 
 def scores(**labelled):
-    return [ThresholdTried(float(t[1:]) / 10, {"labelled": v}) for t, v in labelled.items()]
+    return [ThresholdTried(float(t[1:]) / 10, {"labelled": v}, 100) for t, v in labelled.items()]
 
 
 def test_one_half_stays_unless_another_labels_clearly_more():
-    assert best_threshold(scores(t2=0.4, t5=0.5, t8=0.505)) == 0.5
-    assert best_threshold(scores(t2=0.4, t5=0.5, t8=0.52)) == 0.8
+    # of a hundred cells half are labelled: the standard error is 5 points
+    assert best_threshold(scores(t2=0.4, t5=0.5, t8=0.59)) == 0.5
+    assert best_threshold(scores(t2=0.4, t5=0.5, t8=0.61)) == 0.8
     assert best_threshold(scores(t2=0.6, t8=0.6, t4=0.6)) == 0.4
     assert best_threshold(scores(t2=0.6, t8=0.7)) == 0.8
 

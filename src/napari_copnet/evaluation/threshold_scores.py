@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,8 @@ from napari_copnet.progress import Steps
 from napari_copnet.types import CONTOUR_ABOVE
 
 THRESHOLDS = (0.2, 0.35, 0.5, 0.65, 0.8)
-# Another threshold than one half has to label so many more cells, as a share, to be worth a change.
-WORTH = 0.01
+# Another threshold than one half has to label more cells by so many standard errors of their share.
+CLEARLY = 2.0
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,13 @@ class ThresholdTried:
     threshold : float
     scores : dict
         Of the closed contours, by the names of `score_names.SCORES`: means over slices, 0 to 1.
+    cells : int
+        True cells that were scored.
     """
 
     threshold: float
     scores: dict[str, float]
+    cells: int
 
 
 def scores_by_threshold(
@@ -64,16 +68,26 @@ def scores_by_threshold(
         )
     found = yield from evaluate_all(fit, true)
     return [
-        ThresholdTried(one, {name: float(found[str(one)].mean(name)) for name in SCORES})
+        ThresholdTried(
+            one,
+            {name: float(found[str(one)].mean(name)) for name in SCORES},
+            found[str(one)].cells,
+        )
         for one in masks
         if str(one) in found
     ]
 
 
 def best_threshold(tried: Sequence[ThresholdTried]) -> float:
-    """Return the threshold that labels most cells; 0.5 where none labels clearly more."""
+    """Return the threshold that labels most cells; 0.5 where none labels clearly more.
+
+    Clearly is by two standard errors of the share p of n cells that 0.5 labels, √(p (1 − p) / n):
+    a few cells of one slice would otherwise choose a threshold that does harm on the next.
+    """
     best = max(tried, key=lambda one: (one.scores["labelled"], -abs(one.threshold - CONTOUR_ABOVE)))
     usual = [one for one in tried if one.threshold == CONTOUR_ABOVE]
-    if usual and best.scores["labelled"] - usual[0].scores["labelled"] <= WORTH:
-        return CONTOUR_ABOVE
+    if usual:
+        share, cells = usual[0].scores["labelled"], max(usual[0].cells, 1)
+        if best.scores["labelled"] - share <= CLEARLY * math.sqrt(share * (1 - share) / cells):
+            return CONTOUR_ABOVE
     return best.threshold

@@ -14,12 +14,14 @@ from napari_copnet.evaluation.threshold_scores import (
     best_threshold,
     scores_by_threshold,
 )
+from napari_copnet.evaluation.true_slices import TrueStack
 from napari_copnet.networks.package import ModelPackage, find_model
 from napari_copnet.params import DeviceParams
 from napari_copnet.progress import Steps
 from napari_copnet.teaching.annotated_dataset import learnt_slices
 from napari_copnet.teaching.project_view import ProjectView
 from napari_copnet.teaching.slices_for_networks import SlicesForNetworks, load_network
+from napari_copnet.training.truth import CONTOUR, IGNORE
 from napari_copnet.types import CONTOUR_ABOVE
 
 # Each slice takes seconds, and a few tell as much as many.
@@ -72,6 +74,9 @@ def choose_threshold(
 ) -> Steps[ThresholdChoice]:
     """Close slices that are done at several thresholds of Step 1, and score them.
 
+    Scores are those of `copnet evaluate`, in the frame of the session: there lines are as wide as
+    they were drawn, and it is there that cells are wanted.
+
     Parameters
     ----------
     project : ProjectView
@@ -111,10 +116,15 @@ def choose_threshold(
     refused: CopnetError | None = None
     for one in thresholds:
         try:
-            masks[one], _ = yield from seen.closed(step1, closing, model.name, one)
+            _, masks[one] = yield from seen.closed(step1, closing, model.name, one)
         except CopnetError as error:
             refused = error
     if not masks and refused is not None:
         raise refused
-    tried = yield from scores_by_threshold(masks, seen.true())
+    truth = seen.truth()
+    unknown = truth == IGNORE
+    true = TrueStack(
+        (truth == CONTOUR).astype(np.uint8), exclude_pixels=unknown if unknown.any() else None
+    )
+    tried = yield from scores_by_threshold(masks, true)
     return ThresholdChoice(tuple(slices), tuple(tried))

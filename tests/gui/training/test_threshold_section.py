@@ -83,7 +83,7 @@ def test_the_threshold_of_the_next_run_is_set_and_void_for_a_taught_model(window
     qtbot.waitUntil(lambda: "finished slice" in section.status.text(), timeout=60000)
     assert section.status.text().startswith("Contours above 0.8 get 100 % of the cells of 1")
     assert float(row.value) == 0.8 == workflow.sections["contours"].get().threshold
-    assert "run the stack to use it" in training.message.text
+    assert "Run the stack to use it" in training.message.text
     assert section.button.isEnabled()
 
     ran = []

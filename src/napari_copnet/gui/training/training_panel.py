@@ -189,7 +189,7 @@ class TrainingPanel(Dock):
         """Set the threshold of the next run."""
         if self._set_threshold(choice.best):
             self.message.note(
-                f"{choice.text} Set under Segment, Contours; run the stack to use it."
+                f"{choice.best:g} is set under Segment, Contours. Run the stack to use it."
             )
 
     def _set_threshold(self, value: float) -> bool:
