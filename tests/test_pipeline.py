@@ -344,7 +344,7 @@ class FaintNetwork(FakeNetwork):
     def predict(self, images, **options):
         if self.kind != "contours":
             return (yield from super().predict(images, **options))
-        result = np.where(np.asarray(images)[:, 0] < 0, np.float32(0.9), np.float32(0.05))
+        result = np.where(np.asarray(images)[:, 0] < 0, np.float32(0.95), np.float32(0.05))
         result[:, 1:-1, 5] = np.where(result[:, 1:-1, 5] > 0.5, np.float32(0.3), np.float32(0.05))
         for index, plane in enumerate(result):
             yield Progress(
@@ -397,3 +397,11 @@ def test_contours_from_elsewhere_have_a_threshold_too(settings):
     assert np.array_equal(moved.contours[0] > 0.5, drawn())
     plain = finish(run(stack(), settings, contours=given, load=FakeNetwork))
     assert not (plain.contours[0, :, 1:] > 0.5).any()
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.8])
+def test_the_verdict_on_step_1_does_not_depend_on_the_threshold(settings, threshold):
+    usual = finish(run(stack(), settings, load=FaintNetwork)).verdict.measures
+    moved = finish(run(stack(), at(settings, threshold), load=FaintNetwork)).verdict.measures
+    for name in ("certainty", "decided", "dark", "width"):
+        assert moved[name] == pytest.approx(usual[name], abs=1e-4), name

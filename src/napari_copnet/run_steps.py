@@ -275,12 +275,16 @@ class RunSteps:
     def verdict(
         self, ready: Preprocessed, contours: Any, closing: Closing, cells: Cells
     ) -> Steps[Verdict]:
-        """Judge what came out; the key of the run stays as it is."""
+        """Judge what came out; the key of the run stays as it is.
+
+        How sure Step 1 is does not depend on the threshold: a low one must not look like certainty.
+        """
         key = self.key
+        predicted = stack_at_threshold(contours, 1 - self.settings.contours.threshold)
         made: Verdict = yield from self.stage(
             "verdict",
             (),
-            lambda stage: judge(self.stack, ready, contours, closing, cells, stage),
+            lambda stage: judge(self.stack, ready, predicted, closing, cells, stage),
         )
         self.key = key
         return made
