@@ -73,6 +73,30 @@ def test_a_layer_takes_the_place_of_step_1(make_panel, click, ended, models, dty
     assert {one.mark for one in panel.sections.values()} == {Mark.DONE}
 
 
+def test_a_layer_has_a_threshold_and_another_closes_again_without_reading_it_again(
+    make_panel, click, ended, models
+):
+    """Walls of 0.4: contour where the threshold is lower, and at one half nowhere."""
+    viewer, panel = make_panel()
+    viewer.add_image(0.4 * walls(), name="faint walls", scale=(1, 3, 3))
+    panel.stack.choose(viewer.layers[0])
+    choose(panel, "faint walls")
+    panel._refresh()
+    row = panel.sections["contours"].form.rows["threshold"]
+    assert row.enabled and not panel.sections["contours"].form.rows["mirror"].enabled
+    click(panel.run_controls.run_button)
+    ended(panel)
+    assert not (np.asarray(panel.source.layers.layer("contours").data) > 0.5).any()
+    row.value = 0.2
+    panel._refresh()
+    assert "will run again" in panel.sections["contours"].text
+    click(panel.run_controls.run_button)
+    ended(panel)
+    shown = np.asarray(panel.source.layers.layer("contours").data, np.float32)
+    np.testing.assert_array_equal(shown > 0.5, 0.4 * walls() > 0.2)
+    assert len(set(corners(panel))) == 4
+
+
 def test_what_is_no_probability_of_the_image_is_refused_in_words(make_panel, click, ended, models):
     viewer, panel = make_panel()
     viewer.add_image((walls() > 0.5).astype(np.uint8), name="mask")
