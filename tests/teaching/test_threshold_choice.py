@@ -105,6 +105,6 @@ def test_without_a_finished_slice_it_says_what_to_do(project, maps):
 
 def test_without_one_half_only_the_best_is_told():
     tried = (ThresholdTried(0.2, {"labelled": 0.4}, 9), ThresholdTried(0.8, {"labelled": 0.6}, 9))
-    assert ThresholdChoice((1,), tried).text == (
+    assert ThresholdChoice((1,), tried, "").text == (
         "Contours above 0.8 get 60 % of the cells of 1 finished slice right."
     )

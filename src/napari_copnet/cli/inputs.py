@@ -85,6 +85,28 @@ def padding_beside(result: Path, shape: tuple[int, ...]) -> Any:
     return padding if any(padding[z].any() for z in range(len(padding))) else None
 
 
+def threshold_beside(contours: Path) -> float:
+    """Return the threshold to which a step or a run has moved contours; 0.5 where none says so.
+
+    Parameters
+    ----------
+    contours : Path
+        With the ``run.json`` of what wrote it beside it, perhaps.
+    """
+    from napari_copnet.errors import InputError
+    from napari_copnet.params import ContourParams
+    from napari_copnet.records import read_record
+
+    try:
+        settings = read_record(contours.parent / "run.json", {"settings": dict})["settings"]
+    except InputError:
+        return ContourParams().threshold
+    # A run has its settings by step.
+    of_step = settings.get("contours")
+    found = (of_step if isinstance(of_step, dict) else settings).get("threshold")
+    return found if isinstance(found, float) and 0 < found < 1 else ContourParams().threshold
+
+
 def refuse_other_shapes(
     images: Mapping[str, Any], shape: tuple[int, ...], of: str = "truth"
 ) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from napari_copnet.cli.console import Json, Out, show, watched
-from napari_copnet.cli.inputs import read_checked, read_padding
+from napari_copnet.cli.inputs import read_checked, read_padding, threshold_beside
 from napari_copnet.cli.options import Options, add_command
 from napari_copnet.cli.run_command import Format, refuse_own_input
 from napari_copnet.params import (
@@ -221,7 +221,9 @@ def close_step(
     model = find_model(closing.closing_model, "closing")
     network = Network.load(model, device)
     padding = read_padding(contours, exclude, stack.shape, read)
-    result = watched(close(as_probability(stack), network, closing, padding=padding))
+    threshold = threshold_beside(contours)
+    probability = as_probability(stack)
+    result = watched(close(probability, network, closing, padding=padding, threshold=threshold))
     images: dict[str, np.ndarray] = {"closed": result.mask, **_padding_image(padding)}
     if result.iterations is not None:
         images["iterations"] = result.iterations

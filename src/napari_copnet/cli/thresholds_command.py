@@ -19,6 +19,7 @@ from napari_copnet.params import (
     ReadParams,
     ScoreParams,
 )
+from napari_copnet.types import CONTOUR_ABOVE
 
 
 def add_to(app: typer.Typer) -> None:
@@ -66,10 +67,17 @@ def thresholds_command(
     from napari_copnet.training.sources import parse_slices
 
     wanted = _numbers(thresholds)
+    if contours.threshold != CONTOUR_ABOVE:
+        raise InputError(
+            "--threshold is of a run: here several are compared.",
+            "Name them with --thresholds, such as 0.2,0.5,0.8.",
+        )
     image = read_stack(stack, read)
     true = read_slices(truth, read)
     excluded = read_slices(exclude_pixels, read)
-    refuse_other_shapes({"truth": true, "excluded pixels": excluded}, image.shape)
+    if excluded is not None and excluded.shape[0] == 1:
+        excluded = np.asarray(excluded[0])
+    refuse_other_shapes({"truth": true}, image.shape)
     if slices.strip():
         chosen = parse_slices(slices, len(true))
     else:
@@ -95,7 +103,7 @@ def thresholds_command(
     ]
     hint = (
         f"Most cells are labelled at {best:g}: run with --threshold {best:g}."
-        if best != 0.5
+        if best != CONTOUR_ABOVE
         else "No other threshold labels clearly more cells than 0.5, which is the default."
     )
     show({"slices": chosen, "thresholds": rows, "best": best}, as_json, [*lines, hint])

@@ -13,12 +13,14 @@ from napari_copnet.evaluation.contour_input import MOST_CONTOUR
 from napari_copnet.evaluation.score_names import SCORES
 from napari_copnet.evaluation.scores import evaluate_all
 from napari_copnet.evaluation.true_slices import TrueStack
+from napari_copnet.networks.package import ModelPackage
 from napari_copnet.progress import Steps
 from napari_copnet.types import CONTOUR_ABOVE
 
 THRESHOLDS = (0.2, 0.35, 0.5, 0.65, 0.8)
-# Another threshold than one half has to label more cells by so many standard errors of their share.
-CLEARLY = 2.0
+# Another threshold than one half has to label more cells by so many standard errors of their share,
+# of at least so many cells.
+CLEARLY, FEWEST = 2.0, 10
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def scores_by_threshold(
     Raises
     ------
     InputError
-        They are at all thresholds.
+        They are at all thresholds, or no true cell is scored.
     """
     fit = {str(one): mask for one, mask in masks.items() if np.mean(mask > 0) <= MOST_CONTOUR}
     if not fit:
@@ -67,6 +69,11 @@ def scores_by_threshold(
             "Try higher thresholds, or another model.",
         )
     found = yield from evaluate_all(fit, true)
+    if not any(one.cells for one in found.values()):
+        raise InputError(
+            "There is no true cell in these slices that counts.",
+            "Choose slices with annotated cells, and exclude less.",
+        )
     return [
         ThresholdTried(
             one,
@@ -78,16 +85,33 @@ def scores_by_threshold(
     ]
 
 
+def refuse_neighbours(model: ModelPackage) -> None:
+    """Raise an error for a model that sees more than one slice: single ones are tried.
+
+    Raises
+    ------
+    InputError
+    """
+    if model.plan.dimensions == 3 or model.plan.in_channels > 1:
+        raise InputError(
+            f"Thresholds are tried on single slices, but {model.name} sees those around, too.",
+            "Compare whole runs with --threshold instead.",
+        )
+
+
 def best_threshold(tried: Sequence[ThresholdTried]) -> float:
     """Return the threshold that labels most cells; 0.5 where none labels clearly more.
 
-    Clearly is by two standard errors of the share p of n cells that 0.5 labels, √(p (1 − p) / n):
-    a few cells of one slice would otherwise choose a threshold that does harm on the next.
+    Clearly is by two standard errors √(p (1 − p) / n), with p the share that 0.5 labels of n
+    cells, one more of each kind added, and n at least 10: a few cells of one slice would otherwise
+    choose a threshold that does harm on the next.
     """
     best = max(tried, key=lambda one: (one.scores["labelled"], -abs(one.threshold - CONTOUR_ABOVE)))
     usual = [one for one in tried if one.threshold == CONTOUR_ABOVE]
     if usual:
-        share, cells = usual[0].scores["labelled"], max(usual[0].cells, 1)
-        if best.scores["labelled"] - share <= CLEARLY * math.sqrt(share * (1 - share) / cells):
+        share, cells = usual[0].scores["labelled"], usual[0].cells
+        p = (share * cells + 1) / (cells + 2)
+        least = CLEARLY * math.sqrt(p * (1 - p) / max(cells, 1))
+        if cells < FEWEST or best.scores["labelled"] - share <= least:
             return CONTOUR_ABOVE
     return best.threshold

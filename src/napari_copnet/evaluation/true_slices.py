@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +14,7 @@ from napari_copnet.errors import InputError
 from napari_copnet.evaluation.contour_input import as_contour, background
 from napari_copnet.evaluation.metrics import Outline, Partition, outline, partition
 from napari_copnet.io.contour_kinds import image_kind, image_values
+from napari_copnet.lazy_array import chosen_slices
 from napari_copnet.params import ScoreParams, checked
 from napari_copnet.steps.cells import scoring_labels, true_cells
 
@@ -118,6 +121,15 @@ class TrueStack:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def chosen(self, slices: Sequence[int]) -> TrueStack:
+        """Return the truth of some slices; what its values mean, the whole of it has decided."""
+        some = copy.copy(self)
+        some.contours = chosen_slices(self.contours, slices)
+        for name in ("_labels", "_pixels", "_structures", "_padding"):
+            whole = getattr(self, name)
+            setattr(some, name, None if whole is None else chosen_slices(whole, slices))
+        return some
 
     def slice(self, z: int) -> TrueSlice:
         """Return the truth of slice `z`."""

@@ -12,6 +12,7 @@ from napari_copnet.evaluation.threshold_scores import (
     THRESHOLDS,
     ThresholdTried,
     best_threshold,
+    refuse_neighbours,
     scores_by_threshold,
 )
 from napari_copnet.evaluation.true_slices import TrueStack
@@ -37,10 +38,13 @@ class ThresholdChoice:
     slices : tuple of int
         That were scored.
     tried : tuple of ThresholdTried
+    model : str
+        Hash of the contour model.
     """
 
     slices: tuple[int, ...]
     tried: tuple[ThresholdTried, ...]
+    model: str
 
     @property
     def best(self) -> float:
@@ -100,7 +104,9 @@ def choose_threshold(
         No slice is done that the model has not learnt from, the image is not to be found, or most
         of the slices would be contour at each threshold.
     """
-    model = model or find_model("default", "contours")
+    model, closer = model or find_model("default", "contours"), find_model("default", "closing")
+    for package in (model, closer):
+        refuse_neighbours(package)
     done = scorable_slices(project, model)
     if not done:
         raise InputError(
@@ -111,10 +117,10 @@ def choose_threshold(
     slices = [done[at] for at in spread]
     seen = SlicesForNetworks(project, slices)
     step1 = yield from seen.contours(load_network(model, device))
-    closing = load_network(find_model("default", "closing"), device)
+    closing = load_network(closer, device)
     masks: dict[float, np.ndarray] = {}
     refused: CopnetError | None = None
-    for one in thresholds:
+    for one in sorted({*thresholds, CONTOUR_ABOVE}):
         try:
             _, masks[one] = yield from seen.closed(step1, closing, model.name, one)
         except CopnetError as error:
@@ -127,4 +133,4 @@ def choose_threshold(
         (truth == CONTOUR).astype(np.uint8), exclude_pixels=unknown if unknown.any() else None
     )
     tried = yield from scores_by_threshold(masks, true)
-    return ThresholdChoice(tuple(slices), tuple(tried))
+    return ThresholdChoice(tuple(slices), tuple(tried), model.sha256)

@@ -1,13 +1,16 @@
 """The button that fits the threshold to finished slices, in a real window."""
 
+import os
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hand import press
 from panels import dock_panel
 
-from napari_copnet.networks.package import adopt, load_package
+from napari_copnet.networks.package import adopt, load_package, save_package
 from napari_copnet.params import CellParams
 from napari_copnet.progress import Progress, finish
 from napari_copnet.proofreading import session_files
@@ -72,7 +75,9 @@ def window(make_napari_viewer, qtbot, tmp_path, monkeypatch, tiny_models):
         panel.shut_down()
 
 
-def test_the_threshold_of_the_next_run_is_set_and_void_for_a_taught_model(window, qtbot):
+def test_the_threshold_of_the_next_run_is_set_and_void_for_a_taught_model(
+    window, qtbot, tiny_models
+):
     workflow, training = window
     section, row = training.threshold, workflow.sections["contours"].form.rows["threshold"]
     assert not section.button.isEnabled() and float(row.value) == 0.5
@@ -86,7 +91,46 @@ def test_the_threshold_of_the_next_run_is_set_and_void_for_a_taught_model(window
     assert "Run the stack to use it" in training.message.text
     assert section.button.isEnabled()
 
+    # the same model, listed again, keeps it
+    training._on_models()
+    assert float(row.value) == 0.8
+
     ran = []
     workflow.run = lambda: ran.append(workflow.sections["contours"].get().threshold)
-    training._on_adopted(load_package(threshold_choice.find_model("default", "contours").folder))
+    training._on_adopted(another(tiny_models))
     assert ran == [0.5] and float(row.value) == 0.5
+
+
+def another(tiny_models):
+    """Adopt another contour model."""
+    home = Path(os.environ["NAPARI_COPNET_MODELS"]) / "taught"
+    old = load_package(tiny_models["contours"])
+    weights = {name: values * np.float32(0.9) for name, values in old.weights().items()}
+    made = save_package(
+        home, name="taught", kind="contours", plan=old.plan, weights=weights, card={}
+    )
+    adopt(made)
+    return made
+
+
+def test_another_model_for_the_run_makes_it_void_and_a_layer_has_none(window, qtbot, tiny_models):
+    workflow, training = window
+    contours, section = workflow.sections["contours"], training.threshold
+    training.link.project.finish(GIVEN, despite=True)
+    qtbot.waitUntil(lambda: section.button.isEnabled(), timeout=10000)
+    press(section.button)
+    qtbot.waitUntil(lambda: "finished slice" in section.status.text(), timeout=60000)
+    assert float(contours.form.rows["threshold"].value) == 0.8
+    another(tiny_models)
+    contours.model.refresh()
+    contours.model.set("taught")
+    contours.model.changed.emit()
+    assert float(contours.form.rows["threshold"].value) == 0.5
+    # with a layer in place of Step 1 there is no network to fit it for
+    viewer = workflow.viewer
+    viewer.add_image(np.zeros((DEPTH, SIDE, SIDE), np.float32), name="walls")
+    contours.origin = SimpleNamespace(layer=viewer.layers["walls"])
+    section.renew()
+    assert not section.button.isEnabled()
+    section.fit()
+    assert "Contours come from a layer" in training.message.text

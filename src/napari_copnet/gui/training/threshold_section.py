@@ -7,7 +7,7 @@ from collections.abc import Callable
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_copnet.errors import CopnetError
+from napari_copnet.errors import CopnetError, InputError
 from napari_copnet.gui.background.jobs import free_cores
 from napari_copnet.gui.background.task_queue import Compute
 from napari_copnet.gui.training.project_link import ProjectLink
@@ -67,8 +67,14 @@ class ThresholdSection(QWidget):
         project = self._link.project
         if project is None or self._running:
             return
+        name = self._model()
         try:
-            model = find_model(self._model(), "contours")
+            if not name:
+                raise InputError(
+                    "Contours come from a layer, not from a network.",
+                    "Choose the network under Segment, Contours.",
+                )
+            model = find_model(name, "contours")
         except CopnetError as error:
             self.failed.emit(error)
             return

@@ -7,6 +7,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_copnet.errors import CopnetError
 from napari_copnet.gui.background.task_queue import Task, TaskQueue
 from napari_copnet.gui.simulation.simulation_panel import panel_of as simulation_of
 from napari_copnet.gui.training.carry_section import CarrySection
@@ -23,7 +24,7 @@ from napari_copnet.gui.viewer.layer_roles import panel_of
 from napari_copnet.gui.widgets.controls import column_in
 from napari_copnet.gui.widgets.dock import Dock, delayed, scrolled
 from napari_copnet.gui.widgets.run_controls import Message, ProgressLine
-from napari_copnet.networks.package import ModelPackage
+from napari_copnet.networks.package import ModelPackage, find_model
 from napari_copnet.params import DegradeParams
 from napari_copnet.progress import Steps
 from napari_copnet.teaching.threshold_choice import ThresholdChoice
@@ -56,6 +57,8 @@ class TrainingPanel(Dock):
         self.setMinimumWidth(360)
         self.tasks = TaskQueue()
         self._done: tuple[int, ...] | None = None
+        # Hash of the model that the threshold was fitted to; empty where that is void.
+        self._fitted_to: str | None = None
         self.link = ProjectLink(viewer)
         self.message = Message()
         self.slices = SlicesSection(self.link, self._compute)
@@ -163,6 +166,8 @@ class TrainingPanel(Dock):
 
     def _on_models(self) -> None:
         """Another model may be the default: whoever lists models looks again."""
+        self._void_threshold()
+        self.threshold.renew()
         self.models.renew()
         self.compare.list_models()
         self.train.look()
@@ -180,31 +185,46 @@ class TrainingPanel(Dock):
             self.message.note(f"{model.name} was adopted. Run the stack under Segment.")
             return
         workflow.sections["contours"].model.set("default")
-        # Training has taught the model where contours begin; what was fitted to another is void.
-        self._set_threshold(CONTOUR_ABOVE)
         self.message.note(f"{model.name} was adopted. The stack is being run under Segment.")
         workflow.run()
 
     def _on_threshold(self, choice: ThresholdChoice) -> None:
         """Set the threshold of the next run."""
-        if self._set_threshold(choice.best):
+        workflow = panel_of(self.viewer)
+        if workflow is None:
+            return
+        section = workflow.sections["contours"]
+        if self._fitted_to is None:
+            section.model.changed.connect(self._void_threshold)
+        self._fitted_to = choice.model
+        row = section.form.rows["threshold"]
+        if float(row.value) != choice.best:
+            row.value = choice.best
             self.message.note(
                 f"{choice.best:g} is set under Segment, Contours. Run the stack to use it."
             )
 
-    def _set_threshold(self, value: float) -> bool:
+    def _void_threshold(self) -> None:
+        """Set one half again where another model is chosen than the threshold was fitted to."""
         workflow = panel_of(self.viewer)
-        if workflow is None:
-            return False
-        row = workflow.sections["contours"].form.rows["threshold"]
-        if float(row.value) == value:
-            return False
-        row.value = value
-        return True
+        if workflow is None or not self._fitted_to or self._is_closed:
+            return
+        section = workflow.sections["contours"]
+        try:
+            same = find_model(section.model.value, "contours").sha256 == self._fitted_to
+        except CopnetError:
+            same = False
+        if not same:
+            self._fitted_to = ""
+            section.form.rows["threshold"].value = CONTOUR_ABOVE
 
     def _contour_model(self) -> str:
+        """Return the model that the stack is run with; nothing where a layer is in its place."""
         workflow = panel_of(self.viewer)
-        return "default" if workflow is None else workflow.sections["contours"].model.value
+        if workflow is None:
+            return "default"
+        section = workflow.sections["contours"]
+        return section.model.value if section.origin.layer is None else ""
 
     def _degrade(self) -> DegradeParams | None:
         panel = simulation_of(self.viewer)

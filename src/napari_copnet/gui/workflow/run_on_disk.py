@@ -30,6 +30,7 @@ from napari_copnet.runs.finished_run import finished_run
 from napari_copnet.runs.generation import check_results
 from napari_copnet.runs.run_record import default_outputs
 from napari_copnet.runs.saving import saving
+from napari_copnet.steps.threshold import stack_at_threshold
 from napari_copnet.store.folder import FolderStage, FolderStore
 from napari_copnet.types import Cells, Closing, Iteration, SliceResult, Stack
 
@@ -112,7 +113,10 @@ def run_on_disk(
                 if isinstance(partial, SliceResult):
                     if probability is None:
                         shape = (stack.shape[0], *partial.values.shape)
-                        probability = store.stages["contours"].array("contours", shape, np.float32)
+                        probability = stack_at_threshold(
+                            store.stages["contours"].array("contours", shape, np.float32),
+                            settings.contours.threshold,
+                        )
                     yield replaced(progress, SliceOnDisk(partial.index, probability))
                 elif isinstance(partial, Iteration):
                     yield replaced(progress, _numbers(partial))
