@@ -86,6 +86,27 @@ def test_workers_that_are_killed_are_not_missed(stack, settings, tmp_path):
             finish(over_blocks(stage, "fail", failing, [(3,)], None, "fail"))
 
 
+def test_results_are_written_by_this_process_whatever_the_workers_do(monkeypatch, tmp_path):
+    """OME-Zarr is written by dask, from arrays that can't be sent to others."""
+    import dask
+    from distributed import LocalCluster
+
+    from napari_copnet import distributed
+    from napari_copnet.lazy_array import LazyArray
+
+    monkeypatch.setattr(
+        distributed,
+        "_local",
+        lambda count: LocalCluster(n_workers=1, processes=False, dashboard_address=None),
+    )
+    here = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    data = LazyArray(here.shape, np.uint8, lambda z: here[z])
+    with workers_of("local", 1):
+        assert dask.base.get_scheduler() is None
+        path = write_image(tmp_path / "cells.ome.zarr", data, kind="cells")
+    np.testing.assert_array_equal(np.asarray(read_stack(path).data), here)
+
+
 def test_a_scheduler_that_is_not_there_is_said(monkeypatch):
     import distributed
 

@@ -85,7 +85,7 @@ class ClusterWorkers:
             for number, block in enumerate(blocks)
         }
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=self._client.loop):
                 try:
                     yield futures[future], future.result()
                 except KilledWorker as error:
@@ -129,17 +129,19 @@ def workers_of(cluster: str, count: int = 0) -> Iterator[tuple[ClusterWorkers, s
         from distributed import Client
     except ImportError as error:
         raise CopnetError("A cluster needs the package distributed.", INSTALL) from error
+    # Not the default: else what dask writes (OME-Zarr) would go to the workers too, with arrays of
+    # this process that can't be sent.
     with contextlib.ExitStack() as held:
         held.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": MOST_LOSSES}))
         if cluster == "local":
             made = held.enter_context(_local(count))
-            client = held.enter_context(Client(made))
+            client = held.enter_context(Client(made, set_as_default=False))
         elif cluster == "slurm":
             made = held.enter_context(_slurm(max(count, 1)))
-            client = held.enter_context(Client(made))
+            client = held.enter_context(Client(made, set_as_default=False))
         else:
             try:
-                client = held.enter_context(Client(cluster, timeout=20))
+                client = held.enter_context(Client(cluster, timeout=20, set_as_default=False))
             except (OSError, ValueError) as error:
                 raise CopnetError(
                     f"There is no dask scheduler at {cluster}.",
