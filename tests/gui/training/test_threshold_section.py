@@ -96,6 +96,7 @@ def test_the_threshold_of_the_next_run_is_set_and_void_for_a_taught_model(
     assert float(row.value) == 0.8
 
     ran = []
+    row.value = 0.3  # by hand
     workflow.run = lambda: ran.append(workflow.sections["contours"].get().threshold)
     training._on_adopted(another(tiny_models))
     assert ran == [0.5] and float(row.value) == 0.5

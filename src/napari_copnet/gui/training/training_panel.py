@@ -185,6 +185,8 @@ class TrainingPanel(Dock):
             self.message.note(f"{model.name} was adopted. Run the stack under Segment.")
             return
         workflow.sections["contours"].model.set("default")
+        # Training has taught it where contours begin: what was set for another model is void.
+        workflow.sections["contours"].form.rows["threshold"].value = CONTOUR_ABOVE
         self.message.note(f"{model.name} was adopted. The stack is being run under Segment.")
         workflow.run()
 
