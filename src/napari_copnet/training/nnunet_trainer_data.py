@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -260,6 +261,11 @@ class MiddleTruth(BasicTransform):
         return data_dict
 
 
+# nnU-Net's loader and transforms draw from the global generators. Only the threads of loaders do,
+# and one at a time: a batch of validation is made while the next of training is.
+_drawing = threading.Lock()
+
+
 class SeededLoader:
     """Batches of nnU-Net's loader, each with a seed of its own, one ahead in a thread.
 
@@ -295,9 +301,9 @@ class SeededLoader:
         return self.batch(0, ahead=False)
 
     def _make(self, step: int) -> dict:
-        # nnU-Net's loader and transforms draw from the global generators; only this thread does
         seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        torch.manual_seed(seed)
-        return self.loader.generate_train_batch()
+        with _drawing:
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            torch.manual_seed(seed)
+            return self.loader.generate_train_batch()
