@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
@@ -40,7 +42,7 @@ def give_room(widget: QWidget, other: QWidget | None) -> None:
         window.tabifyDockWidget(theirs, mine)
         mine.raise_()
         # A dock that was never shown can't be raised before the window has laid it out.
-        QTimer.singleShot(50, lambda: _raise(mine))
+        later(50, lambda dock: dock.raise_(), mine)
 
 
 def bring_forward(widget: QWidget) -> None:
@@ -51,9 +53,20 @@ def bring_forward(widget: QWidget) -> None:
         dock.raise_()
 
 
-def _raise(dock: QDockWidget) -> None:
-    with contextlib.suppress(RuntimeError):  # closed meanwhile
-        dock.raise_()
+def later(milliseconds: int, act: Callable[..., object], *widgets: QWidget) -> None:
+    """Do something with widgets after a time, unless one of them was closed meanwhile.
+
+    Until then they are not kept: a window that closes is not to wait for a timer.
+    """
+    kept = [weakref.ref(widget) for widget in widgets]
+
+    def now() -> None:
+        there = [ref() for ref in kept]
+        if None not in there:
+            with contextlib.suppress(RuntimeError):  # Qt has deleted it
+                act(*there)
+
+    QTimer.singleShot(milliseconds, now)
 
 
 def dock_beside_canvas(viewer: Any, widget: QWidget, name: str) -> QDockWidget:
@@ -79,17 +92,15 @@ def dock_beside_canvas(viewer: Any, widget: QWidget, name: str) -> QDockWidget:
             main.splitDockWidget(above, other, Qt.Orientation.Vertical)
         above = other
 
-    def share() -> None:
-        with contextlib.suppress(RuntimeError):  # closed meanwhile
-            centre = main.centralWidget()
-            free = dock.width() + (centre.width() if centre is not None else 0)
-            sizes = [free // 2, *widths[:1]]
-            main.resizeDocks([dock, *others[:1]], sizes, Qt.Orientation.Horizontal)
+    def share(window: QMainWindow, new: QDockWidget, *beside: QDockWidget) -> None:
+        centre = window.centralWidget()
+        free = new.width() + (centre.width() if centre is not None else 0)
+        window.resizeDocks([new, *beside], [free // 2, *widths[:1]], Qt.Orientation.Horizontal)
 
     # Qt lays the docks out first, and only then takes widths for them; in a full window it takes
     # a part of the way the first time.
     for delay in (50, 250):
-        QTimer.singleShot(delay, share)
+        later(delay, share, main, dock, *others[:1])
     return dock
 
 
@@ -101,11 +112,10 @@ def undock(viewer: Any, widget: QWidget) -> None:
         if shown and isinstance(main := shown[0].window(), QMainWindow):
             widths = [d.width() for d in shown]
 
-            def give_back() -> None:
-                with contextlib.suppress(RuntimeError):  # closed meanwhile
-                    main.resizeDocks(shown, widths, Qt.Orientation.Horizontal)
+            def give_back(window: QMainWindow, *docks: QDockWidget) -> None:
+                window.resizeDocks(list(docks), widths, Qt.Orientation.Horizontal)
 
-            QTimer.singleShot(50, give_back)
+            later(50, give_back, main, *shown)
 
 
 def _shown_docks(viewer: Any) -> list[QDockWidget]:
