@@ -294,3 +294,27 @@ def test_proofreading_begins_from_the_folder_of_the_run(
         dock.take_run_button.click()
     np.testing.assert_array_equal(np.asarray(dock.session.contour[4]) > 0, gap[4] > 0)
     dock.shut_down()
+
+
+def test_slices_are_shown_at_the_threshold_as_they_come(models, path, tmp_path):
+    """Lines of 0.9 are no contour above 0.95, neither while Step 1 runs nor at its end."""
+    from napari_copnet.gui.workflow.run_on_disk import SliceOnDisk, run_on_disk
+    from napari_copnet.gui.workflow.run_stages import Contours
+    from napari_copnet.params import ContourParams, PreprocessParams, Settings
+
+    for threshold, there in ((0.5, True), (0.95, False)):
+        settings = Settings(
+            preprocess=PreprocessParams(size=0, align=False, invert="no"),
+            contours=ContourParams(threshold=threshold),
+        )
+        folder = tmp_path / str(threshold)
+        live, end = {}, None
+        work = run_on_disk(read_stack(path), settings, folder, until="contours", load=models)
+        for progress in work:
+            partial = progress.partial
+            if isinstance(partial, SliceOnDisk):
+                live[partial.index] = np.asarray(partial.probability[partial.index]) > 0.5
+            elif isinstance(partial, Contours):
+                end = partial.probability
+        assert len(live) == DEPTH and live[0].any() == there
+        assert all(np.array_equal(mask, np.asarray(end[z]) > 0.5) for z, mask in live.items())
