@@ -5,8 +5,6 @@ import gc
 import itertools
 import os
 import threading
-import time
-import types
 
 import pytest
 
@@ -17,8 +15,6 @@ HERE = os.path.dirname(__file__)
 PATIENCE_MS = 120_000
 # Tests between two collections of all that has gathered.
 WHOLE_EVERY = 50
-# A window that is still there after so long is a leak.
-LEAK_SECONDS = 5.0
 
 
 def pytest_collection_modifyitems(items):
@@ -48,28 +44,8 @@ def light_collections():
     loading.join()
     gc.collect()
     gc.freeze()
-    with pytest.MonkeyPatch.context() as patch:
-        # Of that module alone: the window's own collections stay as they are.
-        patient = types.SimpleNamespace(collect=_collect_patiently)
-        patch.setattr("napari.utils._testsupport.gc", patient)
-        yield
+    yield
     gc.unfreeze()
-
-
-def _collect_patiently(generation=2):
-    """Collect again while a window is left.
-
-    A collection does nothing while another thread is at one, and a thread that ends may hold a
-    window for a moment; napari's fixture would take either for a leak.
-    """
-    from napari._qt.qt_viewer import QtViewer
-
-    found = gc.collect(generation)
-    end = time.monotonic() + LEAK_SECONDS
-    while generation == 2 and QtViewer._instances and time.monotonic() < end:
-        time.sleep(0.05)
-        found += gc.collect()
-    return found
 
 
 _begun = itertools.count(1)
