@@ -87,6 +87,18 @@ def test_what_can_not_be_tried_is_said(copnet, stack, truth, options, wrong, tex
     assert text in " ".join(done.output.split())
 
 
+def test_where_nothing_is_labelled_no_threshold_is_called_good(copnet, options, tmp_path):
+    """Three large cells, and contours of noise."""
+    image = np.random.default_rng(1).integers(0, 255, (1, 60, 80)).astype(np.uint8)
+    cells = np.zeros((1, 60, 80), np.uint16)
+    cells[0, :30], cells[0, 30:, :40], cells[0, 30:, 40:] = 1, 2, 3
+    stack = write_image(tmp_path / "in" / "noise.tif", image)
+    truth = write_image(tmp_path / "in" / "halves.tif", cells)
+    done = copnet("thresholds", stack, "--truth", truth, *options)
+    text = " ".join(done.output.split())
+    assert "labelled 0.0 %" in text and "No threshold labels any cell: teach" in text
+
+
 def test_a_truth_without_anything_is_refused(copnet, stack, options, tmp_path):
     nothing = write_image(tmp_path / "in" / "nothing.tif", np.zeros((5, 60, 80), np.uint8))
     done = copnet("thresholds", stack, "--truth", nothing, *options)

@@ -101,11 +101,12 @@ def thresholds_command(
         f"{one.threshold:>6g}: " + ", ".join(score_text(name, one.scores[name]) for name in SCORES)
         for one in tried
     ]
-    hint = (
-        f"Most cells are labelled at {best:g}: run with --threshold {best:g}."
-        if best != CONTOUR_ABOVE
-        else "No other threshold labels clearly more cells than 0.5, which is the default."
-    )
+    if not any(one.scores["labelled"] for one in tried):
+        hint = "No threshold labels any cell: teach the networks this tissue, or try --size."
+    elif best != CONTOUR_ABOVE:
+        hint = f"Most cells are labelled at {best:g}: run with --threshold {best:g}."
+    else:
+        hint = "No other threshold labels clearly more cells than 0.5, which is the default."
     show({"slices": chosen, "thresholds": rows, "best": best}, as_json, [*lines, hint])
 
 
