@@ -62,6 +62,15 @@ def test_one_half_stays_unless_another_labels_clearly_more():
     assert best_threshold(scores(t2=0.6, t8=0.7)) == 0.8
 
 
+def test_a_cell_more_of_hundreds_that_are_all_wrong_is_nothing():
+    """As measured on two slices of synthetic cortex."""
+    tried = [
+        ThresholdTried(0.35, {"labelled": 0.015}, 330),
+        ThresholdTried(0.5, {"labelled": 0.003}, 330),
+    ]
+    assert best_threshold(tried) == 0.5
+
+
 @pytest.mark.parametrize(("cells", "best"), [(1, 0.5), (9, 0.5), (30, 0.2)])
 def test_few_cells_choose_nothing_even_where_one_half_labels_none(cells, best):
     tried = [
@@ -96,7 +105,7 @@ def test_where_nothing_is_labelled_no_threshold_is_called_good(copnet, options, 
     truth = write_image(tmp_path / "in" / "halves.tif", cells)
     done = copnet("thresholds", stack, "--truth", truth, *options)
     text = " ".join(done.output.split())
-    assert "labelled 0.0 %" in text and "No threshold labels any cell: teach" in text
+    assert "labelled 0.0 %" in text and "No threshold labels more than 0.0 % of the cells" in text
 
 
 def test_a_truth_without_anything_is_refused(copnet, stack, options, tmp_path):

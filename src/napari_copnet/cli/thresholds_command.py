@@ -21,6 +21,9 @@ from napari_copnet.params import (
 )
 from napari_copnet.types import CONTOUR_ABOVE
 
+# Of the cells: where fewer are labelled, another threshold is no way out.
+FEW = 0.1
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -101,8 +104,12 @@ def thresholds_command(
         f"{one.threshold:>6g}: " + ", ".join(score_text(name, one.scores[name]) for name in SCORES)
         for one in tried
     ]
-    if not any(one.scores["labelled"] for one in tried):
-        hint = "No threshold labels any cell: teach the networks this tissue, or try --size."
+    most = max(one.scores["labelled"] for one in tried)
+    if most < FEW:
+        hint = (
+            f"No threshold labels more than {100 * most:.1f} % of the cells: the networks do not "
+            "know this tissue. Teach them, or try another --size."
+        )
     elif best != CONTOUR_ABOVE:
         hint = f"Most cells are labelled at {best:g}: run with --threshold {best:g}."
     else:

@@ -102,16 +102,16 @@ def refuse_neighbours(model: ModelPackage) -> None:
 def best_threshold(tried: Sequence[ThresholdTried]) -> float:
     """Return the threshold that labels most cells; 0.5 where none labels clearly more.
 
-    Clearly is by two standard errors √(p (1 − p) / n), with p the share that 0.5 labels of n
-    cells, one more of each kind added, and n at least 10: a few cells of one slice would otherwise
-    choose a threshold that does harm on the next.
+    Clearly is by two standard errors √(p (1 − p) / n) of the share p of n cells that 0.5 labels, or
+    that the other labels where its error is larger. One cell of each kind is added to both, and n
+    is at least 10: a few cells would otherwise choose a threshold that does harm elsewhere.
     """
     best = max(tried, key=lambda one: (one.scores["labelled"], -abs(one.threshold - CONTOUR_ABOVE)))
     usual = [one for one in tried if one.threshold == CONTOUR_ABOVE]
     if usual:
-        share, cells = usual[0].scores["labelled"], usual[0].cells
-        p = (share * cells + 1) / (cells + 2)
-        least = CLEARLY * math.sqrt(p * (1 - p) / max(cells, 1))
-        if cells < FEWEST or best.scores["labelled"] - share <= least:
+        before, after, cells = usual[0].scores["labelled"], best.scores["labelled"], usual[0].cells
+        shares = [(share * cells + 1) / (cells + 2) for share in (before, after)]
+        error = math.sqrt(max(p * (1 - p) for p in shares) / max(cells, 1))
+        if cells < FEWEST or after - before <= CLEARLY * error:
             return CONTOUR_ABOVE
     return best.threshold

@@ -23,7 +23,7 @@ from napari_copnet.teaching.threshold_choice import (
 
 _PURPOSE = (
     "Close the slices that are done at several thresholds of Step 1, and set the one at which "
-    "most cells come out right. It takes seconds, and no training."
+    "most cells come out right. Nothing is trained."
 )
 
 
